@@ -1,0 +1,104 @@
+"""Applies `sql/ddl/*.sql` in order, once each, and keeps what was applied in `sightline_schema`.
+
+A file's number is its version. Files are forward-only: what has run is never edited, a change is a new file. In a file
+a statement ends with `;` at the end of a line. Every statement is idempotent (IF NOT EXISTS), so a crash between a
+file's statements and the note of its version is mended by the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+
+from sightline_store.client import Client
+from sightline_store.errors import QueryFailed, SchemaError
+
+_VERSIONS = """CREATE TABLE IF NOT EXISTS sightline_schema
+(version UInt32, name String, checksum String, applied_at DateTime DEFAULT now())
+ENGINE = MergeTree ORDER BY version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"""
+_NO_SUCH_DATABASE = 81
+_NO_SUCH_TABLE = 60
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file of `sql/ddl`: its number, its name and its statements."""
+
+    version: int
+    name: str
+    statements: tuple[str, ...]
+    checksum: str
+
+
+def migrations() -> list[Migration]:
+    """Every file of `sql/ddl`, in order."""
+    found = []
+    for entry in sorted(resources.files("sightline_store.sql").joinpath("ddl").iterdir(), key=lambda e: e.name):
+        match = re.fullmatch(r"(\d{3})_(\w+)\.sql", entry.name)
+        if match:
+            text = entry.read_text(encoding="utf-8")
+            checksum = hashlib.sha256(text.encode()).hexdigest()[:16]
+            found.append(Migration(int(match[1]), match[2], tuple(split_statements(text)), checksum))
+    return found
+
+
+def split_statements(text: str) -> list[str]:
+    """The statements of a file: each ends with `;` at the end of a line; comment lines before one are dropped."""
+    statements = []
+    for piece in re.split(r";[ \t]*(?:\n|\Z)", text):
+        statement = re.sub(r"\A(?:\s*--[^\n]*\n|\s+)+", "", piece).strip()
+        if statement and not re.fullmatch(r"(?:\s*--[^\n]*)+", statement):
+            statements.append(statement)
+    return statements
+
+
+def applied(client: Client) -> dict[int, str]:
+    """Version to checksum of what the store has; empty where it has nothing."""
+    try:
+        rows = client.query_rows("SELECT version, any(checksum) AS checksum FROM sightline_schema GROUP BY version")
+    except QueryFailed as exc:
+        if exc.code in {_NO_SUCH_DATABASE, _NO_SUCH_TABLE}:
+            return {}
+        raise
+    return {int(row["version"]): str(row["checksum"]) for row in rows}
+
+
+def pending(client: Client) -> list[Migration]:
+    """What `apply` would run.
+
+    Raises:
+        SchemaError: the store is newer than this code, or a file was edited after it had run.
+    """
+    have, known = applied(client), migrations()
+    newest = known[-1].version
+    if have and max(have) > newest:
+        raise SchemaError(
+            f"the store's tables have version {max(have)}, this Sightline knows up to {newest}: "
+            "install the newer sightline-platform, or point SIGHTLINE_STORE_DATABASE at another database"
+        )
+    for migration in known:
+        if have.get(migration.version, migration.checksum) != migration.checksum:
+            raise SchemaError(
+                f"sql/ddl/{migration.version:03}_{migration.name}.sql was changed after it had been applied: "
+                "put the change into a new file"
+            )
+    return [migration for migration in known if migration.version not in have]
+
+
+def apply(client: Client) -> list[Migration]:
+    """Bring the store's tables up to date and return what ran. Runs again without effect."""
+    client.command(f"CREATE DATABASE IF NOT EXISTS {client.settings.database}", database="")
+    todo = pending(client)
+    if todo:
+        client.command(_VERSIONS)
+    for migration in todo:
+        for statement in migration.statements:
+            client.command(statement)
+        client.insert_rows(
+            "sightline_schema",
+            ["version", "name", "checksum"],
+            [[migration.version, migration.name, migration.checksum]],
+        )
+    return todo

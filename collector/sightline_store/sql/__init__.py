@@ -1,0 +1,1 @@
+"""All SQL: ddl/ makes the tables, queries/ asks the questions, otlp.proto is how ClickHouse reads OTLP."""

@@ -1,0 +1,33 @@
+-- What has happened since a moment, in one row: the numbers that the demo prints.
+SELECT r.*, m.*, s.*, t.*
+FROM
+(
+    SELECT
+        count() AS requests,
+        countIf(StatusCode = 'Error' OR HttpStatus >= 500) AS errors,
+        quantileExactOrNull(0.5)(TtftMs) AS ttft_p50_ms,
+        quantileExactOrNull(0.95)(TtftMs) AS ttft_p95_ms,
+        quantileExactOrNull(0.5)(DurationMs) AS total_p50_ms,
+        quantileExactOrNull(0.95)(DurationMs) AS total_p95_ms
+    FROM requests
+    WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
+) AS r
+CROSS JOIN
+(
+    SELECT sumOrNull(InputTokens) AS input_tokens, sumOrNull(OutputTokens) AS output_tokens, sumOrNull(CostUsd) AS cost_usd
+    FROM llm_calls_priced
+    WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
+) AS m
+CROSS JOIN
+(
+    SELECT
+        avgOrNullIf(Value, Name = 'retrieval_hit_at_5') AS retrieval_hit_at_5,
+        avgOrNullIf(Value, Name = 'faithfulness') AS faithfulness,
+        countIf(Name = 'faithfulness' AND Value IS NOT NULL) AS faithfulness_n
+    FROM scores
+    WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
+) AS s
+CROSS JOIN
+(
+    SELECT count() AS spans_stored FROM otel_traces WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
+) AS t

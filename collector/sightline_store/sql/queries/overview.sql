@@ -1,0 +1,65 @@
+-- How did one window go: volume, errors, time to first token and total, tokens, cost, and what the answers scored?
+-- An answer's scores count in the window in which it was asked, whenever they were given.
+SELECT r.*, m.*, s.*
+FROM
+(
+    SELECT
+        count() AS requests,
+        countIf(StatusCode = 'Error' OR HttpStatus >= 500) AS errors,
+        count(TtftMs) AS ttft_n,
+        quantileExactOrNull(0.5)(TtftMs) AS ttft_p50_ms,
+        quantileExactOrNull(0.95)(TtftMs) AS ttft_p95_ms,
+        quantileExactOrNull(0.5)(DurationMs) AS total_p50_ms,
+        quantileExactOrNull(0.95)(DurationMs) AS total_p95_ms
+    FROM requests
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND ({tenant:String} = '' OR Tenant = {tenant:String})
+        AND ({route:String} = '' OR Route = {route:String})
+        AND ({model:String} = '' OR TraceId IN (
+            SELECT TraceId FROM llm_calls
+            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+) AS r
+CROSS JOIN
+(
+    SELECT
+        count() AS llm_calls,
+        countIf(CostUsd IS NULL) AS unpriced_calls,
+        sumOrNull(InputTokens) AS input_tokens,
+        sumOrNull(OutputTokens) AS output_tokens,
+        sumOrNull(CostUsd) AS cost_usd
+    FROM llm_calls_priced
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND ({tenant:String} = '' OR Tenant = {tenant:String})
+        AND ({model:String} = '' OR if(ResponseModel != '', ResponseModel, RequestModel) = {model:String})
+        AND ({route:String} = '' OR TraceId IN (
+            SELECT TraceId FROM requests
+            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
+                AND {route:String} != '' AND Route = {route:String}))
+) AS m
+CROSS JOIN
+(
+    SELECT
+        avgOrNullIf(Value, Name = 'faithfulness') AS faithfulness,
+        stddevSampOrNullIf(Value, Name = 'faithfulness') AS faithfulness_sd,
+        countIf(Name = 'faithfulness' AND Value IS NOT NULL) AS faithfulness_n,
+        countIf(Name = 'faithfulness' AND Value IS NULL) AS faithfulness_failed,
+        avgOrNullIf(Value, Name = 'retrieval_hit_at_5') AS hit,
+        countIf(Name = 'retrieval_hit_at_5' AND Value IS NOT NULL) AS hit_n
+    FROM
+    (
+        SELECT TraceId, Name, tupleElement(argMax(tuple(Value), Timestamp), 1) AS Value
+        FROM scores
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5')
+            AND TraceId IN (
+                SELECT TraceId FROM requests
+                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+                    AND ({tenant:String} = '' OR Tenant = {tenant:String})
+                    AND ({route:String} = '' OR Route = {route:String})
+                    AND ({model:String} = '' OR TraceId IN (
+                        SELECT TraceId FROM llm_calls
+                        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                            AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String})))
+        GROUP BY TraceId, Name
+    )
+) AS s

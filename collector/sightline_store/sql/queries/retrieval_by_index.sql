@@ -1,0 +1,30 @@
+-- Which collection, index version and embedding served the searches, and how did each do?
+SELECT
+    toString(System) AS system,
+    toString(Collection) AS collection,
+    toString(Operation) AS operation,
+    toString(IndexVersion) AS index_version,
+    toString(Embedding) AS embedding,
+    toString(EmbeddingVersion) AS embedding_version,
+    count() AS searches,
+    countIf(StatusCode = 'Error') AS errors,
+    countIf(StatusCode != 'Error' AND Returned = 0) AS empty,
+    quantileExactOrNull(0.5)(TopScore) AS top_score_p50,
+    quantileExact(0.5)(DurationMs) AS p50_ms,
+    quantileExact(0.95)(DurationMs) AS p95_ms,
+    toUnixTimestamp64Milli(min(Timestamp)) AS first_ms,
+    toUnixTimestamp64Milli(max(Timestamp)) AS last_ms
+FROM retrievals
+WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    AND ({tenant:String} = '' OR Tenant = {tenant:String})
+    AND ({route:String} = '' OR TraceId IN (
+        SELECT TraceId FROM requests
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
+            AND {route:String} != '' AND Route = {route:String}))
+    AND ({model:String} = '' OR TraceId IN (
+        SELECT TraceId FROM llm_calls
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+            AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+GROUP BY system, collection, operation, index_version, embedding, embedding_version
+ORDER BY searches DESC
+LIMIT {limit:UInt32}

@@ -1,0 +1,25 @@
+-- How good were the best passages found, and how often was nothing found, a bucket? Failed searches are counted apart.
+SELECT
+    intDiv(toUnixTimestamp(Timestamp), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket,
+    count() AS searches,
+    countIf(StatusCode = 'Error') AS errors,
+    countIf(StatusCode != 'Error' AND Returned = 0) AS empty,
+    countIf(StatusCode != 'Error' AND Returned IS NOT NULL) AS counted,
+    count(TopScore) AS scored,
+    quantileExactOrNull(0.1)(TopScore) AS top_score_p10,
+    quantileExactOrNull(0.5)(TopScore) AS top_score_p50,
+    quantileExactOrNull(0.9)(TopScore) AS top_score_p90,
+    quantileExactOrNull(0.95)(DurationMs) AS p95_ms
+FROM retrievals
+WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    AND ({tenant:String} = '' OR Tenant = {tenant:String})
+    AND ({route:String} = '' OR TraceId IN (
+        SELECT TraceId FROM requests
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
+            AND {route:String} != '' AND Route = {route:String}))
+    AND ({model:String} = '' OR TraceId IN (
+        SELECT TraceId FROM llm_calls
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+            AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+GROUP BY bucket
+ORDER BY bucket

@@ -1,0 +1,32 @@
+-- Which answers scored lowest (or failed to be judged) on one score? The judge's reasons beside them; failures last.
+SELECT
+    s.TraceId AS trace_id, s.value AS value, s.label AS label, s.explanation AS explanation, s.judge AS judge,
+    s.error_type AS error_type, toUnixTimestamp64Milli(r.Asked) AS asked_ms, r.tenant AS tenant_name
+FROM
+(
+    SELECT
+        TraceId,
+        tupleElement(argMax(tuple(Value), Timestamp), 1) AS value,
+        argMax(toString(Label), Timestamp) AS label,
+        argMax(left(Explanation, 500), Timestamp) AS explanation,
+        argMax(toString(Judge), Timestamp) AS judge,
+        argMax(toString(ErrorType), Timestamp) AS error_type
+    FROM scores
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceId != ''
+    GROUP BY TraceId
+) AS s
+INNER JOIN
+(
+    SELECT TraceId, min(Timestamp) AS Asked, any(toString(Tenant)) AS tenant
+    FROM requests
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND ({tenant:String} = '' OR Tenant = {tenant:String})
+        AND ({route:String} = '' OR Route = {route:String})
+        AND ({model:String} = '' OR TraceId IN (
+            SELECT TraceId FROM llm_calls
+            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+    GROUP BY TraceId
+) AS r USING (TraceId)
+ORDER BY s.value IS NULL, s.value, asked_ms DESC
+LIMIT {limit:UInt32}

@@ -1,0 +1,38 @@
+-- What did answers score, a score name and bucket of the time they were asked? bucket_s = 0 answers for the whole window.
+-- The newest score of a name on an answer counts. failed: the judge gave no value; it is in no mean.
+SELECT
+    if({bucket_s:UInt32} = 0, 0, intDiv(toUnixTimestamp(Asked), greatest({bucket_s:UInt32}, 1)) * {bucket_s:UInt32}) AS bucket,
+    name,
+    count(value) AS n,
+    countIf(value IS NULL) AS failed,
+    avgOrNull(value) AS mean,
+    stddevSampOrNull(value) AS sd,
+    countIf(value NOT IN (0, 1)) = 0 AS is_binary,
+    groupUniqArrayIf(4)(judge, judge != '') AS judges,
+    groupUniqArrayIf(4)(note, note != '') AS notes
+FROM
+(
+    SELECT
+        TraceId, toString(Name) AS name,
+        tupleElement(argMax(tuple(Value), Timestamp), 1) AS value,
+        argMax(toString(Judge), Timestamp) AS judge,
+        argMax(toString(Note), Timestamp) AS note
+    FROM scores
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceId != ''
+    GROUP BY TraceId, Name
+) AS s
+INNER JOIN
+(
+    SELECT TraceId, min(Timestamp) AS Asked
+    FROM requests
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND ({tenant:String} = '' OR Tenant = {tenant:String})
+        AND ({route:String} = '' OR Route = {route:String})
+        AND ({model:String} = '' OR TraceId IN (
+            SELECT TraceId FROM llm_calls
+            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+    GROUP BY TraceId
+) AS r USING (TraceId)
+GROUP BY bucket, name
+ORDER BY bucket, name

@@ -1,0 +1,27 @@
+-- Which model, tenant, user or session (by) spent how many tokens and how much money? The dearest first.
+SELECT
+    multiIf(
+        {by:String} = 'tenant', toString(Tenant), {by:String} = 'user', UserId, {by:String} = 'session', SessionId,
+        toString(if(ResponseModel != '', ResponseModel, RequestModel))) AS name,
+    count() AS calls,
+    countIf(CostUsd IS NULL) AS unpriced_calls,
+    countIf(InputTokens IS NULL OR OutputTokens IS NULL) AS uncounted_calls,
+    uniqExact(TraceId) AS requests,
+    sumOrNull(InputTokens) AS input_tokens,
+    sumOrNull(CacheReadTokens) AS cache_read_tokens,
+    sumOrNull(OutputTokens) AS output_tokens,
+    sumOrNull(ReasoningTokens) AS reasoning_tokens,
+    sumOrNull(CostUsd) AS cost_usd,
+    anyIf(Price, CostUsd IS NULL) AS unpriced_example,
+    groupUniqArray(4)(PricedAs) AS priced_as
+FROM llm_calls_priced
+WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    AND ({tenant:String} = '' OR Tenant = {tenant:String})
+    AND ({model:String} = '' OR if(ResponseModel != '', ResponseModel, RequestModel) = {model:String})
+    AND ({route:String} = '' OR TraceId IN (
+        SELECT TraceId FROM requests
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
+            AND {route:String} != '' AND Route = {route:String}))
+GROUP BY name
+ORDER BY ifNull(cost_usd, 0) DESC, calls DESC
+LIMIT {limit:UInt32}

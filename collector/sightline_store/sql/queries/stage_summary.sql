@@ -1,0 +1,23 @@
+-- How long does each stage take and how often does it fail or flag? One row a stage.
+SELECT
+    toString(Stage) AS stage,
+    count() AS spans,
+    countIf(StatusCode = 'Error') AS errors,
+    countIf(Flagged) AS flagged,
+    quantileExact(0.5)(DurationMs) AS p50_ms,
+    quantileExact(0.95)(DurationMs) AS p95_ms,
+    quantileExact(0.99)(DurationMs) AS p99_ms,
+    argMax(TraceId, DurationMs) AS slowest_trace_id
+FROM stages
+WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    AND ({tenant:String} = '' OR Tenant = {tenant:String})
+    AND ({route:String} = '' OR TraceId IN (
+        SELECT TraceId FROM requests
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
+            AND {route:String} != '' AND Route = {route:String}))
+    AND ({model:String} = '' OR TraceId IN (
+        SELECT TraceId FROM llm_calls
+        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+            AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+GROUP BY Stage
+ORDER BY p95_ms DESC

@@ -1,0 +1,22 @@
+-- What did each model call of one trace spend?
+WITH
+    (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS first_start,
+    (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS last_start
+SELECT
+    SpanId AS span_id,
+    toString(Price) AS price_key,
+    toString(PricedAs) AS priced_as,
+    toString(Note) AS note,
+    InputTokens AS input_tokens,
+    OutputTokens AS output_tokens,
+    CacheReadTokens AS cache_read_tokens,
+    ReasoningTokens AS reasoning_tokens,
+    CostUsd AS cost_usd,
+    TtftMs AS ttft_ms,
+    LongestStallMs AS longest_stall_ms,
+    Chunks AS chunks,
+    toString(Outcome) AS outcome
+FROM llm_calls_priced
+WHERE TraceId = {trace_id:String}
+    AND Timestamp >= first_start AND Timestamp < last_start + INTERVAL 1 SECOND
+ORDER BY Timestamp
