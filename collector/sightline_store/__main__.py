@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
     parser = argparse.ArgumentParser(
         prog="sightline-store",
-        description="The store of Sightline: a ClickHouse that installs with pip, or any ClickHouse at SIGHTLINE_STORE_URL.",
+        description="The store: a ClickHouse that installs with pip, or any ClickHouse at SIGHTLINE_STORE_URL.",
         epilog="Settings are environment variables: see docs/settings.md.",
     )
     commands = parser.add_subparsers(dest="command", required=True)

@@ -1,7 +1,8 @@
 """A spool segment into rows: one INSERT, parsed by ClickHouse itself, recognised when it comes again.
 
 The segment is a run of length-delimited OTLP requests, which is ClickHouse's Protobuf input format; the schema travels
-inside the statement. Blocks are cut by rows only, so the same bytes give the same blocks and the same tokens.
+inside the statement. A segment is one block, so what cannot be read fails before anything is written, and the same
+bytes are cut in the same way by the views behind.
 
 Source: https://clickhouse.com/docs/interfaces/formats/Protobuf and
 https://clickhouse.com/docs/guides/developer/deduplicating-inserts-on-retries
@@ -25,6 +26,7 @@ class Signal(StrEnum):
 
 
 _MESSAGES = {Signal.TRACES: "TraceRequest", Signal.LOGS: "LogsRequest"}
+_BLOCK_ROWS = 1_000_000  # more requests than any segment holds
 
 
 @cache
@@ -53,17 +55,33 @@ def insert_segment(client: Client, signal: Signal, payload: bytes | BinaryIO, to
         payload,
         "Protobuf",
         {
-            "format_schema_source": "string",
-            "format_schema": _proto(),
-            "format_schema_message_name": _MESSAGES[signal],
+            **_format(signal),
             "insert_deduplication_token": token,
             "insert_deduplicate": 1,
             "deduplicate_blocks_in_dependent_materialized_views": 1,
-            "async_insert": 0,
-            "max_threads": 1,
-            "max_insert_threads": 1,
-            "max_insert_block_size": 64,
-            "min_insert_block_size_rows": 400,
-            "min_insert_block_size_bytes": 0,
         },
     )
+
+
+def check_segment(client: Client, signal: Signal, payload: bytes) -> None:
+    """Let ClickHouse read a segment and store nothing.
+
+    Raises:
+        StoreUnavailable: try again.
+        QueryFailed: ClickHouse cannot read these bytes.
+    """
+    client.insert_raw(f"otlp_{signal}_check", payload, "Protobuf", _format(signal))
+
+
+def _format(signal: Signal) -> dict[str, str | int]:
+    return {
+        "format_schema_source": "string",
+        "format_schema": _proto(),
+        "format_schema_message_name": _MESSAGES[signal],
+        "async_insert": 0,
+        "max_threads": 1,
+        "max_insert_threads": 1,
+        "max_insert_block_size": _BLOCK_ROWS,
+        "min_insert_block_size_rows": _BLOCK_ROWS,
+        "min_insert_block_size_bytes": 0,
+    }

@@ -30,3 +30,8 @@ CREATE TABLE IF NOT EXISTS otlp_logs
                 flags UInt32, trace_id String, span_id String, event_name String))))))
 )
 ENGINE = Null;
+
+-- The same without views: whether ClickHouse can read a request is tried here.
+CREATE TABLE IF NOT EXISTS otlp_traces_check AS otlp_traces ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS otlp_logs_check AS otlp_logs ENGINE = Null;

@@ -14,5 +14,5 @@ SELECT
     `Events.Attributes` AS event_attributes
 FROM otel_traces
 WHERE TraceId = {trace_id:String} AND SpanId = {span_id:String}
-    AND Timestamp >= first_start AND Timestamp < last_start + INTERVAL 1 SECOND
+    AND Timestamp >= first_start AND Timestamp < toDateTime64(last_start, 9) + INTERVAL 1 SECOND
 LIMIT 1

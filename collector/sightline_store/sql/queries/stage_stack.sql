@@ -3,12 +3,14 @@
 -- with an open child step back for it, and of parallel ones the last to end counts, since the first token waited for it.
 -- A model call counts up to its first chunk. What no stage covers is 'rest'. So the parts of a request sum to its TTFT.
 -- Percentiles of parts do not sum; median_ms and slow_ms do: means over the requests around the median TTFT (40th to 60th
--- percentile) and around the 95th (90th to 99th). Past 40,000 requests one in `sampled` is read, chosen by trace id.
+-- percentile) and around the 95th (90th to 99th). Of more than max_requests, one in `sampled` is read, chosen by trace id.
 WITH
     ['guard', 'cache', 'embed', 'search', 'rerank', 'prompt', 'queue', 'model', 'tool', 'agent', 'rest'] AS stage_names,
     (
-        SELECT greatest(1, intDiv(count(TtftMs), 40000)) FROM requests
+        SELECT toUInt32(greatest(1, ceil(count(TtftMs) / {max_requests:UInt32}))) FROM requests
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+            AND ({tenant:String} = '' OR Tenant = {tenant:String})
+            AND ({route:String} = '' OR Route = {route:String})
     ) AS one_in
 SELECT
     bucket,

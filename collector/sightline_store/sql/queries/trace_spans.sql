@@ -30,6 +30,6 @@ SELECT
     SpanAttributes['session.id'] AS session_id
 FROM otel_traces
 WHERE TraceId = {trace_id:String}
-    AND Timestamp >= first_start AND Timestamp < last_start + INTERVAL 1 SECOND
+    AND Timestamp >= first_start AND Timestamp < toDateTime64(last_start, 9) + INTERVAL 1 SECOND
 ORDER BY start_ns, duration_ns DESC, span_id
 LIMIT {limit:UInt32}

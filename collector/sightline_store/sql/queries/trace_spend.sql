@@ -18,5 +18,5 @@ SELECT
     toString(Outcome) AS outcome
 FROM llm_calls_priced
 WHERE TraceId = {trace_id:String}
-    AND Timestamp >= first_start AND Timestamp < last_start + INTERVAL 1 SECOND
+    AND Timestamp >= first_start AND Timestamp < toDateTime64(last_start, 9) + INTERVAL 1 SECOND
 ORDER BY Timestamp

@@ -52,6 +52,6 @@ WHERE {sort:String} != 'faithfulness' OR faithfulness IS NOT NULL
 ORDER BY
     multiIf(
         {sort:String} = 'ttft', ttft_ms, {sort:String} = 'total', total_ms, {sort:String} = 'cost', cost_usd,
-        {sort:String} = 'faithfulness', faithfulness, started_ms) * if({descending:UInt8} = 1, -1, 1) ASC NULLS LAST,
+        {sort:String} = 'faithfulness', faithfulness, toFloat64(started_ms)) * if({descending:UInt8} = 1, -1, 1) ASC NULLS LAST,
     started_ms DESC, trace_id
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}

@@ -1,0 +1,108 @@
+"""`sightline-collector`: receives OTLP and ships it to the store."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import sys
+import threading
+from collections.abc import Sequence
+
+import uvicorn
+
+from sightline_collector.errors import CollectorError
+from sightline_collector.receiver.http import HttpReceiver
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.shipper import Shipper
+from sightline_collector.spool.writer import Spool
+from sightline_collector.telemetry import Counts
+from sightline_store import prices
+from sightline_store.client import Client
+from sightline_store.errors import StoreError
+from sightline_store.settings import StoreSettings
+
+_log = logging.getLogger("sightline.collector")
+_DRAIN_S = 3.0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of the console script."""
+    parser = argparse.ArgumentParser(
+        prog="sightline-collector",
+        description="Receives OTLP, keeps it on disk, and ships it to the ClickHouse at SIGHTLINE_STORE_URL.",
+        epilog="Settings are environment variables: see docs/settings.md.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="listen on SIGHTLINE_COLLECTOR_HOST:SIGHTLINE_COLLECTOR_HTTP_PORT")
+    parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        serve(CollectorSettings.from_env(), StoreSettings.from_env())
+    except (CollectorError, StoreError, ValueError, OSError) as exc:
+        sys.exit(f"sightline-collector: {exc}")
+
+
+def serve(settings: CollectorSettings, store: StoreSettings) -> None:
+    """Run until SIGTERM or SIGINT, then drain: refuse new requests, write out what is queued, ship what is quick."""
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.spool_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CollectorError(
+                f"another collector owns SIGHTLINE_COLLECTOR_SPOOL_DIR={settings.spool_dir}: "
+                "stop it, or choose another folder"
+            ) from None
+        client = Client(store)
+        counts = Counts()
+        shipper = Shipper(client, counts)
+        spool = Spool(settings, shipper.take)
+        shipper.start(spool)
+        stopped = threading.Event()
+        if settings.prices_interval_s > 0:
+            threading.Thread(
+                target=_keep_prices, args=(store, settings.prices_interval_s, stopped), name="prices", daemon=True
+            ).start()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                HttpReceiver(settings, spool, counts),
+                host=settings.host,
+                port=settings.http_port,
+                lifespan="off",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        _log.info(
+            "OTLP/HTTP on http://%s:%d, spool in %s, store at %s",
+            settings.host,
+            settings.http_port,
+            settings.spool_dir,
+            store.url,
+        )
+        asyncio.run(server.serve())
+        stopped.set()
+        spool.close()
+        shipper.stop(_DRAIN_S)
+        _log.info("stopped: %s", counts.as_dict(spool.waiting_bytes))
+
+
+def _keep_prices(store: StoreSettings, interval_s: float, stopped: threading.Event) -> None:
+    """Look up prices for models seen for the first time, now and then."""
+    client = Client(store)
+    wait_s = min(2.0, interval_s)
+    while not stopped.wait(wait_s):
+        wait_s = interval_s
+        try:
+            for key in prices.refresh(client):
+                _log.info("price of %s entered", key)
+        except StoreError:
+            wait_s = min(5.0, interval_s)  # The shipper says that the store is away.
+
+
+if __name__ == "__main__":
+    main()

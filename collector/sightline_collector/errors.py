@@ -1,0 +1,70 @@
+"""What can go wrong between an OTLP request and its rows.
+
+::
+
+    CollectorError
+    ├── BadRequest        the client's fault, answered 4xx: sending it again does not help
+    │   └── RequestTooLarge   413
+    ├── NotNow            answered 503 with Retry-After: sending it again helps
+    │   ├── SpoolFull         the spool's size limit is reached
+    │   ├── SpoolBroken       the disk refuses a write or a sync
+    │   └── Draining          the collector is stopping
+    └── SegmentDamaged    a record's checksum does not hold: the segment is quarantined
+"""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """Root of this package's errors."""
+
+
+class BadRequest(CollectorError):
+    """The request cannot be accepted, now or later; `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class RequestTooLarge(BadRequest):
+    """The request is larger than one may be, after decompression."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            413, f"request is larger than SIGHTLINE_COLLECTOR_MAX_REQUEST_BYTES={limit_bytes} after decompression"
+        )
+
+
+class NotNow(CollectorError):
+    """The request could not be made durable; the client keeps it and sends it again after `retry_after_s`."""
+
+    retry_after_s: int = 2
+
+
+class SpoolFull(NotNow):
+    """The spool holds as much as it may: the store has been away for long, or is slower than what comes in."""
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(f"spool is full: {size_bytes} of SIGHTLINE_COLLECTOR_SPOOL_MAX_BYTES={limit_bytes} bytes")
+
+
+class SpoolBroken(NotNow):
+    """The disk refused a write or a sync, for example because it is full."""
+
+
+class Draining(NotNow):
+    """The collector is stopping and takes no more requests."""
+
+
+class SegmentDamaged(CollectorError):
+    """A segment holds a record whose checksum or length does not hold."""
+
+    def __init__(self, path: str, offset: int, reason: str) -> None:
+        self.path = path
+        self.offset = offset
+        self.reason = reason
+        super().__init__(f"{path}: {reason} at byte {offset}")

@@ -1,0 +1,1 @@
+"""OTLP in: answers success only after the spool has the request on disk."""

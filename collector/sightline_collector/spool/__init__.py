@@ -1,0 +1,31 @@
+"""The spool: OTLP requests on disk between the answer to the client and the rows in the store.
+
+Files, in one folder that one collector owns (`lock` is held with flock)::
+
+    traces/20261123T165400.123456-9f2c01ab.open          being written
+    traces/20261123T165400.123456-9f2c01ab.51200.seg     closed, holds 51200 items, waits for the store
+    traces/20261123T165400.123456-9f2c01ab.seen          digests of its requests, for recognising a retry
+    quarantine/…                                         damaged segments, each with a .reason beside it
+    dead-letter/…                                        requests that ClickHouse cannot read, likewise
+
+A segment holds one signal. It is a run of records::
+
+    varint length | OTLP request as it came | FD 7F | CRC-32 of the request, little-endian
+                  `------------------- length ------------------------------------------'
+
+`FD 7F` is the Protobuf tag of field 2047, fixed32. No OTLP message has that field, so a segment is also a valid file of
+ClickHouse's Protobuf format, which skips what its schema does not name, and is inserted as it stands.
+
+Invariants
+
+1. A request is answered with success only after fdatasync returned for every byte of its record, and fsync for the
+   folder entry of its file.
+2. What follows the last durable record is not acknowledged. After a crash the tail of an `.open` file whose length or
+   checksum does not hold is cut; what stands before it is kept, whether or not the answer had left: the client sends
+   an unanswered request again, and its digest is then found among those of the kept records.
+3. The name of a segment is never used again: it is the token by which the store recognises a segment sent twice.
+4. A closed segment is never written. It is removed only after the store said that its rows are fsynced.
+5. Damage inside a closed segment moves it to quarantine/ with the reason; the collector goes on.
+
+Start-up lists names, reads `.seen` files and re-reads only `.open` segments, so it needs no memory for the backlog.
+"""

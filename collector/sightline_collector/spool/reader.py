@@ -1,0 +1,64 @@
+"""What earlier lives of the collector left in the spool, and what waits for the store now."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from sightline_collector import otlp
+from sightline_collector.errors import BadRequest
+from sightline_collector.spool import record
+from sightline_collector.spool.filesystem import Filesystem
+from sightline_collector.spool.segment import ClosedSegment
+from sightline_store.ingest import Signal
+
+_log = logging.getLogger("sightline.collector")
+
+
+def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
+    """Turn the `.open` segments of a life that ended into closed ones; cut torn tails.
+
+    The digests of the kept records are written to `.seen`, so that a client's second attempt is recognised.
+    """
+    for path in sorted(folder.glob("*.open")):
+        digests, items, end = [], 0, 0
+        with path.open("rb") as file:
+            for entry in record.read_records(file):
+                digests.append(record.digest(entry.payload))
+                items += _items(signal, entry.payload)
+                end = entry.end
+        size = path.stat().st_size
+        if end < size:
+            _log.warning("%s: cut a torn tail of %d bytes", path.name, size - end)
+            os.truncate(path, end)
+        if not digests:
+            path.unlink()
+            continue
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.with_suffix(".seen").write_bytes(b"".join(digests))
+        filesystem.rename(path, path.with_suffix(f".{items}.seg"))
+
+
+def waiting(folder: Path, signal: Signal) -> list[ClosedSegment]:
+    """The closed segments of a signal, oldest first."""
+    found = (ClosedSegment.parse(path, signal) for path in folder.glob("*.seg"))
+    return sorted(segment for segment in found if segment)
+
+
+def damage(segment: ClosedSegment) -> tuple[int, str] | None:
+    """Where and how a segment is damaged; None where every record holds."""
+    end = 0
+    with segment.path.open("rb") as file:
+        for entry in record.read_records(file):
+            end = entry.end
+    size = segment.path.stat().st_size
+    return None if end == size else (end, f"record at byte {end} of {size} does not hold its checksum or length")
+
+
+def _items(signal: Signal, payload: bytes) -> int:
+    try:
+        return otlp.check(signal, payload).items
+    except BadRequest:
+        return 0

@@ -1,0 +1,75 @@
+"""A record of a segment: length, request, checksum. The format stands in the package's docstring."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_TAG = b"\xfd\x7f"  # field 2047, fixed32
+_TRAILER_BYTES = len(_TAG) + 4
+_LONGEST_VARINT = 5
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as read back: `start` and `end` are its byte range in the segment."""
+
+    start: int
+    end: int
+    payload: bytes
+
+
+def encode(payload: bytes) -> bytes:
+    """The bytes of a record."""
+    return b"".join((_varint(len(payload) + _TRAILER_BYTES), payload, _TAG, zlib.crc32(payload).to_bytes(4, "little")))
+
+
+def digest(payload: bytes) -> bytes:
+    """What a request is recognised by when it comes again: 16 bytes of BLAKE2b."""
+    return hashlib.blake2b(payload, digest_size=DIGEST_BYTES).digest()
+
+
+def read_records(file: BinaryIO) -> Iterator[Record]:
+    """The records of a segment up to its end or to the first one that is torn or damaged.
+
+    Whether everything was read shows in the last record's `end` against the file's size. One record is in memory at a
+    time.
+    """
+    offset = 0
+    while True:
+        file.seek(offset)
+        head = file.read(_LONGEST_VARINT)
+        size, used = _read_varint(head)
+        if used == 0 or size < _TRAILER_BYTES:
+            return
+        file.seek(offset + used)
+        body = file.read(size)
+        payload, trailer = body[:-_TRAILER_BYTES], body[-_TRAILER_BYTES:]
+        if len(body) < size or trailer != _TAG + zlib.crc32(payload).to_bytes(4, "little"):
+            return
+        end = offset + used + size
+        yield Record(offset, end, payload)
+        offset = end
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _read_varint(data: bytes) -> tuple[int, int]:
+    """The number and how many bytes it took; (0, 0) where it is not complete."""
+    number = 0
+    for index, byte in enumerate(data):
+        number |= (byte & 127) << (7 * index)
+        if byte < 128:
+            return number, index + 1
+    return 0, 0

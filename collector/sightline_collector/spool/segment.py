@@ -1,0 +1,93 @@
+"""Names of segments, and the one that is being written."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sightline_collector.spool import record
+from sightline_collector.spool.filesystem import Filesystem
+from sightline_store.ingest import Signal
+
+_CLOSED = re.compile(r"(?P<name>[0-9T.]+-[0-9a-f]{8})\.(?P<items>\d+)\.seg")
+
+
+def new_name() -> str:
+    """A name that no segment had or will have: the time, for order, and 32 random bits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, order=True)
+class ClosedSegment:
+    """A segment that waits for the store."""
+
+    name: str
+    signal: Signal
+    items: int
+    path: Path
+
+    @classmethod
+    def parse(cls, path: Path, signal: Signal) -> ClosedSegment | None:
+        """The segment that a path names, None for any other file."""
+        found = _CLOSED.fullmatch(path.name)
+        return cls(found["name"], signal, int(found["items"]), path) if found else None
+
+
+class OpenSegment:
+    """The segment that takes records now. Used by the writer's thread alone."""
+
+    def __init__(self, folder: Path, signal: Signal, filesystem: Filesystem, now_s: float) -> None:
+        """Create it.
+
+        Args:
+            folder: of the signal.
+            signal: what the records will hold.
+            filesystem: where to.
+            now_s: monotonic clock, for its age.
+        """
+        self.name = new_name()
+        self.signal = signal
+        self.opened_s = now_s
+        self.size_bytes = 0
+        self.items = 0
+        self.digests: list[bytes] = []
+        self._durable_bytes = 0
+        self._folder = folder
+        self._filesystem = filesystem
+        self.path = folder / f"{self.name}.open"
+        self._file = filesystem.create(self.path)
+
+    def append(self, payload: bytes, items: int, digest: bytes) -> None:
+        """Write one record; it is durable after the next `sync`."""
+        data = record.encode(payload)
+        self._file.write(data)
+        self.size_bytes += len(data)
+        self.items += items
+        self.digests.append(digest)
+
+    def sync(self) -> None:
+        """Make everything written durable."""
+        self._file.sync()
+        self._durable_bytes = self.size_bytes
+
+    def cut(self, items: int, records: int) -> None:
+        """Drop what is not durable, after a write or a sync failed: `items` and `records` are what stays."""
+        self._file.truncate(self._durable_bytes)
+        self._file.sync()
+        self.size_bytes = self._durable_bytes
+        self.items = items
+        del self.digests[records:]
+
+    def close(self) -> ClosedSegment | None:
+        """Hand it on to the shipper; an empty one is removed and None comes back."""
+        self._file.close()
+        if not self.items and not self.digests:
+            self.path.unlink()
+            return None
+        (self._folder / f"{self.name}.seen").write_bytes(b"".join(self.digests))
+        closed = self._folder / f"{self.name}.{self.items}.seg"
+        self._filesystem.rename(self.path, closed)
+        return ClosedSegment(self.name, self.signal, self.items, closed)

@@ -1,0 +1,239 @@
+"""Appends requests to segments and keeps its promise when they are durable: one sync for all that came meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline_collector.errors import Draining, NotNow, SpoolBroken, SpoolFull
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.spool import reader, record
+from sightline_collector.spool.filesystem import Disk, Filesystem
+from sightline_collector.spool.ledger import Ledger
+from sightline_collector.spool.segment import ClosedSegment, OpenSegment
+from sightline_store.ingest import Signal
+
+_log = logging.getLogger("sightline.collector")
+_GROUP_BYTES = 32 * 1024**2
+_SEEN_S = 600.0
+
+
+@dataclass(frozen=True)
+class _Append:
+    signal: Signal
+    payload: bytes
+    items: int
+    digest: bytes
+    promise: Future[None]
+
+
+class Spool:
+    """The spool's folder. One writer thread appends; any thread may call `append`."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        on_closed: Callable[[ClosedSegment], None],
+        filesystem: Filesystem | None = None,
+    ) -> None:
+        """Recover what an earlier life left and start the writer.
+
+        Args:
+            settings: sizes, ages and the folder.
+            on_closed: called with each segment that is ready for the store, also with those found at the start.
+            filesystem: where to; the real disk by default.
+        """
+        self._settings = settings
+        self._on_closed = on_closed
+        self._filesystem = filesystem or Disk()
+        self._ledger = Ledger(_SEEN_S)
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._open: dict[Signal, OpenSegment] = {}
+        self._draining = False
+        self._lock = threading.Lock()
+        self._waiting_bytes = 0
+        for signal in Signal:
+            folder = self.folder(signal)
+            folder.mkdir(parents=True, exist_ok=True)
+            reader.recover(folder, signal, self._filesystem)
+            for segment in reader.waiting(folder, signal):
+                self._waiting_bytes += segment.path.stat().st_size
+                on_closed(segment)
+            for seen in folder.glob("*.seen"):
+                self._ledger.load(seen.read_bytes())
+                if not any(folder.glob(f"{seen.stem}.*.seg")):
+                    self._ledger.shipped(seen)
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def folder(self, signal: Signal) -> Path:
+        """Where the segments of a signal are."""
+        return self._settings.spool_dir / signal
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes in the spool that the store has not confirmed."""
+        return self._waiting_bytes
+
+    def append(self, signal: Signal, payload: bytes, items: int) -> tuple[Future[None], bool]:
+        """Promise to store one OTLP request; the promise is kept when its record is durable.
+
+        Args:
+            signal: what the payload holds.
+            payload: serialized request, as ClickHouse will read it.
+            items: spans or log records in it.
+
+        Returns:
+            The promise, and whether the request is new. A request that was seen lately gets the promise of the first.
+            The promise fails with SpoolFull or SpoolBroken: both map to HTTP 503.
+
+        Raises:
+            Draining: the collector is stopping.
+        """
+        if self._draining:
+            raise Draining("the collector is stopping")
+        digest = record.digest(payload)
+        promise, is_new = self._ledger.enter(digest)
+        if is_new:
+            self._queue.put(_Append(signal, payload, items, digest, promise))
+        return promise, is_new
+
+    def stored(self, segment: ClosedSegment) -> None:
+        """The store has fsynced the segment's rows: remove it."""
+        self._released(segment)
+        segment.path.unlink(missing_ok=True)
+        self._ledger.shipped(segment.path.with_name(f"{segment.name}.seen"))
+
+    def set_aside(self, segment: ClosedSegment, folder: str, reason: str) -> Path:
+        """Move a segment to `folder` of the spool with its reason; it no longer blocks."""
+        target = self._settings.spool_dir / folder / f"{segment.signal}-{segment.path.name}"
+        target.parent.mkdir(exist_ok=True)
+        self._released(segment)
+        segment.path.rename(target)
+        target.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
+        return target
+
+    def bury(self, segment: ClosedSegment, records: bytes, reason: str) -> Path:
+        """Put records that ClickHouse cannot read into dead-letter/, with the reason beside them."""
+        target = self._settings.spool_dir / "dead-letter" / f"{segment.signal}-{segment.name}.records"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(records)
+        target.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
+        return target
+
+    def close(self) -> None:
+        """Write out what is queued, close the segments and stop. What comes later is refused with Draining."""
+        self._draining = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _released(self, segment: ClosedSegment) -> None:
+        with self._lock:
+            self._waiting_bytes -= segment.path.stat().st_size
+
+    def _run(self) -> None:
+        while True:
+            group, is_last = self._next_group()
+            for signal in Signal:
+                asked = [item for item in group if item.signal is signal]
+                if asked:
+                    self._commit(signal, asked)
+            for segment in list(self._open.values()):
+                if is_last or self._is_due(segment):
+                    self._roll(segment)
+            self._ledger.sweep()
+            if is_last:
+                return
+
+    def _next_group(self) -> tuple[list[_Append], bool]:
+        """All that is queued, after waiting for the first or for a segment to come of age."""
+        group: list[_Append] = []
+        size = 0
+        try:
+            item = self._queue.get(timeout=self._patience_s())
+            while item is not None:
+                group.append(item)
+                size += len(item.payload)
+                if size >= _GROUP_BYTES:
+                    return group, False
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return group, False
+        return group, True
+
+    def _patience_s(self) -> float:
+        if not self._open:
+            return 5.0
+        oldest = min(segment.opened_s for segment in self._open.values())
+        return max(0.0, oldest + self._settings.segment_max_age_s - time.monotonic())
+
+    def _is_due(self, segment: OpenSegment) -> bool:
+        return (
+            segment.size_bytes >= self._settings.segment_max_bytes
+            or time.monotonic() - segment.opened_s >= self._settings.segment_max_age_s
+        )
+
+    def _commit(self, signal: Signal, group: list[_Append]) -> None:
+        """Write a group, in parts that respect the segment's size, and keep or break its promises."""
+        while group:
+            part, size = [], 0
+            while group and size < self._settings.segment_max_bytes:
+                size += len(group[0].payload)
+                part.append(group.pop(0))
+            try:
+                self._write(signal, part)
+            except NotNow as exc:
+                for item in part:
+                    self._ledger.forget(item.digest)
+                    item.promise.set_exception(exc)
+            else:
+                for item in part:
+                    item.promise.set_result(None)
+
+    def _write(self, signal: Signal, part: list[_Append]) -> None:
+        limit = self._settings.spool_max_bytes
+        with self._lock:
+            if self._waiting_bytes >= limit:
+                raise SpoolFull(self._waiting_bytes, limit)
+        segment = self._open.get(signal)
+        try:
+            if segment is None:
+                segment = OpenSegment(self.folder(signal), signal, self._filesystem, time.monotonic())
+                self._open[signal] = segment
+            before, items, records = segment.size_bytes, segment.items, len(segment.digests)
+            try:
+                for item in part:
+                    segment.append(item.payload, item.items, item.digest)
+                segment.sync()
+            except OSError:
+                # After a failed sync the page cache says nothing about the disk: keep what was durable, use a new file.
+                del self._open[signal]
+                segment.cut(items, records)
+                self._hand_on(segment)
+                raise
+        except OSError as exc:
+            _log.error("spool cannot be written: %s", exc)
+            raise SpoolBroken(f"spool cannot be written: {exc.strerror or exc}") from exc
+        with self._lock:
+            self._waiting_bytes += segment.size_bytes - before
+        if self._is_due(segment):
+            self._roll(segment)
+
+    def _roll(self, segment: OpenSegment) -> None:
+        del self._open[segment.signal]
+        try:
+            self._hand_on(segment)
+        except OSError as exc:
+            # Its records are durable under the old name; the next start closes it.
+            _log.error("segment %s stays open until the next start: %s", segment.name, exc)
+
+    def _hand_on(self, segment: OpenSegment) -> None:
+        closed = segment.close()
+        if closed is not None:
+            self._on_closed(closed)

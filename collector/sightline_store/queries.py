@@ -1,0 +1,347 @@
+"""Questions to the store: one typed function a question, its SQL in `sql/queries/NAME.sql`.
+
+Rows come back as dicts with the column names of the SQL. Times end in `_ms` (epoch, or a duration: the column says), in `_ns`
+or, for `bucket`, are epoch seconds in UTC. NULL is None and means unknown, never 0. All parameters travel beside the
+statement (`{name:Type}`), so no value can change it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, Protocol
+
+Row = dict[str, Any]
+Sort = Literal["time", "ttft", "total", "cost", "faithfulness"]
+SpendBy = Literal["model", "tenant", "user", "session"]
+
+# Widths that a reader can name, in seconds: 1 s to 1 day.
+_BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+_Z95 = 1.959963984540054  # 97.5th percentile of the standard normal distribution
+
+
+class Asks(Protocol):
+    """What the questions need of a client; `sightline_store.client.Client` has it."""
+
+    def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Answer a query with dicts by column name."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which part of the traffic a question is about; '' means all."""
+
+    start: datetime
+    """First moment, inclusive. With a time zone; ClickHouse is asked in UTC, to the millisecond."""
+    end: datetime
+    """Last moment, exclusive."""
+    tenant: str = ""
+    """Tenant as its spans tell it."""
+    model: str = ""
+    """Model that answered (the requested one where the answer named none)."""
+    route: str = ""
+    """HTTP route of the request."""
+
+    def __post_init__(self) -> None:
+        """Refuse moments without a time zone and windows that end before they begin."""
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("start and end need a time zone: the store keeps UTC")
+        if self.end <= self.start:
+            raise ValueError(f"the window ends ({self.end.isoformat()}) before it begins ({self.start.isoformat()})")
+
+    @property
+    def duration(self) -> timedelta:
+        """Length of the window."""
+        return self.end - self.start
+
+    def previous(self) -> Filters:
+        """The window of the same length that ends where this one begins."""
+        return replace(self, start=self.start - self.duration, end=self.start)
+
+    def bucket_s(self, points: int = 60) -> int:
+        """Width, in seconds, of the narrowest nameable bucket that gives at most `points` of them (one more at the edge)."""
+        wanted = self.duration.total_seconds() / points
+        return next((width for width in _BUCKET_WIDTHS_S if width >= wanted), math.ceil(wanted / 86400) * 86400)
+
+    def params(self) -> Row:
+        """The parameters that every windowed question names."""
+        return {
+            "from": _moment(self.start),
+            "to": _moment(self.end),
+            "tenant": self.tenant,
+            "model": self.model,
+            "route": self.route,
+        }
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean of scores with its 95 % interval; all None where nothing was scored."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval's length, None where there is none."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+def estimate(mean: float | None, sd: float | None, n: int) -> Estimate:
+    """Put a 95 % interval around a mean of scores between 0 and 1.
+
+    Wilson's interval for 0/1 scores (`sd` None) and where all scores are equal, since a spread of 0 in a sample does not
+    make the mean certain; else the normal approximation, cut at 0 and 1.
+
+    Source: E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
+    """
+    if mean is None or n == 0:
+        return Estimate(None, None, None, 0)
+    if sd is None or sd == 0.0:
+        square = _Z95 * _Z95
+        centre = (mean + square / (2 * n)) / (1 + square / n)
+        half = _Z95 / (1 + square / n) * math.sqrt(max(0.0, mean * (1 - mean) / n) + square / (4 * n * n))
+    else:
+        centre, half = mean, _Z95 * sd / math.sqrt(n)
+    return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """One window in numbers. Times in ms, cost in USD; None is unknown."""
+
+    requests: int
+    errors: int
+    ttft_n: int
+    ttft_p50_ms: float | None
+    ttft_p95_ms: float | None
+    total_p50_ms: float | None
+    total_p95_ms: float | None
+    llm_calls: int
+    unpriced_calls: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    """Cost of the calls whose price is known; None where none is. Compare `unpriced_calls`."""
+    faithfulness: Estimate
+    faithfulness_failed: int
+    hit_at_5: Estimate
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of the requests that failed."""
+        return self.errors / self.requests if self.requests else None
+
+    @property
+    def cost_per_1k_usd(self) -> float | None:
+        """Known cost of a thousand requests."""
+        return None if self.cost_usd is None or not self.requests else self.cost_usd / self.requests * 1000
+
+    @property
+    def unpriced_share(self) -> float | None:
+        """Share of the model calls without a known cost."""
+        return self.unpriced_calls / self.llm_calls if self.llm_calls else None
+
+
+@cache
+def sql(name: str) -> str:
+    """Return the text of a question, as it is sent."""
+    return (resources.files("sightline_store") / "sql" / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
+    """Ask a question by name. Raises StoreUnavailable and QueryFailed, as `Client.query_rows` does."""
+    return client.query_rows(sql(name), params)
+
+
+def overview(client: Asks, filters: Filters) -> Overview:
+    """How did the window go? Ask again with `filters.previous()` for the one before."""
+    row = ask(client, "overview", filters.params())[0]
+    faithfulness = estimate(row.pop("faithfulness"), row.pop("faithfulness_sd"), row.pop("faithfulness_n"))
+    hit = estimate(row.pop("hit"), None, row.pop("hit_n"))
+    return Overview(**row, faithfulness=faithfulness, hit_at_5=hit)
+
+
+def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
+    """Time to first token and total, as percentiles a bucket (ms), with requests and errors. Empty buckets are absent."""
+    return ask(client, "latency_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
+
+
+def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 10_000) -> list[Row]:
+    """What each stage adds to the time to first token, over the whole window (ms); `sampled` n means one request in n."""
+    return ask(client, "stage_stack", {**filters.params(), "bucket_s": 0, "max_requests": max_requests})
+
+
+def stage_stack_over_time(
+    client: Asks, filters: Filters, *, bucket_s: int | None = None, max_requests: int = 20_000
+) -> list[Row]:
+    """The same, a bucket."""
+    width = bucket_s or filters.bucket_s(40)
+    return ask(client, "stage_stack", {**filters.params(), "bucket_s": width, "max_requests": max_requests})
+
+
+def stage_summary(client: Asks, filters: Filters) -> list[Row]:
+    """How long each stage takes by itself (ms), how often it fails and flags."""
+    return ask(client, "stage_summary", filters.params())
+
+
+def spend_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
+    """Tokens and cost by model, a bucket; cost_usd None where no call of the bucket had a price."""
+    return ask(client, "spend_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)})
+
+
+def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: int = 50) -> list[Row]:
+    """Tokens and cost by model, tenant, user or session, the dearest first."""
+    return ask(client, "spend_by", {**filters.params(), "by": by, "limit": limit})
+
+
+def errors_by_type(client: Asks, filters: Filters, *, limit: int = 20) -> list[Row]:
+    """Failed requests by type of error, each with its newest trace."""
+    return ask(client, "errors_by_type", {**filters.params(), "limit": limit})
+
+
+def retrieval_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
+    """Quantiles of the best passage's score, empty and failed searches, a bucket."""
+    return ask(client, "retrieval_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
+
+
+def retrieval_by_index(client: Asks, filters: Filters, *, limit: int = 50) -> list[Row]:
+    """Searches by collection, index version and embedding."""
+    return ask(client, "retrieval_by_index", {**filters.params(), "limit": limit})
+
+
+def retrieval_documents(client: Asks, filters: Filters, *, limit: int = 50) -> list[Row]:
+    """The passages found most, with the share of searches and their rank."""
+    return ask(client, "retrieval_documents", {**filters.params(), "limit": limit})
+
+
+def scores_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
+    """Scores by name, a bucket of the time of asking; each row has an `estimate`."""
+    return _scored(client, {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)})
+
+
+def score_summary(client: Asks, filters: Filters) -> list[Row]:
+    """Scores by name over the whole window; each row has an `estimate`."""
+    return _scored(client, {**filters.params(), "bucket_s": 0})
+
+
+def score_list(client: Asks, filters: Filters, name: str, *, limit: int = 20) -> list[Row]:
+    """The answers that scored lowest on `name`, with the judge's reasons; unjudged ones last."""
+    return ask(client, "score_list", {**filters.params(), "name": name, "limit": limit})
+
+
+def traces(
+    client: Asks,
+    filters: Filters,
+    *,
+    search: str = "",
+    sort: Sort = "time",
+    descending: bool = True,
+    only_errors: bool = False,
+    limit: int = 50,
+    offset: int = 0,
+) -> list[Row]:
+    """One page of requests; `matching` in each row is the number on all pages.
+
+    Sorted by faithfulness, only judged answers are listed. Unknown values sort last either way.
+    """
+    return ask(
+        client,
+        "traces",
+        {
+            **filters.params(),
+            "search": search.strip(),
+            "sort": sort,
+            "descending": int(descending),
+            "only_errors": int(only_errors),
+            "limit": limit,
+            "offset": offset,
+        },
+    )
+
+
+def trace_spans(client: Asks, trace_id: str, *, limit: int = 2000) -> list[Row]:
+    """The spans of a trace in the order in which they began, without payloads; [] where the trace is unknown."""
+    return ask(client, "trace_spans", {"trace_id": trace_id.lower(), "limit": limit})
+
+
+def span_detail(client: Asks, trace_id: str, span_id: str) -> Row | None:
+    """All that one span tells; None where it is unknown."""
+    rows = ask(client, "span_detail", {"trace_id": trace_id.lower(), "span_id": span_id.lower()})
+    return rows[0] if rows else None
+
+
+def trace_spend(client: Asks, trace_id: str) -> list[Row]:
+    """Tokens and cost of each model call of a trace."""
+    return ask(client, "trace_spend", {"trace_id": trace_id.lower()})
+
+
+def trace_scores(client: Asks, trace_id: str, *, limit: int = 200) -> list[Row]:
+    """Every score given to a trace, the newest first."""
+    return ask(client, "trace_scores", {"trace_id": trace_id.lower(), "limit": limit})
+
+
+def filter_values(client: Asks, filters: Filters) -> dict[str, list[str]]:
+    """The tenants, models and routes of the window (its own narrowing is ignored)."""
+    return ask(client, "filter_values", _window(filters))[0]
+
+
+def labels(client: Asks, filters: Filters) -> dict[str, list[str]]:
+    """What qualifies the window: notes, priced_as, systems, embeddings, judges, judge_notes; each a sorted list."""
+    return ask(client, "labels", _window(filters))[0]
+
+
+def loss(client: Asks, filters: Filters) -> list[Row]:
+    """Spans numbered against spans stored, a service, of the processes that lived in the window."""
+    return ask(client, "loss", _window(filters))
+
+
+def ingest_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
+    """Stored spans a bucket and service, by the time of the spans."""
+    return ask(client, "ingest_over_time", {**_window(filters), "bucket_s": bucket_s or filters.bucket_s()})
+
+
+def freshness(client: Asks) -> Row:
+    """How many spans the store holds and how old the newest is (`newest_ms`, `now_ms`: epoch ms of the store's clock)."""
+    return ask(client, "freshness", {})[0]
+
+
+def demo_summary(client: Asks, since: datetime) -> Row:
+    """Requests, latency, tokens, cost, scores and stored spans since a moment, in one row."""
+    return ask(client, "demo_summary", {"since": _moment(since)})[0]
+
+
+def samples(
+    client: Asks, *, since_s: int = 86_400, limit: int = 50, only_unscored: bool = True
+) -> list[dict[str, Any]]:
+    """Answered requests with question, answer and passages, for a judge; see the SQL for how they are chosen.
+
+    Args:
+        client: the store.
+        since_s: how far to look back, in seconds.
+        limit: the most to return.
+        only_unscored: leave out what has a score already.
+    """
+    return ask(client, "samples", {"since_s": since_s, "limit": limit, "only_unscored": int(only_unscored)})
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _window(filters: Filters) -> Row:
+    return {"from": _moment(filters.start), "to": _moment(filters.end)}
+
+
+def _scored(client: Asks, params: Row) -> list[Row]:
+    rows = ask(client, "scores_over_time", params)
+    for row in rows:
+        row["estimate"] = estimate(row["mean"], None if row["is_binary"] else row["sd"], row["n"])
+    return rows
