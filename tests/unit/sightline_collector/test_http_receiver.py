@@ -1,0 +1,140 @@
+"""OTLP/HTTP: what is answered to what."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.rpc import status_pb2
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sightline_collector.receiver.http import HttpReceiver
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.spool.writer import Spool
+from sightline_collector.telemetry import Counts
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[HttpReceiver]:
+    """A receiver over a real spool."""
+    settings = CollectorSettings(spool_dir=tmp_path, max_request_bytes=100_000)
+    spool = Spool(settings, lambda _: None)
+    yield HttpReceiver(settings, spool, Counts())
+    spool.close()
+
+
+class _Answer:
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = b""
+
+    @property
+    def message(self) -> str:
+        return str(status_pb2.Status.FromString(self.body).message)
+
+
+async def _ask(
+    receiver: HttpReceiver, body: bytes = b"", *, path: str = "/v1/traces", method: str = "POST", **headers: str
+) -> _Answer:
+    answer = _Answer()
+    sent = {"content_type": "application/x-protobuf"} | headers
+    parts = [body[i : i + 1000] for i in range(0, len(body), 1000)] or [b""]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = {k.decode(): v.decode() for k, v in message["headers"]}
+        else:
+            answer.body += message["body"]
+
+    scope = {
+        "type": "http",
+        "path": path,
+        "method": method,
+        "query_string": b"",
+        "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in sent.items()],
+    }
+    await receiver(scope, receive, send)
+    return answer
+
+
+def _body(name: str = "n") -> bytes:
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name=name)
+    return request.SerializeToString()
+
+
+async def test_success_is_an_empty_response(receiver: HttpReceiver) -> None:
+    """200, Protobuf, no bytes: full success."""
+    answer = await _ask(receiver, _body())
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-type"] == "application/x-protobuf"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)]
+)
+async def test_compressed_bodies_are_read(receiver: HttpReceiver, encoding: str, compress: Any) -> None:
+    """Gzip and deflate, by Content-Encoding; parameters of Content-Type do not matter."""
+    answer = await _ask(
+        receiver, compress(_body("x" * 5000)), content_encoding=encoding, content_type="application/x-protobuf; v=1"
+    )
+    assert answer.status == 200
+
+
+async def test_empty_request_succeeds(receiver: HttpReceiver) -> None:
+    """Nothing to store is success."""
+    assert (await _ask(receiver, b"")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "status", "words"),
+    [
+        ({"body": b"\xff\xff"}, 400, "not a protobuf"),
+        ({"body": b"x", "content_type": "text/plain"}, 415, "application/x-protobuf"),
+        ({"body": b"{}", "content_type": "application/json"}, 415, "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ({"path": "/v1/nonsense"}, 404, "/v1/traces"),
+        ({"path": "/v1development/profiles"}, 404, "/v1/logs"),
+        ({"method": "GET"}, 405, "POST"),
+        ({"body": b"abc", "content_encoding": "gzip"}, 400, "gzip"),
+        ({"body": gzip.compress(_body())[:-4], "content_encoding": "gzip"}, 400, "in the middle"),
+        ({"body": b"abc", "content_encoding": "br"}, 400, "Content-Encoding"),
+        ({"body": b"\x0a" * 100_001}, 413, "SIGHTLINE_COLLECTOR_MAX_REQUEST_BYTES"),
+        ({"body": gzip.compress(bytes(50_000_000)), "content_encoding": "gzip"}, 413, "after decompression"),
+        ({"body": _body(), "origin": "http://evil.example"}, 403, "origin"),
+        ({"body": _body(), "host": "rebound.example:4318"}, 403, "host"),
+    ],
+)
+async def test_refusals_say_why(receiver: HttpReceiver, kwargs: dict[str, Any], status: int, words: str) -> None:
+    """Every 4xx carries a google.rpc.Status whose message helps."""
+    answer = await _ask(receiver, **kwargs)
+    assert answer.status == status
+    assert words in answer.message
+    assert "retry-after" not in answer.headers
+
+
+async def test_draining_spool_is_503_with_retry_after(receiver: HttpReceiver) -> None:
+    """What cannot be promised now is retryable, never 500."""
+    receiver._spool.close()
+    answer = await _ask(receiver, _body())
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_stats_count(receiver: HttpReceiver) -> None:
+    """/stats counts what came, what came again and what was refused."""
+    await _ask(receiver, _body())
+    await _ask(receiver, _body())
+    await _ask(receiver, b"\xff")
+    answer = await _ask(receiver, path="/stats", method="GET")
+    stats = json.loads(answer.body)
+    assert (stats["received_spans"], stats["repeated_spans"], stats["rejected_400"]) == (1, 1, 1)

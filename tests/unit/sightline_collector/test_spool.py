@@ -1,0 +1,176 @@
+"""The spool keeps its promises: durable, recognised when sent again, bounded, recovered after a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sightline_collector.errors import Draining, SpoolBroken, SpoolFull
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.spool import reader, record
+from sightline_collector.spool.filesystem import AppendFile, Disk
+from sightline_collector.spool.segment import ClosedSegment
+from sightline_collector.spool.writer import Spool
+from sightline_store.ingest import Signal
+
+
+class _FullDisk(Disk):
+    """A disk that refuses what the test says."""
+
+    def __init__(self) -> None:
+        self.refuses_write = False
+        self.refuses_sync = False
+
+    def create(self, path: Path) -> AppendFile:  # type: ignore[override]
+        """A file on this disk."""
+        disk, inner = self, super().create(path)
+
+        class _File:
+            def write(self, data: bytes) -> None:
+                if disk.refuses_write:
+                    inner.write(data[: len(data) // 2])
+                    raise OSError(28, "No space left on device")
+                inner.write(data)
+
+            def sync(self) -> None:
+                if disk.refuses_sync:
+                    disk.refuses_sync = False
+                    raise OSError(5, "Input/output error")
+                inner.sync()
+
+            truncate = inner.truncate
+            close = inner.close
+
+        return _File()
+
+
+@contextmanager
+def _spool(
+    folder: Path, disk: Disk | None = None, *, max_age_s: float = 60, max_bytes: int = 2**30
+) -> Iterator[tuple[Spool, list[ClosedSegment]]]:
+    closed: list[ClosedSegment] = []
+    settings = CollectorSettings(
+        spool_dir=folder, segment_max_age_s=max_age_s, segment_max_bytes=4096, spool_max_bytes=max_bytes
+    )
+    spool = Spool(settings, closed.append, disk)
+    try:
+        yield spool, closed
+    finally:
+        spool.close()
+
+
+def _append(spool: Spool, payload: bytes) -> Future[None]:
+    return spool.append(Signal.TRACES, payload, 1)[0]
+
+
+def _payloads(segments: list[ClosedSegment]) -> list[bytes]:
+    found = []
+    for segment in segments:
+        with segment.path.open("rb") as file:
+            found += [entry.payload for entry in record.read_records(file)]
+    return found
+
+
+def test_promise_is_kept_when_the_record_is_on_disk(tmp_path: Path) -> None:
+    """After the promise the bytes stand in the open segment, and closing hands them on."""
+    with _spool(tmp_path) as (spool, closed):
+        _append(spool, b"one").result(5)
+        (path,) = (tmp_path / "traces").glob("*.open")
+        assert b"one" in path.read_bytes()
+        assert closed == []
+    assert _payloads(closed) == [b"one"]
+    assert [segment.items for segment in closed] == [1]
+
+
+def test_request_sent_again_is_answered_and_not_stored_again(tmp_path: Path) -> None:
+    """The same bytes get the first one's promise; also in the next life of the collector."""
+    with _spool(tmp_path) as (spool, closed):
+        _append(spool, b"same").result(5)
+        promise, is_new = spool.append(Signal.TRACES, b"same", 1)
+        promise.result(5)
+        assert not is_new
+    assert _payloads(closed) == [b"same"]
+    with _spool(tmp_path) as (spool, again):
+        assert spool.append(Signal.TRACES, b"same", 1)[1] is False
+        for segment in again:
+            spool.stored(segment)
+        assert spool.append(Signal.TRACES, b"same", 1)[1] is False
+    with _spool(tmp_path) as (spool, again):
+        assert spool.append(Signal.TRACES, b"same", 1)[1] is False
+        assert again == []
+
+
+def test_crash_leaves_whole_records_and_cuts_the_torn_one(tmp_path: Path) -> None:
+    """An `.open` segment with a torn tail becomes a closed one with what is whole."""
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    path = folder / "20260101T000000.000000-00000001.open"
+    path.write_bytes(record.encode(b"") + record.encode(b"")[:-2])
+    with _spool(tmp_path) as (spool, closed):
+        assert spool.append(Signal.TRACES, b"", 1)[1] is False
+        assert [segment.path.name for segment in closed] == ["20260101T000000.000000-00000001.0.seg"]
+    assert _payloads(closed) == [b""]
+
+
+@pytest.mark.parametrize("fault", ["refuses_write", "refuses_sync"])
+def test_disk_that_refuses_breaks_the_promise_and_heals(tmp_path: Path, fault: str) -> None:
+    """What was durable stays, what failed is refused as retryable, and its second attempt is new."""
+    disk = _FullDisk()
+    with _spool(tmp_path, disk) as (spool, closed):
+        _append(spool, b"before").result(5)
+        setattr(disk, fault, True)
+        with pytest.raises(SpoolBroken):
+            _append(spool, b"refused").result(5)
+        setattr(disk, fault, False)
+        _append(spool, b"refused").result(5)
+    assert _payloads(closed) == [b"before", b"refused"]
+    assert all(reader.damage(segment) is None for segment in closed)
+
+
+def test_full_spool_refuses_and_recovers(tmp_path: Path) -> None:
+    """At the limit the answer is SpoolFull; after the store took segments it is yes again."""
+    with _spool(tmp_path, max_bytes=8192) as (spool, closed):
+        for index in range(3):
+            _append(spool, os.urandom(3000) + bytes([index])).result(5)
+        with pytest.raises(SpoolFull, match="SIGHTLINE_COLLECTOR_SPOOL_MAX_BYTES=8192"):
+            _append(spool, b"too much").result(5)
+        for segment in list(closed):
+            spool.stored(segment)
+        _append(spool, b"too much").result(5)
+
+
+def test_segment_comes_of_age(tmp_path: Path) -> None:
+    """A small segment is handed on without more traffic."""
+    with _spool(tmp_path, max_age_s=0.05) as (spool, closed):
+        _append(spool, b"alone").result(5)
+        for _ in range(200):
+            if closed:
+                break
+            _append(spool, os.urandom(8)).result(5)
+        assert closed
+
+
+def test_closed_spool_refuses(tmp_path: Path) -> None:
+    """While draining, a request is refused as retryable."""
+    with _spool(tmp_path) as (spool, _):
+        pass
+    with pytest.raises(Draining):
+        _append(spool, b"late")
+
+
+def test_damage_is_found_in_a_closed_segment(tmp_path: Path) -> None:
+    """A flipped byte names where the whole records end."""
+    with _spool(tmp_path) as (spool, closed):
+        _append(spool, b"first" * 10).result(5)
+        _append(spool, b"second" * 10).result(5)
+    data = bytearray(closed[0].path.read_bytes())
+    data[-10] ^= 1
+    closed[0].path.write_bytes(bytes(data))
+    found = reader.damage(closed[0])
+    assert found is not None
+    assert found[0] == len(record.encode(b"first" * 10))

@@ -1,0 +1,76 @@
+"""The shipped SQL: ordered, split, and spelled with the library's names."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pytest
+
+from sightline import semconv
+from sightline_store import prices, schema
+from sightline_store.settings import NodeSettings, StoreSettings
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    """001, 002, … and every file has statements that create, only if absent."""
+    migrations = schema.migrations()
+    assert [migration.version for migration in migrations] == list(range(1, len(migrations) + 1))
+    for migration in migrations:
+        assert migration.statements
+        for statement in migration.statements:
+            assert re.match(r"CREATE .*IF NOT EXISTS", statement), statement[:80]
+
+
+def test_statements_are_split_at_line_ends_only() -> None:
+    """A `;` inside a line or a comment line does not split."""
+    assert schema.split_statements("-- a; b\nSELECT ';';\n\n-- only a comment\n") == ["SELECT ';'"]
+
+
+def test_attribute_names_in_sql_are_the_librarys() -> None:
+    """Every quoted name of ours and of GenAI in sql/ stands in semconv.py, or is a known older spelling."""
+    older = {"gen_ai.system", "gen_ai.conversation.id"}
+    known = {value for value in vars(semconv).values() if isinstance(value, str)} | older
+    folder = resources.files("sightline_store.sql")
+    texts = [
+        entry.read_text()
+        for part in ("ddl", "queries")
+        for entry in folder.joinpath(part).iterdir()
+        if entry.name.endswith(".sql")
+    ]
+    names = {name for text in texts for name in re.findall(r"'((?:gen_ai|sightline)\.[a-z0-9_.]+)'", text)}
+    assert names - known == set()
+
+
+def test_prices_of_known_and_unknown_models() -> None:
+    """A known model has dated rows, an unknown one none: unknown is never 0."""
+    (row,) = prices.price_rows("openai/gpt-4o-mini")
+    assert row[2:6] == [0.15, 0.075, None, 0.6]
+    dated = prices.price_rows("openai/o3")
+    assert [entry[2] for entry in dated] == [10.0, 2.0]
+    assert dated[0][1] < dated[1][1]
+    assert prices.price_rows("nobody/knows-this") == []
+    assert prices.price_rows("") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIGHTLINE_STORE_URL", "127.0.0.1:8123"),
+        ("SIGHTLINE_STORE_DATABASE", "a; drop"),
+        ("SIGHTLINE_STORE_TIMEOUT_S", "soon"),
+    ],
+)
+def test_store_settings_name_the_variable(name: str, value: str) -> None:
+    """What cannot work is refused with the variable's name."""
+    with pytest.raises(ValueError, match=name):
+        StoreSettings.from_env({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SIGHTLINE_STORE_PORT", "99999"), ("SIGHTLINE_STORE_MAX_MEMORY_BYTES", "5")]
+)
+def test_node_settings_name_the_variable(name: str, value: str) -> None:
+    """The same for the embedded node."""
+    with pytest.raises(ValueError, match=name):
+        NodeSettings.from_env({name: value})
