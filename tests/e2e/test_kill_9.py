@@ -116,7 +116,9 @@ def test_every_acknowledged_span_is_stored_once_across_kill_9(roles: StartRole, 
         if rows[0]["u"] >= len(acknowledged) and not list((tmp_path / "spool" / "traces").glob("*.seg")):
             break
         time.sleep(0.2)
-    stored = {row["SpanId"]: row["n"] for row in client.query_rows("SELECT SpanId, count() AS n FROM otel_traces GROUP BY 1")}
+    stored = {
+        row["SpanId"]: row["n"] for row in client.query_rows("SELECT SpanId, count() AS n FROM otel_traces GROUP BY 1")
+    }
     behind = client.query_rows("SELECT count() AS n, uniqExact(SpanId) AS u FROM llm_calls")[0]
     client.close()
     assert acknowledged - stored.keys() == set()
