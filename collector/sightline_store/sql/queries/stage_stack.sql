@@ -31,7 +31,7 @@ FROM
     (
         WITH
             arrayFilter(x -> x.3 > x.2, arrayMap(
-                s -> (s.1, greatest(0., (s.2 - start_ns) / 1e6), least(ttft, (s.2 - start_ns) / 1e6 + s.3), s.4, s.5), spans)) AS clipped,
+                s -> (if(has(stage_names, s.1), s.1, 'rest'), greatest(0., (s.2 - start_ns) / 1e6), least(ttft, (s.2 - start_ns) / 1e6 + s.3), s.4, s.5), spans)) AS clipped,
             arraySort(arrayDistinct(arrayConcat([0., ttft], clipped.2, clipped.3))) AS edges,
             arrayMap((a, b) -> (arrayFilter(x -> x.2 <= a AND x.3 >= b, clipped), b - a), arrayPopBack(edges), arrayPopFront(edges)) AS slices,
             arrayMap(
