@@ -14,6 +14,7 @@ import uvicorn
 
 from sightline_collector.errors import CollectorError
 from sightline_collector.receiver.http import HttpReceiver
+from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings
 from sightline_collector.shipper import Shipper
 from sightline_collector.spool.writer import Spool
@@ -65,18 +66,8 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
             threading.Thread(
                 target=_keep_prices, args=(store, settings.prices_interval_s, stopped), name="prices", daemon=True
             ).start()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                HttpReceiver(settings, spool, counts),
-                host=settings.host,
-                port=settings.http_port,
-                lifespan="off",
-                access_log=False,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=2,
-            )
-        )
+        intake = Intake(spool, counts)
+        http = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes))
         _log.info(
             "OTLP/HTTP on http://%s:%d, spool in %s, store at %s",
             settings.host,
@@ -84,11 +75,36 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
             settings.spool_dir,
             store.url,
         )
-        asyncio.run(server.serve())
+        asyncio.run(_listen(settings, http, intake))
         stopped.set()
         spool.close()
         shipper.stop(_DRAIN_S)
         _log.info("stopped: %s", counts.as_dict(spool.waiting_bytes))
+
+
+async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intake) -> None:
+    """Both receivers in one loop, until a signal."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            http,
+            host=settings.host,
+            port=settings.http_port,
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    grpc_server = None
+    if settings.grpc_port >= 0:
+        from sightline_collector.receiver import grpc  # noqa: PLC0415  (25 MB that a port of -1 saves)
+
+        grpc_server = await grpc.start(settings, intake)
+        _log.info("OTLP/gRPC on %s:%d", settings.host, settings.grpc_port)
+    await server.serve()
+    if grpc_server is not None:
+        await grpc_server.stop(2)
 
 
 def _keep_prices(store: StoreSettings, interval_s: float, stopped: threading.Event) -> None:

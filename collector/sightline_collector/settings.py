@@ -18,6 +18,8 @@ class CollectorSettings:
     """SIGHTLINE_COLLECTOR_HOST: address to listen on. Default: loopback, and nothing else is allowed so far."""
     http_port: int = 4318
     """SIGHTLINE_COLLECTOR_HTTP_PORT: port of OTLP/HTTP. Default: 4318."""
+    grpc_port: int = 4317
+    """SIGHTLINE_COLLECTOR_GRPC_PORT: port of OTLP/gRPC; -1 for none. Default: 4317."""
     spool_dir: Path = Path(".sightline/spool")
     """SIGHTLINE_COLLECTOR_SPOOL_DIR: folder of the spool. Default: .sightline/spool under the current folder."""
     spool_max_bytes: int = 4 * 1024**3
@@ -40,6 +42,8 @@ class CollectorSettings:
             )
         if not 0 <= self.http_port < 65536:
             raise ValueError(f"SIGHTLINE_COLLECTOR_HTTP_PORT is {self.http_port}; needs 0 to 65535")
+        if not -1 <= self.grpc_port < 65536:
+            raise ValueError(f"SIGHTLINE_COLLECTOR_GRPC_PORT is {self.grpc_port}; needs 0 to 65535, or -1 for none")
         if self.segment_max_bytes < 4096:
             raise ValueError(f"SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES is {self.segment_max_bytes}; needs at least 4096")
         if self.spool_max_bytes < 2 * self.segment_max_bytes:
@@ -68,6 +72,7 @@ class CollectorSettings:
         return cls(
             host=env.get("SIGHTLINE_COLLECTOR_HOST", cls.host),
             http_port=int(number("HTTP_PORT", cls.http_port)),
+            grpc_port=int(number("GRPC_PORT", cls.grpc_port)),
             spool_dir=Path(env.get("SIGHTLINE_COLLECTOR_SPOOL_DIR", str(cls.spool_dir))),
             spool_max_bytes=int(number("SPOOL_MAX_BYTES", cls.spool_max_bytes)),
             segment_max_bytes=int(number("SEGMENT_MAX_BYTES", cls.segment_max_bytes)),

@@ -1,27 +1,27 @@
-"""OTLP/HTTP: Protobuf on /v1/traces and /v1/logs, as an ASGI application.
+"""OTLP/HTTP: Protobuf and JSON on one port, by Content-Type, as an ASGI application.
 
 Success means that the request is on disk, fsynced. What cannot be promised is answered 503 with Retry-After, which
-every OTLP client keeps and sends again; what can never be accepted is answered 4xx, with a google.rpc.Status.
+every OTLP client keeps and sends again; what can never be accepted is answered 4xx, with a google.rpc.Status in the
+encoding of the request.
 
 Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2
 
-from sightline_collector import otlp
-from sightline_collector.errors import BadRequest, NotNow, RequestTooLarge
+from sightline_collector import otlp_json
+from sightline_collector.errors import BadRequest, NotNow
+from sightline_collector.receiver.encoding import Body
+from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings
-from sightline_collector.spool.writer import Spool
-from sightline_collector.telemetry import Counts
 from sightline_store.ingest import Signal
 
 Scope = MutableMapping[str, Any]
@@ -29,26 +29,30 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PROTOBUF = "application/x-protobuf"
-_PATHS = {"/v1/traces": Signal.TRACES, "/v1/logs": Signal.LOGS}
+_JSON = "application/json"
+_PATHS = {f"/v1/{signal}": signal for signal in Signal}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CODES = {
     400: code_pb2.INVALID_ARGUMENT,
+    401: code_pb2.UNAUTHENTICATED,
     403: code_pb2.PERMISSION_DENIED,
     404: code_pb2.NOT_FOUND,
     405: code_pb2.UNIMPLEMENTED,
     413: code_pb2.RESOURCE_EXHAUSTED,
     415: code_pb2.INVALID_ARGUMENT,
+    429: code_pb2.RESOURCE_EXHAUSTED,
     503: code_pb2.UNAVAILABLE,
 }
+_MAX_MESSAGE_CHARS = 2000
 
 
 class HttpReceiver:
     """The ASGI application."""
 
-    def __init__(self, settings: CollectorSettings, spool: Spool, counts: Counts) -> None:
+    def __init__(self, settings: CollectorSettings, intake: Intake, stats: Callable[[], dict[str, Any]]) -> None:
         self._settings = settings
-        self._spool = spool
-        self._counts = counts
+        self._intake = intake
+        self._stats = stats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,44 +62,51 @@ class HttpReceiver:
         path, method = scope["path"], scope["method"]
         if path == "/healthz" and method in {"GET", "HEAD"}:
             await _answer(send, 200, b"ok\n", "text/plain; charset=utf-8")
-            return
-        if path == "/stats" and method in {"GET", "HEAD"}:
-            stats = json.dumps(self._counts.as_dict(self._spool.waiting_bytes)).encode()
-            await _answer(send, 200, stats, "application/json")
-            return
+        elif path == "/stats" and method in {"GET", "HEAD"}:
+            await _answer(send, 200, json.dumps(self._stats()).encode(), _JSON)
+        else:
+            await self._export(path, method, headers, receive, send)
+
+    async def _export(self, path: str, method: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        spoken = _JSON if content_type == _JSON else _PROTOBUF
         try:
-            await self._export(scope, headers, receive)
+            signal = _signal(path, method, content_type)
+            _check_host(headers)
+            body = await self._body(headers, receive)
+            if spoken == _JSON:
+                body = otlp_json.to_protobuf(signal, body)
+            await self._intake.accept(signal, body)
         except BadRequest as exc:
-            self._counts.rejected(str(exc.status))
-            await _refuse(send, exc.status, str(exc))
+            self._intake.refused(exc)
+            await _refuse(send, exc.status, str(exc), spoken)
         except NotNow as exc:
-            self._counts.rejected("503")
-            await _refuse(send, 503, str(exc), retry_after_s=exc.retry_after_s)
+            self._intake.refused(exc)
+            await _refuse(send, 503, str(exc), spoken, retry_after_s=exc.retry_after_s)
         else:
             # An empty Export*ServiceResponse: everything was accepted.
-            await _answer(send, 200, b"", _PROTOBUF)
+            await _answer(send, 200, b"{}" if spoken == _JSON else b"", spoken)
 
-    async def _export(self, scope: Scope, headers: dict[str, str], receive: Receive) -> None:
-        signal = _PATHS.get(scope["path"])
-        if signal is None:
-            raise BadRequest(404, f"no such path: {scope['path'][:200]}; OTLP paths here are {', '.join(_PATHS)}")
-        if scope["method"] != "POST":
-            raise BadRequest(405, "OTLP is sent by POST")
-        _check_host(headers)
-        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != _PROTOBUF:
-            raise BadRequest(
-                415,
-                f"Content-Type is {content_type[:100]!r}; needs {_PROTOBUF} "
-                "(set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)",
-            )
-        body = await _body(receive, headers, self._settings.max_request_bytes)
-        checked = otlp.check(signal, body)
-        if not checked.items:
-            return
-        promise, is_new = self._spool.append(signal, checked.payload, checked.items)
-        await asyncio.shield(asyncio.wrap_future(promise))
-        self._counts.received(signal, checked.items, is_new=is_new)
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        body, more = Body(headers.get("content-encoding", ""), self._settings.max_request_bytes), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest(400, "the client went away")
+            body.feed(message.get("body", b""))
+            more = message.get("more_body", False)
+        return body.whole()
+
+
+def _signal(path: str, method: str, content_type: str) -> Signal:
+    signal = _PATHS.get(path)
+    if signal is None:
+        raise BadRequest(404, f"no such path: {path[:200]}; OTLP is taken on {', '.join(_PATHS)}")
+    if method != "POST":
+        raise BadRequest(405, "OTLP is sent by POST")
+    if content_type not in {_PROTOBUF, _JSON}:
+        raise BadRequest(415, f"Content-Type is {content_type[:100]!r}; needs {_PROTOBUF} or {_JSON}")
+    return signal
 
 
 def _check_host(headers: dict[str, str]) -> None:
@@ -106,40 +117,10 @@ def _check_host(headers: dict[str, str]) -> None:
             raise BadRequest(403, f"{name} {value[:200]!r} is not this collector")
 
 
-async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    """The body, decompressed; never more than `limit` bytes of it in memory."""
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in {"gzip", "x-gzip"}:
-        decompressor = zlib.decompressobj(31)
-    elif encoding == "deflate":
-        decompressor = zlib.decompressobj()
-    elif encoding in {"", "identity", "none"}:
-        decompressor = None
-    else:
-        raise BadRequest(400, f"Content-Encoding {encoding[:100]!r} is not known; use gzip, deflate or none")
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadRequest(400, "the client went away")
-        part, more = message.get("body", b""), message.get("more_body", False)
-        if decompressor is not None and part:
-            try:
-                part = decompressor.decompress(part, limit - size + 1)
-            except zlib.error as exc:
-                raise BadRequest(400, f"body is not {encoding}: {exc}") from None
-        size += len(part)
-        if size > limit:
-            raise RequestTooLarge(limit)
-        parts.append(part)
-    if decompressor is not None and size and not decompressor.eof:
-        raise BadRequest(400, f"body ends in the middle of its {encoding}")
-    return b"".join(parts)
-
-
-async def _refuse(send: Send, status: int, message: str, *, retry_after_s: int | None = None) -> None:
-    body = status_pb2.Status(code=_CODES[status], message=message).SerializeToString()
-    await _answer(send, status, body, _PROTOBUF, retry_after_s=retry_after_s)
+async def _refuse(send: Send, status: int, message: str, spoken: str, *, retry_after_s: int | None = None) -> None:
+    answer = status_pb2.Status(code=_CODES[status], message=message[:_MAX_MESSAGE_CHARS])
+    body = json_format.MessageToJson(answer, indent=None).encode() if spoken == _JSON else answer.SerializeToString()
+    await _answer(send, status, body, spoken, retry_after_s=retry_after_s)
 
 
 async def _answer(send: Send, status: int, body: bytes, content_type: str, *, retry_after_s: int | None = None) -> None:

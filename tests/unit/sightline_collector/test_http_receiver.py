@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.receiver.http import HttpReceiver
+from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
+
+
+def _body(name: str = "n") -> bytes:
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name=name)
+    return request.SerializeToString()
 
 
 @pytest.fixture
@@ -24,7 +32,11 @@ def receiver(tmp_path: Path) -> Iterator[HttpReceiver]:
     """A receiver over a real spool."""
     settings = CollectorSettings(spool_dir=tmp_path, max_request_bytes=100_000)
     spool = Spool(settings, lambda _: None)
-    yield HttpReceiver(settings, spool, Counts())
+    counts = Counts()
+    intake = Intake(spool, counts)
+    receiver = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes))
+    receiver.close_spool = spool.close  # type: ignore[attr-defined]
+    yield receiver
     spool.close()
 
 
@@ -67,12 +79,6 @@ async def _ask(
     return answer
 
 
-def _body(name: str = "n") -> bytes:
-    request = ExportTraceServiceRequest()
-    request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name=name)
-    return request.SerializeToString()
-
-
 async def test_success_is_an_empty_response(receiver: HttpReceiver) -> None:
     """200, Protobuf, no bytes: full success."""
     answer = await _ask(receiver, _body())
@@ -81,7 +87,8 @@ async def test_success_is_an_empty_response(receiver: HttpReceiver) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)]
+    ("encoding", "compress"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstandard.compress), ("identity", bytes)],
 )
 async def test_compressed_bodies_are_read(receiver: HttpReceiver, encoding: str, compress: Any) -> None:
     """Gzip and deflate, by Content-Encoding; parameters of Content-Type do not matter."""
@@ -101,9 +108,10 @@ async def test_empty_request_succeeds(receiver: HttpReceiver) -> None:
     [
         ({"body": b"\xff\xff"}, 400, "not a protobuf"),
         ({"body": b"x", "content_type": "text/plain"}, 415, "application/x-protobuf"),
-        ({"body": b"{}", "content_type": "application/json"}, 415, "OTEL_EXPORTER_OTLP_PROTOCOL"),
         ({"path": "/v1/nonsense"}, 404, "/v1/traces"),
         ({"path": "/v1development/profiles"}, 404, "/v1/logs"),
+        ({"body": zstandard.compress(bytes(50_000_000)), "content_encoding": "zstd"}, 413, "after decompression"),
+        ({"body": zstandard.compress(_body())[:-4], "content_encoding": "zstd"}, 400, "zstd"),
         ({"method": "GET"}, 405, "POST"),
         ({"body": b"abc", "content_encoding": "gzip"}, 400, "gzip"),
         ({"body": gzip.compress(_body())[:-4], "content_encoding": "gzip"}, 400, "in the middle"),
@@ -124,7 +132,7 @@ async def test_refusals_say_why(receiver: HttpReceiver, kwargs: dict[str, Any], 
 
 async def test_draining_spool_is_503_with_retry_after(receiver: HttpReceiver) -> None:
     """What cannot be promised now is retryable, never 500."""
-    receiver._spool.close()
+    receiver.close_spool()  # type: ignore[attr-defined]
     answer = await _ask(receiver, _body())
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) > 0
@@ -138,3 +146,38 @@ async def test_stats_count(receiver: HttpReceiver) -> None:
     answer = await _ask(receiver, path="/stats", method="GET")
     stats = json.loads(answer.body)
     assert (stats["received_spans"], stats["repeated_spans"], stats["rejected_400"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("ids", ["000102030405060708090a0b0c0d0e0f", "000102030405060708090A0B0C0D0E0F"])
+async def test_json_is_read_and_answered_in_json(receiver: HttpReceiver, ids: str) -> None:
+    """Hex ids in either case, integer enums, 64-bit integers as strings, nulls, unknown fields."""
+    span = {
+        "traceId": ids, "spanId": ids[:16], "parentSpanId": None, "name": "n", "kind": 3, "ofLater": {"x": [1]},
+        "startTimeUnixNano": "1780000000123456789", "endTimeUnixNano": 1780000000123456790,
+        "attributes": [{"key": "nan", "value": {"doubleValue": "NaN"}}, {"key": "i", "value": {"intValue": "7"}}],
+    }  # fmt: skip
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    answer = await _ask(receiver, body, content_type="application/json; charset=utf-8")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"{}", "application/json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'"text"',
+        b'{"resourceSpans": 3}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"not hex"}]}]}]}',
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":"soon"}]}]}]}',
+        b"[" * 100_000,
+        b'{"a":' * 20_000,
+        b"\xff\xfe",
+    ],
+)
+async def test_bad_json_is_400_in_json(receiver: HttpReceiver, body: bytes) -> None:
+    """Broken, misshapen or endless JSON: a Status in JSON, never 500."""
+    answer = await _ask(receiver, body, content_type="application/json")
+    assert answer.status == 400
+    assert json.loads(answer.body)["message"].startswith("body is ")

@@ -1,0 +1,85 @@
+"""OTLP/gRPC: the Export method of each signal's service, over raw bytes.
+
+UNAVAILABLE with RetryInfo says "keep it and send it again"; INVALID_ARGUMENT says "never again". A request over the
+limit is RESOURCE_EXHAUSTED without RetryInfo, which clients do not repeat.
+
+Source: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-response
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from sightline_collector.errors import BadRequest, NotNow
+from sightline_collector.receiver.intake import Intake
+from sightline_collector.settings import CollectorSettings
+from sightline_store.ingest import Signal
+
+_SERVICES = {
+    Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
+    Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
+}
+_CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+
+
+async def start(settings: CollectorSettings, intake: Intake) -> grpc.aio.Server:
+    """Listen; the caller stops the server.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", settings.max_request_bytes),
+            ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+        ]
+    )
+    for signal, service in _SERVICES.items():
+        handler = grpc.unary_unary_rpc_method_handler(_export(signal, intake))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
+    address = f"{settings.host}:{settings.grpc_port}"
+    try:
+        bound = server.add_insecure_port(address)
+    except RuntimeError as exc:
+        raise OSError(f"cannot listen on SIGHTLINE_COLLECTOR_GRPC_PORT={settings.grpc_port}: {exc}") from None
+    if bound != settings.grpc_port and settings.grpc_port:
+        raise OSError(f"cannot listen on SIGHTLINE_COLLECTOR_GRPC_PORT={settings.grpc_port}: the port is taken")
+    await server.start()
+    return server
+
+
+def _export(signal: Signal, intake: Intake) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+    async def export(body: bytes, context: _Context) -> bytes:
+        try:
+            await intake.accept(signal, body)
+        except BadRequest as exc:
+            intake.refused(exc)
+            await context.abort(_CODES.get(exc.status, grpc.StatusCode.INVALID_ARGUMENT), str(exc))
+        except NotNow as exc:
+            intake.refused(exc)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(exc), (("grpc-status-details-bin", _details(exc)),))
+        return b""
+
+    return export
+
+
+def _details(exc: NotNow) -> bytes:
+    """A google.rpc.Status with RetryInfo: how long to wait."""
+    detail = any_pb2.Any()
+    detail.Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=exc.retry_after_s)))
+    code: int = grpc.StatusCode.UNAVAILABLE.value[0]
+    return bytes(status_pb2.Status(code=code, message=str(exc), details=[detail]).SerializeToString())
