@@ -1,0 +1,85 @@
+"""Who a request is for: session, user and tenant, in OpenTelemetry baggage and from there on every span.
+
+Baggage travels with outgoing calls that are instrumented (the ``baggage`` header), so spans of the next
+service carry the same ids. It also travels to third parties that are called this way: use ids, not names.
+
+Source: https://opentelemetry.io/docs/specs/otel/baggage/api/
+"""
+
+import itertools
+import os
+import weakref
+from typing import Any, Final
+
+from opentelemetry import baggage
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import get_current_span
+
+from sightline import faults, semconv
+from sightline.runtime import current_request
+
+_KEYS: Final = (semconv.SESSION_ID, semconv.USER_ID, semconv.TENANT_ID)
+
+
+def identify(*, session: str | None = None, user: str | None = None, tenant: str | None = None) -> None:
+    """Say who the current request is for.
+
+    Holds for the rest of the current context (request, task, decorated call) and everything below it, in
+    other services too. The current span and the request span get the ids as well. What is None stays as it is.
+
+    Args:
+        session: conversation or browser session.
+        user: user.
+        tenant: customer or workspace.
+    """
+    try:
+        ids = {key: str(value) for key, value in zip(_KEYS, (session, user, tenant), strict=True) if value is not None}
+        if not ids:
+            return
+        context = otel_context.get_current()
+        for key, value in ids.items():
+            context = baggage.set_baggage(key, value, context)
+        otel_context.attach(context)
+        get_current_span().set_attributes(ids)
+        mark = current_request()
+        if mark is not None and mark.frame.span is not get_current_span():
+            mark.frame.span.set_attributes(ids)
+    except Exception as fault:
+        faults.report("identify", fault)
+
+
+class SpanEnricher(SpanProcessor):
+    """Numbers the spans of this process and copies session, user and tenant from baggage onto each."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        if hasattr(os, "register_at_fork"):
+            restart = weakref.WeakMethod(self._restart)
+
+            def in_child() -> None:
+                if method := restart():
+                    method()
+
+            os.register_at_fork(after_in_child=in_child)
+
+    def _restart(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Write the number and the ids. Called by the SDK."""
+        try:
+            found: dict[str, Any] = {semconv.SPAN_SEQUENCE: next(self._numbers)}
+            carried = baggage.get_all(parent_context)
+            if carried:
+                for key in _KEYS:
+                    value = carried.get(key)
+                    if value is not None:
+                        found[key] = str(value)
+            span.set_attributes(found)
+        except Exception as fault:
+            faults.report("number span", fault)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Nothing to do. Called by the SDK."""

@@ -1,0 +1,198 @@
+"""Start and end of one span, whatever it is around: a call, a stream or a ``with`` block."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextvars import Token
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, get_current_span
+
+from sightline import faults, semconv
+from sightline.capture import CapturePolicy, call_input, cut, length_of
+from sightline.runtime import CONTEXT, Frame, RequestMark, context_with, current_request, restore, runtime
+from sightline.settings import Capture
+
+_MESSAGE_LIMIT_CHARS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPlan:
+    """Everything about a decorated place that is known before it is called."""
+
+    name: str
+    stage: str
+    kind: SpanKind = SpanKind.INTERNAL
+    attributes: Mapping[str, Any] | None = None
+    """Static attributes, the stage among them."""
+    prefix: str | None = None
+    """Set when the name still lacks its subject (``chat`` without a model)."""
+    subject: str | None = None
+    """Attribute that completes the name."""
+    capture: Capture | None = None
+    """Overrides the process-wide capture mode."""
+    names: Sequence[str] = ()
+    """Parameter names of the decorated function."""
+
+    def policy(self) -> CapturePolicy:
+        """Return the capture policy that holds here."""
+        policy = runtime.capture
+        if self.capture is None or self.capture is policy.mode:
+            return policy
+        return CapturePolicy(self.capture, policy.max_chars, policy.redact)
+
+
+class OpenSpan:
+    """A started span with its context. ``end`` works once; later calls do nothing."""
+
+    __slots__ = ("_ended", "_plan", "context", "frame", "mark", "policy", "span", "started_s")
+
+    def __init__(self, plan: SpanPlan, parent: Context | None = None) -> None:
+        self._plan = plan
+        self._ended = False
+        self.policy = plan.policy()
+        stage = plan.stage
+        attributes = plan.attributes
+        mark: RequestMark | None = None
+        if stage == semconv.STAGE_REQUEST and current_request() is not None:
+            stage = semconv.STAGE_WORKFLOW
+            attributes = {**(attributes or {}), semconv.STAGE: stage}
+        if parent is None:
+            parent = CONTEXT.get()  # looked up once, not by each of the SDK's steps
+        self.started_s = time.perf_counter()
+        self.span: Span = runtime.tracer.start_span(plan.name, parent, plan.kind, attributes)
+        self.frame = Frame(self.span, stage, plan.prefix, plan.subject)
+        if stage == semconv.STAGE_REQUEST:
+            mark = RequestMark(self.frame, self.started_s)
+        self.mark = mark
+        self.context = context_with(self.frame, mark, parent)
+
+    @property
+    def stage(self) -> str:
+        """Stage of the span (a request inside a request is a workflow)."""
+        return self.frame.stage
+
+    def capture_call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
+        """Write the input of a call as the policy allows."""
+        try:
+            if self.policy.mode is not Capture.NONE:
+                value = call_input(args, kwargs, self._plan.names)
+                self._capture(value, semconv.INPUT, semconv.INPUT_LENGTH)
+        except Exception as fault:
+            faults.report("capture input", fault)
+
+    def capture_result(self, value: object) -> None:
+        """Write the result of a call as the policy allows."""
+        if self.policy.mode is not Capture.NONE and value is not None:
+            self._capture(value, semconv.OUTPUT, semconv.OUTPUT_LENGTH)
+
+    def _capture(self, value: object, key: str, length_key: str) -> None:
+        if not self.span.is_recording():
+            return
+        if self.policy.content:
+            text = self.policy.text(value)
+            if text is not None:
+                self.span.set_attribute(key, text)
+        else:
+            length = length_of(value)
+            if length is not None:
+                self.span.set_attribute(length_key, length)
+
+    def fail(self, error: BaseException) -> None:
+        """Write an exception onto the span. A cancellation is no error of the call's own."""
+        record_error(self.span, error)
+
+    def end(self) -> None:
+        """End the span, once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self.mark is not None:
+            self.mark.open = False
+        self.span.end()
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Return whether an exception means that the task was cancelled (asyncio, and trio by its name)."""
+    # Who has not imported asyncio cannot have been cancelled by it; importing it here would cost 10 ms at start.
+    exceptions = sys.modules.get("asyncio.exceptions")
+    cancelled = exceptions is not None and isinstance(error, exceptions.CancelledError)
+    return cancelled or type(error).__qualname__ == "Cancelled"
+
+
+def record_error(span: Span, error: BaseException) -> None:
+    """Write an exception onto a span: status ERROR, ``error.type``, an exception event; a cancellation as such."""
+    try:
+        if not span.is_recording():
+            return
+        if is_cancellation(error):
+            span.set_attribute(semconv.SPAN_CANCELLED, True)
+            return
+        kind = type(error)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        span.set_attribute(semconv.ERROR_TYPE, name)
+        try:
+            message = cut(f"{kind.__qualname__}: {error}", _MESSAGE_LIMIT_CHARS)
+        except Exception:
+            message = kind.__qualname__
+        span.set_status(Status(StatusCode.ERROR, message))
+        span.record_exception(error)
+    except Exception as fault:
+        faults.report("record exception", fault)
+
+
+def open_span(plan: SpanPlan, parent: Context | None = None) -> OpenSpan | None:
+    """Start a span; None (and a counted fault) when that fails."""
+    try:
+        return OpenSpan(plan, parent)
+    except Exception as fault:
+        faults.report("start span", fault)
+        return None
+
+
+class SpanBlock:
+    """A ``with`` block around one span. Make a new one for each block; nesting one object works too."""
+
+    __slots__ = ("_open", "_plan")
+
+    def __init__(self, plan: SpanPlan) -> None:
+        self._plan = plan
+        self._open: list[tuple[OpenSpan | None, Context, Token[Context] | None]] = []
+
+    def __enter__(self) -> Span:
+        opened = open_span(self._plan)
+        before = CONTEXT.get()
+        token = None if opened is None else CONTEXT.set(opened.context)
+        self._open.append((opened, before, token))
+        return INVALID_SPAN if opened is None else opened.span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        opened, before, token = self._open.pop()
+        if opened is None or token is None:
+            return
+        if not restore(token) and get_current_span() is opened.span:
+            CONTEXT.set(before)
+        leave(opened, error)
+
+    async def __aenter__(self) -> Span:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+def leave(opened: OpenSpan, error: BaseException | None) -> None:
+    """End a span after its block or call, with the error that ended it; never raises."""
+    try:
+        if error is not None and not isinstance(error, GeneratorExit):
+            opened.fail(error)
+        opened.end()
+    except Exception as fault:
+        faults.report("end span", fault)

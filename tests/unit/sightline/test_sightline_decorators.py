@@ -1,0 +1,409 @@
+"""Decorators and blocks: names, stages, results, errors, signatures, and nothing that breaks user code."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, get_current_span
+
+import sightline
+from sightline import faults, semconv
+from sightline.runtime import runtime
+from sightline.testing import Spans, TickingClock, captured
+
+STAGES = [
+    (sightline.trace, "", "named", SpanKind.INTERNAL),
+    (sightline.request, "request", "named", SpanKind.INTERNAL),
+    (sightline.workflow, "workflow", "invoke_workflow named", SpanKind.INTERNAL),
+    (sightline.guardrail, "guard", "guardrail named", SpanKind.INTERNAL),
+    (sightline.embedding, "embed", "embeddings named", SpanKind.CLIENT),
+    (sightline.retrieval, "search", "retrieval named", SpanKind.CLIENT),
+    (sightline.rerank, "rerank", "rerank named", SpanKind.INTERNAL),
+    (sightline.llm, "model", "chat named", SpanKind.CLIENT),
+    (sightline.tool, "tool", "execute_tool named", SpanKind.INTERNAL),
+    (sightline.agent, "agent", "invoke_agent named", SpanKind.INTERNAL),
+]
+
+
+@pytest.mark.parametrize(("decorator", "stage", "name", "kind"), STAGES)
+def test_every_decorator_in_every_form(decorator: Any, stage: str, name: str, kind: SpanKind, spans: Spans) -> None:
+    """Bare, called, named, as a block and as an async block: one span each, same stage."""
+
+    @decorator
+    def bare(x: int) -> int:
+        return x + 1
+
+    @decorator()
+    def called(x: int) -> int:
+        return x + 1
+
+    @decorator("named")
+    def named(x: int) -> int:
+        return x + 1
+
+    async def block() -> None:
+        async with decorator("named"):
+            pass
+
+    assert (bare(1), called(1), named(1)) == (2, 2, 2)
+    with decorator("named") as span:
+        assert get_current_span() is span
+    asyncio.run(block())
+    assert len(spans) == 5
+    assert spans.names()[2:] == [name] * 3
+    for recorded in spans:
+        assert (recorded.attributes or {}).get(semconv.STAGE, "") == stage
+        assert recorded.kind is kind
+        assert recorded.status.status_code is StatusCode.UNSET
+
+
+def test_conventions_of_the_stages(spans: Spans) -> None:
+    """Operation, subject and provider are where the conventions want them."""
+    with sightline.llm("m1", provider="openai", attributes={semconv.MODEL_NOTE: "n", "left.out": None}):
+        pass
+    with sightline.retrieval("Documents", top_k=5):
+        pass
+    model = spans.attributes("chat m1")
+    assert model[semconv.GEN_AI_OPERATION_NAME] == "chat"
+    assert model[semconv.GEN_AI_REQUEST_MODEL] == "m1"
+    assert model[semconv.GEN_AI_PROVIDER_NAME] == "openai"
+    assert model[semconv.MODEL_NOTE] == "n"
+    assert "left.out" not in model
+    search = spans.attributes("retrieval Documents")
+    assert search[semconv.GEN_AI_DATA_SOURCE_ID] == "Documents"
+    assert search[semconv.GEN_AI_REQUEST_TOP_K] == 5
+
+
+def test_model_told_later_completes_the_name(spans: Spans) -> None:
+    """A model that is known only inside the call still names the span."""
+
+    @sightline.llm
+    def call() -> None:
+        sightline.annotate({semconv.GEN_AI_REQUEST_MODEL: "m2"})
+
+    call()
+    assert spans.names() == ["chat m2"]
+
+
+def test_signature_and_metadata_stay(spans: Spans) -> None:
+    """Frameworks that look at signatures see the function."""
+
+    @sightline.retrieval(capture="none")
+    async def search(question: str, k: int = 5) -> list[str]:
+        """Search."""
+        return [question] * k
+
+    assert str(inspect.signature(search)) == "(question: str, k: int = 5) -> list[str]"
+    assert search.__doc__ == "Search."
+    assert inspect.iscoroutinefunction(search)
+    assert asyncio.run(search("a", k=2)) == ["a", "a"]
+
+
+def test_methods_static_and_class_methods(spans: Spans) -> None:
+    """Methods work and ``self`` is not captured."""
+
+    class Retriever:
+        @sightline.retrieval
+        def one(self, q: str) -> str:
+            return q
+
+        @classmethod
+        @sightline.retrieval
+        def two(cls, q: str) -> str:
+            return q
+
+        @staticmethod
+        @sightline.retrieval
+        def three(q: str) -> str:
+            return q
+
+    retriever = Retriever()
+    assert (retriever.one("a"), retriever.two("b"), Retriever.three("c")) == ("a", "b", "c")
+    assert [(span.attributes or {})[semconv.INPUT] for span in spans] == ["a", "b", "c"]
+
+
+def test_callables_without_a_name(spans: Spans) -> None:
+    """Partials and callable objects can be decorated."""
+    assert sightline.tool(functools.partial(max, 1))(2) == 2
+    assert spans.names() == ["execute_tool partial"]
+
+
+def test_errors_pass_and_are_recorded(spans: Spans) -> None:
+    """The exception is the caller's; the span says what it was."""
+
+    class Custom(Exception):
+        pass
+
+    @sightline.tool("t")
+    def broken() -> None:
+        raise Custom("why")
+
+    with pytest.raises(Custom, match="why"):
+        broken()
+    span = spans.one()
+    assert span.status.status_code is StatusCode.ERROR
+    assert str((span.attributes or {})[semconv.ERROR_TYPE]).endswith("Custom")
+    event = (span.events[0].attributes or {})[semconv.EXCEPTION_MESSAGE]
+    assert event == "why"
+    assert get_current_span() is INVALID_SPAN
+
+
+def test_block_records_errors(spans: Spans) -> None:
+    """The same for a block."""
+    with pytest.raises(KeyError), sightline.tool("t"):
+        raise KeyError("k")
+    assert spans.one().status.status_code is StatusCode.ERROR
+
+
+async def test_cancelled_coroutine_is_no_error(spans: Spans) -> None:
+    """A cancelled call says so, without an error of its own."""
+
+    @sightline.tool("t")
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(slow())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert spans.attributes()[semconv.SPAN_CANCELLED] is True
+    assert spans.one().status.status_code is StatusCode.UNSET
+
+
+async def test_function_that_returns_a_coroutine(spans: Spans) -> None:
+    """A plain function that hands out a coroutine is followed until that ends."""
+
+    async def inner() -> str:
+        with sightline.trace("inside"):
+            return "x"
+
+    @sightline.workflow("w")
+    def call() -> Any:
+        return inner()
+
+    assert await call() == "x"
+    assert spans.tree() == "invoke_workflow w\n  inside"
+
+
+async def test_concurrent_tasks_keep_their_parents(spans: Spans) -> None:
+    """Tasks that run at once do not mix."""
+
+    @sightline.trace
+    async def leaf() -> None:
+        await asyncio.sleep(0)
+
+    @sightline.workflow
+    async def branch() -> None:
+        await asyncio.gather(leaf(), leaf())
+
+    await asyncio.gather(branch(), branch())
+    parents = [span.parent.span_id for span in spans if span.parent is not None]
+    assert sorted(parents.count(each) for each in set(parents)) == [2, 2]
+
+
+def test_nested_request_is_a_workflow(spans: Spans) -> None:
+    """A request inside a request is a part of it; the next one is a request again."""
+
+    @sightline.request("r")
+    def ask(depth: int) -> None:
+        if depth:
+            ask(depth - 1)
+
+    ask(1)
+    ask(0)
+    assert [(span.attributes or {})[semconv.STAGE] for span in spans] == ["workflow", "request", "request"]
+
+
+def test_annotations_go_to_the_innermost_span(spans: Spans) -> None:
+    """annotate(), record_*() write where they are called; values that do not fit become JSON."""
+    with sightline.request("r"), sightline.llm("m"):
+        sightline.annotate({"a.b": 1, "none": None}, c=[1, 2], d={"x": object()}, e=float("nan"))
+        sightline.record_usage(input_tokens=3, output_tokens=2, finish_reasons=["stop"])
+        sightline.record_messages(input="hi", output=[{"role": "assistant"}])
+    found = spans.attributes("chat m")
+    assert found["a.b"] == 1
+    assert found["c"] == (1, 2)
+    assert found["d"] == '{"x":"<builtins.object>"}'
+    assert {"none", "e"} & set(found) == set()
+    assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 3
+    assert found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == ("stop",)
+    assert found[semconv.GEN_AI_INPUT_MESSAGES] == '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
+    assert "a.b" not in spans.attributes("r")
+
+
+def test_usage_objects_of_providers(spans: Spans) -> None:
+    """Anthropic's input tokens leave the cache out; the conventions include it."""
+    usage = {"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 1}
+    with sightline.llm("m"):
+        sightline.record_usage(usage)
+    found = spans.attributes()
+    assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 16
+    assert found[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 10
+
+
+def test_documents(spans: Spans) -> None:
+    """Documents are written in rank order; unknown scores are null."""
+    documents = [{"id": 1, "score": 0.5, "content": "text", "title": "t"}, {"id": "b", "score": float("nan")}]
+    with sightline.retrieval("D"):
+        sightline.record_documents(documents)
+    assert spans.attributes()[semconv.RETRIEVAL_DOCUMENTS] == (
+        '[{"id":"1","score":0.5,"title":"t","content":"text"},{"id":"b","score":null}]'
+    )
+    with captured(capture="lengths") as own:
+        with sightline.rerank("r"):
+            sightline.record_documents(documents[:1], key=semconv.RERANK_DOCUMENTS)
+        assert own.attributes()[semconv.RERANK_DOCUMENTS] == '[{"id":"1","score":0.5,"length":4}]'
+
+
+def test_scores(spans: Spans) -> None:
+    """Scores belong to the running request, or to the ids that are given; unknown values are absent."""
+    with sightline.request("r"):
+        sightline.score("a", 0.5, label="pass", run_id="run")
+        sightline.score("b", float("nan"), error="TimeoutError")
+    sightline.score("c", 1, trace_id="0" * 31 + "7", span_id="0" * 15 + "8", source="human")
+    first, second, third = spans.scores
+    assert (first["trace_id"], first["span_id"]) == (1, 1)
+    assert first[semconv.GEN_AI_EVALUATION_SCORE_VALUE] == 0.5
+    assert first[semconv.EVALUATION_RUN_ID] == "run"
+    assert semconv.GEN_AI_EVALUATION_SCORE_VALUE not in second
+    assert second[semconv.ERROR_TYPE] == "TimeoutError"
+    assert (third["trace_id"], third["span_id"]) == (7, 8)
+    assert third[semconv.EVALUATION_SOURCE] == "human"
+
+
+def test_identity_ends_with_its_context(spans: Spans) -> None:
+    """identify() holds inside the call that said it, and below."""
+
+    @sightline.request("r")
+    def ask() -> None:
+        sightline.identify(session="s", user=None)
+        with sightline.trace("below"):
+            pass
+
+    ask()
+    with sightline.trace("next"):
+        pass
+    assert spans.attributes("below")[semconv.SESSION_ID] == "s"
+    assert spans.attributes("r")[semconv.SESSION_ID] == "s"
+    assert semconv.USER_ID not in spans.attributes("below")
+    assert semconv.SESSION_ID not in spans.attributes("next")
+
+
+def test_spans_are_numbered(spans: Spans) -> None:
+    """Every span of the process has the next number, those of others too."""
+    tracer = spans.provider.get_tracer("other")
+    with sightline.trace("a"), tracer.start_as_current_span("b"):
+        pass
+    assert [(span.attributes or {})[semconv.SPAN_SEQUENCE] for span in spans] == [2, 1]
+
+
+class Hostile:
+    """Raises whatever is asked of it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("hostile")
+
+    def __str__(self) -> str:
+        raise RuntimeError("hostile")
+
+    __repr__ = __str__
+
+
+class HostileError(Exception):
+    """An exception that cannot be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("hostile")
+
+
+def test_hostile_values_break_nothing() -> None:
+    """Whatever is passed, returned or raised: the call behaves as without tracing, and the fault is counted."""
+    faults.reset()
+    with captured() as spans:
+
+        @sightline.workflow("w")
+        def call(value: Any) -> Any:
+            sightline.annotate(value=value)
+            sightline.record_documents(value)
+            sightline.record_usage(value)
+            sightline.record_messages(value, value)
+            sightline.score(value, value)
+            sightline.identify(session=value)
+            return value
+
+        hostile = Hostile()
+        assert call(hostile) is hostile
+
+        @sightline.workflow("e")
+        def fail() -> None:
+            raise HostileError
+
+        with pytest.raises(HostileError):
+            fail()
+        assert spans.names() == ["invoke_workflow w", "invoke_workflow e"]
+        assert spans.one("invoke_workflow e").status.status_code is StatusCode.ERROR
+    assert faults.counts() != {}
+    faults.reset()
+
+
+def test_broken_tracer_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracer that raises costs the spans, not the calls."""
+    faults.reset()
+
+    class Broken:
+        def start_span(self, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("no spans today")
+
+    monkeypatch.setattr(runtime, "tracer", Broken())
+
+    @sightline.llm
+    def stream() -> Iterator[str]:
+        yield "a"
+
+    @sightline.llm
+    async def call() -> str:
+        return "b"
+
+    assert list(stream()) == ["a"]
+    assert asyncio.run(call()) == "b"
+    with sightline.trace("x") as span:
+        assert span is INVALID_SPAN
+    assert faults.counts() == {"start span": 3}
+    faults.reset()
+
+
+def test_wrong_capture_argument_captures_nothing() -> None:
+    """A misspelt capture= is no reason to fail at import, nor to show content."""
+    faults.reset()
+    with captured() as spans:
+
+        @sightline.trace(capture="everything")
+        def call(secret: str) -> str:
+            return secret
+
+        assert call("x") == "x"
+        assert semconv.INPUT not in spans.attributes()
+    assert list(faults.counts()) == ["read capture="]
+    faults.reset()
+
+
+def test_tree_with_a_clock_of_its_own() -> None:
+    """Fixed ids and a ticking clock make a tree that can be compared."""
+    with captured(clock=TickingClock()) as spans:
+        with sightline.request("r"):
+            with sightline.embedding("e"):
+                pass
+            with pytest.raises(ValueError, match="x"), sightline.llm("m"):
+                raise ValueError("x")
+        assert spans.times_ns(spans.one("r")) == (0, 5_000_000_000)
+        assert spans.tree([semconv.SPAN_SEQUENCE]) == (
+            "r sightline.span.sequence=1\n"
+            "  embeddings e sightline.span.sequence=2\n"
+            "  chat m sightline.span.sequence=3 ERROR"
+        )
+        with pytest.raises(AssertionError, match="embeddings e"):
+            spans.one("nothing")

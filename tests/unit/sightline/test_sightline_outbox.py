@@ -1,0 +1,329 @@
+"""The queue and its account: emitted == exported + dropped + queued, at any moment."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from sightline.otlp_http import Answer, OtlpHttpSender, Verdict, retry_after_s
+from sightline.outbox import Outbox, Stats
+
+SENT = Answer(Verdict.SENT)
+
+
+def encode(batch: Sequence[int]) -> bytes:
+    """Return the batch as text."""
+    return ",".join(map(str, batch)).encode()
+
+
+class Receiver:
+    """Answers from a list, then SENT; keeps what it took."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.taken: list[int] = []
+        self.attempts: list[float] = []
+
+    def __call__(self, body: bytes, timeout_s: float) -> Answer:
+        """Give the next answer."""
+        self.attempts.append(time.monotonic())
+        answer = self.answers.pop(0) if self.answers else SENT
+        if answer.verdict is Verdict.SENT:
+            self.taken += [int(item) for item in body.split(b",")]
+        return answer
+
+
+def make(receiver: Callable[[bytes, float], Answer], **options: int | float) -> Outbox[int]:
+    """Return a quick outbox."""
+    return Outbox("things", encode, receiver, interval_s=0.01, **options)  # type: ignore[arg-type]
+
+
+def test_everything_arrives_in_order() -> None:
+    """What is put arrives once, in order."""
+    receiver = Receiver()
+    outbox = make(receiver, batch_size=7)
+    for item in range(100):
+        assert outbox.put(item)
+    assert outbox.flush(5)
+    assert receiver.taken == list(range(100))
+    assert outbox.stats() == Stats(100, 100, 0, 0)
+    assert outbox.shutdown(1)
+
+
+def test_full_queue_drops_and_counts() -> None:
+    """While the receiver hangs, what is on top of the queue is dropped, and the account holds."""
+    release = threading.Event()
+
+    def hang(body: bytes, timeout_s: float) -> Answer:
+        release.wait(5)
+        return SENT
+
+    outbox = make(hang, queue_size=10, batch_size=5)
+    kept = sum(outbox.put(item) for item in range(100))
+    stats = outbox.stats()
+    assert stats.emitted == 100
+    assert stats.dropped == 100 - kept > 0
+    assert stats.queued == kept
+    release.set()
+    assert outbox.flush(5)
+    assert outbox.stats() == Stats(100, kept, 100 - kept, 0)
+    outbox.shutdown(1)
+
+
+def test_retries_until_the_receiver_is_back() -> None:
+    """A receiver that is away gets the batch again until it takes it."""
+    receiver = Receiver(Answer(Verdict.RETRY, "away"), Answer(Verdict.RETRY, "away"))
+    outbox = make(receiver)
+    outbox.put(1)
+    assert outbox.flush(5)
+    assert receiver.taken == [1]
+    assert outbox.stats() == Stats(1, 1, 0, 0)
+    outbox.shutdown(1)
+
+
+def test_retry_after_is_kept_even_when_flushed() -> None:
+    """A pause that the receiver asked for is kept."""
+    receiver = Receiver(Answer(Verdict.RETRY, "busy", retry_after_s=0.3))
+    outbox = make(receiver)
+    outbox.put(1)
+    assert outbox.flush(0.1) is False
+    assert outbox.flush(5)
+    assert receiver.attempts[1] - receiver.attempts[0] >= 0.3
+    outbox.shutdown(1)
+
+
+def test_refused_batch_is_dropped_and_counted() -> None:
+    """What the receiver refuses for good is counted as dropped; the next batch goes on."""
+    receiver = Receiver(Answer(Verdict.REFUSED, "HTTP 400"))
+    outbox = make(receiver, batch_size=1)
+    outbox.put(1)
+    outbox.put(2)
+    assert outbox.flush(5)
+    assert receiver.taken == [2]
+    assert outbox.stats() == Stats(2, 1, 1, 0)
+    outbox.shutdown(1)
+
+
+def test_too_large_batch_is_halved() -> None:
+    """A request that is too large is sent in halves; a single item that is too large is dropped."""
+    receiver = Receiver(*[Answer(Verdict.TOO_LARGE, "413")] * 3)
+    outbox = make(receiver)
+    with outbox._callers:
+        for item in range(4):
+            outbox.put(item)
+    assert outbox.flush(5)
+    assert receiver.taken == [1, 2, 3]
+    assert outbox.stats() == Stats(4, 3, 1, 0)
+    outbox.shutdown(1)
+
+
+def test_item_that_cannot_be_encoded_does_not_block() -> None:
+    """One bad item is dropped alone."""
+
+    def picky(batch: Sequence[int]) -> bytes:
+        if 2 in batch:
+            raise ValueError("two")
+        return encode(batch)
+
+    receiver = Receiver()
+    outbox: Outbox[int] = Outbox("things", picky, receiver, interval_s=0.01)
+    for item in range(4):
+        outbox.put(item)
+    assert outbox.flush(5)
+    assert receiver.taken == [0, 1, 3]
+    assert outbox.stats() == Stats(4, 3, 1, 0)
+    outbox.shutdown(1)
+
+
+def test_partial_success_is_counted() -> None:
+    """What the receiver reports as rejected is dropped, not exported."""
+    outbox: Outbox[int] = Outbox("things", encode, Receiver(), rejected=lambda _: 1, interval_s=0.01)
+    outbox.put(1)
+    assert outbox.flush(5)
+    assert outbox.stats() == Stats(1, 0, 1, 0)
+    outbox.shutdown(1)
+
+
+def test_shutdown_is_quick_and_counts_what_is_left() -> None:
+    """With the receiver away, shutdown returns in its time and the rest is counted."""
+    outbox = make(lambda body, timeout_s: Answer(Verdict.RETRY, "away"))
+    for item in range(10):
+        outbox.put(item)
+    started = time.monotonic()
+    assert outbox.shutdown(0.5) is False
+    assert time.monotonic() - started < 2
+    assert outbox.stats() == Stats(10, 0, 10, 0)
+    assert outbox.put(11) is False
+    assert outbox.stats() == Stats(11, 0, 11, 0)
+
+
+def test_shutdown_sends_what_is_queued() -> None:
+    """With the receiver there, shutdown loses nothing."""
+    receiver = Receiver()
+    outbox = make(receiver, batch_size=2)
+    for item in range(10):
+        outbox.put(item)
+    assert outbox.shutdown(2)
+    assert receiver.taken == list(range(10))
+
+
+def test_many_threads_lose_no_count() -> None:
+    """The account is exact under contention."""
+    receiver = Receiver()
+    outbox = make(receiver, queue_size=1_000_000)
+
+    def work(_: int) -> None:
+        for item in range(2_000):
+            outbox.put(item)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert outbox.flush(10)
+    assert outbox.stats() == Stats(16_000, 16_000, 0, 0)
+    outbox.shutdown(1)
+
+
+def test_put_from_inside_put_does_not_deadlock() -> None:
+    """A garbage collection inside ``put`` may end another span on the same thread."""
+    outbox = make(Receiver())
+    with outbox._callers:
+        assert outbox.put(1)
+    assert outbox.flush(5)
+    outbox.shutdown(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_starts_with_an_empty_account() -> None:
+    """A child sends only its own, once, and the parent keeps its own."""
+    script = """
+        import os, time, warnings
+        warnings.simplefilter("ignore")
+        from sightline.otlp_http import Answer, Verdict
+        from sightline.outbox import Outbox
+        taken = []
+        def send(body, timeout_s):
+            taken.append(body)
+            return Answer(Verdict.SENT)
+        outbox = Outbox("things", lambda batch: b"".join(batch), send, interval_s=0.3)
+        outbox.put(b"parent")
+        pid = os.fork()
+        if pid == 0:
+            outbox.put(b"child")
+            ok = outbox.flush(5) and taken == [b"child"] and outbox.stats().emitted == 1
+            os._exit(0 if ok else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert outbox.flush(5) and taken == [b"parent"], taken
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)
+
+
+# One real server: the sender's own seam is the socket.
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    answers: list[tuple[int, dict[str, str]]] = []  # noqa: RUF012
+    bodies: list[tuple[bytes, dict[str, str]]] = []  # noqa: RUF012
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        type(self).bodies.append((body, {key.lower(): value for key, value in self.headers.items()}))
+        status, headers = self.answers.pop(0) if self.answers else (200, {})
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("content-length", "0")
+        self.end_headers()
+        if headers.get("connection") == "close":
+            self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, type[_Handler]]]:
+    """A receiver on a free port."""
+    handler = type("Handler", (_Handler,), {"answers": [], "bodies": []})
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    httpd.daemon_threads = True
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_address[1]}/v1/traces", handler
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def test_sender_posts_protobuf_with_headers(server: tuple[str, type[_Handler]]) -> None:
+    """Body, content type, own headers and gzip are as OTLP wants them."""
+    url, handler = server
+    sender = OtlpHttpSender(url, (("authorization", "Bearer x"),), compression="gzip")
+    assert sender.send(b"abc" * 100).verdict is Verdict.SENT
+    sender.close()
+    body, headers = handler.bodies[0]
+    assert headers["content-type"] == "application/x-protobuf"
+    assert headers["authorization"] == "Bearer x"
+    assert headers["content-encoding"] == "gzip"
+    assert body[:2] == b"\x1f\x8b"
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.SENT),
+        (202, Verdict.SENT),
+        (400, Verdict.REFUSED),
+        (401, Verdict.REFUSED),
+        (404, Verdict.REFUSED),
+        (413, Verdict.TOO_LARGE),
+        (429, Verdict.RETRY),
+        (500, Verdict.REFUSED),
+        (502, Verdict.RETRY),
+        (503, Verdict.RETRY),
+        (504, Verdict.RETRY),
+    ],
+)
+def test_sender_judges_statuses(server: tuple[str, type[_Handler]], status: int, verdict: Verdict) -> None:
+    """The statuses mean what OTLP/HTTP says."""
+    url, handler = server
+    handler.answers.append((status, {"Retry-After": "2"}))
+    sender = OtlpHttpSender(url)
+    answer = sender.send(b"x")
+    sender.close()
+    assert answer.verdict is verdict
+    assert answer.retry_after_s == (2.0 if verdict is Verdict.RETRY else None)
+
+
+def test_sender_survives_a_closed_connection(server: tuple[str, type[_Handler]]) -> None:
+    """A kept connection that the receiver closed is replaced without a failure."""
+    url, handler = server
+    handler.answers.append((200, {"connection": "close"}))
+    sender = OtlpHttpSender(url)
+    assert [sender.send(b"x").verdict for _ in range(3)] == [Verdict.SENT] * 3
+    sender.close()
+
+
+def test_sender_says_retry_when_nobody_listens() -> None:
+    """No receiver is a reason to wait, not to lose."""
+    assert OtlpHttpSender("http://127.0.0.1:9/v1/traces", timeout_s=1).send(b"x").verdict is Verdict.RETRY
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("3", 3.0), ("-1", 0.0), ("nonsense", None), (None, None), ("inf", None)]
+)
+def test_retry_after_forms(value: str | None, expected: float | None) -> None:
+    """Numbers are seconds; nonsense is no wish."""
+    assert retry_after_s(value) == expected
+
+
+def test_retry_after_date() -> None:
+    """A date in the past is now."""
+    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0

@@ -1,0 +1,66 @@
+"""Every recipe of the library's README runs."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+README = pathlib.Path(__file__).parents[3] / "instrumentation" / "README.md"
+RECIPES = dict(
+    re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?```python\n(.*?)```", README.read_text(encoding="utf-8"), re.M | re.S)
+)
+CHECKS = {
+    "Plain Python": """
+assert tracing.stats().emitted == 3, tracing.stats()
+""",
+    "FastAPI, streaming": """
+from fastapi.testclient import TestClient
+with TestClient(app) as client:
+    reply = client.post("/v1/chat", params={"question": "why"})
+assert reply.text.count("event: token") == 2, reply.text
+""",
+    "OpenAI": """
+from types import SimpleNamespace as N
+from sightline.testing import captured
+class Completions:
+    def create(self, **_):
+        delta = lambda text: N(choices=[N(delta=N(content=text), finish_reason=None)], usage=None, model="m", id="i")
+        yield from (delta(""), delta("a"))
+with captured() as spans:
+    list(complete(N(chat=N(completions=Completions())), [{"role": "user", "content": "why"}]))
+found = spans.attributes("chat gpt-4o-mini")
+assert found["sightline.stream.chunks"] == 2 and found["sightline.output"] == "a", found
+""",
+    "In your tests": "",
+}
+SPANS = {
+    "Plain Python": {"ask", "retrieval Documents", "chat gpt-4o-mini"},
+    "FastAPI, streaming": {"POST /v1/chat", "chat gpt-4o-mini"},
+}
+
+
+def test_every_recipe_is_known() -> None:
+    """A new recipe needs a check here."""
+    assert set(RECIPES) == set(CHECKS)
+
+
+@pytest.mark.parametrize("title", CHECKS)
+def test_recipe_runs(title: str, collector: Any) -> None:
+    """The recipe runs as it stands, warnings are errors, and does what it says."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "SIGHTLINE_"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RECIPES[title] + CHECKS[title]],
+        env=env | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    if title == "Plain Python":
+        assert done.stdout.startswith("Paris.\nTrue Stats(emitted=3, exported=3, dropped=0, queued=0)")
+    assert {span.name for span in collector.spans()} == SPANS.get(title, set())
