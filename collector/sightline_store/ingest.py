@@ -22,10 +22,11 @@ class Signal(StrEnum):
     """What a segment holds; one signal a segment."""
 
     TRACES = "traces"
+    METRICS = "metrics"
     LOGS = "logs"
 
 
-_MESSAGES = {Signal.TRACES: "TraceRequest", Signal.LOGS: "LogsRequest"}
+_MESSAGES = {Signal.TRACES: "TraceRequest", Signal.METRICS: "MetricsRequest", Signal.LOGS: "LogsRequest"}
 _BLOCK_ROWS = 1_000_000  # more requests than any segment holds
 
 
@@ -43,7 +44,7 @@ def insert_segment(client: Client, signal: Signal, payload: bytes | BinaryIO, to
     Args:
         client: where to.
         signal: what the segment holds.
-        payload: length-delimited ExportTraceServiceRequest or ExportLogsServiceRequest messages.
+        payload: length-delimited Export{Trace,Metrics,Logs}ServiceRequest messages.
         token: names the segment for ever, at most 100 characters.
 
     Raises:
@@ -59,6 +60,7 @@ def insert_segment(client: Client, signal: Signal, payload: bytes | BinaryIO, to
             "insert_deduplication_token": token,
             "insert_deduplicate": 1,
             "deduplicate_blocks_in_dependent_materialized_views": 1,
+            "max_partitions_per_insert_block": 0,  # spans that come late may lie on any number of days
         },
     )
 
@@ -78,6 +80,10 @@ def _format(signal: Signal) -> dict[str, str | int]:
         "format_schema_source": "string",
         "format_schema": _proto(),
         "format_schema_message_name": _MESSAGES[signal],
+        # Which field of an AnyValue was sent is told in its column `kind`: an empty array is no empty string.
+        "input_format_protobuf_oneof_presence": 1,
+        # Arrays become JSON text on the way, which Go writes with a plain "/".
+        "output_format_json_escape_forward_slashes": 0,
         "async_insert": 0,
         "max_threads": 1,
         "max_insert_threads": 1,

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 
 import clickhouse_connect
 import pytest
@@ -79,6 +80,34 @@ def test_inserts_stream_in_any_format_and_encoding(store_url: str) -> None:
     assert _ask(store_url, b"junk", {"Content-Encoding": "gzip"}, query="INSERT INTO default.rows FORMAT TSV")[0] == 400
     assert _ask(store_url, b"SELECT count(), sum(n < 10) FROM default.rows")[1] == b"300003\t3\n"
     _ask(store_url, b"DROP TABLE default.rows")
+
+
+def test_rows_that_a_table_or_a_view_refuses_are_an_error(store_url: str) -> None:
+    """Too many partitions, and a view that throws: never success without the rows."""
+    _ask(store_url, b"CREATE TABLE default.days (d Date) ENGINE = MergeTree PARTITION BY d ORDER BY d")
+    _ask(store_url, b"CREATE TABLE default.source (d Date) ENGINE = Null")
+    select = b"SELECT d + throwIf(d > '2100-01-01') AS d FROM default.source"
+    _ask(store_url, b"CREATE MATERIALIZED VIEW default.mv TO default.days AS " + select)
+    many = "\n".join(str(date(2020, 1, 1) + timedelta(day)) for day in range(300)).encode()
+    for table, data, code in (("days", many, "252"), ("source", many, "252"), ("source", b"2105-01-01", "395")):
+        status, _, headers = _ask(store_url, data, query=f"INSERT INTO default.{table} FORMAT CSV")
+        assert (status, headers["x-clickhouse-exception-code"]) == (500, code)
+    status, _, _ = _ask(
+        store_url, many, query="INSERT INTO default.days SETTINGS max_partitions_per_insert_block=0 FORMAT CSV"
+    )
+    assert status == 200
+    assert _ask(store_url, b"SELECT count() FROM default.days")[1] == b"300\n"
+    for name in (b"VIEW default.mv", b"TABLE default.days", b"TABLE default.source"):
+        _ask(store_url, b"DROP " + name)
+
+
+def test_large_bodies_go_through_the_disk(store_url: str) -> None:
+    """A body beyond what is kept in memory is inserted whole."""
+    _ask(store_url, b"CREATE TABLE default.large (n UInt64) ENGINE = Null")
+    body = bytes(8) * 10_000_000
+    status, _, headers = _ask(store_url, body, query="INSERT INTO default.large FORMAT RowBinary")
+    assert (status, json.loads(headers["x-clickhouse-summary"])["written_rows"]) == (200, "10000000")
+    _ask(store_url, b"DROP TABLE default.large")
 
 
 def test_sessions_keep_temporary_tables(store_url: str) -> None:

@@ -84,7 +84,7 @@ def test_span_becomes_the_official_exporters_row(client: Client) -> None:
     assert scope == ("rag-api", "lib", "1.2", "a=b")
     assert row["Duration"] == 1_500_000_000
     assert row["SpanAttributes"] == {
-        "a": '["x\\"y",2]', "b": "true", "bytes": "AP8=", "d": "0.25", "empty": "", "nan": "nan",
+        "a": '["x\\"y",2]', "b": "true", "bytes": "AP8=", "d": "0.25", "empty": "", "nan": "NaN",
         "neg": str(-(2**63)), "nested": '{"k":[false]}', "s": "text", "z": "1",
     }  # fmt: skip
     assert list(row["SpanAttributes"]) == sorted(row["SpanAttributes"])
@@ -116,6 +116,21 @@ def test_segment_sent_twice_adds_nothing_across_days(client: Client) -> None:
     _insert(client, Signal.TRACES, request.SerializeToString(), "other")
     counts = client.query_rows("SELECT (SELECT count() FROM otel_traces) AS a, (SELECT count() FROM llm_calls) AS b")
     assert counts == [{"a": 6, "b": 6}]
+
+
+def test_spans_of_very_many_days_are_stored(client: Client) -> None:
+    """Late and absurd times are rows like others: no limit of partitions, no date that cannot be."""
+    request, span = _traces()
+    for day in range(120):
+        copy = request.resource_spans[0].scope_spans[0].spans.add()
+        copy.CopyFrom(span)
+        copy.start_time_unix_nano = _START - day * 86_400_000_000_000
+    for start_ns in (0, 2**63 - 1, 2**64 - 1):
+        copy = request.resource_spans[0].scope_spans[0].spans.add()
+        copy.CopyFrom(span)
+        copy.start_time_unix_nano = start_ns
+    _insert(client, Signal.TRACES, request.SerializeToString(), "days")
+    assert client.query_rows("SELECT count() AS n FROM otel_traces") == [{"n": 124}]
 
 
 def test_evaluation_event_becomes_a_score(client: Client) -> None:

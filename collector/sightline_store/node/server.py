@@ -2,7 +2,7 @@
 
 Statements run in threads, at most `max_concurrent_queries` at once; as many as `max_queued_queries` wait, more are
 answered 503. A query's rows are streamed; its first piece is read before the headers leave, so that an error has its
-own status. Bodies to insert are streamed into the engine.
+own status. Bodies to insert are collected before the engine sees them, so that half a body inserts nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import queue
 import time
 import uuid
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 from sightline_store.errors import QueryFailed, QueryRejected
 from sightline_store.node import access, request
 from sightline_store.node.engine import Engine, Session, Statement
+from sightline_store.node.upload import Upload
 from sightline_store.settings import NodeSettings
 
 Scope = MutableMapping[str, Any]
@@ -124,43 +124,11 @@ class Node:
             await self._in_thread(pieces.close)  # type: ignore[attr-defined]
 
     async def _insert(self, session: Session, asked: request.Query, body: _Body) -> int:
-        waiting: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=4)
-
-        def pieces() -> Iterator[bytes]:
-            while (item := waiting.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(
-            self._threads, lambda: session.insert(asked.statement, asked.insert_format, pieces())
-        )
-
-        async def put(item: bytes | BaseException | None) -> None:
-            while not work.done():
-                try:
-                    waiting.put_nowait(item)
-                except queue.Full:
-                    await asyncio.sleep(0.002)
-                else:
-                    return
-
-        try:
-            if asked.data:
-                await put(asked.data)
+        with Upload(self._settings.data_dir) as upload:
+            upload.write(asked.data)
             async for piece in body.rest(_PIECE_BYTES):
-                await put(piece)
-                if work.done():
-                    break
-        except BaseException as exc:
-            await put(
-                exc if isinstance(exc, QueryRejected) else QueryRejected(400, 210, f"Code: 210. DB::Exception: {exc}")
-            )
-            await asyncio.wait([work])
-            raise
-        await put(None)
-        return await work
+                upload.write(piece)
+            return await self._in_thread(lambda: session.insert(asked.statement, asked.insert_format, upload.path))
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

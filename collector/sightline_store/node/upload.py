@@ -1,0 +1,49 @@
+"""A body to insert, as a file that the engine can open by name: in memory while it is small, on disk beyond."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_IN_MEMORY_BYTES = 64 * 1024**2
+
+
+class Upload:
+    """Collects a body. Use as a context manager: the file is gone afterwards, also after a crash."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start one; `folder` is where a large body goes."""
+        self._folder = folder
+        self._fd = os.memfd_create("insert", os.MFD_CLOEXEC)
+        self._size = 0
+        self._is_in_memory = True
+
+    @property
+    def path(self) -> str:
+        """Name under which this process can open it."""
+        return f"/proc/self/fd/{self._fd}"
+
+    def write(self, data: bytes) -> None:
+        """Append `data`; raises OSError where the disk is full."""
+        self._size += len(data)
+        if self._is_in_memory and self._size > _IN_MEMORY_BYTES:
+            self._move_to_disk()
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def _move_to_disk(self) -> None:
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            target = os.dup(file.fileno())
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        while os.sendfile(target, self._fd, None, 16 * 1024**2):
+            pass
+        os.close(self._fd)
+        self._fd, self._is_in_memory = target, False
