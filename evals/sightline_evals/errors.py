@@ -1,0 +1,76 @@
+"""What can go wrong in an evaluation run, and which exit code it becomes.
+
+::
+
+    EvalsError
+    ├── UsageError            a flag or a setting cannot work: exit code 2, trying again does not help
+    │   └── DatasetError      a line of the dataset cannot be used; `path` and `line` say which
+    ├── JudgeError            one score could not be had: it becomes NaN with this class's name as its error type
+    │   ├── JudgeUnavailable  nobody answers, or the endpoint says "not now" (429, 5xx): trying again can help
+    │   ├── JudgeTimeout      the answer did not come in time: trying again can help
+    │   ├── JudgeRefused      the endpoint refuses the request (401, 404, 400): trying again does not help
+    │   ├── JudgeTruncated    the answer was cut off at max_tokens: raise SIGHTLINE_JUDGE_MAX_TOKENS
+    │   ├── JudgeInvalid      the answer is not what was asked for
+    │   └── JudgeGivenUp      not asked at all, because the judge failed too often in a row before
+    └── ScoresNotSent         the collector did not take the scores: exit code 3, trying again can help
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class EvalsError(Exception):
+    """Root of this package's errors."""
+
+
+class UsageError(EvalsError):
+    """A flag or a setting cannot work."""
+
+
+class DatasetError(UsageError):
+    """A dataset cannot be used.
+
+    Attributes:
+        path: the file.
+        line: number of the line, from 1; 0 for the file as a whole.
+        reason: what is wrong, and what was expected.
+    """
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        self.path = path
+        self.line = line
+        self.reason = reason
+        super().__init__(f"{path}:{line}: {reason}" if line else f"{path}: {reason}")
+
+
+class JudgeError(EvalsError):
+    """One score could not be had."""
+
+
+class JudgeUnavailable(JudgeError):
+    """The judge does not answer or is overloaded."""
+
+
+class JudgeTimeout(JudgeError):
+    """The judge did not answer in time."""
+
+
+class JudgeRefused(JudgeError):
+    """The judge refuses the request."""
+
+
+class JudgeTruncated(JudgeError):
+    """The judge's answer was cut off."""
+
+
+class JudgeInvalid(JudgeError):
+    """The judge's answer is not what was asked for."""
+
+
+class JudgeGivenUp(JudgeError):
+    """The judge was not asked, because it failed too often in a row."""
+
+
+class ScoresNotSent(EvalsError):
+    """The collector did not take the scores."""

@@ -1,0 +1,149 @@
+"""The scorer's workers, its NaN states and when it gives up; the groundedness metric needs no RAGAS."""
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+from sightline_evals.dataset import Sample
+from sightline_evals.errors import JudgeError, JudgeUnavailable, UsageError
+from sightline_evals.judges.offline import OfflineJudge
+from sightline_evals.scorers import METRICS, Scored, Scorer, default_metrics
+from sightline_evals.settings import JudgeSettings
+
+SAMPLE = Sample("1", "What is it?", "It is a red house with 3 doors.", ("It is a red house.",), reference="A house.")
+
+
+class Judge:
+    """A judge whose model cannot be had."""
+
+    name = "test"
+    version = "1"
+
+    def __init__(self, failure: BaseException, meaning: JudgeError | None) -> None:
+        self.failure = failure
+        self.meaning = meaning
+        self.asked = 0
+
+    def llm(self) -> Any:
+        """Fail, and count it."""
+        self.asked += 1
+        raise self.failure
+
+    def translated(self, exc: BaseException) -> JudgeError | None:
+        """The meaning that the test gave."""
+        assert exc is self.failure
+        return self.meaning
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def samples(count: int) -> list[Sample]:
+    """Answers without a reference."""
+    return [Sample(str(n), "Q?", "It is a red house.", ("It is a red house.",)) for n in range(count)]
+
+
+async def test_groundedness_tells_the_worst_statement_first() -> None:
+    """The explanation shows a person where to look."""
+    score = await Scorer(OfflineJudge(), ["groundedness"], JudgeSettings()).score(SAMPLE, "groundedness")
+    assert 0 < score.value < 1
+    assert (score.label, score.judge, score.judge_version) == ("partly grounded", "offline lexical", "lexical-1")
+    assert score.explanation.startswith("It is a red house with 3 doors. (p(unsupported)=")
+
+
+@pytest.mark.parametrize(
+    ("sample", "metric", "label"),
+    [
+        (Sample("1", "Q", "A b.", ()), "groundedness", "no passages"),
+        (Sample("1", "Q", "A b.", ()), "context_precision", "no passages"),
+        (Sample("1", "Q", "", ("C",), reference="R"), "faithfulness", "no answer"),
+        (Sample("1", "Q", "A b.", ("C",)), "context_recall", "no reference"),
+        (Sample("1", "Q", "I could not find that.", ("C",)), "groundedness", "no statements"),
+    ],
+)
+async def test_nothing_to_judge_is_nan_without_an_error(sample: Sample, metric: str, label: str) -> None:
+    """It is no pass and no failure of the judge."""
+    score = await Scorer(OfflineJudge(), METRICS, JudgeSettings()).score(sample, metric)
+    assert math.isnan(score.value)
+    assert (score.label, score.error) == (label, "")
+    assert score.explanation
+
+
+async def test_a_failure_of_the_judge_is_nan_with_its_reason() -> None:
+    """The class is the error's type, the message the explanation."""
+    judge = Judge(OSError("gone"), JudgeUnavailable("nobody answers"))
+    score = await Scorer(judge, ["faithfulness"], JudgeSettings()).score(SAMPLE, "faithfulness")
+    assert math.isnan(score.value)
+    assert (score.label, score.error, score.explanation) == ("judge failed", "JudgeUnavailable", "nobody answers")
+
+
+async def test_a_defect_is_nan_with_its_class_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is neither swallowed nor fatal for the other rows."""
+    score = await Scorer(Judge(KeyError("x"), None), ["faithfulness"], JudgeSettings()).score(SAMPLE, "faithfulness")
+    assert math.isnan(score.value)
+    assert (score.error, score.explanation) == ("KeyError", "KeyError: 'x'")
+    assert "faithfulness of 1 failed" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_the_judge_is_given_up_after_failures_in_a_row() -> None:
+    """A judge that is down is not asked thousands of times; the rest is NaN with that reason."""
+    judge = Judge(OSError("gone"), JudgeUnavailable("nobody answers"))
+    scorer = Scorer(judge, ["faithfulness"], JudgeSettings(give_up_after=3), concurrency=1)
+    scored = await scorer.score_all(samples(10))
+    assert judge.asked == 3
+    assert [one.score.error for one in scored] == ["JudgeUnavailable"] * 3 + ["JudgeGivenUp"] * 7
+    assert all(math.isnan(one.score.value) for one in scored)
+    assert "nobody answers" in scored[-1].score.explanation
+
+
+async def test_scores_come_in_the_order_of_samples_then_metrics() -> None:
+    """Whatever finishes first, the list does not depend on it."""
+    scorer = Scorer(OfflineJudge(), ["groundedness", "context_recall"], JudgeSettings(), concurrency=3)
+    seen: list[Scored] = []
+    scored = await scorer.score_all(samples(7), seen.append)
+    assert [(one.sample.id, one.score.name) for one in scored] == [
+        (str(n), metric) for n in range(7) for metric in ("groundedness", "context_recall")
+    ]
+    assert len(seen) == 14
+
+
+async def test_no_more_scores_are_in_the_making_than_asked_for() -> None:
+    """The limit holds across samples and metrics."""
+    running = most = 0
+
+    class Slow(Scorer):
+        async def score(self, sample: Sample, metric: str) -> Any:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.001)
+            running -= 1
+            return await super().score(sample, metric)
+
+    await Slow(OfflineJudge(), ["groundedness", "context_recall"], JudgeSettings(), 3).score_all(samples(10))
+    assert most == 3
+
+
+def test_default_metrics_follow_the_samples() -> None:
+    """Recall needs a reference."""
+    assert default_metrics([SAMPLE]) == ("faithfulness", "context_precision", "context_recall")
+    assert default_metrics(samples(2)) == ("faithfulness", "context_precision")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "concurrency", "message"),
+    [(["truth"], 4, "no metric 'truth'"), ([], 4, "no metric is named"), (["faithfulness"], 0, "concurrency is 0")],
+)
+def test_wrong_wishes_are_usage_errors(metrics: list[str], concurrency: int, message: str) -> None:
+    """They are told before anything is scored."""
+    with pytest.raises(UsageError, match=message):
+        Scorer(OfflineJudge(), metrics, JudgeSettings(), concurrency)
+
+
+def test_groundedness_is_the_offline_judges_own() -> None:
+    """A model gives verdicts and no probabilities."""
+    with pytest.raises(UsageError, match="offline judge only"):
+        Scorer(Judge(OSError(), None), ["groundedness"], JudgeSettings())
