@@ -31,7 +31,9 @@ def console_script(name: str) -> str:
 class Server:
     """A process whose CPU time and peak resident memory are watched. Use as a context manager."""
 
-    def __init__(self, command: Sequence[str], *, is_ready: Callable[[], bool], log: Path, env: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, command: Sequence[str], *, is_ready: Callable[[], bool], log: Path, env: Mapping[str, str] = {}
+    ) -> None:
         self._log = log.open("wb")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SIGHTLINE_", "OTEL_", "ROTEL_"))}
         self._process = subprocess.Popen(
@@ -54,7 +56,7 @@ class Server:
         return float(times.user + times.system + times.children_user + times.children_system)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         self._process.kill()
         self._process.wait()
         self._stopped.set()

@@ -21,10 +21,8 @@ TRACES_PER_REQUEST = 64
 SPANS_PER_TRACE = 8
 SPANS_PER_REQUEST = TRACES_PER_REQUEST * SPANS_PER_TRACE
 _MS = 1_000_000
-_WORDS = (
-    "the index returned passages about how a request waits for a lock while another thread holds the connection and "
-    "which settings shorten the time before the first token reaches the reader of a long answer"
-).split()
+_WORDS = """the index returned passages about how a request waits for a lock while another thread holds the connection
+and which settings shorten the time before the first token reaches the reader of a long answer""".split()  # noqa: SIM905
 
 
 def make_requests(count: int, seed: int = 1) -> list[bytes]:

@@ -19,7 +19,12 @@ def keep(result: dict[str, Any], **versions: str) -> None:
     record = {
         "result": result,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cpu": cpu, "cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()},
+        "machine": {
+            "cpu": cpu,
+            "cores": os.cpu_count(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+        },
         "versions": {"sightline": version("sightline-platform"), **versions},
     }
     RESULTS.mkdir(exist_ok=True)

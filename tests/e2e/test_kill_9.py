@@ -85,6 +85,7 @@ def test_every_acknowledged_span_is_stored_once_across_kill_9(roles: StartRole, 
         "serve",
         env={
             "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
+            "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
             "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
             "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
             "SIGHTLINE_STORE_URL": store_url,

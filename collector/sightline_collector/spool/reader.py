@@ -10,7 +10,7 @@ from sightline_collector import otlp
 from sightline_collector.errors import BadRequest
 from sightline_collector.spool import record
 from sightline_collector.spool.filesystem import Filesystem
-from sightline_collector.spool.segment import ClosedSegment
+from sightline_collector.spool.segment import ClosedSegment, write_seen
 from sightline_store.ingest import Signal
 
 _log = logging.getLogger("sightline.collector")
@@ -37,7 +37,7 @@ def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
             continue
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        path.with_suffix(".seen").write_bytes(b"".join(digests))
+        write_seen(path.with_suffix(".seen"), digests)
         filesystem.rename(path, path.with_suffix(f".{items}.seg"))
 
 
@@ -45,6 +45,15 @@ def waiting(folder: Path, signal: Signal) -> list[ClosedSegment]:
     """The closed segments of a signal, oldest first."""
     found = (ClosedSegment.parse(path, signal) for path in folder.glob("*.seg"))
     return sorted(segment for segment in found if segment)
+
+
+def digests(segment: ClosedSegment) -> bytes:
+    """The digests of a segment's requests, from its `.seen` file or, where there is none, from the segment."""
+    try:
+        return segment.path.with_name(f"{segment.name}.seen").read_bytes()
+    except FileNotFoundError:
+        with segment.path.open("rb") as file:
+            return b"".join(record.digest(entry.payload) for entry in record.read_records(file))
 
 
 def damage(segment: ClosedSegment) -> tuple[int, str] | None:

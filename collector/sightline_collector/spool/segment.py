@@ -20,6 +20,14 @@ def new_name() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
 
 
+def write_seen(path: Path, digests: list[bytes]) -> None:
+    """Keep a segment's digests beside it. A full disk has no room for them: a start then reads the segment."""
+    try:
+        path.write_bytes(b"".join(digests))
+    except OSError:
+        path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True, order=True)
 class ClosedSegment:
     """A segment that waits for the store."""
@@ -55,6 +63,7 @@ class OpenSegment:
         self.items = 0
         self.digests: list[bytes] = []
         self._durable_bytes = 0
+        self._is_closed = False
         self._folder = folder
         self._filesystem = filesystem
         self.path = folder / f"{self.name}.open"
@@ -82,12 +91,17 @@ class OpenSegment:
         del self.digests[records:]
 
     def close(self) -> ClosedSegment | None:
-        """Hand it on to the shipper; an empty one is removed and None comes back."""
-        self._file.close()
-        if not self.items and not self.digests:
-            self.path.unlink()
+        """Make it ready for the shipper; an empty one is removed and None comes back.
+
+        May be called again after an OSError.
+        """
+        if not self._is_closed:
+            self._file.close()
+            self._is_closed = True
+        if not self.digests:
+            self.path.unlink(missing_ok=True)
             return None
-        (self._folder / f"{self.name}.seen").write_bytes(b"".join(self.digests))
+        write_seen(self._folder / f"{self.name}.seen", self.digests)
         closed = self._folder / f"{self.name}.{self.items}.seg"
         self._filesystem.rename(self.path, closed)
         return ClosedSegment(self.name, self.signal, self.items, closed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import queue
 import threading
@@ -55,6 +56,7 @@ class Spool:
         self._ledger = Ledger(_SEEN_S)
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._open: dict[Signal, OpenSegment] = {}
+        self._unclosed: list[OpenSegment] = []
         self._draining = False
         self._lock = threading.Lock()
         self._waiting_bytes = 0
@@ -64,10 +66,11 @@ class Spool:
             reader.recover(folder, signal, self._filesystem)
             for segment in reader.waiting(folder, signal):
                 self._waiting_bytes += segment.path.stat().st_size
+                self._ledger.load(reader.digests(segment))
                 on_closed(segment)
             for seen in folder.glob("*.seen"):
-                self._ledger.load(seen.read_bytes())
-                if not any(folder.glob(f"{seen.stem}.*.seg")):
+                if not any(folder.glob(f"{glob.escape(seen.stem)}.*.seg")):
+                    self._ledger.load(seen.read_bytes())
                     self._ledger.shipped(seen)
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
@@ -147,6 +150,8 @@ class Spool:
             for segment in list(self._open.values()):
                 if is_last or self._is_due(segment):
                     self._roll(segment)
+            for segment in [self._unclosed.pop() for _ in range(len(self._unclosed))]:
+                self._hand_on(segment)
             self._ledger.sweep()
             if is_last:
                 return
@@ -169,7 +174,7 @@ class Spool:
 
     def _patience_s(self) -> float:
         if not self._open:
-            return 5.0
+            return 1.0 if self._unclosed else 5.0
         oldest = min(segment.opened_s for segment in self._open.values())
         return max(0.0, oldest + self._settings.segment_max_age_s - time.monotonic())
 
@@ -227,13 +232,15 @@ class Spool:
 
     def _roll(self, segment: OpenSegment) -> None:
         del self._open[segment.signal]
-        try:
-            self._hand_on(segment)
-        except OSError as exc:
-            # Its records are durable under the old name; the next start closes it.
-            _log.error("segment %s stays open until the next start: %s", segment.name, exc)
+        self._hand_on(segment)
 
     def _hand_on(self, segment: OpenSegment) -> None:
-        closed = segment.close()
+        """Close a segment for the shipper. Where the disk refuses, its records are durable: it is tried again."""
+        try:
+            closed = segment.close()
+        except OSError as exc:
+            _log.error("segment %s cannot be closed yet: %s", segment.name, exc)
+            self._unclosed.append(segment)
+            return
         if closed is not None:
             self._on_closed(closed)

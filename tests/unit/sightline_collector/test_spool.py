@@ -26,6 +26,14 @@ class _FullDisk(Disk):
     def __init__(self) -> None:
         self.refuses_write = False
         self.refuses_sync = False
+        self.refuses_rename = 0
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Rename, or refuse so many times."""
+        if self.refuses_rename:
+            self.refuses_rename -= 1
+            raise OSError(28, "No space left on device")
+        super().rename(old, new)
 
     def create(self, path: Path) -> AppendFile:  # type: ignore[override]
         """A file on this disk."""
@@ -174,3 +182,25 @@ def test_damage_is_found_in_a_closed_segment(tmp_path: Path) -> None:
     found = reader.damage(closed[0])
     assert found is not None
     assert found[0] == len(record.encode(b"first" * 10))
+
+
+def test_segment_that_cannot_be_closed_is_tried_again(tmp_path: Path) -> None:
+    """A disk that refuses the rename holds a segment back, not up: it is handed on later, without a restart."""
+    disk = _FullDisk()
+    disk.refuses_rename = 2
+    with _spool(tmp_path, disk, max_age_s=0.01) as (spool, closed):
+        _append(spool, b"held back").result(5)
+        deadline = time.monotonic() + 10
+        while not closed and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _payloads(closed) == [b"held back"]
+
+
+def test_missing_digests_are_read_from_the_segment(tmp_path: Path) -> None:
+    """Where the disk had no room for `.seen`, the next life knows the requests all the same."""
+    with _spool(tmp_path) as (spool, _):
+        _append(spool, b"known").result(5)
+    for seen in (tmp_path / "traces").glob("*.seen"):
+        seen.unlink()
+    with _spool(tmp_path) as (spool, _):
+        assert spool.append(Signal.TRACES, b"known", 1)[1] is False
