@@ -1,0 +1,210 @@
+"""``sightline-app``: the reference RAG backend. Commands: ``ingest``, ``serve``, ``ask``.
+
+Each command imports only what it needs, so that ``--help`` and small commands start at once.
+
+Exit codes: 0 done or stopped as asked, 1 it failed (the last line says why), 2 a setting or an argument can't work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sightline_app.errors import AppError, InvalidSetting
+from sightline_app.serving import listen, log_to_stderr, run
+from sightline_app.settings import AppSettings
+
+_log = logging.getLogger("sightline.app")
+
+_EPILOG = """examples:
+  sightline-app ingest                        index the documentation of the Python standard library
+  sightline-app ingest --docs ./handbook      index a folder of Markdown, text or HTML files instead
+  sightline-app ingest --docs ./hr --tenant acme   add documents that only tenant acme may see
+  sightline-app serve                         answer questions on http://127.0.0.1:8000/v1/chat
+  sightline-app ask --concurrency 4           ask the shipped questions as three tenants
+  sightline-app ask --forever --rate 0.5      go on asking, one conversation every two seconds
+
+settings come from the environment (SIGHTLINE_APP_*, OPENAI_*, WEAVIATE_URL, ...); see docs/settings.md
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sightline-app",
+        description="The reference RAG backend: hybrid search in Weaviate, a streamed answer, every stage a span.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    ingest = commands.add_parser("ingest", help="bring the index up to date; nothing to do takes no time")
+    ingest.add_argument(
+        "--docs", type=Path, help="folder (or file) of Markdown, text or HTML; default: the Python documentation"
+    )
+    ingest.add_argument("--tenant", default="public", help="who may see the documents; default: public, everybody")
+    ingest.add_argument("--force", action="store_true", help="build again even when nothing changed")
+    ingest.add_argument(
+        "--wait",
+        type=float,
+        default=3.0,
+        metavar="S",
+        help="seconds to wait for Weaviate before ClickHouse is taken; default 3",
+    )
+    ingest.add_argument("--no-measure", action="store_true", help="do not measure retrieval on the shipped questions")
+    serve = commands.add_parser("serve", help="answer questions over HTTP until stopped")
+    serve.add_argument("--port", type=int, help="port instead of SIGHTLINE_APP_PORT")
+    ask = commands.add_parser("ask", help="ask questions through a running app and measure what a client sees")
+    ask.add_argument(
+        "--questions",
+        default="default",
+        metavar="FILE",
+        help="JSON lines of id, question, names; default: the shipped ones",
+    )
+    ask.add_argument("--url", help="address of the app; default from SIGHTLINE_APP_HOST and _PORT")
+    ask.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    ask.add_argument(
+        "--concurrency", type=int, default=4, metavar="N", help="conversations at the same time; default 4"
+    )
+    ask.add_argument(
+        "--tenants", default="acme,globex,initech", metavar="A,B", help="tenants to ask as; default acme,globex,initech"
+    )
+    ask.add_argument("--rounds", type=int, default=1, metavar="N", help="ask everything N times; default 1")
+    ask.add_argument("--forever", action="store_true", help="go on until stopped")
+    ask.add_argument(
+        "--rate", type=float, default=0.0, metavar="R", help="at most R conversations a second; default no limit"
+    )
+    ask.add_argument("--seed", type=int, default=1, help="fixes who asks what; default 1")
+    ask.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    return parser
+
+
+def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
+    from sightline_app.corpus import Source  # noqa: PLC0415
+    from sightline_app.documents import DocumentFolder  # noqa: PLC0415
+    from sightline_app.index import ingest  # noqa: PLC0415
+    from sightline_app.stdlib_docs import StandardLibrary  # noqa: PLC0415
+
+    source: Source = StandardLibrary()
+    if options.docs is not None:
+        source = DocumentFolder(options.docs, settings.max_document_bytes, options.tenant)
+    elif options.tenant != "public":
+        raise InvalidSetting("--tenant", options.tenant, "needs --docs: the Python documentation is for everybody")
+    started = time.monotonic()
+    manifest, built = ingest(settings, source, tenant=options.tenant, force=options.force, wait_s=options.wait)
+    took_s = time.monotonic() - started
+    embedding = f"{manifest.embedding} {manifest.embedding_version}"
+    what = f"{manifest.passages} passages in {manifest.backend} ({manifest.collection}), embedding {embedding}"
+    sys.stdout.write(f"{'indexed' if built else 'unchanged:'} {what}, {took_s:.1f} s\n")
+    if built and options.docs is None and not options.no_measure:
+        asyncio.run(_measure(settings))
+    return 0
+
+
+async def _measure(settings: AppSettings) -> None:
+    """Print retrieval quality on the shipped questions, as it is."""
+    from sightline_app.api import open_pipeline  # noqa: PLC0415
+    from sightline_app.quality import measure, read_questions, shipped  # noqa: PLC0415
+
+    if not shipped().is_file():
+        return
+    questions = read_questions(shipped())
+    pipeline = open_pipeline(settings)
+    try:
+        raw, final = await measure(pipeline, questions)
+    finally:
+        await pipeline.close()
+    sys.stdout.write(f"retrieval, search alone: {raw}\nretrieval, after rerank: {final}\n")
+
+
+def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
+    import sightline  # noqa: PLC0415
+    from sightline_app.api import create_app  # noqa: PLC0415
+
+    settings = replace(settings, port=options.port) if options.port else settings
+    tracing = sightline.configure(service_name="rag-api", capture=settings.capture)
+    opened = listen(settings.host, settings.port, "SIGHTLINE_APP_PORT")
+    try:
+        app = create_app(settings, tracing)
+    except BaseException:
+        opened.close()
+        raise
+    try:
+        return run(app, opened, "the app")
+    finally:
+        tracing.shutdown()
+
+
+def _ask(settings: AppSettings, options: argparse.Namespace) -> int:
+    import sightline  # noqa: PLC0415
+    from sightline_app.quality import read_questions, shipped  # noqa: PLC0415
+    from sightline_app.traffic import Plan, Summary  # noqa: PLC0415
+    from sightline_app.traffic import run as run_traffic  # noqa: PLC0415
+
+    questions = read_questions(shipped() if options.questions == "default" else Path(options.questions))
+    if options.limit is not None:
+        questions = questions[: max(1, options.limit)]
+    tenants = tuple(name.strip() for name in options.tenants.split(",") if name.strip())
+    if not tenants or options.concurrency < 1 or options.rate < 0 or options.rounds < 1:
+        raise InvalidSetting(
+            "arguments",
+            options.tenants,
+            "--tenants needs a name, --concurrency and --rounds at least 1, --rate 0 or more",
+        )
+    plan = Plan(
+        url=(options.url or f"http://{settings.host}:{settings.port}").rstrip("/"),
+        tenants=tenants,
+        concurrency=options.concurrency,
+        rounds=0 if options.forever else options.rounds,
+        rate=options.rate,
+        seed=options.seed,
+        timeout_s=settings.request_timeout_s,
+    )
+    tracing = sightline.configure(service_name="sightline-traffic")
+
+    async def go() -> Summary:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        return await run_traffic(questions, plan, stop)
+
+    try:
+        summary = asyncio.run(go())
+    finally:
+        tracing.force_flush(5.0)
+        tracing.shutdown()
+    numbers = summary.as_json()
+    if options.json:
+        sys.stdout.write(json.dumps(numbers) + "\n")
+    else:
+        for name, value in numbers.items():
+            sys.stdout.write(f"{name:14} {value}\n")
+    return 1 if numbers["requests"] and numbers["errors"] == numbers["requests"] else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; see the module's docstring for exit codes."""
+    options = _parser().parse_args(argv)
+    log_to_stderr()
+    try:
+        settings = AppSettings.from_env(os.environ)
+        return {"ingest": _ingest, "serve": _serve, "ask": _ask}[options.command](settings, options)
+    except InvalidSetting as exc:
+        sys.stderr.write(f"sightline-app: {exc}\n")
+        return 2
+    except AppError as exc:
+        sys.stderr.write(f"sightline-app: {exc}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Vector search inside ClickHouse, for machines where no Weaviate is to be had.
+
+One table a version of the index in the database ``sightline_app``, searched with ``cosineDistance`` over the app's own
+vectors (exact, no index: a few milliseconds for thousands of passages). There is no keyword side, so the rerank stage
+does more of the work. Everything is plain HTTP, so any ClickHouse, embedded or not, will do.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import httpx
+from numpy.typing import NDArray
+
+from sightline_app.corpus import Passage
+from sightline_app.errors import RetrievalUnavailable
+from sightline_app.retriever import Hit, visible_to
+from sightline_app.settings import AppSettings
+
+DATABASE = "sightline_app"
+_BATCH = 1000
+
+
+def _authorization(settings: AppSettings) -> dict[str, str]:
+    return {"X-ClickHouse-User": settings.store_user, "X-ClickHouse-Key": settings.store_password}
+
+
+def _array(values: Sequence[str]) -> str:
+    """Write a ClickHouse ``Array(String)`` parameter."""
+    quoted = (value.replace("\\", "\\\\").replace("'", "\\'") for value in values)
+    return "[" + ",".join(f"'{value}'" for value in quoted) + "]"
+
+
+def _vector(vector: NDArray[Any]) -> str:
+    """Write a vector literal: numbers only, so nothing can be injected."""
+    return "[" + ",".join(f"{float(value):.7g}" for value in vector) + "]"
+
+
+def _checked(answer: httpx.Response, url: str) -> httpx.Response:
+    if answer.status_code != 200:
+        raise RetrievalUnavailable(f"ClickHouse at {url} answered {answer.status_code}: {answer.text[:200]}")
+    return answer
+
+
+class ClickHouseRetriever:
+    """The serving side.
+
+    Args:
+        settings: where the store is.
+        collection: table, from the index manifest.
+    """
+
+    backend = "clickhouse"
+    operation = "vector"
+
+    def __init__(self, settings: AppSettings, collection: str) -> None:
+        self.collection = collection
+        self._url = settings.store_url
+        self._client = httpx.AsyncClient(timeout=settings.search_timeout_s, headers=_authorization(settings))
+
+    async def search(
+        self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int
+    ) -> list[Hit]:
+        """Return the passages whose vectors are nearest; the question's words play no part here."""
+        del question
+        if not vector.any():
+            return []
+        query = (
+            "SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context, usage,"  # noqa: S608
+            f" 1 - cosineDistance(vector, {_vector(vector)}::Array(Float32)) AS score"
+            f" FROM {DATABASE}.{_table(self.collection)}"
+            " WHERE hasAny(tenants, {tenants:Array(String)}) AND date >= {since:Date} AND NOT isNaN(score)"
+            " ORDER BY score DESC, id LIMIT {limit:UInt32} FORMAT JSONEachRow"
+        )
+        parameters = {
+            "param_tenants": _array(visible_to(tenant)),
+            "param_since": (since or datetime.date(1970, 1, 1)).isoformat(),
+            "param_limit": str(limit),
+        }
+        try:
+            answer = _checked(await self._client.post(self._url, params=parameters, content=query.encode()), self._url)
+        except httpx.HTTPError as exc:
+            raise RetrievalUnavailable(
+                f"ClickHouse at {self._url} did not answer: {exc or type(exc).__name__}"
+            ) from exc
+        rows = [json.loads(line) for line in answer.text.splitlines() if line.strip()]
+        return [
+            Hit(
+                id=row["id"],
+                title=row["title"],
+                text=row["text"],
+                names=list(row["names"]),
+                module=row["module"],
+                date=row["day"],
+                score=float(row["score"]),
+                context=row["context"],
+                usage=int(row["usage"]),
+            )
+            for row in rows
+        ]
+
+    async def ready(self) -> bool:
+        """Tell whether the store answers now."""
+        try:
+            return (await self._client.get(f"{self._url.rstrip('/')}/ping")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _table(name: str) -> str:
+    """Return a table name that needs no quoting; settings and manifests can hold anything."""
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise RetrievalUnavailable(f"{name!r} is no table name; SIGHTLINE_APP_COLLECTION needs letters, digits and _")
+    return name
+
+
+class ClickHouseIndex:
+    """The ingest side: one table for each version of the index."""
+
+    backend = "clickhouse"
+
+    def __init__(self, settings: AppSettings) -> None:
+        self._settings = settings
+        self._url = settings.store_url
+
+    def _run(self, query: str, body: bytes = b"") -> str:
+        parameters = {"query": query} if body else {}
+        try:
+            answer = httpx.post(
+                self._url,
+                params=parameters,
+                content=body or query.encode(),
+                headers=_authorization(self._settings),
+                timeout=120,
+            )
+        except httpx.HTTPError as exc:
+            raise RetrievalUnavailable(
+                f"ClickHouse at {self._url} did not answer: {exc or type(exc).__name__}"
+            ) from exc
+        return _checked(answer, self._url).text
+
+    def reachable(self) -> bool:
+        """Tell whether the store answers now."""
+        try:
+            return httpx.get(f"{self._url.rstrip('/')}/ping", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def count(self, collection: str) -> int:
+        """Return how many passages a table holds; 0 when it is not there."""
+        table = f"{DATABASE}.{_table(collection)}"
+        if self._run(f"EXISTS TABLE {table}").strip() != "1":
+            return 0
+        return int(self._run(f"SELECT count() FROM {table}").strip() or 0)  # noqa: S608
+
+    def name(self, version: str) -> str:
+        """Return the table of an index version."""
+        return f"{self._settings.collection}_{version}"
+
+    def build(
+        self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
+    ) -> str:
+        """Write all passages into a fresh table.
+
+        Returns:
+            The table's name.
+
+        Raises:
+            RetrievalUnavailable: the store did not answer or refused.
+        """
+        name = self.name(version)
+        table = f"{DATABASE}.{_table(name)}"
+        self._run(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        self._run(f"DROP TABLE IF EXISTS {table}")
+        self._run(
+            f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String, date Date,"
+            " context String, usage UInt32, tenants Array(LowCardinality(String)), vector Array(Float32))"
+            " ENGINE = MergeTree ORDER BY id"
+        )
+        for start in range(0, len(passages), _BATCH):
+            rows = [
+                _row(passage, vector)
+                for passage, vector in zip(
+                    passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True
+                )
+            ]
+            self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(rows).encode())
+            progress(min(start + _BATCH, len(passages)), len(passages))
+        return name
+
+    def drop_others(self, keep: Collection[str]) -> None:
+        """Drop tables of older index versions."""
+        found = self._run(f"SHOW TABLES FROM {DATABASE}").split()
+        for name in found:
+            if name.startswith(f"{self._settings.collection}_") and name not in keep:
+                self._run(f"DROP TABLE IF EXISTS {DATABASE}.{_table(name)}")
+
+
+def _row(passage: Passage, vector: NDArray[Any]) -> str:
+    return json.dumps(
+        {
+            "id": passage.id,
+            "title": passage.title,
+            "text": passage.text,
+            "names": passage.names,
+            "module": passage.module,
+            "date": passage.date,
+            "context": passage.context,
+            "usage": passage.usage,
+            "tenants": [passage.tenant],
+            "vector": [round(float(value), 7) for value in vector],
+        }
+    )

@@ -1,0 +1,306 @@
+"""The index: passages, embedding and a collection in a vector store, kept together by a manifest.
+
+``<data_dir>/manifest.json`` says which collection is served, with which embedding it was built, and which corpora went
+into it. A corpus belongs to one tenant (``public`` is for all). An ingest compares fingerprints first and does nothing
+when nothing changed; otherwise it builds the new version beside the old one and switches the manifest in one step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from sightline_app.clickhouse_retriever import ClickHouseIndex, ClickHouseRetriever
+from sightline_app.corpus import Passage, Source, content_version, read_passages, write_passages
+from sightline_app.embedding import LexicalEmbedding, choose
+from sightline_app.errors import CorpusError, IndexMissing, RetrievalUnavailable
+from sightline_app.lexicon import Lexicon, weighted_terms
+from sightline_app.retriever import PUBLIC, Retriever, WeaviateIndex, WeaviateRetriever
+from sightline_app.settings import AppSettings
+
+FORMAT = 3
+"""Raise when stored collections or files of an older version can no longer be served."""
+
+_log = logging.getLogger("sightline.app")
+
+
+@dataclass(frozen=True)
+class CorpusRecord:
+    """What is known of one tenant's corpus."""
+
+    source: str
+    fingerprint: str
+    content: str
+    passages: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The index that is being served."""
+
+    version: str
+    """Hash of everything that went in: corpora, embedding, format."""
+    backend: str
+    collection: str
+    embedding: str
+    embedding_version: str
+    dimensions: int
+    embedding_wish: str
+    """The settings that led to the embedding; another wish means another index."""
+    corpora: dict[str, CorpusRecord] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def passages(self) -> int:
+        """Number of passages of all corpora."""
+        return sum(corpus.passages for corpus in self.corpora.values())
+
+
+def manifest_path(data_dir: Path) -> Path:
+    """Return where the manifest is."""
+    return data_dir / "manifest.json"
+
+
+def read_manifest(data_dir: Path) -> Manifest:
+    """Return the manifest.
+
+    Raises:
+        IndexMissing: nothing was ingested, or with another format.
+    """
+    try:
+        stored = json.loads(manifest_path(data_dir).read_text())
+        corpora = {tenant: CorpusRecord(**record) for tenant, record in stored.pop("corpora").items()}
+        manifest = Manifest(**stored, corpora=corpora)
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise IndexMissing(data_dir) from exc
+    if manifest.format != FORMAT:
+        raise IndexMissing(data_dir)
+    return manifest
+
+
+def _write_manifest(data_dir: Path, manifest: Manifest) -> None:
+    draft = manifest_path(data_dir).with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(manifest), indent=1))
+    draft.replace(manifest_path(data_dir))
+
+
+def version_folder(data_dir: Path, version: str) -> Path:
+    """Return the folder of the files that belong to one index version (lexicon, fitted embedding)."""
+    return data_dir / "index" / version
+
+
+class _Writer(Protocol):
+    backend: str
+
+    def reachable(self) -> bool: ...
+    def count(self, collection: str) -> int: ...
+    def build(
+        self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
+    ) -> str: ...
+    def drop_others(self, keep: Collection[str]) -> None: ...
+
+
+def writer(settings: AppSettings, wait_s: float = 3.0) -> _Writer:
+    """Choose the vector store: Weaviate, else ClickHouse, with a loud line.
+
+    Args:
+        settings: which one is wished for and where they are.
+        wait_s: how long to wait for Weaviate to come up.
+
+    Raises:
+        RetrievalUnavailable: neither answers.
+    """
+    weaviate, clickhouse = WeaviateIndex(settings), ClickHouseIndex(settings)
+    deadline = time.monotonic() + wait_s
+    if settings.retrieval in {"auto", "weaviate"}:
+        while True:
+            if weaviate.reachable():
+                return weaviate
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.3)
+        if settings.retrieval == "weaviate":
+            raise RetrievalUnavailable("Weaviate does not answer; start `sightline-weaviate` or set WEAVIATE_URL")
+    if clickhouse.reachable():
+        if settings.retrieval == "auto":
+            _log.warning(
+                "NO WEAVIATE: retrieval runs on vector search inside ClickHouse (%s), without keyword search",
+                settings.store_url,
+            )
+        return clickhouse
+    raise RetrievalUnavailable(
+        "neither Weaviate nor the store answers; start `sightline-weaviate` or `sightline-store serve`, "
+        f"or set WEAVIATE_URL or SIGHTLINE_STORE_URL (now {settings.store_url})"
+    )
+
+
+def open_retriever(settings: AppSettings, manifest: Manifest) -> Retriever:
+    """Return the serving side of the store that the index is in."""
+    if manifest.backend == "clickhouse":
+        _log.warning(
+            "NO WEAVIATE: retrieval runs on vector search inside ClickHouse (%s), without keyword search",
+            settings.store_url,
+        )
+        return ClickHouseRetriever(settings, manifest.collection)
+    return WeaviateRetriever(settings, manifest.collection)
+
+
+def _embedding_wish(settings: AppSettings) -> str:
+    onnx = settings.embedding in {"auto", "onnx"} and importlib.util.find_spec("fastembed") is not None
+    parts = [
+        settings.embedding,
+        settings.embeddings_base_url or "",
+        settings.embeddings_model,
+        str(settings.lexical_dimensions),
+    ]
+    return "|".join([*parts, settings.onnx_model if onnx else ""])
+
+
+class _Steps:
+    """Progress on standard error: a bar on a terminal, a line a step elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def step(self, title: str) -> Callable[[int, int], None]:
+        self.close()
+        bar = tqdm(desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty(), leave=True)
+        self._bar = bar
+        if not sys.stderr.isatty():
+            _log.info("%s", title)
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return progress
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def ingest(
+    settings: AppSettings, source: Source, *, tenant: str = PUBLIC, force: bool = False, wait_s: float = 3.0
+) -> tuple[Manifest, bool]:
+    """Bring the index up to date with a source.
+
+    Args:
+        settings: where everything is.
+        source: the documents.
+        tenant: whose documents they are; replaces what that tenant had.
+        force: build again even when nothing changed.
+        wait_s: how long to wait for Weaviate before ClickHouse is taken.
+
+    Returns:
+        The manifest now in force, and whether anything was built.
+
+    Raises:
+        CorpusError: the documents can't be read or hold nothing.
+        RetrievalUnavailable: no vector store answers.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = writer(settings, wait_s)
+    try:
+        known: Manifest | None = read_manifest(settings.data_dir)
+    except IndexMissing:
+        known = None
+    fingerprint = source.fingerprint()
+    wish = _embedding_wish(settings)
+    if known is not None and not force and _is_current(known, store, tenant, fingerprint, wish):
+        return known, False
+    steps = _Steps()
+    try:
+        return _build(settings, source, store, known, tenant, fingerprint, wish, steps), True
+    finally:
+        steps.close()
+
+
+def _is_current(known: Manifest, store: _Writer, tenant: str, fingerprint: str, wish: str) -> bool:
+    corpus = known.corpora.get(tenant)
+    return (
+        corpus is not None
+        and corpus.fingerprint == fingerprint
+        and known.embedding_wish == wish
+        and known.backend == store.backend
+        and store.count(known.collection) == known.passages
+    )
+
+
+def _build(  # noqa: PLR0917  # one private step of ingest()
+    settings: AppSettings,
+    source: Source,
+    store: _Writer,
+    known: Manifest | None,
+    tenant: str,
+    fingerprint: str,
+    wish: str,
+    steps: _Steps,
+) -> Manifest:
+    corpora_dir = settings.data_dir / "corpora"
+    passages = source.passages(steps.step(f"reading {source.describe()}"))
+    if not passages:
+        raise CorpusError(f"{source.describe()} holds no passages")
+    by_tenant = {tenant: passages}
+    records = {tenant: CorpusRecord(source.describe(), fingerprint, content_version(passages), len(passages))}
+    for other, record in (known.corpora if known else {}).items():
+        if other != tenant:
+            by_tenant[other] = read_passages(corpora_dir / f"{_file_name(other)}.jsonl")
+            records[other] = record
+    order = sorted(by_tenant)
+    everything = list({passage.id: passage for name in order for passage in by_tenant[name]}.values())
+    # A tenant's private words never shape what others are served with, unless there is nothing else to learn from.
+    basis = by_tenant.get(PUBLIC) or everything
+    fit = steps.step("counting words")
+    lexicon = Lexicon.fit(weighted_terms(passage) for passage in basis)
+    fit(1, 1)
+    content = hashlib.sha256("|".join(f"{name}:{records[name].content}" for name in order).encode()).hexdigest()[:16]
+    fitted_on = records[PUBLIC].content if PUBLIC in records else content
+
+    def fitted() -> LexicalEmbedding:
+        progress = steps.step("fitting the built-in embedding")
+        made = LexicalEmbedding.fit(basis, lexicon, fitted_on, settings.lexical_dimensions)
+        progress(1, 1)
+        return made
+
+    embedding = choose(settings, fitted)
+    vectors = embedding.embed_passages(everything, steps.step(f"embedding with {embedding.name}"))
+    told = f"{FORMAT}|{content}|{embedding.name}|{embedding.version}"
+    version = hashlib.sha256(told.encode()).hexdigest()[:12]
+    folder = version_folder(settings.data_dir, version)
+    lexicon.save(folder / "lexicon.json")
+    if isinstance(embedding, LexicalEmbedding):
+        embedding.save(folder)
+    collection = store.build(version, everything, vectors, steps.step(f"writing to {store.backend}"))
+    write_passages(corpora_dir / f"{_file_name(tenant)}.jsonl", passages)
+    manifest = Manifest(
+        version=version,
+        backend=store.backend,
+        collection=collection,
+        embedding=embedding.name,
+        embedding_version=embedding.version,
+        dimensions=embedding.dimensions,
+        embedding_wish=wish,
+        corpora=records,
+    )
+    _write_manifest(settings.data_dir, manifest)
+    # The version before stays until the next ingest: apps that serve it need a moment to notice the new one.
+    store.drop_others({collection, known.collection} if known else {collection})
+    return manifest
+
+
+def _file_name(tenant: str) -> str:
+    """Return a file name for a tenant; names are free text, so they are hashed when they are not plain."""
+    plain = tenant.isascii() and tenant.replace("-", "").replace("_", "").isalnum() and len(tenant) <= 64
+    return tenant if plain else "t-" + hashlib.sha256(tenant.encode()).hexdigest()[:24]

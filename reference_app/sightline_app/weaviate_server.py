@@ -1,0 +1,266 @@
+"""``sightline-weaviate``: find or install a Weaviate server, then run it in the foreground on loopback.
+
+The server gets the settings of a fast single-node start (raft timeouts of one second, no telemetry, no profiling port)
+and of prompt keyword search (memtables flushed early). Ports that it needs inside (gossip, data, raft) are chosen free
+at the first start and remembered beside the data, because a restarted raft node looks for itself at its old address.
+
+Exit codes: 0 stopped as asked (or nothing to run, see below), 1 the server died, 2 a setting can't work,
+3 no server is to be had.
+
+With ``WEAVIATE_URL`` set there is nothing to start: the command says so and then waits, so that a supervisor does not
+start it again and again; ``--install-only`` returns at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+from sightline_app.errors import InvalidSetting, WeaviateNotToBeHad
+from sightline_app.settings import WeaviateSettings
+from sightline_app.weaviate_install import VERSION, find, obtain
+
+STOP_GRACE_S = 4.0
+"""How long the server may take to flush after SIGTERM before it is killed."""
+
+_INTERNAL = ("CLUSTER_GOSSIP_BIND_PORT", "CLUSTER_DATA_BIND_PORT", "RAFT_PORT", "RAFT_INTERNAL_RPC_PORT")
+_log = logging.getLogger("sightline.weaviate")
+
+
+def environment(
+    settings: WeaviateSettings, internal_ports: Mapping[str, int], env: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the environment of the server; variables that the user set win, ports and paths excepted.
+
+    Args:
+        settings: addresses and folders.
+        internal_ports: one port for each name in ``_INTERNAL``.
+        env: what the user's environment holds.
+    """
+    defaults = {
+        "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "true",
+        "DEFAULT_VECTORIZER_MODULE": "none",
+        "ENABLE_MODULES": "",
+        "DISABLE_TELEMETRY": "true",
+        "GO_PROFILING_DISABLE": "true",
+        "CLUSTER_HOSTNAME": "node1",
+        "CLUSTER_BIND_ADDR": "127.0.0.1",
+        "CLUSTER_ADVERTISE_ADDR": "127.0.0.1",
+        "RAFT_BOOTSTRAP_EXPECT": "1",
+        "RAFT_HEARTBEAT_TIMEOUT": "1",
+        "RAFT_ELECTION_TIMEOUT": "1",
+        "RAFT_LEADER_LEASE_TIMEOUT": "1",
+        "RAFT_TIMEOUTS_MULTIPLIER": "1",
+        # Keyword search over an unflushed memtable took 50 ms instead of 4.
+        "PERSISTENCE_MEMTABLES_FLUSH_DIRTY_AFTER_SECONDS": "1",
+        "QUERY_DEFAULTS_LIMIT": "25",
+        "LOG_LEVEL": "warning",
+    }
+    fixed = {
+        "PERSISTENCE_DATA_PATH": str(settings.data_dir.resolve()),
+        "GRPC_PORT": str(settings.grpc_port),
+        **{name: str(port) for name, port in internal_ports.items()},
+    }
+    return defaults | dict(env) | fixed
+
+
+def internal_ports(data_dir: Path, taken: Sequence[int]) -> dict[str, int]:
+    """Return the ports that the server uses inside, the same ones at every start on one data folder.
+
+    New ones are chosen when one of the remembered ports is in use now.
+
+    Args:
+        data_dir: where ``ports.json`` remembers them.
+        taken: ports that must not be chosen (HTTP and gRPC).
+    """
+    remembered = data_dir / "ports.json"
+    try:
+        known = {name: int(json.loads(remembered.read_text())[name]) for name in _INTERNAL}
+        if not set(known.values()) & set(taken) and all(port_is_free("127.0.0.1", port) for port in known.values()):
+            return known
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    chosen: dict[str, int] = {}
+    for name in _INTERNAL:
+        port = _free_port({*taken, *chosen.values()})
+        chosen[name] = port
+    data_dir.mkdir(parents=True, exist_ok=True)
+    remembered.write_text(json.dumps(chosen))
+    return chosen
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Tell whether nothing listens on a TCP port of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(avoid: set[int]) -> int:
+    """Return a free port below the range from which the system gives ports to outgoing connections."""
+    start = 17200 + (os.getpid() * 7) % 8000
+    for port in range(start, start + 4000):
+        if port not in avoid and port_is_free("127.0.0.1", port) and port_is_free("", port):
+            return port
+    raise InvalidSetting("SIGHTLINE_WEAVIATE_PORT", start, "no free port was found for Weaviate's internal traffic")
+
+
+def is_ready(url: str, timeout_s: float = 1.0) -> bool:
+    """Ask a Weaviate whether it is ready."""
+    try:
+        return httpx.get(f"{url.rstrip('/')}/v1/.well-known/ready", timeout=timeout_s).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+class WeaviateProcess:
+    """A Weaviate server as a child process.
+
+    Args:
+        settings: addresses and folders.
+        binary: the server.
+        env: environment to build on, usually ``os.environ``.
+    """
+
+    def __init__(self, settings: WeaviateSettings, binary: Path, env: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.url = f"http://{settings.host}:{settings.port}"
+        for variable, port in (
+            ("SIGHTLINE_WEAVIATE_PORT", settings.port),
+            ("SIGHTLINE_WEAVIATE_GRPC_PORT", settings.grpc_port),
+        ):
+            if not port_is_free(settings.host, port):
+                raise InvalidSetting(variable, port, "is in use on this machine; choose another port")
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        ports = internal_ports(settings.data_dir, [settings.port, settings.grpc_port])
+        command = [str(binary), "--host", settings.host, "--port", str(settings.port), "--scheme", "http"]
+        self.process = subprocess.Popen(
+            command,
+            env=environment(settings, ports, env),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            start_new_session=True,  # Ctrl-C reaches us alone; we pass it on once
+        )
+
+    def wait_until_ready(self, timeout_s: float) -> bool:
+        """Wait until the server answers; False when it died or took too long."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if is_ready(self.url):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def stop(self) -> None:
+        """Ask the server to stop, then kill it after ``STOP_GRACE_S``."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_GRACE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def _run(settings: WeaviateSettings, binary: Path, stopping: threading.Event) -> int:
+    started = time.monotonic()
+    server = WeaviateProcess(settings, binary, os.environ)
+    _log.info("starting %s on %s (gRPC %d), data in %s", binary, server.url, settings.grpc_port, settings.data_dir)
+    announced = False
+    try:
+        while not stopping.wait(0.1):
+            code = server.process.poll()
+            if code is not None:
+                why = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+                _log.error("Weaviate ended by itself (%s); its own lines above say why", why)
+                return 1
+            elapsed = time.monotonic() - started
+            if not announced and is_ready(server.url, 0.5):
+                announced = True
+                _log.info("Weaviate is ready after %.1f s", elapsed)
+            elif not announced and elapsed > settings.start_timeout_s:
+                _log.error(
+                    "Weaviate was not ready after SIGHTLINE_WEAVIATE_START_TIMEOUT_S=%s", settings.start_timeout_s
+                )
+                return 1
+    finally:
+        server.stop()
+    _log.info("Weaviate stopped")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one exit code each
+    """Run the command; see the module's docstring for exit codes."""
+    parser = argparse.ArgumentParser(
+        prog="sightline-weaviate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--install-only", action="store_true", help="find, download or build the server, print its path, exit"
+    )
+    parser.add_argument(
+        "--find-only", action="store_true", help="print the path of a server that is already here, or exit with 3"
+    )
+    options = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if stopping.is_set() or options.install_only:
+            raise SystemExit(128 + number)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        settings = WeaviateSettings.from_env(os.environ)
+        if settings.url:
+            _log.info("WEAVIATE_URL is %s: that server is used and none is started here", settings.url)
+            if not (options.install_only or options.find_only):
+                stopping.wait()
+            return 0
+        if options.find_only:
+            binary = find(settings.cache_dir, os.environ.get("PATH"))
+            if binary is None:
+                _log.error("no Weaviate binary on PATH or in %s", settings.cache_dir / "bin")
+                return 3
+        else:
+            binary = obtain(settings.cache_dir, os.environ)
+        if options.install_only or options.find_only:
+            sys.stdout.write(f"{binary}\n")
+            return 0
+        if stopping.is_set():
+            return 0
+        return _run(settings, binary, stopping)
+    except InvalidSetting as exc:
+        _log.error("%s", exc)
+        return 2
+    except WeaviateNotToBeHad as exc:
+        _log.error(
+            "%s. Set WEAVIATE_URL, put a server v%s on PATH, or install Go; without it, ClickHouse searches",
+            exc,
+            VERSION,
+        )
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
