@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import fcntl
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -75,6 +76,9 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
             settings.spool_dir,
             store.url,
         )
+        # uvicorn stops on a signal and then raises it again: draining is ours to do.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         asyncio.run(_listen(settings, http, intake))
         stopped.set()
         spool.close()

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -79,6 +80,9 @@ def _serve(settings: NodeSettings) -> None:
         )
         await server.serve()
 
+    # uvicorn stops on a signal and then raises it again: closing the engine is ours to do.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     stop = watch(engine, settings.heartbeat_timeout_s)
     asyncio.run(run())
     stop()

@@ -1,0 +1,81 @@
+# Sightline. Two commands matter: `make demo` shows it, `make test` proves it. `make help` lists the rest.
+#
+# make demo                 the whole thing on this machine, until Ctrl-C
+# make demo ONCE=1          the same, ends with the numbers as one JSON line; exit code 0 if every span is stored
+# make demo DOCS=path       answers from your own Markdown, text or HTML files
+# make demo DATA=dir        keeps everything in another folder than .sightline
+# make demo QUESTIONS=20    asks fewer questions
+# PYTHON=python3.12         chooses the interpreter (3.11 to 3.13) for .venv
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SOURCES := instrumentation collector dashboards evals reference_app supervisor tests docs $(wildcard benchmarks)
+
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo up test install format lint types unit integration e2e browser weaviate settings clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(INSTALLED) ## the reference application with real questions, traced, scored and shown
+	@exec $(BIN)/sightline demo $(if $(DATA),--data "$(DATA)") $(if $(DOCS),--docs "$(DOCS)") \
+		$(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(filter-out 0,$(ONCE)),--once)
+
+up: $(INSTALLED) ## store, collector and dashboards for your own application
+	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
+
+test: $(INSTALLED) browser weaviate lint types ## everything that must hold before a change is kept
+	@$(BIN)/pytest
+
+install: $(INSTALLED) ## .venv with the locked packages
+
+$(INSTALLED): uv.lock pyproject.toml instrumentation/pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Sightline needs Python 3.11, 3.12 or 3.13 (PYTHON=path names one)."; exit 1; }
+	@echo "[1/3] virtual environment in .venv, by $(PYTHON)"
+	@$(BIN)/python -c '$(SUPPORTED)' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	@echo "[2/3] uv, which installs the locked packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo "[3/3] the packages of uv.lock (about a minute the first time)"
+	@$(BIN)/uv sync --frozen --all-extras
+	@touch $@
+
+format: $(INSTALLED) ## format the code
+	@$(BIN)/ruff check --fix --quiet $(SOURCES); $(BIN)/ruff format $(SOURCES)
+
+lint: $(INSTALLED) ## style, format and the direction of imports
+	@$(BIN)/ruff check $(SOURCES) && $(BIN)/ruff format --check $(SOURCES) && $(BIN)/lint-imports
+
+types: $(INSTALLED) ## mypy, strict
+	@$(BIN)/mypy
+
+unit: $(INSTALLED) ## the fast tests
+	@$(BIN)/pytest -n 2 tests/unit
+
+integration: $(INSTALLED) weaviate ## against the real engine and the real Weaviate
+	@$(BIN)/pytest tests/integration
+
+e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
+	@$(BIN)/pytest tests/e2e
+
+browser: ## chromium for the browser test, where it can be installed
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing chromium and chromium-driver for the browser test (about a minute)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver >/dev/null \
+		|| echo "!!! SKIPPED: apt-get could not install chromium; the browser test will not run"; \
+	else echo "!!! SKIPPED: no chromium and chromedriver here, and no root with apt-get; the browser test will not run"; fi
+
+weaviate: $(INSTALLED) ## the Weaviate server in the cache folder (a first build takes about 3 minutes)
+	@$(BIN)/sightline-weaviate --install-only \
+		|| echo "!!! SKIPPED: no Weaviate server is to be had (reason above); its tests will not run"
+
+settings: $(INSTALLED) ## write docs/settings.md from the settings classes
+	@$(BIN)/python docs/settings_page.py
+
+clean: ## remove what was built; the data in .sightline stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

@@ -1,0 +1,81 @@
+"""`sightline up`: store, collector and dashboards for somebody's own application."""
+
+from __future__ import annotations
+
+import time
+import webbrowser
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sightline_supervisor.folder_lock import FolderLock
+from sightline_supervisor.ports import check_ports
+from sightline_supervisor.process import Launcher
+from sightline_supervisor.role import Role, Step
+from sightline_supervisor.roles import base_env, platform_roles, shared_env
+from sightline_supervisor.screen import Screen
+from sightline_supervisor.settings import SupervisorSettings, connectable
+from sightline_supervisor.supervise import Supervisor
+
+CUT_OFF_PATIENCE_S = 8.0
+"""Wait this long, in seconds, for the ports of a run that was killed: its processes end within the grace period."""
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What the command line says beside the settings."""
+
+    open_browser: bool = False
+    """Open the dashboards in the browser when they are ready."""
+
+
+def check_start(lock: FolderLock, roles: list[Role], screen: Screen) -> None:
+    """Check the ports of all roles, patiently when the last run on this folder was cut off.
+
+    Raises:
+        PortsTaken: nothing was started.
+    """
+    if lock.last_run_was_cut_off:
+        screen.event("·", "The last run on this folder was cut off; its lock is taken over.")
+    check_ports(roles, CUT_OFF_PATIENCE_S if lock.last_run_was_cut_off else 0.0)
+
+
+def migrate_step(env: Mapping[str, str]) -> Step:
+    """Return the step that brings the tables of a store that is not ours up to date."""
+    return Step("migrate", "bringing the tables up to date", ("sightline-store", "migrate"), env, extra="collector")
+
+
+def open_page(address: str) -> None:
+    """Open an address in the browser, where there is one."""
+    webbrowser.open(address)
+
+
+async def up(settings: SupervisorSettings, environ: Mapping[str, str], options: UpOptions, screen: Screen) -> None:
+    """Run until a role fails for good (`RoleFailed`) or somebody asks for the end (`Stopped`)."""
+    begun = time.monotonic()
+    env = shared_env(settings)
+    roles = platform_roles(settings, env)
+    with FolderLock(settings.data_dir) as lock:
+        check_start(lock, roles, screen)
+        launcher = Launcher(settings.data_dir / "logs", settings.stop_timeout_s, base_env(environ))
+        async with Supervisor(launcher, screen, grace_s=settings.stop_timeout_s) as supervisor:
+            if settings.store_url:
+                await supervisor.guard(supervisor.run_step(migrate_step(env)))
+            await supervisor.guard(supervisor.start(roles))
+            screen.done(f"Sightline is ready in {time.monotonic() - begun:.1f} s. Ctrl-C stops it.")
+            screen.console.print(_welcome(settings), soft_wrap=True, markup=False)
+            if options.open_browser:
+                open_page(settings.dashboards_address)
+            await supervisor.run_until_stopped()
+
+
+def _welcome(settings: SupervisorSettings) -> str:
+    return f"""
+  Dashboards     {settings.dashboards_address}
+  OTLP over HTTP {settings.collector_address}
+  OTLP over gRPC {connectable(settings.collector_host)}:{settings.collector_grpc_port}
+
+Trace your own code:
+  pip install ./instrumentation
+  export OTEL_EXPORTER_OTLP_ENDPOINT={settings.collector_address}
+  import sightline; sightline.configure(service_name="my-app")   # then @sightline.request above your handler
+"""

@@ -1,0 +1,131 @@
+"""The demo and `sightline up` as a person runs them: through the command line, on free ports, with the real roles."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import free_port
+
+BIN = Path(sys.executable).parent
+UP_PORTS = ("store", "collector", "collector-grpc", "dashboards")
+DEMO_PORTS = (*UP_PORTS, "app", "model", "weaviate", "weaviate-grpc")
+RESTART_READY_S = 40.0
+"""A second run on the same folder must be ready to serve within this time, in seconds."""
+
+
+def _flags(ports: tuple[str, ...]) -> list[str]:
+    return [part for name in ports for part in (f"--port-{name}", str(free_port()))]
+
+
+def _env() -> dict[str, str]:
+    """Return the environment without anything that would point the demo elsewhere.
+
+    Where no Weaviate server is to be had quickly, the demo is told so: building one is for `make weaviate`.
+    """
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "OPENAI_", "WEAVIATE_")) and name != "SIGHTLINE_STORE_URL"
+    }
+    found = subprocess.run([BIN / "sightline-weaviate", "--find-only"], capture_output=True, check=False)
+    return env if found.returncode == 0 else {**env, "SIGHTLINE_RETRIEVAL": "clickhouse"}
+
+
+def _once(data: Path, *options: str) -> dict[str, Any]:
+    command = [BIN / "sightline", "demo", "--once", "--data", data, *_flags(DEMO_PORTS), *options]
+    done = subprocess.run(command, env=_env(), capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
+    numbers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return numbers
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def _wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while text not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+def _up(data: Path, log: Path, flags: list[str]) -> subprocess.Popen[bytes]:
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [BIN / "sightline", "up", "--data", data, *flags], env=_env(), stdout=out, stderr=out
+        )
+    _wait_for("Sightline is ready", log, process)
+    return process
+
+
+def test_demo_stores_every_span_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Two runs on one folder: real corpus, real questions, every emitted span stored, the second ready soon."""
+    first = _once(tmp_path, "--questions", "8", "--scored", "3")
+    assert first["spans_emitted"] == first["spans_stored"] > 0
+    assert first["requests"] >= 8
+    assert first["errors"] == 0
+    assert first["ttft_p50_ms"] < first["total_p50_ms"]
+    assert first["cost_usd"] > 0
+    assert first["faithfulness_n"] > 0
+    second = _once(tmp_path, "--questions", "2", "--scored", "1")
+    assert second["ok"]
+    assert second["requests"] < first["requests"]
+    assert second["ready_s"] < RESTART_READY_S
+
+
+def test_killed_supervisor_leaves_nothing_and_its_folder_is_taken_over(tmp_path: Path) -> None:
+    """After kill -9 all roles end by themselves, and the next start on the same folder and ports works."""
+    flags, log = _flags(UP_PORTS), tmp_path / "up.log"
+    with _up(tmp_path / "data", log, flags) as killed:
+        family = _children(killed)
+        killed.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    with _up(tmp_path / "data", log, flags) as again:
+        assert "cut off" in log.read_text()
+        again.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert again.wait(20) == 0
+        assert time.monotonic() - begun < 10
+
+
+def test_second_supervisor_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    """It ends at once with one sentence and exit code 1."""
+    log = tmp_path / "up.log"
+    with _up(tmp_path / "data", log, _flags(UP_PORTS)) as running:
+        command = [BIN / "sightline", "up", "--data", tmp_path / "data", *_flags(UP_PORTS)]
+        refused = subprocess.run(command, env=_env(), capture_output=True, text=True, timeout=30, check=False)
+        running.send_signal(signal.SIGTERM)
+    assert refused.returncode == 1
+    assert f"(pid {running.pid}) already runs on the data folder" in refused.stderr
+
+
+def test_role_that_is_killed_comes_back(tmp_path: Path) -> None:
+    """Kill -9 of the collector is told with its signal, and it is ready again."""
+    log = tmp_path / "up.log"
+    with _up(tmp_path / "data", log, _flags(UP_PORTS)) as running:
+        (collector,) = (child for child in _children(running) if "sightline-collector" in " ".join(child.cmdline()))
+        collector.kill()
+        _wait_for("collector was ended by SIGKILL", log, running)
+        deadline = time.monotonic() + 30
+        while log.read_text().count("collector ready") < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running.send_signal(signal.SIGTERM)
+    assert log.read_text().count("collector ready") == 2
+
+
+@pytest.mark.parametrize("command", [("up", "--port-store", "http"), ("demo", "--questions", "0"), ()])
+def test_wrong_arguments_end_with_code_2(command: tuple[str, ...]) -> None:
+    """Nothing is started."""
+    done = subprocess.run([BIN / "sightline", *command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "usage: sightline" in done.stderr

@@ -1,0 +1,249 @@
+"""The pages in a real browser, over a real store, served by their console script."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from sightline_store import schema
+from sightline_store.client import Client
+from sightline_store.settings import StoreSettings
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+WAIT_S = 40.0
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="NO BROWSER: chromium and chromedriver are not on PATH: no page was looked at (apt install chromium-driver)",
+)
+
+
+def _traffic() -> ModuleType:
+    path = Path(__file__).parents[1] / "integration" / "queries_traffic.py"
+    spec = importlib.util.spec_from_file_location("queries_traffic", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["queries_traffic"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Browser:
+    """Chromium at the pages; waits for what it is told to see, never for a time."""
+
+    def __init__(self, folder: Path) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--window-size=1440,900",
+            f"--user-data-dir={folder}",
+        ):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+
+    def until(self, script: str, what: str) -> Any:
+        """Run a script until it returns something true."""
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            if told := self.driver.execute_script(script):
+                return told
+            time.sleep(0.1)
+        text = self.driver.execute_script("return document.body.innerText")
+        raise AssertionError(f"{what} did not show within {WAIT_S} s; the page says:\n{text[:2000]}")
+
+    def text(self, wanted: str) -> str:
+        """Wait for a text anywhere on the page, also inside elements of our own; return all text."""
+        return str(
+            self.until(
+                f"{_ALL_TEXT} const all = allText(document.body); return all.includes({wanted!r}) ? all : null;", wanted
+            )
+        )
+
+    def click(self, selector: str) -> None:
+        """Wait for an element of our own (in a shadow root) and click it."""
+        self.until(
+            f"{_FIND} const found = find({selector!r}); if (!found) return false; found.click(); return true;", selector
+        )
+
+    def count(self, selector: str) -> int:
+        """Count elements, also inside shadow roots."""
+        return int(self.driver.execute_script(f"{_FIND} return findAll({selector!r}).length;"))
+
+    def errors(self) -> list[str]:
+        """What the browser complained about, but for Streamlit's own look for its address under a page's path."""
+        told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [message for message in told if "/_stcore/" not in message]
+
+
+_CHARTS = "document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)').length"
+_FIND = """
+const hosts = (root) => [...root.querySelectorAll('*')].filter((e) => e.shadowRoot);
+const roots = (root) => [root, ...hosts(root).flatMap((e) => roots(e.shadowRoot))];
+const findAll = (selector) => roots(document).flatMap((root) => [...root.querySelectorAll(selector)]);
+const find = (selector) => findAll(selector)[0];
+"""
+_ALL_TEXT = """
+const allText = (node) => [node.innerText ?? '', ...[...node.querySelectorAll('*')].filter((e) => e.shadowRoot)
+  .flatMap((e) => [...e.shadowRoot.children].map((c) => c.innerText ?? ''))].join('\\n');
+"""
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own."""
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.driver.quit()
+
+
+@pytest.fixture
+def pages(roles: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Start the dashboards over a store; returns their address and process."""
+
+    def start(store_url: str, database: str = "otel") -> tuple[str, Any]:
+        url = f"http://127.0.0.1:{(port := _free_port())}"
+        env = {
+            "SIGHTLINE_DASHBOARDS_PORT": str(port),
+            "SIGHTLINE_STORE_URL": store_url,
+            "SIGHTLINE_STORE_DATABASE": database,
+        }
+        return url, roles("sightline-dashboards", env=env, health_url=f"{url}/_stcore/health")
+
+    return start
+
+
+def _store_with(store_url: str, database: str, requests: int) -> None:
+    client = Client(StoreSettings(url=store_url, database=database))
+    schema.apply(client)
+    client.close()
+    if requests:
+        traffic = _traffic()
+        plain = traffic.insert
+        traffic.insert = lambda url, table, rows: plain(url, table, rows, database)
+        traffic.fill(store_url, requests, hours=0.8)
+
+
+def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
+    """Cards and charts show; a row opens its trace; a span opens its attributes; hostile text stays text."""
+    _store_with(store_url, "pages", 300)
+    url, role = pages(store_url, "pages")
+    browser.driver.get(f"{url}/")
+    text = browser.text("Slowest first token")
+    for label in (
+        "TTFT p95",
+        "Total p95",
+        "Errors",
+        "Cost / 1k requests",
+        "Groundedness",
+        "Retrieval hit@5",
+        "Spans lost",
+    ):
+        assert label in text
+    assert "extractive, no LLM" in text
+    assert "tokens priced as if openai/gpt-4o-mini" in text
+    browser.until(f"return {_CHARTS} >= 3", "charts")
+    browser.until(f"{_FIND} return findAll('a.card svg path').length >= 7", "sparklines")
+
+    browser.click("tbody tr.link a")
+    browser.text("Answer and its grounds")
+    browser.until(
+        "return location.pathname.endsWith('/trace') && location.search.includes('trace=')", "the trace's address"
+    )
+    browser.until(f"{_FIND} return findAll('.row .bar.critical').length >= 4", "the critical path")
+    assert browser.count(".mark") == 2
+    browser.until(
+        f"{_FIND} const row = findAll('button.row').at(-1); row.click(); return true;", "a row of the waterfall"
+    )
+    browser.text("The call of the model")
+
+    browser.driver.get(f"{url}/traces?q=")
+    browser.text("299 requests, last 1 h")  # of one of 300 the request span never arrived
+    browser.until(
+        f"{_FIND} const head = findAll('th button').find((e) => e.innerText.startsWith('Total'));"
+        "if (!head) return false; head.click(); return true;",
+        "the header Total",
+    )
+    browser.text("by total, highest first")
+
+    traffic = _traffic()
+    client = Client(StoreSettings(url=store_url, database="pages"))
+    hostile = client.query_rows(
+        "SELECT TraceId FROM otel_traces WHERE SpanAttributes['sightline.input'] = {text:String} LIMIT 1",
+        {"text": traffic.HOSTILE_QUESTION},
+    )
+    client.close()
+    assert hostile
+    browser.driver.get(f"{url}/trace?trace={hostile[0]['TraceId']}")
+    shown = browser.text("<script>alert('x')</script>")
+    assert "**bold**" in shown
+    assert browser.count("script:not([src])[type=evil], img[src='x'], a[href^='javascript']") == 0
+    assert browser.errors() == []
+    assert "Traceback" not in role.tail()
+    began = time.monotonic()
+    assert role.stop() == 0
+    assert time.monotonic() - began < 5
+
+
+def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
+    """Each page, reached by its link on a fresh server, shows charts and a table; the filters in the URL hold."""
+    _store_with(store_url, "charts", 120)
+    url, role = pages(store_url, "charts")
+    for page in ("latency", "cost", "retrieval", "quality", "pipeline"):
+        browser.driver.get(f"{url}/{page}?tenant=acme&window=3h")
+        browser.until(f"return {_CHARTS} >= 1", f"a chart of {page}")
+        browser.until(f"{_FIND} return findAll('tbody tr').length >= 1", f"a table of {page}")
+        text = browser.text("Last 3 h")
+        assert page.capitalize() in text
+        assert "could not answer" not in text
+        assert "tenant=acme" in browser.driver.current_url
+    assert "Traceback" not in role.tail()
+    assert browser.errors() == []
+
+
+def test_empty_store_says_what_to_do_next(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
+    """A first look shows the lines that make a first trace."""
+    _store_with(store_url, "empty", 0)
+    url, _ = pages(store_url, "empty")
+    browser.driver.get(url)
+    browser.text("The store is empty.")
+    browser.text("sightline.configure")
+
+
+def test_absent_store_is_named_and_its_return_is_noticed(
+    pages: Callable[..., Any], browser: Browser, roles: Callable[..., Any], tmp_path: Path
+) -> None:
+    """No traceback: a sentence with the variable; a live page heals by itself."""
+    store_port = _free_port()
+    store_url = f"http://127.0.0.1:{store_port}"
+    url, _ = pages(store_url)
+    browser.driver.get(f"{url}/?live=1")
+    text = browser.text(f"No store answers at SIGHTLINE_STORE_URL={store_url}")
+    assert "sightline up" in text
+    env = {"SIGHTLINE_STORE_PORT": str(store_port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")}
+    roles("sightline-store", "serve", env=env, health_url=f"{store_url}/ping")
+    _store_with(store_url, "otel", 0)
+    browser.text("The store is empty.")
