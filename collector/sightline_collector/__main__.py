@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from sightline_collector import doctor
 from sightline_collector.errors import CollectorError
 from sightline_collector.receiver.http import HttpReceiver
 from sightline_collector.receiver.intake import Intake
@@ -38,12 +39,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="listen on SIGHTLINE_COLLECTOR_HOST:SIGHTLINE_COLLECTOR_HTTP_PORT")
-    parser.parse_args(argv)
+    commands.add_parser("doctor", help="check collector, spool, store, schema and clock, and send a span through")
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for noisy in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)  # What they warn of is told by the shipper, once.
     try:
-        serve(CollectorSettings.from_env(), StoreSettings.from_env())
+        settings, store = CollectorSettings.from_env(), StoreSettings.from_env()
+        if args.command == "doctor":
+            sys.exit(_doctor(settings, store))
+        serve(settings, store)
     except (CollectorError, StoreError, ValueError, OSError) as exc:
         sys.exit(f"sightline-collector: {exc}")
+
+
+def _doctor(settings: CollectorSettings, store: StoreSettings) -> int:
+    """Print what each check finds; 1 where something is to be mended."""
+    logging.disable(logging.WARNING)
+    findings = []
+    for finding in doctor.examine(settings, store):
+        findings.append(finding)
+        sys.stdout.write(f"{'ok  ' if finding.is_good else 'MEND'} {finding.check:11} {finding.found}\n")
+        if finding.advice:
+            sys.stdout.write(f"     {'':11} {finding.advice}\n")
+        sys.stdout.flush()
+    return 0 if all(finding.is_good for finding in findings) else 1
 
 
 def serve(settings: CollectorSettings, store: StoreSettings) -> None:

@@ -132,8 +132,14 @@ class Client:
         text = str(exc)
         found = _CODE.search(text)
         if found is None:
-            return StoreUnavailable(self.settings.url, text.splitlines()[0] if text else type(exc).__name__)
+            return StoreUnavailable(self.settings.url, _reason(text) or type(exc).__name__)
         code = int(found[1] or found[2])
         if code in _BUSY_CODES:
-            return StoreUnavailable(self.settings.url, text.splitlines()[0])
+            return StoreUnavailable(self.settings.url, _reason(text))
         return QueryFailed(code, text)
+
+
+def _reason(text: str) -> str:
+    """What the system said, out of the layers that the HTTP client wraps around it."""
+    found = re.search(r"\[Errno -?\d+\] [^\"')]+", text)
+    return found[0] if found else text.partition("\n")[0]

@@ -1,0 +1,47 @@
+"""The doctor against a healthy collector and against none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import StartRole, free_port
+
+
+def _doctor(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    script = Path(sys.executable).with_name("sightline-collector")
+    return subprocess.run(
+        [str(script), "doctor"], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_doctor_finds_its_span_and_says_what_to_mend(roles: StartRole, tmp_path: Path, store_url: str) -> None:
+    """With everything in place each check is ok and the exit code 0; without, each says what to do and it is 1."""
+    port = free_port()
+    env = {
+        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
+        "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
+        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
+        "SIGHTLINE_STORE_URL": store_url,
+        "SIGHTLINE_STORE_DATABASE": "doctor",
+    }
+    roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
+    healthy = _doctor(env)
+    assert healthy.returncode == 0, healthy.stdout
+    assert healthy.stdout.count("ok  ") == 6
+    assert "queryable after" in healthy.stdout
+
+    (tmp_path / "spool" / "quarantine").mkdir()
+    (tmp_path / "spool" / "quarantine" / "x.reason").write_text("damaged\n")
+    damaged = _doctor(env)
+    assert damaged.returncode == 1
+    assert "quarantine" in damaged.stdout
+
+    nothing = _doctor(
+        {**env, "SIGHTLINE_COLLECTOR_HTTP_PORT": str(free_port()), "SIGHTLINE_STORE_URL": "http://127.0.0.1:9"}
+    )
+    assert nothing.returncode == 1
+    assert "sightline-collector serve" in nothing.stdout
+    assert "SIGHTLINE_STORE_URL=http://127.0.0.1:9: [Errno 111] Connection refused" in nothing.stdout
