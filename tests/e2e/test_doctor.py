@@ -9,6 +9,10 @@ from pathlib import Path
 
 from conftest import StartRole, free_port
 
+from sightline_store import schema
+from sightline_store.client import Client
+from sightline_store.settings import StoreSettings
+
 
 def _doctor(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("sightline-collector")
@@ -27,6 +31,9 @@ def test_doctor_finds_its_span_and_says_what_to_mend(roles: StartRole, tmp_path:
         "SIGHTLINE_STORE_URL": store_url,
         "SIGHTLINE_STORE_DATABASE": "doctor",
     }
+    client = Client(StoreSettings(url=store_url, database="doctor"))
+    schema.apply(client)
+    client.close()
     roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
     healthy = _doctor(env)
     assert healthy.returncode == 0, healthy.stdout
