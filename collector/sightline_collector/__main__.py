@@ -13,10 +13,12 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from sightline_collector import doctor
+from sightline_collector import doctor, keys
+from sightline_collector.access import Access, Sites, tls_context
 from sightline_collector.errors import CollectorError
 from sightline_collector.receiver.http import HttpReceiver
 from sightline_collector.receiver.intake import Intake
+from sightline_collector.redaction import Redactor
 from sightline_collector.settings import CollectorSettings
 from sightline_collector.shipper import Shipper
 from sightline_collector.spool.writer import Spool
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="listen on SIGHTLINE_COLLECTOR_HOST:SIGHTLINE_COLLECTOR_HTTP_PORT")
     commands.add_parser("doctor", help="check collector, spool, store, schema and clock, and send a span through")
+    keys.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("urllib3", "clickhouse_connect"):
@@ -48,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings, store = CollectorSettings.from_env(), StoreSettings.from_env()
         if args.command == "doctor":
             sys.exit(_doctor(settings, store))
-        serve(settings, store)
+        if args.command == "keys":
+            keys.run(args, settings.keys_file)
+        else:
+            serve(settings, store)
     except (CollectorError, StoreError, ValueError, OSError) as exc:
         sys.exit(f"sightline-collector: {exc}")
 
@@ -77,6 +83,8 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
                 f"another collector owns SIGHTLINE_COLLECTOR_SPOOL_DIR={settings.spool_dir}: "
                 "stop it, or choose another folder"
             ) from None
+        access, redactor = Access(settings), Redactor.from_settings(settings.redaction)
+        tls_context(settings)  # Bad files are told before anything listens.
         client = Client(store)
         counts = Counts()
         shipper = Shipper(client, counts)
@@ -87,7 +95,7 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
             threading.Thread(
                 target=_keep_prices, args=(store, settings.prices_interval_s, stopped), name="prices", daemon=True
             ).start()
-        intake = Intake(spool, counts)
+        intake = Intake(spool, counts, access, Sites(settings), redactor)
         http = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes))
         _log.info(
             "OTLP/HTTP on http://%s:%d, spool in %s, store at %s",
@@ -117,6 +125,8 @@ async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intak
             access_log=False,
             log_level="warning",
             server_header=False,
+            ssl_certfile=settings.tls_cert_file,
+            ssl_keyfile=settings.tls_key_file,
             timeout_graceful_shutdown=2,
         )
     )

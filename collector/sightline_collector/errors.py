@@ -4,11 +4,14 @@
 
     CollectorError
     ├── BadRequest        the client's fault, answered 4xx: sending it again does not help
-    │   └── RequestTooLarge   413
+    │   ├── RequestTooLarge   413
+    │   └── Unauthenticated   401: no API key, or one that does not hold
     ├── NotNow            answered 503 with Retry-After: sending it again helps
     │   ├── SpoolFull         the spool's size limit is reached
     │   ├── SpoolBroken       the disk refuses a write or a sync
-    │   └── Draining          the collector is stopping
+    │   ├── Draining          the collector is stopping
+    │   └── TooManyRequests   429 with Retry-After: the API key's rate is used up
+    ├── KeysUnusable      the file of API keys cannot be read, written or trusted, or holds no such key
     └── SegmentDamaged    a record's checksum does not hold: the segment is quarantined
 """
 
@@ -37,9 +40,20 @@ class RequestTooLarge(BadRequest):
         )
 
 
+class Unauthenticated(BadRequest):
+    """No API key came with the request, or one that is unknown, wrong or revoked; what came is never repeated."""
+
+    challenge: str = "Bearer"
+    """Value of the WWW-Authenticate header, which a 401 must carry (RFC 9110, section 11.6.1)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(401, message)
+
+
 class NotNow(CollectorError):
     """The request could not be made durable; the client keeps it and sends it again after `retry_after_s`."""
 
+    status: int = 503
     retry_after_s: int = 2
 
 
@@ -58,6 +72,21 @@ class SpoolBroken(NotNow):
 
 class Draining(NotNow):
     """The collector is stopping and takes no more requests."""
+
+
+class TooManyRequests(NotNow):
+    """The API key has sent more than its rate allows; its bucket holds something again after `retry_after_s`."""
+
+    status = 429
+
+    def __init__(self, rate_spans_per_s: float, retry_after_s: int) -> None:
+        self.rate_spans_per_s = rate_spans_per_s
+        self.retry_after_s = retry_after_s
+        super().__init__(f"this API key may send {rate_spans_per_s:g} spans a second; send again in {retry_after_s} s")
+
+
+class KeysUnusable(CollectorError):
+    """The file of API keys cannot be read, written or trusted, or does not hold the key that was named."""
 
 
 class SegmentDamaged(CollectorError):

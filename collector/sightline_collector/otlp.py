@@ -2,9 +2,12 @@
 
 A request is parsed once with a descriptor whose AnyValue lacks the nested kinds. What that parse does not know falls
 out, so a request whose size is unchanged holds nothing nested and goes on as it came, byte for byte. Only the others
-are walked in Python, where a nested value becomes the JSON text that the official exporter would store.
+are walked in Python, where a nested value becomes the JSON text that the official exporter would store: that of Go's
+encoding/json without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside.
+Nesting ends where protobuf's own limit of 100 messages does; deeper requests are refused.
 
-Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
+Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
+https://github.com/open-telemetry/opentelemetry-collector/blob/main/pdata/pcommon/value.go (AsString)
 """
 
 from __future__ import annotations
@@ -12,29 +15,32 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.logs.v1 import logs_pb2
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from sightline_collector.errors import BadRequest
 from sightline_store.ingest import Signal
 
-_MAX_DEPTH = 64
 _KIND_ARRAY, _KIND_KVLIST = "array_value", "kvlist_value"
+_NESTED = frozenset({_KIND_ARRAY, _KIND_KVLIST})
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A request that is well-formed: the bytes to spool and how many spans or log records they hold."""
+    """A request that is well-formed: the bytes to spool and how many spans, data points or log records they hold."""
 
     payload: bytes
     items: int
@@ -45,7 +51,7 @@ def check(signal: Signal, body: bytes) -> Checked:
 
     Args:
         signal: what the path said.
-        body: a serialized ExportTraceServiceRequest or ExportLogsServiceRequest, decompressed.
+        body: a serialized Export{Trace,Metrics,Logs}ServiceRequest, decompressed.
 
     Raises:
         BadRequest: 400, the bytes are not such a request.
@@ -69,13 +75,26 @@ def check(signal: Signal, body: bytes) -> Checked:
 def _count(signal: Signal, request: Any) -> int:
     if signal is Signal.TRACES:
         return sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
-    return sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
+    if signal is Signal.LOGS:
+        return sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
+    return sum(len(_points(metric)) for metric in _metrics(request))
+
+
+def _metrics(request: Any) -> Iterator[Any]:
+    for resource in request.resource_metrics:
+        for scope in resource.scope_metrics:
+            yield from scope.metrics
+
+
+def _points(metric: Any) -> Any:
+    kind = metric.WhichOneof("data")
+    return getattr(metric, kind).data_points if kind else ()
 
 
 def _flatten(signal: Signal, request: Any) -> bool:
     """Replace nested values by their JSON text; say whether there were any."""
     changed = False
-    for attributes in _attribute_lists(signal, request):
+    for attributes in _ATTRIBUTES[signal](request):
         for attribute in attributes:
             changed |= _flatten_value(attribute.value)
     if signal is Signal.LOGS:
@@ -86,15 +105,11 @@ def _flatten(signal: Signal, request: Any) -> bool:
     return changed
 
 
-def _attribute_lists(signal: Signal, request: Any) -> Iterable[Any]:
-    for resource in request.resource_spans if signal is Signal.TRACES else request.resource_logs:
+def _attributes_of_traces(request: Any) -> Iterator[Any]:
+    for resource in request.resource_spans:
         yield resource.resource.attributes
-        for scope in resource.scope_spans if signal is Signal.TRACES else resource.scope_logs:
+        for scope in resource.scope_spans:
             yield scope.scope.attributes
-            if signal is Signal.LOGS:
-                for record in scope.log_records:
-                    yield record.attributes
-                continue
             for span in scope.spans:
                 yield span.attributes
                 for event in span.events:
@@ -103,40 +118,105 @@ def _attribute_lists(signal: Signal, request: Any) -> Iterable[Any]:
                     yield link.attributes
 
 
+def _attributes_of_metrics(request: Any) -> Iterator[Any]:
+    for resource in request.resource_metrics:
+        yield resource.resource.attributes
+        for scope in resource.scope_metrics:
+            yield scope.scope.attributes
+    for metric in _metrics(request):
+        for point in _points(metric):
+            yield point.attributes
+            if metric.WhichOneof("data") != "summary":
+                for exemplar in point.exemplars:
+                    yield exemplar.filtered_attributes
+
+
+def _attributes_of_logs(request: Any) -> Iterator[Any]:
+    for resource in request.resource_logs:
+        yield resource.resource.attributes
+        for scope in resource.scope_logs:
+            yield scope.scope.attributes
+            for record in scope.log_records:
+                yield record.attributes
+
+
+_ATTRIBUTES = {
+    Signal.TRACES: _attributes_of_traces,
+    Signal.METRICS: _attributes_of_metrics,
+    Signal.LOGS: _attributes_of_logs,
+}
+
+
 def _flatten_value(value: Any) -> bool:
     kind = value.WhichOneof("value")
     if kind == _KIND_KVLIST or (
-        kind == _KIND_ARRAY
-        and any(item.WhichOneof("value") in {_KIND_ARRAY, _KIND_KVLIST, None} for item in value.array_value.values)
+        kind == _KIND_ARRAY and any(item.WhichOneof("value") in _NESTED for item in value.array_value.values)
     ):
-        value.string_value = json.dumps(
-            _plain(value, _MAX_DEPTH), separators=(",", ":"), sort_keys=True, ensure_ascii=False
-        )
+        try:
+            value.string_value = _json(value)
+        except _NotJson:
+            value.string_value = ""
         return True
     return False
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """An OTLP value as what json can write; deeper than any sane nesting becomes a mark."""
+class _NotJson(Exception):
+    """A NaN or an infinity is inside: Go's encoder gives up on the whole value."""
+
+
+def _json(value: Any) -> str:
+    """An OTLP value as the JSON text of Go's encoding/json, HTML escapes off."""
     kind = value.WhichOneof("value")
     if kind is None:
-        return None
+        return "null"
     if kind == _KIND_ARRAY:
-        return [_plain(item, depth - 1) for item in value.array_value.values] if depth else "..."
+        return f"[{','.join(_json(item) for item in value.array_value.values)}]"
     if kind == _KIND_KVLIST:
-        return {item.key: _plain(item.value, depth - 1) for item in value.kvlist_value.values} if depth else "..."
-    scalar = getattr(value, kind)
-    if kind == "bytes_value":
-        return base64.b64encode(scalar).decode()
-    if isinstance(scalar, float) and not math.isfinite(scalar):
-        return str(scalar)
-    return scalar
+        last = {item.key: item.value for item in value.kvlist_value.values}
+        # By code point, which is the order of the bytes of UTF-8 too.
+        return f"{{{','.join(f'{_json_string(key)}:{_json(last[key])}' for key in sorted(last))}}}"
+    # A kind of a later OTLP has no value that this one can tell.
+    return _SCALARS[kind](getattr(value, kind)) if kind in _SCALARS else "null"
+
+
+def _json_string(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return quoted.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _json_number(number: float) -> str:
+    """The shortest digits that read back; an exponent only below 1e-6 and from 1e21 on."""
+    if not math.isfinite(number):
+        raise _NotJson
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        text = format(Decimal(repr(number)), "f")
+        return text.removesuffix(".0")
+    digits, _, exponent = repr(number).partition("e")
+    return f"{digits}e{int(exponent):+d}"
+
+
+_SCALARS: dict[str, Callable[[Any], str]] = {
+    "string_value": _json_string,
+    "bool_value": lambda value: "true" if value else "false",
+    "int_value": str,
+    "double_value": _json_number,
+    "bytes_value": lambda value: f'"{base64.b64encode(value).decode()}"' if value else "null",
+}
 
 
 def _flat_types() -> dict[Signal, tuple[type[Message], type[Message]]]:
     """Message types of OTLP in a pool of their own, where an AnyValue holds scalars and arrays of scalars."""
     pool = descriptor_pool.DescriptorPool()
-    for module in (common_pb2, resource_pb2, trace_pb2, logs_pb2, trace_service_pb2, logs_service_pb2):
+    for module in (
+        common_pb2,
+        resource_pb2,
+        trace_pb2,
+        metrics_pb2,
+        logs_pb2,
+        trace_service_pb2,
+        metrics_service_pb2,
+        logs_service_pb2,
+    ):
         file = descriptor_pb2.FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         if module is common_pb2:
@@ -144,6 +224,7 @@ def _flat_types() -> dict[Signal, tuple[type[Message], type[Message]]]:
         pool.Add(file)
     full: dict[Signal, type[Message]] = {
         Signal.TRACES: trace_service_pb2.ExportTraceServiceRequest,
+        Signal.METRICS: metrics_service_pb2.ExportMetricsServiceRequest,
         Signal.LOGS: logs_service_pb2.ExportLogsServiceRequest,
     }
     return {
@@ -159,7 +240,7 @@ def _without_nesting(file: descriptor_pb2.FileDescriptorProto) -> None:
     scalar.CopyFrom(any_value)
     scalar.name = "Scalar"
     for message, kept in ((scalar, set[str]()), (any_value, {_KIND_ARRAY})):
-        fields = [f for f in message.field if f.name not in {_KIND_ARRAY, _KIND_KVLIST} - kept]
+        fields = [f for f in message.field if f.name not in _NESTED - kept]
         del message.field[:]
         message.field.extend(fields)
     array_value.field[0].type_name = f".{file.package}.Scalar"

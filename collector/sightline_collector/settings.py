@@ -2,24 +2,102 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MASKS = frozenset({"email", "phone", "card", "iban", "ip", "token"})
+_MIN_HASH_KEY_CHARS = 16
+_MIN_WINDOW_CHARS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedactionSettings:
+    """What is taken out of a request before anything is written to disk; nothing by default.
+
+    Keys are matched as globs (`*`, `?`, `[...]`), without regard to case, against an attribute's key and, inside nested
+    values, against the inner key and the dotted path to it. What must not be stored goes by dropping; hashing keeps
+    equal values joinable; masks reach the text of values, log bodies, names and status messages.
+    """
+
+    drop_keys: tuple[str, ...] = ()
+    """SIGHTLINE_COLLECTOR_REDACT_DROP_KEYS: globs, comma separated: attributes that are left out. Default: none."""
+    hash_keys: tuple[str, ...] = ()
+    """SIGHTLINE_COLLECTOR_REDACT_HASH_KEYS: globs, comma separated: attributes that are hashed. Default: none."""
+    hash_key: str = field(default="", repr=False)
+    """SIGHTLINE_COLLECTOR_REDACT_HASH_KEY: secret of that hash, 16 characters or more. Default: unset."""
+    masks: tuple[str, ...] = ()
+    """SIGHTLINE_COLLECTOR_REDACT_MASKS: any of email, phone, card, iban, ip, token, comma separated. Default: none."""
+    mask_patterns: Path | None = None
+    """SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS: file of own regular expressions, one a line. Default: unset."""
+    window_chars: int = 16384
+    """SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS: characters of a long text that a mask sees at once. Default: 16384."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the variable."""
+        unknown = sorted(set(self.masks) - _MASKS)
+        if unknown:
+            raise ValueError(
+                f"SIGHTLINE_COLLECTOR_REDACT_MASKS holds {', '.join(unknown)!r}; known are "
+                f"{', '.join(sorted(_MASKS))}; own patterns go into the file SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS"
+            )
+        if self.hash_keys and len(self.hash_key) < _MIN_HASH_KEY_CHARS:
+            raise ValueError(
+                f"SIGHTLINE_COLLECTOR_REDACT_HASH_KEY has {len(self.hash_key)} characters; "
+                f"SIGHTLINE_COLLECTOR_REDACT_HASH_KEYS needs at least {_MIN_HASH_KEY_CHARS}: `openssl rand -hex 32`"
+            )
+        if self.window_chars < _MIN_WINDOW_CHARS:
+            raise ValueError(
+                f"SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS is {self.window_chars}; needs at least {_MIN_WINDOW_CHARS}"
+            )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is taken out at all."""
+        return bool(self.drop_keys or self.hash_keys or self.masks or self.mask_patterns)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> RedactionSettings:
+        """Read the variables named above; what is absent keeps its default."""
+        read = _Reader(env)
+        return cls(
+            drop_keys=read.names("REDACT_DROP_KEYS"),
+            hash_keys=read.names("REDACT_HASH_KEYS"),
+            hash_key=read.text("REDACT_HASH_KEY"),
+            masks=tuple(name.lower() for name in read.names("REDACT_MASKS")),
+            mask_patterns=read.path("REDACT_MASK_PATTERNS"),
+            window_chars=int(read.number("REDACT_WINDOW_CHARS", cls.window_chars)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollectorSettings:
-    """How the collector listens, spools and ships."""
+    """How the collector listens, whom it lets in, how it spools and ships."""
 
     host: str = "127.0.0.1"
-    """SIGHTLINE_COLLECTOR_HOST: address to listen on. Default: loopback, and nothing else is allowed so far."""
+    """SIGHTLINE_COLLECTOR_HOST: address to listen on; beyond loopback it needs API keys and TLS. Default: loopback."""
     http_port: int = 4318
     """SIGHTLINE_COLLECTOR_HTTP_PORT: port of OTLP/HTTP. Default: 4318."""
     grpc_port: int = 4317
-    """SIGHTLINE_COLLECTOR_GRPC_PORT: port of OTLP/gRPC; -1 for none. Default: 4317."""
+    """SIGHTLINE_COLLECTOR_GRPC_PORT: port of OTLP/gRPC. Default: 4317."""
+    keys_file: Path = Path(".sightline/keys.json")
+    """SIGHTLINE_COLLECTOR_KEYS_FILE: file of hashed API keys. Default: .sightline/keys.json in the current folder."""
+    tls_cert_file: Path | None = None
+    """SIGHTLINE_COLLECTOR_TLS_CERT_FILE: certificate chain in PEM; makes both ports speak TLS only. Default: unset."""
+    tls_key_file: Path | None = None
+    """SIGHTLINE_COLLECTOR_TLS_KEY_FILE: private key of that certificate in PEM. Default: unset."""
+    allow_plaintext: bool = False
+    """SIGHTLINE_COLLECTOR_ALLOW_PLAINTEXT: true listens beyond loopback without TLS, for example behind a proxy that
+    ends it: API keys then cross that network as they are. Default: false."""
+    allowed_hosts: tuple[str, ...] = ()
+    """SIGHTLINE_COLLECTOR_ALLOWED_HOSTS: names by which clients reach the collector, comma separated, `*.example.org`
+    for all below, `*` for any; loopback and plain addresses always hold. Default: none."""
+    cors_origins: tuple[str, ...] = ()
+    """SIGHTLINE_COLLECTOR_CORS_ORIGINS: origins whose pages may send from a browser, comma separated, for example
+    `https://app.example.org`, or `*` for any; loopback's may when the collector listens there. Default: none."""
     spool_dir: Path = Path(".sightline/spool")
     """SIGHTLINE_COLLECTOR_SPOOL_DIR: folder of the spool. Default: .sightline/spool under the current folder."""
     spool_max_bytes: int = 4 * 1024**3
@@ -32,18 +110,15 @@ class CollectorSettings:
     """SIGHTLINE_COLLECTOR_MAX_REQUEST_BYTES: largest request, decompressed. Default: 64 MiB, as OTLP advises."""
     prices_interval_s: float = 30.0
     """SIGHTLINE_COLLECTOR_PRICES_INTERVAL_S: seconds between look-ups of new models' prices; 0 never. Default: 30."""
+    redaction: RedactionSettings = field(default_factory=RedactionSettings)
+    """What is taken out of requests before anything is written."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""
-        if self.host not in _LOOPBACK:
-            raise ValueError(
-                f"SIGHTLINE_COLLECTOR_HOST is {self.host!r}; the collector has no API keys yet and listens on loopback "
-                "only: put a proxy that checks credentials in front of it"
-            )
-        if not 0 <= self.http_port < 65536:
-            raise ValueError(f"SIGHTLINE_COLLECTOR_HTTP_PORT is {self.http_port}; needs 0 to 65535")
-        if not -1 <= self.grpc_port < 65536:
-            raise ValueError(f"SIGHTLINE_COLLECTOR_GRPC_PORT is {self.grpc_port}; needs 0 to 65535, or -1 for none")
+        for name, port in (("HTTP", self.http_port), ("GRPC", self.grpc_port)):
+            if not 0 <= port < 65536:
+                raise ValueError(f"SIGHTLINE_COLLECTOR_{name}_PORT is {port}; needs 0 to 65535")
+        self._check_access()
         if self.segment_max_bytes < 4096:
             raise ValueError(f"SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES is {self.segment_max_bytes}; needs at least 4096")
         if self.spool_max_bytes < 2 * self.segment_max_bytes:
@@ -56,27 +131,92 @@ class CollectorSettings:
         if self.segment_max_age_s <= 0:
             raise ValueError(f"SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S is {self.segment_max_age_s}; needs more than 0")
 
+    def _check_access(self) -> None:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            missing = "CERT" if self.tls_cert_file is None else "KEY"
+            raise ValueError(f"SIGHTLINE_COLLECTOR_TLS_{missing}_FILE is unset; TLS needs certificate and key")
+        if not self.is_loopback and self.tls_cert_file is None and not self.allow_plaintext:
+            raise ValueError(
+                f"SIGHTLINE_COLLECTOR_HOST is {self.host!r}; beyond loopback API keys need TLS: set "
+                "SIGHTLINE_COLLECTOR_TLS_CERT_FILE and SIGHTLINE_COLLECTOR_TLS_KEY_FILE, or, behind a proxy that ends "
+                "TLS, SIGHTLINE_COLLECTOR_ALLOW_PLAINTEXT=true"
+            )
+        for host in self.allowed_hosts:
+            if "/" in host or "*" in host.removeprefix("*") or (host.startswith("*") and host[1:2] not in {"", "."}):
+                raise ValueError(
+                    f"SIGHTLINE_COLLECTOR_ALLOWED_HOSTS holds {host!r}; needs names such as collector.example.org, "
+                    "*.example.org or *"
+                )
+        for origin in self.cors_origins:
+            scheme, _, rest = origin.partition("://")
+            if origin != "*" and (scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest):
+                raise ValueError(
+                    f"SIGHTLINE_COLLECTOR_CORS_ORIGINS holds {origin!r}; needs origins such as "
+                    "https://app.example.org, without a path, or *"
+                )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> CollectorSettings:
         """Read the variables named above; what is absent keeps its default."""
-
-        def number(name: str, default: float) -> float:
-            text = env.get(f"SIGHTLINE_COLLECTOR_{name}", "").strip()
-            try:
-                return float(text) if text else default
-            except ValueError:
-                raise ValueError(
-                    f"SIGHTLINE_COLLECTOR_{name} is {text!r}; needs a number, default {default:g}"
-                ) from None
-
+        read = _Reader(env)
         return cls(
-            host=env.get("SIGHTLINE_COLLECTOR_HOST", cls.host),
-            http_port=int(number("HTTP_PORT", cls.http_port)),
-            grpc_port=int(number("GRPC_PORT", cls.grpc_port)),
-            spool_dir=Path(env.get("SIGHTLINE_COLLECTOR_SPOOL_DIR", str(cls.spool_dir))),
-            spool_max_bytes=int(number("SPOOL_MAX_BYTES", cls.spool_max_bytes)),
-            segment_max_bytes=int(number("SEGMENT_MAX_BYTES", cls.segment_max_bytes)),
-            segment_max_age_s=number("SEGMENT_MAX_AGE_S", cls.segment_max_age_s),
-            max_request_bytes=int(number("MAX_REQUEST_BYTES", cls.max_request_bytes)),
-            prices_interval_s=number("PRICES_INTERVAL_S", cls.prices_interval_s),
+            host=read.text("HOST") or cls.host,
+            http_port=int(read.number("HTTP_PORT", cls.http_port)),
+            grpc_port=int(read.number("GRPC_PORT", cls.grpc_port)),
+            keys_file=read.path("KEYS_FILE") or cls.keys_file,
+            tls_cert_file=read.path("TLS_CERT_FILE"),
+            tls_key_file=read.path("TLS_KEY_FILE"),
+            allow_plaintext=read.truth("ALLOW_PLAINTEXT"),
+            allowed_hosts=tuple(name.lower() for name in read.names("ALLOWED_HOSTS")),
+            cors_origins=tuple(name.lower() for name in read.names("CORS_ORIGINS")),
+            spool_dir=read.path("SPOOL_DIR") or cls.spool_dir,
+            spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", cls.spool_max_bytes)),
+            segment_max_bytes=int(read.number("SEGMENT_MAX_BYTES", cls.segment_max_bytes)),
+            segment_max_age_s=read.number("SEGMENT_MAX_AGE_S", cls.segment_max_age_s),
+            max_request_bytes=int(read.number("MAX_REQUEST_BYTES", cls.max_request_bytes)),
+            prices_interval_s=read.number("PRICES_INTERVAL_S", cls.prices_interval_s),
+            redaction=RedactionSettings.from_env(env),
         )
+
+
+class _Reader:
+    """Values of the collector's variables, by the name after their common beginning."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str) -> str:
+        return self._env.get(f"SIGHTLINE_COLLECTOR_{name}", "").strip()
+
+    def path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text) if text else None
+
+    def names(self, name: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.text(name).split(",") if part.strip())
+
+    def number(self, name: str, default: float) -> float:
+        text = self.text(name)
+        try:
+            value = float(text) if text else default
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"SIGHTLINE_COLLECTOR_{name} is {text!r}; needs a number, default {default:g}")
+        return value
+
+    def truth(self, name: str) -> bool:
+        text = self.text(name).lower()
+        if text not in {"", "true", "1", "yes", "on", "false", "0", "no", "off"}:
+            raise ValueError(f"SIGHTLINE_COLLECTOR_{name} is {text!r}; needs true or false")
+        return text in {"true", "1", "yes", "on"}

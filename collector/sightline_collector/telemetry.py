@@ -9,7 +9,7 @@ from typing import Any
 
 from sightline_store.ingest import Signal
 
-_ITEMS = {Signal.TRACES: "spans", Signal.LOGS: "logs"}
+_ITEMS = {Signal.TRACES: "spans", Signal.METRICS: "points", Signal.LOGS: "logs"}
 
 
 class Counts:
@@ -48,18 +48,10 @@ class Counts:
     def as_dict(self, spooled_bytes: int) -> dict[str, Any]:
         """Everything, for /stats."""
         since = self._oldest_waiting_s
-        names = (
-            "received_spans",
-            "received_logs",
-            "repeated_spans",
-            "repeated_logs",
-            "rejected_requests",
-            "stored_spans",
-        )
+        states = ("received", "repeated", "stored", "set_aside")
+        names = [f"{state}_{items}" for state in states for items in _ITEMS.values()]
         with self._lock:
-            counts = {
-                name: self._counter[name] for name in (*names, "stored_logs", "set_aside_spans", "set_aside_logs")
-            }
+            counts = {name: self._counter[name] for name in (*names, "rejected_requests")}
             counts |= {name: count for name, count in self._counter.items() if name.startswith("rejected_")}
         return {
             **counts,

@@ -1,8 +1,8 @@
 """Questions to the store: one typed function a question, its SQL in `sql/queries/NAME.sql`.
 
-Rows come back as dicts with the column names of the SQL. Times end in `_ms` (epoch, or a duration: the column says), in `_ns`
-or, for `bucket`, are epoch seconds in UTC. NULL is None and means unknown, never 0. All parameters travel beside the
-statement (`{name:Type}`), so no value can change it.
+Rows come back as dicts with the column names of the SQL. Times end in `_ms` (epoch, or a duration: the column says), in
+`_ns` or, for `bucket`, are epoch seconds in UTC. NULL is None and means unknown, never 0. All parameters travel beside
+the statement (`{name:Type}`), so no value can change it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Filters:
         return replace(self, start=self.start - self.duration, end=self.start)
 
     def bucket_s(self, points: int = 60) -> int:
-        """Width, in seconds, of the narrowest nameable bucket that gives at most `points` of them (one more at the edge)."""
+        """Width, in seconds, of the narrowest nameable bucket that gives at most `points` (one more at the edge)."""
         wanted = self.duration.total_seconds() / points
         return next((width for width in _BUCKET_WIDTHS_S if width >= wanted), math.ceil(wanted / 86400) * 86400)
 
@@ -97,8 +97,8 @@ class Estimate:
 def estimate(mean: float | None, sd: float | None, n: int) -> Estimate:
     """Put a 95 % interval around a mean of scores between 0 and 1.
 
-    Wilson's interval for 0/1 scores (`sd` None) and where all scores are equal, since a spread of 0 in a sample does not
-    make the mean certain; else the normal approximation, cut at 0 and 1.
+    Wilson's interval for 0/1 scores (`sd` None) and where all scores are equal, since a spread of 0 in a sample does
+    not make the mean certain; else the normal approximation, cut at 0 and 1.
 
     Source: E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
     """
@@ -170,12 +170,12 @@ def overview(client: Asks, filters: Filters) -> Overview:
 
 
 def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
-    """Time to first token and total, as percentiles a bucket (ms), with requests and errors. Empty buckets are absent."""
+    """Time to first token and total, as percentiles a bucket (ms); empty buckets are absent."""
     return ask(client, "latency_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
 
 
 def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 10_000) -> list[Row]:
-    """What each stage adds to the time to first token, over the whole window (ms); `sampled` n means one request in n."""
+    """What each stage adds to the time to first token, over the window (ms); `sampled` n: one request in n."""
     return ask(client, "stage_stack", {**filters.params(), "bucket_s": 0, "max_requests": max_requests})
 
 
@@ -309,7 +309,7 @@ def ingest_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = N
 
 
 def freshness(client: Asks) -> Row:
-    """How many spans the store holds and how old the newest is (`newest_ms`, `now_ms`: epoch ms of the store's clock)."""
+    """How many spans the store holds and when the newest began (`newest_ms`, `now_ms`: the store's clock, epoch ms)."""
     return ask(client, "freshness", {})[0]
 
 

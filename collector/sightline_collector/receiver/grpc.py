@@ -24,6 +24,7 @@ from sightline_store.ingest import Signal
 _SERVICES = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
     Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
+    Signal.METRICS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 _CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -53,7 +54,7 @@ async def start(settings: CollectorSettings, intake: Intake) -> grpc.aio.Server:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
     address = f"{settings.host}:{settings.grpc_port}"
     try:
-        bound = server.add_insecure_port(address)
+        bound = _bind(server, address, settings)
     except RuntimeError as exc:
         raise OSError(f"cannot listen on SIGHTLINE_COLLECTOR_GRPC_PORT={settings.grpc_port}: {exc}") from None
     if bound != settings.grpc_port and settings.grpc_port:
@@ -62,24 +63,33 @@ async def start(settings: CollectorSettings, intake: Intake) -> grpc.aio.Server:
     return server
 
 
+def _bind(server: grpc.aio.Server, address: str, settings: CollectorSettings) -> int:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return int(server.add_insecure_port(address))
+    pair = (settings.tls_key_file.read_bytes(), settings.tls_cert_file.read_bytes())
+    return int(server.add_secure_port(address, grpc.ssl_server_credentials([pair])))
+
+
 def _export(signal: Signal, intake: Intake) -> Callable[[bytes, _Context], Awaitable[bytes]]:
     async def export(body: bytes, context: _Context) -> bytes:
         try:
-            await intake.accept(signal, body)
+            headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+            await intake.accept(signal, body, intake.admit(headers))
         except BadRequest as exc:
             intake.refused(exc)
             await context.abort(_CODES.get(exc.status, grpc.StatusCode.INVALID_ARGUMENT), str(exc))
         except NotNow as exc:
             intake.refused(exc)
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(exc), (("grpc-status-details-bin", _details(exc)),))
+            code = _CODES.get(exc.status, grpc.StatusCode.UNAVAILABLE)
+            await context.abort(code, str(exc), (("grpc-status-details-bin", _details(code, exc)),))
         return b""
 
     return export
 
 
-def _details(exc: NotNow) -> bytes:
+def _details(code: grpc.StatusCode, exc: NotNow) -> bytes:
     """A google.rpc.Status with RetryInfo: how long to wait."""
     detail = any_pb2.Any()
     detail.Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=exc.retry_after_s)))
-    code: int = grpc.StatusCode.UNAVAILABLE.value[0]
-    return bytes(status_pb2.Status(code=code, message=str(exc), details=[detail]).SerializeToString())
+    number: int = code.value[0]
+    return bytes(status_pb2.Status(code=number, message=str(exc), details=[detail]).SerializeToString())

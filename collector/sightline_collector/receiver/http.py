@@ -10,15 +10,14 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2
 
 from sightline_collector import otlp_json
-from sightline_collector.errors import BadRequest, NotNow
+from sightline_collector.errors import BadRequest, NotNow, Unauthenticated
 from sightline_collector.receiver.encoding import Body
 from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings
@@ -31,7 +30,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _PROTOBUF = "application/x-protobuf"
 _JSON = "application/json"
 _PATHS = {f"/v1/{signal}": signal for signal in Signal}
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CODES = {
     400: code_pb2.INVALID_ARGUMENT,
     401: code_pb2.UNAUTHENTICATED,
@@ -61,31 +59,34 @@ class HttpReceiver:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path, method = scope["path"], scope["method"]
         if path == "/healthz" and method in {"GET", "HEAD"}:
-            await _answer(send, 200, b"ok\n", "text/plain; charset=utf-8")
+            await _Answer(send).send(200, b"ok\n", "text/plain; charset=utf-8")
         elif path == "/stats" and method in {"GET", "HEAD"}:
-            await _answer(send, 200, json.dumps(self._stats()).encode(), _JSON)
+            await _Answer(send).send(200, json.dumps(self._stats()).encode(), _JSON)
+        elif method == "OPTIONS" and "access-control-request-method" in headers:
+            await _Answer(send, self._intake.cors(headers)).send(204, b"", "text/plain; charset=utf-8")
         else:
-            await self._export(path, method, headers, receive, send)
+            await self._export(path, method, headers, receive, _Answer(send, self._intake.cors(headers)))
 
-    async def _export(self, path: str, method: str, headers: dict[str, str], receive: Receive, send: Send) -> None:
+    async def _export(self, path: str, method: str, headers: dict[str, str], receive: Receive, answer: _Answer) -> None:
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         spoken = _JSON if content_type == _JSON else _PROTOBUF
         try:
             signal = _signal(path, method, content_type)
-            _check_host(headers)
+            sender = self._intake.admit(headers)
             body = await self._body(headers, receive)
             if spoken == _JSON:
                 body = otlp_json.to_protobuf(signal, body)
-            await self._intake.accept(signal, body)
+            await self._intake.accept(signal, body, sender)
         except BadRequest as exc:
             self._intake.refused(exc)
-            await _refuse(send, exc.status, str(exc), spoken)
+            challenge = [("www-authenticate", exc.challenge)] if isinstance(exc, Unauthenticated) else []
+            await answer.refuse(exc.status, str(exc), spoken, challenge)
         except NotNow as exc:
             self._intake.refused(exc)
-            await _refuse(send, 503, str(exc), spoken, retry_after_s=exc.retry_after_s)
+            await answer.refuse(exc.status, str(exc), spoken, [("retry-after", str(exc.retry_after_s))])
         else:
             # An empty Export*ServiceResponse: everything was accepted.
-            await _answer(send, 200, b"{}" if spoken == _JSON else b"", spoken)
+            await answer.send(200, b"{}" if spoken == _JSON else b"", spoken)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         body, more = Body(headers.get("content-encoding", ""), self._settings.max_request_bytes), True
@@ -109,23 +110,21 @@ def _signal(path: str, method: str, content_type: str) -> Signal:
     return signal
 
 
-def _check_host(headers: dict[str, str]) -> None:
-    """Refuse a page of a foreign site that reaches loopback through a name of its own (DNS rebinding)."""
-    for name in ("origin", "host"):
-        value = headers.get(name, "")
-        if value and urlsplit(value if "//" in value else f"//{value}").hostname not in _LOOPBACK:
-            raise BadRequest(403, f"{name} {value[:200]!r} is not this collector")
+class _Answer:
+    """Writes one answer; `headers` are on every one."""
 
+    def __init__(self, send: Send, headers: Sequence[tuple[str, str]] = ()) -> None:
+        self._send = send
+        self._headers = headers
 
-async def _refuse(send: Send, status: int, message: str, spoken: str, *, retry_after_s: int | None = None) -> None:
-    answer = status_pb2.Status(code=_CODES[status], message=message[:_MAX_MESSAGE_CHARS])
-    body = json_format.MessageToJson(answer, indent=None).encode() if spoken == _JSON else answer.SerializeToString()
-    await _answer(send, status, body, spoken, retry_after_s=retry_after_s)
+    async def send(self, status: int, body: bytes, content_type: str, extra: Sequence[tuple[str, str]] = ()) -> None:
+        sent = [("content-type", content_type), ("content-length", str(len(body))), *self._headers, *extra]
+        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in sent]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
-
-async def _answer(send: Send, status: int, body: bytes, content_type: str, *, retry_after_s: int | None = None) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    if retry_after_s is not None:
-        headers.append((b"retry-after", str(retry_after_s).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def refuse(self, status: int, message: str, spoken: str, extra: Sequence[tuple[str, str]]) -> None:
+        """A google.rpc.Status in the encoding of the request."""
+        told = status_pb2.Status(code=_CODES[status], message=message[:_MAX_MESSAGE_CHARS])
+        body = json_format.MessageToJson(told, indent=None).encode() if spoken == _JSON else told.SerializeToString()
+        await self.send(status, body, spoken, extra)

@@ -14,6 +14,7 @@ import zstandard
 from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline_collector.access import Access, Sites
 from sightline_collector.receiver.http import HttpReceiver
 from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings
@@ -30,10 +31,10 @@ def _body(name: str = "n") -> bytes:
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[HttpReceiver]:
     """A receiver over a real spool."""
-    settings = CollectorSettings(spool_dir=tmp_path, max_request_bytes=100_000)
+    settings = CollectorSettings(spool_dir=tmp_path, keys_file=tmp_path / "keys.json", max_request_bytes=100_000)
     spool = Spool(settings, lambda _: None)
     counts = Counts()
-    intake = Intake(spool, counts)
+    intake = Intake(spool, counts, Access(settings), Sites(settings), None)
     receiver = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes))
     receiver.close_spool = spool.close  # type: ignore[attr-defined]
     yield receiver

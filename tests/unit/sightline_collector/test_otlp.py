@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector import otlp
@@ -50,6 +51,65 @@ def test_log_body_that_nests_becomes_json_text() -> None:
     assert checked.items == 1
 
 
+def test_points_of_every_kind_are_counted_and_flattened() -> None:
+    """Data points are the items of metrics; nested values of points and exemplars become JSON text."""
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary"):
+        points = getattr(metrics.add(name=kind), kind).data_points
+        points.add()
+        point = points.add()
+        point.attributes.add(key="m").value.kvlist_value.values.add(key="k").value.int_value = 1
+        if kind != "summary":
+            inner = point.exemplars.add().filtered_attributes.add(key="l").value.array_value.values.add()
+            inner.array_value.values.add().bool_value = True
+    metrics.add(name="without data")
+    checked = otlp.check(Signal.METRICS, request.SerializeToString())
+    assert checked.items == 10
+    for metric in ExportMetricsServiceRequest.FromString(checked.payload).resource_metrics[0].scope_metrics[0].metrics:
+        if data := metric.WhichOneof("data"):
+            point = getattr(metric, data).data_points[1]
+            assert point.attributes[0].value.string_value == '{"k":1}'
+            assert data == "summary" or point.exemplars[0].filtered_attributes[0].value.string_value == "[[true]]"
+
+
+def test_flat_metrics_go_on_byte_for_byte() -> None:
+    """Metrics without nested values are spooled as they came, metadata and all."""
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="n")
+    metric.metadata.add(key="m").value.kvlist_value.values.add(key="not stored")
+    metric.sum.data_points.add(as_int=1).attributes.add(key="a").value.array_value.values.add().int_value = 1
+    body = request.SerializeToString()
+    assert otlp.check(Signal.METRICS, body) == otlp.Checked(body, 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"), (-0.0, "-0"), (3.0, "3"), (0.1, "0.1"), (1e-6, "0.000001"), (9.5e-7, "9.5e-7"), (1e-10, "1e-10"),
+        (1e20, "100000000000000000000"), (1e21, "1e+21"), (-2.5e22, "-2.5e+22"), (5e-324, "5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"), (123456789012345680000.0, "123456789012345680000"),
+    ],
+)  # fmt: skip
+def test_doubles_inside_are_written_as_go_writes_them(number: float, text: str) -> None:
+    """The shortest digits that read back; exponents below 1e-6 and from 1e21 on."""
+    request, span = _span_request()
+    span.attributes.add(key="d").value.kvlist_value.values.add(key="k").value.double_value = number  # type: ignore[attr-defined]
+    checked = otlp.check(Signal.TRACES, request.SerializeToString())
+    (read,) = ExportTraceServiceRequest.FromString(checked.payload).resource_spans[0].scope_spans[0].spans
+    assert read.attributes[2].value.string_value == f'{{"k":{text}}}'
+
+
+def test_nesting_beyond_protobufs_limit_is_refused() -> None:
+    """Sixty levels of arrays are more than 100 messages: a 400, no crash."""
+    request, span = _span_request()
+    value = span.attributes.add(key="deep").value  # type: ignore[attr-defined]
+    for _ in range(60):
+        value = value.array_value.values.add()
+    with pytest.raises(BadRequest):
+        otlp.check(Signal.TRACES, request.SerializeToString())
+
+
 def test_unknown_fields_are_kept_and_do_no_harm() -> None:
     """A field of a later OTLP leaves the request as it came."""
     body = _span_request()[0].SerializeToString() + b"\xfd\x7e\x01\x02\x03\x04"
@@ -57,7 +117,7 @@ def test_unknown_fields_are_kept_and_do_no_harm() -> None:
 
 
 def test_nesting_without_end_stops() -> None:
-    """A thousand levels neither recurse to death nor pass as a scalar."""
+    """Forty levels neither recurse to death nor pass as a scalar."""
     request, span = _span_request()
     value = span.attributes.add(key="deep").value  # type: ignore[attr-defined]
     for _ in range(40):

@@ -32,7 +32,8 @@ ORDER BY (ServiceName, SpanName, toDateTime(Timestamp))
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
--- Duration is unsigned: a span that ends before it starts is stored with 0, where the official exporter wraps around.
+-- Duration is unsigned: a span that ends before it starts is stored with 0, where the official exporter wraps around to
+-- some 585 years. That is the one column that differs from its rows on purpose; clamped_spans counts how often.
 CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_otel_traces TO otel_traces AS
 SELECT
     fromUnixTimestamp64Nano(toInt64(s.start_time_unix_nano), 'UTC') AS Timestamp,
@@ -41,14 +42,14 @@ SELECT
     sightlineHexId(s.parent_span_id) AS ParentSpanId,
     s.trace_state AS TraceState,
     s.name AS SpanName,
-    ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'][s.kind + 1] AS SpanKind,
+    ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'][greatest(s.kind, -1) + 1] AS SpanKind,
     resource['service.name'] AS ServiceName,
     resource AS ResourceAttributes,
     scope.name AS ScopeName,
     scope.version AS ScopeVersion,
     sightlineAttributes(s.attributes) AS SpanAttributes,
     if(s.end_time_unix_nano > s.start_time_unix_nano, s.end_time_unix_nano - s.start_time_unix_nano, 0) AS Duration,
-    ['Unset', 'Ok', 'Error'][s.status.code + 1] AS StatusCode,
+    ['Unset', 'Ok', 'Error'][greatest(s.status.code, -1) + 1] AS StatusCode,
     s.status.message AS StatusMessage,
     arrayMap(e -> fromUnixTimestamp64Nano(toInt64(e.time_unix_nano), 'UTC'), s.events) AS `Events.Timestamp`,
     s.events.name AS `Events.Name`,
@@ -84,3 +85,33 @@ SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv TO otel_traces_trace_id_ts AS
 SELECT TraceId, toDateTime(min(Timestamp)) AS Start, toDateTime(max(Timestamp)) AS End
 FROM otel_traces WHERE TraceId != '' GROUP BY TraceId;
+
+-- Spans that said they ended before they started, by the hour of their start: their Duration is stored as 0.
+CREATE TABLE IF NOT EXISTS clamped_spans
+(
+    ServiceName LowCardinality(String),
+    Hour DateTime,
+    Spans SimpleAggregateFunction(sum, UInt64)
+)
+ENGINE = AggregatingMergeTree ORDER BY (ServiceName, Hour)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_clamped_spans TO clamped_spans AS
+SELECT ServiceName, toStartOfHour(sightlineSeconds(started)) AS Hour, count() AS Spans
+FROM
+(
+    SELECT
+        sightlineText(arrayFirst(a -> a.key = 'service.name', rs.resource.attributes).value) AS ServiceName,
+        arrayJoin(arrayFilter((start, end) -> end < start,
+            arrayFlatten(rs.scope_spans.spans.start_time_unix_nano), arrayFlatten(rs.scope_spans.spans.end_time_unix_nano))) AS started
+    FROM
+    (
+        -- Whole requests are filtered first: nearly all hold no such span, and then nothing of them is unfolded.
+        SELECT arrayJoin(resource_spans) AS rs
+        FROM otlp_traces
+        WHERE arrayExists((start, end) -> end < start,
+            arrayFlatten(resource_spans.scope_spans.spans.start_time_unix_nano),
+            arrayFlatten(resource_spans.scope_spans.spans.end_time_unix_nano))
+    )
+)
+GROUP BY ServiceName, Hour;

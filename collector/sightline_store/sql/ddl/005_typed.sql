@@ -28,7 +28,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_requests TO requests AS
 SELECT
     Timestamp, TraceId, SpanId, ServiceName, SpanName AS Name,
     SpanAttributes['http.route'] AS Route,
-    SpanAttributes['tenant.id'] AS Tenant,
+    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
     if(SpanAttributes['user.id'] != '', SpanAttributes['user.id'], SpanAttributes['enduser.id']) AS UserId,
     if(SpanAttributes['session.id'] != '', SpanAttributes['session.id'], SpanAttributes['gen_ai.conversation.id']) AS SessionId,
     StatusCode,
@@ -77,7 +77,7 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_llm_calls TO llm_calls AS
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName,
-    SpanAttributes['tenant.id'] AS Tenant,
+    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
     SpanAttributes['user.id'] AS UserId,
     if(SpanAttributes['session.id'] != '', SpanAttributes['session.id'], SpanAttributes['gen_ai.conversation.id']) AS SessionId,
     SpanAttributes['gen_ai.operation.name'] AS Operation,
@@ -132,7 +132,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_retrievals TO retrievals A
 WITH JSONExtract(SpanAttributes['gen_ai.retrieval.documents'], 'Array(Tuple(id String, score Nullable(Float64)))') AS documents
 SELECT
     Timestamp, TraceId, SpanId, ServiceName,
-    SpanAttributes['tenant.id'] AS Tenant,
+    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
     if(SpanAttributes['db.system.name'] != '', SpanAttributes['db.system.name'], SpanAttributes['db.system']) AS System,
     if(SpanAttributes['db.collection.name'] != '', SpanAttributes['db.collection.name'], SpanAttributes['gen_ai.data_source.id']) AS Collection,
     SpanAttributes['db.operation.name'] AS Operation,
@@ -174,7 +174,7 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_stages TO stages AS
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName,
-    SpanAttributes['tenant.id'] AS Tenant,
+    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
     multiIf(
         SpanAttributes['sightline.stage'] != '', SpanAttributes['sightline.stage'],
         SpanAttributes['gen_ai.operation.name'] IN ('chat', 'text_completion', 'generate_content'), 'model',

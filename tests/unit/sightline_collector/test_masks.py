@@ -1,0 +1,148 @@
+"""What the masks find, what they leave, and that no pattern can stall the collector."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sightline_collector import settings
+from sightline_collector.masks import READY_MADE, Masks, load_patterns
+
+NAMES = {mask.name for mask in READY_MADE}
+ALL = Masks(NAMES)
+ASCII = bytes(range(128)) + b"\x7f" * 128
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("mail a.b+c@example.co.uk, x", "mail [redacted:email], x"),
+        ("?u=a%40b.com&x", "?u=[redacted:email]&x"),
+        ("müller@bücher.de", "[redacted:email]"),
+        ("card 4111 1111 1111 1111.", "card [redacted:card]."),
+        ("in 2024 4111-1111-1111-1111", "in 2024 [redacted:card]"),
+        ("378282246310005 3782 822463 10005", "[redacted:card] [redacted:card]"),
+        ("+49 171 1234567", "[redacted:phone]"),
+        ("call (415) 555-2671", "call [redacted:phone]"),
+        ("0171/1234567", "[redacted:phone]"),
+        ("DE89 3704 0044 0532 0130 00 and more", "[redacted:iban] and more"),
+        ("gb82 west 1234 5698 7654 32", "[redacted:iban]"),
+        ("from 10.0.0.1:4318", "from [redacted:ip]:4318"),
+        ("[2001:db8::8a2e:370:7334]:80", "[[redacted:ip]]:80"),
+        ("Authorization: Bearer abcdef123456789xyz", "Authorization: Bearer [redacted:token]"),
+        ('"api_key": "abcd-1234", n', '"api_key": "[redacted:token]", n'),
+        (r"{\"password\": \"geheim99\"}", r"{\"password\": \"[redacted:token]\"}"),
+        ("postgres://u:pw@h/db", "postgres://u:[redacted:token]@h/db"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc", "[redacted:token]"),
+        ("key=sk-proj-aaaaaaaaaaaaaaaaaaaaaa", "key=[redacted:token]"),
+        ("sl_0123abcd_" + "A" * 43, "[redacted:token]"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMII/E=\n-----END RSA PRIVATE KEY----- tail", "[redacted:token] tail"),
+    ],
+)
+def test_finds(text: str, masked: str) -> None:
+    """Each kind in the forms in which it is met."""
+    assert ALL.apply(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1795451438600176049",
+        "4111 1111 1111 1112",
+        "38b4e652e44da7f20d9e260e27136533",
+        "2024-11-23 17:12:56.123456",
+        "0.8269 of 12,345 tokens, max_tokens=4096",
+        "std::vector at 12:34:56, release 1.2.3",
+        "the bearer instruments of the api",
+        "DE00 3704 9944 9532 9130 99",
+        "doc-506, index 3 of 10, p95 = 120.5 ms",
+        "550e8400-e29b-41d4-a716-446655440000",
+    ],
+)
+def test_leaves(text: str) -> None:
+    """Ids, times, numbers and prose stay, and stay the same object."""
+    assert ALL.apply(text) is text
+
+
+def test_settings_know_the_masks() -> None:
+    """What a setting may name is what there is."""
+    assert settings._MASKS == NAMES
+
+
+@given(st.text(alphabet=st.sampled_from("a1 4+-.:@%/=\"'eyJ_sk\u00e9\u4e2d(")), st.sampled_from(sorted(NAMES)))
+def test_hint_is_blind_to_what_is_around(text: str, name: str) -> None:
+    """Where a mask changes a text, its hint holds for bytes around the text's, shown as ASCII; and once is enough."""
+    masks = Masks([name])
+    masked = masks.apply(text)
+    if masked != text:
+        assert masks.may_find((b"\xff0a" + text.encode() + b"z9\x80").translate(ASCII).decode())
+        assert masks.apply(masked) == masked
+
+
+SECRETS = ["a@example.org", "4111 1111 1111 1111", "+49 171 1234567", "10.20.30.40", "DE89 3704 0044 0532 0130 00"]
+
+
+@given(st.integers(0, 2100), st.sampled_from(SECRETS), st.sampled_from(["x ", "word. ", "; "]))
+def test_windows_lose_and_leak_nothing(before: int, secret: str, filler: str) -> None:
+    """Wherever it stands in a long text, a secret is found once, whole, and the rest stays."""
+    around = filler * (before // len(filler))
+    tail = filler * 700
+    text = f"{around} {secret} {tail}"
+    masked = Masks(NAMES, window_chars=1024).apply(text)
+    assert re.fullmatch(re.escape(f"{around} ") + r"\[redacted:\w+\]" + re.escape(f" {tail}"), masked)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "1", "4444 ", "a@", "a.", ":", "a:", "1.", "AB12 ", "eyJ-", "eyJaaaaaaaa.eyJ.", "+1 ", "://a:", "secret=",
+     "bearer ", "-----BEGIN PRIVATE KEY-----", "sk-", "(0", "@a-", "é@", "\x00"],
+)  # fmt: skip
+def test_ready_made_masks_take_linear_time(unit: str) -> None:
+    """Four times the text takes no more than some times as long, whatever it is made of."""
+
+    def took_s(size: int) -> float:
+        text = (unit * size)[:size]
+        began_s = time.process_time()
+        ALL.apply(text)
+        return time.process_time() - began_s
+
+    assert min(took_s(80_000) for _ in range(2)) < 12 * min(took_s(20_000) for _ in range(3)) + 0.05
+
+
+def test_own_patterns_are_read_and_applied(tmp_path: Path) -> None:
+    """One a line; comments and empty lines are none."""
+    path = tmp_path / "patterns"
+    path.write_text("# customers\n\nCUST-\\d{6}\n  \\bV\\d{9}\\b  \n")
+    masks = Masks([], load_patterns(path, 16384))
+    assert masks.apply("CUST-123456 has V123456789, not V12") == "[redacted:pattern] has [redacted:pattern], not V12"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(", "not a regular expression"),
+        ("a*", "empty text"),
+        ("(a+)+$", "takes more than"),
+        ("(x+x+)+y", "takes more than"),
+        ("(a|aa)+$", "takes more than"),
+        (r".*.*=", "takes more than"),
+    ],
+)
+def test_bad_own_patterns_are_refused(tmp_path: Path, pattern: str, said: str) -> None:
+    """What does not compile, matches nothing at all or takes exponential or cubic time names its line."""
+    path = tmp_path / "patterns"
+    path.write_text(f"CUST-\\d{{6}}\n{pattern}\n")
+    with pytest.raises(ValueError, match=f"SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS=.*line 2: .*{said}"):
+        load_patterns(path, 16384)
+
+
+def test_missing_pattern_file_is_named(tmp_path: Path) -> None:
+    """The variable and the path are in the message."""
+    with pytest.raises(ValueError, match=r"SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS=.*absent"):
+        load_patterns(tmp_path / "absent", 16384)
