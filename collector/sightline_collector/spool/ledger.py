@@ -12,14 +12,16 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
+from sightline_collector.spool.filesystem import Filesystem
 from sightline_collector.spool.record import DIGEST_BYTES
 
 
 class Ledger:
     """Digest of a request to the promise of its durability. Shared by the receiver's and the writer's thread."""
 
-    def __init__(self, keep_s: float) -> None:
+    def __init__(self, keep_s: float, filesystem: Filesystem) -> None:
         self._keep_s = keep_s
+        self._filesystem = filesystem
         self._lock = threading.Lock()
         self._promises: dict[bytes, Future[None]] = {}
         self._shipped: dict[Path, float] = {}
@@ -61,10 +63,11 @@ class Ledger:
                 del self._shipped[path]
         for path in stale:
             try:
-                seen = path.read_bytes()
+                with self._filesystem.open(path) as file:
+                    seen = file.read()
             except FileNotFoundError:
                 continue
             with self._lock:
                 for start in range(0, len(seen) - DIGEST_BYTES + 1, DIGEST_BYTES):
                     self._promises.pop(seen[start : start + DIGEST_BYTES], None)
-            path.unlink(missing_ok=True)
+            self._filesystem.remove(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 from sightline_collector import otlp
@@ -21,39 +20,38 @@ def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
 
     The digests of the kept records are written to `.seen`, so that a client's second attempt is recognised.
     """
-    for path in sorted(folder.glob("*.open")):
+    for path in filesystem.names(folder, ".open"):
         digests, items, end = [], 0, 0
-        with path.open("rb") as file:
+        with filesystem.open(path) as file:
             for entry in record.read_records(file):
-                digests.append(record.digest(entry.payload))
+                digests.append(record.digest(signal, entry.payload))
                 items += _items(signal, entry.payload)
                 end = entry.end
-        size = path.stat().st_size
+        size = filesystem.size(path)
         if end < size:
             _log.warning("%s: cut a torn tail of %d bytes", path.name, size - end)
-            os.truncate(path, end)
         if not digests:
-            path.unlink()
+            filesystem.remove(path)
             continue
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        write_seen(path.with_suffix(".seen"), digests)
+        filesystem.cut(path, end)
+        write_seen(filesystem, path.with_suffix(".seen"), b"".join(digests))
         filesystem.rename(path, path.with_suffix(f".{items}.seg"))
 
 
-def waiting(folder: Path, signal: Signal) -> list[ClosedSegment]:
+def waiting(folder: Path, signal: Signal, filesystem: Filesystem) -> list[ClosedSegment]:
     """The closed segments of a signal, oldest first."""
-    found = (ClosedSegment.parse(path, signal) for path in folder.glob("*.seg"))
+    found = (ClosedSegment.parse(path, signal) for path in filesystem.names(folder, ".seg"))
     return sorted(segment for segment in found if segment)
 
 
-def digests(segment: ClosedSegment) -> bytes:
+def digests(segment: ClosedSegment, filesystem: Filesystem) -> bytes:
     """The digests of a segment's requests, from its `.seen` file or, where there is none, from the segment."""
     try:
-        return segment.path.with_name(f"{segment.name}.seen").read_bytes()
+        with filesystem.open(segment.seen) as file:
+            return file.read()
     except FileNotFoundError:
-        with segment.path.open("rb") as file:
-            return b"".join(record.digest(entry.payload) for entry in record.read_records(file))
+        with filesystem.open(segment.path) as file:
+            return b"".join(record.digest(segment.signal, entry.payload) for entry in record.read_records(file))
 
 
 def damage(segment: ClosedSegment) -> tuple[int, str] | None:

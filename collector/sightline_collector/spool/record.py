@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from sightline_store.ingest import Signal
 
 _TAG = b"\xfd\x7f"  # field 2047, fixed32
 _TRAILER_BYTES = len(_TAG) + 4
@@ -28,9 +31,12 @@ def encode(payload: bytes) -> bytes:
     return b"".join((_varint(len(payload) + _TRAILER_BYTES), payload, _TAG, zlib.crc32(payload).to_bytes(4, "little")))
 
 
-def digest(payload: bytes) -> bytes:
-    """What a request is recognised by when it comes again: 16 bytes of BLAKE2b."""
-    return hashlib.blake2b(payload, digest_size=DIGEST_BYTES).digest()
+def digest(signal: Signal, payload: bytes) -> bytes:
+    """What a request is recognised by when it comes again: 16 bytes of BLAKE2b.
+
+    The same bytes can be requests of two signals.
+    """
+    return hashlib.blake2b(payload, digest_size=DIGEST_BYTES, person=signal.encode()).digest()
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:
@@ -39,17 +45,18 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
     Whether everything was read shows in the last record's `end` against the file's size. One record is in memory at a
     time.
     """
-    offset = 0
+    offset, file_bytes = 0, file.seek(0, os.SEEK_END)
     while True:
         file.seek(offset)
         head = file.read(_LONGEST_VARINT)
         size, used = _read_varint(head)
-        if used == 0 or size < _TRAILER_BYTES:
+        # A torn length may name any number of bytes: they are not asked for, since that alone takes memory.
+        if used == 0 or not _TRAILER_BYTES <= size <= file_bytes - offset - used:
             return
         file.seek(offset + used)
         body = file.read(size)
         payload, trailer = body[:-_TRAILER_BYTES], body[-_TRAILER_BYTES:]
-        if len(body) < size or trailer != _TAG + zlib.crc32(payload).to_bytes(4, "little"):
+        if trailer != _TAG + zlib.crc32(payload).to_bytes(4, "little"):
             return
         end = offset + used + size
         yield Record(offset, end, payload)

@@ -20,12 +20,12 @@ def new_name() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
 
 
-def write_seen(path: Path, digests: list[bytes]) -> None:
+def write_seen(filesystem: Filesystem, path: Path, digests: bytes) -> None:
     """Keep a segment's digests beside it. A full disk has no room for them: a start then reads the segment."""
     try:
-        path.write_bytes(b"".join(digests))
+        filesystem.write(path, digests)
     except OSError:
-        path.unlink(missing_ok=True)
+        filesystem.remove(path)
 
 
 @dataclass(frozen=True, order=True)
@@ -36,6 +36,11 @@ class ClosedSegment:
     signal: Signal
     items: int
     path: Path
+
+    @property
+    def seen(self) -> Path:
+        """The file of its requests' digests."""
+        return self.path.with_name(f"{self.name}.seen")
 
     @classmethod
     def parse(cls, path: Path, signal: Signal) -> ClosedSegment | None:
@@ -63,6 +68,7 @@ class OpenSegment:
         self.items = 0
         self.digests: list[bytes] = []
         self._durable_bytes = 0
+        self._is_torn = False
         self._is_closed = False
         self._folder = folder
         self._filesystem = filesystem
@@ -82,10 +88,17 @@ class OpenSegment:
         self._file.sync()
         self._durable_bytes = self.size_bytes
 
-    def cut(self, items: int, records: int) -> None:
-        """Drop what is not durable, after a write or a sync failed: `items` and `records` are what stays."""
-        self._file.truncate(self._durable_bytes)
-        self._file.sync()
+    @property
+    def is_torn(self) -> bool:
+        """Whether what was dropped may still be in the file, and would be found there after a crash."""
+        return self._is_torn
+
+    def drop(self, items: int, records: int) -> None:
+        """Give up what is not durable, after a write or a sync failed: `items` and `records` are what stays.
+
+        Nothing may be appended any more; `close` cuts the file.
+        """
+        self._is_torn = True
         self.size_bytes = self._durable_bytes
         self.items = items
         del self.digests[records:]
@@ -95,13 +108,17 @@ class OpenSegment:
 
         May be called again after an OSError.
         """
+        if self._is_torn:
+            self._file.truncate(self._durable_bytes)
+            self._file.sync()
+            self._is_torn = False
         if not self._is_closed:
-            self._file.close()
             self._is_closed = True
+            self._file.close()
         if not self.digests:
-            self.path.unlink(missing_ok=True)
+            self._filesystem.remove(self.path)
             return None
-        write_seen(self._folder / f"{self.name}.seen", self.digests)
+        write_seen(self._filesystem, self._folder / f"{self.name}.seen", b"".join(self.digests))
         closed = self._folder / f"{self.name}.{self.items}.seg"
         self._filesystem.rename(self.path, closed)
         return ClosedSegment(self.name, self.signal, self.items, closed)

@@ -1,0 +1,68 @@
+"""`sightline-dashboards`: serves the pages until SIGTERM or SIGINT.
+
+Streamlit runs in this process, headless: it asks for no e-mail address, reports nothing to anyone and watches no files.
+All options are set here, so the working folder and a user's own Streamlit configuration change nothing that matters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import resources
+
+from sightline_dashboards.settings import DashboardSettings
+from sightline_dashboards.theme import streamlit_options
+from sightline_store.settings import StoreSettings
+
+_LOG = logging.getLogger("sightline.dashboards")
+
+
+def options(settings: DashboardSettings) -> dict[str, object]:
+    """Streamlit's options, by their names in its configuration."""
+    return {
+        "server.address": settings.host,
+        "server.port": settings.port,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.runOnSave": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
+        "global.developmentMode": False,
+        "logger.hideWelcomeMessage": True,
+        "logger.enableRich": False,
+        "runner.magicEnabled": False,
+        **streamlit_options(),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of the console script."""
+    argparse.ArgumentParser(
+        prog="sightline-dashboards",
+        description="Serve the dashboards on SIGHTLINE_DASHBOARDS_HOST:SIGHTLINE_DASHBOARDS_PORT "
+        "over the store at SIGHTLINE_STORE_URL.",
+        epilog="Settings are environment variables: see docs/settings.md.",
+    ).parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        settings = DashboardSettings.from_env()
+        store = StoreSettings.from_env()
+    except ValueError as exc:
+        sys.exit(f"sightline-dashboards: {exc}")
+    try:
+        from streamlit.web import bootstrap  # noqa: PLC0415
+    except ImportError:
+        sys.exit('sightline-dashboards: needs streamlit: pip install "sightline-platform[dashboards]"')
+    flags = {name.replace(".", "_"): value for name, value in options(settings).items()}
+    bootstrap.load_config_options(flags)
+    with resources.as_file(resources.files("sightline_dashboards") / "entry" / "script.py") as page:
+        _LOG.info("pages on http://%s:%d over the store at %s", settings.host, settings.port, store.url)
+        bootstrap.run(str(page), False, [], flags)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""The pages and their navigation, run once for every session and every change in it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sightline_dashboards import assets, navigation
+from sightline_dashboards.pages import cost, latency, overview, pipeline, quality, retrieval, trace, traces
+
+
+def run() -> None:
+    """Show the page that the address names."""
+    # An icon of our own: Streamlit fetches emoji and Material icons for the tab from other people's servers.
+    st.set_page_config(
+        page_title="Sightline", page_icon=assets.text("icon.svg"), layout="wide", initial_sidebar_state="auto"
+    )
+    pages = {
+        "overview": st.Page(overview.render, title="Overview", default=True),
+        "latency": st.Page(latency.render, title="Latency", url_path="latency"),
+        "traces": st.Page(traces.render, title="Traces", url_path="traces"),
+        "trace": st.Page(trace.render, title="Trace", url_path="trace"),
+        "cost": st.Page(cost.render, title="Cost", url_path="cost"),
+        "retrieval": st.Page(retrieval.render, title="Retrieval", url_path="retrieval"),
+        "quality": st.Page(quality.render, title="Quality", url_path="quality"),
+        "pipeline": st.Page(pipeline.render, title="Pipeline", url_path="pipeline"),
+    }
+    navigation.remember(pages)
+    st.navigation(list(pages.values())).run()

@@ -1,0 +1,121 @@
+"""Elements that Streamlit lacks: cards with sparklines, tables whose rows are links, the waterfall of a trace.
+
+Each is a small script in `assets/` that gets data and puts text in as text: what is in the store is written by
+strangers and never becomes markup. A click comes back to Python, which opens the page without a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from sightline_dashboards import assets, navigation
+from sightline_dashboards.formats import Tone
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number of a page's first row."""
+
+    label: str
+    value: str
+    page: str
+    """Page that explains the number, by its name in the URL."""
+    note: str = ""
+    change: str = ""
+    tone: Tone = "neutral"
+    spark: Sequence[float | None] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    label: str
+    number: bool = False
+    mono: bool = False
+    link: bool = False
+    """Its cells are real links, for the keyboard and for a new tab; a click anywhere in the row opens it too."""
+    wrap: bool = False
+    colour: bool = False
+    sort: str = ""
+    """Name by which the column sorts; '' does not sort."""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row: a text a column, and where a click leads."""
+
+    cells: Sequence[str]
+    page: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    tones: Sequence[str] = ()
+    titles: Sequence[str] = ()
+    colour: str = ""
+
+
+def cards(items: Sequence[Card], *, key: str) -> None:
+    """Show cards in a row (two a row on a phone)."""
+    data = [{**asdict(item), "spark": list(item.spark), "href": navigation.href(item.page)} for item in items]
+    result = _component("cards")(key=key, data={"cards": data}, on_open_change=_nothing)
+    if result.open:
+        navigation.open_page(str(result.open))
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[TableRow],
+    *,
+    key: str,
+    empty: str,
+    sort: str = "",
+    descending: bool = True,
+) -> str | None:
+    """Show a table; return the name of the column whose header was just clicked, if any."""
+    data = {
+        "columns": [asdict(column) for column in columns],
+        "rows": [
+            {
+                "cells": list(row.cells),
+                "tones": list(row.tones),
+                "titles": list(row.titles),
+                "colour": row.colour,
+                "href": navigation.href(row.page, **row.params) if row.page else "",
+                "open": str(number) if row.page else "",
+            }
+            for number, row in enumerate(rows)
+        ],
+        "sort": {"key": sort, "descending": descending} if sort else None,
+        "empty": empty,
+    }
+    result = _component("table")(key=key, data=data, on_open_change=_nothing, on_sort_change=_nothing)
+    if result.open and int(result.open) < len(rows):
+        row = rows[int(result.open)]
+        navigation.open_page(row.page, **row.params)
+    return str(result.sort) if result.sort else None
+
+
+def waterfall(data: dict[str, Any], *, key: str) -> str | None:
+    """Show a waterfall as `waterfall.drawing` lays it out; return the span that was just clicked."""
+    result = _component("waterfall")(key=key, data=data, on_select_change=_nothing)
+    return str(result.select) if result.select else None
+
+
+def _nothing() -> None:
+    """Streamlit gives a trigger a value only where a callback is named for it."""
+
+
+@cache
+def _component(name: str) -> Any:
+    return st.components.v2.component(
+        f"sightline_{name}",
+        html='<div class="root"></div>',
+        css=assets.text("shared.css") + assets.text(f"{name}.css"),
+        js=assets.text(f"{name}.js"),
+    )

@@ -1,0 +1,95 @@
+"""Cost: what do the answers cost, which model, tenant, user or session takes it, and what is not known?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sightline_dashboards import charts, formats, source
+from sightline_dashboards.cards import cost_cards
+from sightline_dashboards.elements import Column, TableRow, cards, table
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.tables import trace_table
+from sightline_store import queries
+from sightline_store.queries import SpendBy
+
+_BY: dict[str, SpendBy] = {"Model": "model", "Tenant": "tenant", "User": "user", "Session": "session"}
+
+
+def render() -> None:
+    """Show the page."""
+    page("Cost", _body)
+
+
+def _body(selection: Selection) -> None:
+    client, filters = source.client(), selection.filters()
+    now, before = queries.overview(client, filters), queries.overview(client, filters.previous())
+    if not now.llm_calls:
+        empty_store(selection, "model calls")
+        return
+    cards(cost_cards(now, before), key="cost_cards")
+    bucket_s = filters.bucket_s(40)
+    over_time = queries.spend_over_time(client, filters, bucket_s=bucket_s)
+    for row in over_time:
+        row["tokens"] = None if row["input_tokens"] is None else row["input_tokens"] + (row["output_tokens"] or 0)
+    left, right = st.columns(2, gap="small")
+    with left, panel("Cost by model", "USD"):
+        if any(row["cost_usd"] is not None for row in over_time):
+            show(
+                charts.stacked_bars(over_time, "cost_usd", "model_name", filters, bucket_s, unit="usd"), key="cost_time"
+            )
+            if now.unpriced_calls:
+                note(
+                    f"Unknown cost is not drawn: {formats.share_of(now.unpriced_calls, now.llm_calls)} calls "
+                    "have no known price or told no tokens."
+                )
+        else:
+            nothing(
+                "No call of this window has a known price. Prices are in the table model_prices, by provider/model."
+            )
+    with right, panel("Tokens by model", "input and output"):
+        show(charts.stacked_bars(over_time, "tokens", "model_name", filters, bucket_s, unit="tokens"), key="token_time")
+    with panel("Who takes it"):
+        chosen = st.segmented_control(
+            "By", list(_BY), default="Model", key="spend_by", label_visibility="collapsed", required=True
+        )
+        by = chosen or "Model"
+        _spend_table(queries.spend_by(client, filters, _BY[by]), by)
+    with panel("Most expensive requests", more=("traces", "All by cost →"), sort="cost"):
+        rows = queries.traces(client, filters, sort="cost", limit=10)
+        trace_table(rows, key="expensive", empty="No request in this selection.", compact=True)
+
+
+def _spend_table(rows: list[queries.Row], by: str) -> None:
+    columns = [
+        Column(by, link=True),
+        Column("Calls", number=True),
+        Column("Tokens in", number=True),
+        Column("of them cached", number=True),
+        Column("Tokens out", number=True),
+        Column("of them reasoning", number=True),
+        Column("Cost", number=True),
+        Column("Cost / 1k requests", number=True),
+        Column("Cost unknown for", number=True),
+        Column("Priced as"),
+    ]
+    made = [
+        TableRow(
+            cells=(
+                row["name"] or "(not named)",
+                formats.count(row["calls"]),
+                formats.compact(row["input_tokens"]),
+                formats.compact(row["cache_read_tokens"]),
+                formats.compact(row["output_tokens"]),
+                formats.compact(row["reasoning_tokens"]),
+                formats.money(row["cost_usd"]),
+                formats.money(None if row["cost_usd"] is None else row["cost_usd"] / row["requests"] * 1000),
+                formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
+                ", ".join(name or "itself" for name in row["priced_as"]),
+            ),
+            page="traces",
+            params={by.lower(): row["name"]} if by in {"Model", "Tenant"} else {"q": row["name"]},
+        )
+        for row in rows
+    ]
+    table(columns, made, key=f"spend_table_{by}", empty="No model call in this selection.")

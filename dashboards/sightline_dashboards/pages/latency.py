@@ -1,0 +1,102 @@
+"""Latency: how long until the first token and the last, and which stage takes it?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sightline_dashboards import charts, formats, source
+from sightline_dashboards.elements import Column, TableRow, table
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.tables import trace_table
+from sightline_dashboards.theme import stage_colour
+from sightline_store import queries
+
+_BANDS = {"p95": "slow_ms", "Median": "median_ms", "Mean": "mean_ms"}
+_BAND_WORDS = {
+    "slow_ms": "mean parts of the requests between the 90th and 99th percentile of time to first token",
+    "median_ms": "mean parts of the requests between the 40th and 60th percentile of time to first token",
+    "mean_ms": "mean parts of all requests",
+}
+
+
+def render() -> None:
+    """Show the page."""
+    page("Latency", _body)
+
+
+def _body(selection: Selection) -> None:
+    client, filters = source.client(), selection.filters()
+    bucket_s = filters.bucket_s()
+    over_time = queries.latency_over_time(client, filters, bucket_s=bucket_s)
+    if not over_time:
+        empty_store(selection)
+        return
+    with panel("Time to first token and total", "p50 to p95 as a band, p99 dashed"):
+        show(charts.latency(over_time, filters, bucket_s, height=260), key="latency")
+    band = st.segmented_control(
+        "Requests", list(_BANDS), default="p95", key="band", label_visibility="collapsed", required=True
+    )
+    column = _BANDS[band or "p95"]
+    left, right = st.columns([2, 3], gap="small")
+    with left, panel("Where the time to first token goes", str(band)):
+        stages = queries.stage_stack(client, filters)
+        if stages:
+            show(charts.stage_cascade(stages, column, height=270), key="cascade")
+            sampled = max(row["sampled"] for row in stages)
+            note(
+                f"Each bar begins where the one before ended: {_BAND_WORDS[column]}."
+                + (f" Sampled 1 in {sampled}." if sampled > 1 else "")
+            )
+        else:
+            nothing("No request of this window told when its first token was delivered.")
+    with right, panel("The same over time", str(band)):
+        width = filters.bucket_s(40)
+        stages = queries.stage_stack_over_time(client, filters, bucket_s=width)
+        if stages:
+            show(charts.stage_over_time(stages, column, filters, width, height=270), key="stages_over_time")
+            note("The height of a bar is the time to first token; “rest” is what no stage covers: framework, delivery.")
+        else:
+            nothing("No request of this window told when its first token was delivered.")
+    left, right = st.columns([2, 3], gap="small")
+    with left, panel("Stages by themselves", "whole spans, also after the first token"):
+        _stages(queries.stage_summary(client, filters))
+    with right, panel("Slowest first tokens", more=("traces", "All by first token →"), sort="ttft"):
+        trace_table(
+            queries.traces(client, filters, sort="ttft", limit=10),
+            key="slowest",
+            empty="No request in this selection.",
+            compact=True,
+        )
+
+
+def _stages(rows: list[queries.Row]) -> None:
+    columns = [
+        Column("Stage", colour=True, link=True),
+        Column("Spans", number=True),
+        Column("p50", number=True),
+        Column("p95", number=True),
+        Column("p99", number=True),
+        Column("Failed", number=True),
+        Column("Flagged", number=True, hint="What a guardrail stopped"),
+    ]
+    made = [
+        TableRow(
+            cells=(
+                str(row["stage"]),
+                formats.count(row["spans"]),
+                formats.duration(row["p50_ms"]),
+                formats.duration(row["p95_ms"]),
+                formats.duration(row["p99_ms"]),
+                formats.count(row["errors"]),
+                formats.count(row["flagged"]),
+            ),
+            page="trace",
+            params={"trace": str(row["slowest_trace_id"])},
+            colour=stage_colour(str(row["stage"])),
+            tones=["", "", "", "", "", "bad" if row["errors"] else "", ""],
+        )
+        for row in rows
+    ]
+    table(columns, made, key="stage_rows", empty="No span of this window belongs to a stage.")
+    note("A row opens the slowest trace of its stage.")

@@ -1,0 +1,133 @@
+"""Overview: how are the answers doing, and where do their time, tokens and truth go?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from sightline_dashboards import charts, formats, source
+from sightline_dashboards.cards import overview_cards
+from sightline_dashboards.elements import cards
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.tables import models_table, trace_table
+from sightline_store import queries
+from sightline_store.queries import Filters, Sort
+
+_SPARK_POINTS = 24
+_NOTABLE: dict[str, tuple[Sort, bool]] = {
+    "Slowest first token": ("ttft", True),
+    "Slowest in total": ("total", True),
+    "Least grounded": ("faithfulness", False),
+    "Most expensive": ("cost", True),
+}
+
+
+def render() -> None:
+    """Show the page."""
+    page("Overview", _body)
+
+
+def _body(selection: Selection) -> None:
+    client, filters = source.client(), selection.filters()
+    now = queries.overview(client, filters)
+    if not now.requests:
+        empty_store(selection)
+        return
+    cards(
+        overview_cards(
+            now,
+            queries.overview(client, filters.previous()),
+            queries.loss(client, filters),
+            _sparks(filters),
+            since=f"the {selection.label.removeprefix('last ')} before",
+        ),
+        key="overview_cards",
+    )
+    left, right = st.columns([3, 2], gap="small")
+    with (
+        left,
+        panel("Time to first token and total", "p50 to p95 as a band, p99 dashed", more=("latency", "Latency →")),
+    ):
+        bucket_s = filters.bucket_s()
+        show(charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250), key="latency")
+        note("Measured where the answer leaves for the user. A gap means that nothing was asked.")
+    with right, panel("Where the time to first token goes", "p95", more=("latency", "Stages →")):
+        stages = queries.stage_stack(client, filters)
+        if stages:
+            show(charts.stage_cascade(stages, "slow_ms", height=250), key="stages")
+            note(stage_note(stages))
+        else:
+            nothing("No request of this window told when its first token was delivered.")
+    left, right = st.columns([2, 3], gap="small")
+    with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
+        _spend(filters)
+    with right, panel("Traces to look at", more=("traces", "All traces →")):
+        chosen = st.segmented_control(
+            "Order",
+            list(_NOTABLE),
+            default="Slowest first token",
+            key="notable",
+            label_visibility="collapsed",
+            required=True,
+        )
+        sort, descending = _NOTABLE[chosen or "Slowest first token"]
+        rows = queries.traces(client, filters, sort=sort, descending=descending, limit=8)
+        trace_table(rows, key="notable_rows", empty="No answer of this window has been judged yet.", compact=True)
+
+
+def stage_note(rows: list[dict[str, Any]]) -> str:
+    """Say which requests the bars stand for."""
+    n, sampled, left_out = (max(row[name] for row in rows) for name in ("slow_n", "sampled", "left_out"))
+    text = f"Means over the {formats.count(n)} requests" if n > 1 else "The one request"
+    text += " between the 90th and 99th percentile."
+    text += f" Sampled 1 in {sampled}." if sampled > 1 else ""
+    return text + (f" Left out: {formats.count(left_out)} of more than 500 spans." if left_out else "")
+
+
+def _sparks(filters: Filters) -> dict[str, list[float | None]]:
+    client, width = source.client(), filters.bucket_s(_SPARK_POINTS)
+
+    def series(rows: list[dict[str, Any]], column: str) -> list[float | None]:
+        return [row.get(column) for row in charts.complete(rows, filters, width)]
+
+    latency = queries.latency_over_time(client, filters, bucket_s=width)
+    for row in latency:
+        row["error_rate"] = row["errors"] / row["requests"]
+    asked = {row["bucket"]: row["requests"] for row in latency}
+    spend: dict[int, float] = {}
+    for row in queries.spend_over_time(client, filters, bucket_s=width):
+        spend[row["bucket"]] = spend.get(row["bucket"], 0.0) + (row["cost_usd"] or 0.0)
+    costs = [{"bucket": bucket, "cost": usd / asked[bucket]} for bucket, usd in spend.items() if asked.get(bucket)]
+    scores = queries.scores_over_time(client, filters, bucket_s=width)
+    spans: dict[int, int] = {}
+    for row in queries.ingest_over_time(client, filters, bucket_s=width):
+        spans[row["bucket"]] = spans.get(row["bucket"], 0) + row["spans"]
+    return {
+        "ttft": series(latency, "ttft_p95_ms"),
+        "total": series(latency, "total_p95_ms"),
+        "errors": series(latency, "error_rate"),
+        "cost": series(costs, "cost"),
+        "spans": series([{"bucket": bucket, "n": n} for bucket, n in spans.items()], "n"),
+        **{
+            name: series([row for row in scores if row["name"] == name], "mean")
+            for name in ("faithfulness", "retrieval_hit_at_5")
+        },
+    }
+
+
+def _spend(filters: Filters) -> None:
+    client = source.client()
+    rows = queries.spend_by(client, filters)
+    if not rows:
+        nothing("No model call in this selection.")
+        return
+    bucket_s = filters.bucket_s(40)
+    over_time = queries.spend_over_time(client, filters)
+    if any(row["cost_usd"] is not None for row in over_time):
+        show(
+            charts.stacked_bars(over_time, "cost_usd", "model_name", filters, bucket_s, unit="usd", height=170),
+            key="spend",
+        )
+    models_table(rows, key="spend_rows")

@@ -1,0 +1,105 @@
+"""Pipeline: did every span arrive, how fresh is the store, and what fails?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sightline_dashboards import charts, formats, source
+from sightline_dashboards.cards import pipeline_cards
+from sightline_dashboards.elements import Column, TableRow, cards, table
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import empty_store, note, page, panel, show
+from sightline_dashboards.tables import local_time
+from sightline_store import queries
+
+
+def render() -> None:
+    """Show the page."""
+    page("Pipeline", _body)
+
+
+def _body(selection: Selection) -> None:
+    client, filters = source.client(), selection.filters()
+    fresh = queries.freshness(client)
+    if not fresh["spans"]:
+        empty_store(selection)
+        return
+    loss = queries.loss(client, filters)
+    cards(pipeline_cards(fresh, loss, since=local_time(fresh["oldest_ms"], seconds=False)), key="pipeline_cards")
+    bucket_s = filters.bucket_s()
+    left, right = st.columns([3, 2], gap="small")
+    with left, panel("Spans stored", "by service and the time of the span"):
+        rows = queries.ingest_over_time(client, filters, bucket_s=bucket_s)
+        if rows:
+            show(charts.stacked_bars(rows, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
+        else:
+            empty_store(selection, "spans")
+    with right, panel("Numbered against stored", "a service"):
+        _loss(loss)
+    left, right = st.columns([3, 2], gap="small")
+    with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
+        rows = queries.latency_over_time(client, filters, bucket_s=bucket_s)
+        if rows:
+            show(charts.failures(rows, filters, bucket_s), key="failures")
+        else:
+            empty_store(selection)
+    with right, panel("What fails"):
+        _errors(queries.errors_by_type(client, filters))
+
+
+def _loss(rows: list[queries.Row]) -> None:
+    columns = [
+        Column("Service"),
+        Column("Processes", number=True),
+        Column("Numbered", number=True),
+        Column("Stored", number=True),
+        Column("Lost", number=True),
+        Column("Last seen"),
+    ]
+    made = [
+        TableRow(
+            cells=(
+                row["service"],
+                formats.count(row["instances"]),
+                formats.count(row["emitted"]),
+                formats.count(row["stored_spans"]),
+                formats.count(row["lost"]),
+                local_time(row["last_seen_s"] * 1e3),
+            ),
+            tones=["", "", "", "", "bad" if row["lost"] else "", ""],
+        )
+        for row in rows
+    ]
+    table(
+        columns,
+        made,
+        key="loss_rows",
+        empty="No process of this window numbers its spans: only those with the library do.",
+    )
+    note(
+        "A process numbers its spans from 1: the highest number against the count shows what "
+        "never arrived. Spans on their way count as lost until they are stored."
+    )
+
+
+def _errors(rows: list[queries.Row]) -> None:
+    columns = [
+        Column("Error", link=True),
+        Column("Requests", number=True),
+        Column("Tenants", number=True),
+        Column("Last"),
+    ]
+    made = [
+        TableRow(
+            cells=(
+                row["error_type"],
+                formats.count(row["requests"]),
+                formats.count(row["tenants"]),
+                local_time(row["last_ms"]),
+            ),
+            page="trace",
+            params={"trace": row["trace_id"]},
+        )
+        for row in rows
+    ]
+    table(columns, made, key="error_rows", empty="No request of this window failed.")

@@ -1,0 +1,118 @@
+"""Retrieval: does the search find anything, is it any good, and did the index or the embedding change?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sightline_dashboards import charts, formats, source
+from sightline_dashboards.elements import Column, TableRow, table
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.tables import NONE, local_time
+from sightline_store import queries
+
+
+def render() -> None:
+    """Show the page."""
+    page("Retrieval", _body)
+
+
+def _body(selection: Selection) -> None:
+    client, filters = source.client(), selection.filters()
+    bucket_s = filters.bucket_s()
+    rows = queries.retrieval_over_time(client, filters, bucket_s=bucket_s)
+    if not rows:
+        empty_store(selection, "searches")
+        return
+    left, right = st.columns([3, 2], gap="small")
+    with left, panel("Score of the best passage", "median, 10th to 90th percentile"):
+        if any(row["scored"] for row in rows):
+            show(charts.top_scores(rows, filters, bucket_s), key="top_scores")
+            note("Scores compare only within one index and embedding: see the table below for changes.")
+        else:
+            nothing("The searches told no scores.")
+    with right, panel("A right passage among the first five", "with 95 % interval"):
+        width = filters.bucket_s(40)
+        hits = [
+            row
+            for row in queries.scores_over_time(client, filters, bucket_s=width)
+            if row["name"] == "retrieval_hit_at_5"
+        ]
+        if hits:
+            show(charts.scores(hits, filters, width), key="hits")
+            note("Only questions whose right passages are known can be counted.")
+        else:
+            nothing("No question of this window has known right passages. `sightline-app ask` sends the shipped ones.")
+    left, right = st.columns([2, 3], gap="small")
+    with left, panel("Searches that found nothing", "share of those that told"):
+        show(charts.shares(rows, "empty", "counted", filters, bucket_s, name="Found nothing"), key="empty_share")
+        errors, searches = sum(row["errors"] for row in rows), sum(row["searches"] for row in rows)
+        empty, counted = sum(row["empty"] for row in rows), sum(row["counted"] for row in rows)
+        note(f"{formats.share_of(empty, counted)} found nothing, {formats.share_of(errors, searches)} failed.")
+    with right, panel("Index and embedding"):
+        _indexes(queries.retrieval_by_index(client, filters))
+    with panel("Passages found most", "share of the searches that found anything"):
+        _documents(queries.retrieval_documents(client, filters, limit=20))
+
+
+def _indexes(rows: list[queries.Row]) -> None:
+    columns = [
+        Column("Collection"),
+        Column("In"),
+        Column("Search"),
+        Column("Index"),
+        Column("Embedding"),
+        Column("Searches", number=True),
+        Column("Failed", number=True),
+        Column("Empty", number=True),
+        Column("Median score", number=True),
+        Column("p95", number=True),
+        Column("First seen"),
+    ]
+    made = [
+        TableRow(
+            cells=(
+                row["collection"] or NONE,
+                row["system"] or NONE,
+                row["operation"] or NONE,
+                row["index_version"] or "unknown",
+                f"{row['embedding']} {row['embedding_version']}".strip() or "unknown",
+                formats.count(row["searches"]),
+                formats.count(row["errors"]),
+                formats.count(row["empty"]),
+                formats.score(row["top_score_p50"]),
+                formats.duration(row["p95_ms"]),
+                local_time(row["first_ms"], seconds=False),
+            ),
+            page="traces",
+            tones=["", "", "", "", "", "", "bad" if row["errors"] else ""],
+        )
+        for row in rows
+    ]
+    table(columns, made, key="indexes", empty="No search in this selection.")
+
+
+def _documents(rows: list[queries.Row]) -> None:
+    columns = [
+        Column("Passage", link=True),
+        Column("Found", number=True),
+        Column("Share", number=True),
+        Column("Mean rank", number=True),
+        Column("Median score", number=True),
+    ]
+    made = [
+        TableRow(
+            cells=(
+                row["document_id"],
+                formats.count(row["hits"]),
+                formats.share(row["share"]),
+                formats.significant(row["mean_rank"]),
+                formats.score(row["score_p50"]),
+            ),
+            page="trace",
+            params={"trace": row["trace_id"]},
+        )
+        for row in rows
+    ]
+    table(columns, made, key="documents", empty="The searches told no passages.")
+    note("A row opens the newest trace that found the passage.")

@@ -1,0 +1,337 @@
+"""Trace: one request, span by span: what it waited for, what it was told, what it answered and on what grounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from sightline_dashboards import formats, navigation, payloads, source
+from sightline_dashboards.elements import waterfall
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import again, nothing, page, panel
+from sightline_dashboards.tables import NONE, local_time
+from sightline_dashboards.theme import stage_colour
+from sightline_dashboards.waterfall import Node, Trace, drawing, layout
+from sightline_store import queries
+
+_MAX_SPANS = 2000
+_TRACE_ID = re.compile(r"[0-9a-f]{1,32}")
+
+
+_STAGE_WORDS = {
+    "request": "The request as the user sees it",
+    "guard": "A guardrail",
+    "cache": "A look into the cache",
+    "embed": "The embedding of the question",
+    "search": "The search for passages",
+    "rerank": "The choice among the passages found",
+    "prompt": "The building of the prompt",
+    "queue": "Time in a queue",
+    "model": "The call of the model",
+    "tool": "A tool",
+    "agent": "A step of an agent",
+    "workflow": "A workflow",
+}
+
+
+def render() -> None:
+    """Show the page."""
+    page("Trace", _body, states=False)
+
+
+def _body(selection: Selection) -> None:
+    del selection  # a trace is named by its id; the bar stays for the way back
+    trace_id = st.query_params.get("trace", "").strip().lower()
+    if not _TRACE_ID.fullmatch(trace_id):
+        _ask(trace_id)
+        return
+    client = source.client()
+    spans = queries.trace_spans(client, trace_id, limit=_MAX_SPANS)
+    if not spans:
+        nothing(
+            f"The store holds no trace {formats.shortened(trace_id, 40)}. "
+            "It may not have arrived yet, or have been deleted by age."
+        )
+        _ask("")
+        return
+    trace = layout(spans)
+    spend = queries.trace_spend(client, trace_id)
+    scores = queries.trace_scores(client, trace_id)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.html(head(trace, spend, scores), width="stretch")
+        st.code(trace_id, language=None, width=310)
+    known = {node.span["span_id"] for node in trace.nodes}
+    chosen = st.query_params.get("span", "")
+    selected = chosen if chosen in known else (trace.request or trace.nodes[0]).span["span_id"]
+    left, right = st.columns([2, 1], gap="small")
+    with left, panel("Waterfall", _waterfall_note(trace, spans)):
+        clicked = waterfall(drawing(trace, selected=selected), key=f"waterfall_{trace_id}")
+        if clicked and clicked != selected and clicked in known:
+            st.query_params["span"] = clicked
+            again()
+        st.html(
+            '<p class="sl-note">An outlined bar is on the critical path: the first token waited for it. '
+            "A model call is pale after its first chunk. A click opens a span.</p>"
+        )
+    with left:
+        _answer_panel(trace, trace_id, scores)
+    node = next(node for node in trace.nodes if node.span["span_id"] == selected)
+    with right, st.container(border=True), source.answered():
+        _span_panel(trace, node, trace_id, spend)
+
+
+def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]]) -> str:
+    """Return the header as HTML; every text in it is escaped. Tenant, user and session lead to their traces."""
+    request = trace.request or trace.nodes[0]
+    span = request.span
+    errors = [node for node in trace.nodes if node.span["status"] == "Error"]
+    status = '<b class="sl-failed">✕ failed</b>' if span["status"] == "Error" else "<b>✓ answered</b>"
+    if errors and span["status"] != "Error":
+        status = f"<b>✓ answered</b>, {len(errors)} failed inside"
+    unknown = any(call["cost_usd"] is None for call in spend)
+    cost = None if unknown or not spend else sum(call["cost_usd"] for call in spend)
+    tokens = "no call"
+    if spend:
+        tokens = f"{formats.compact(_sum(spend, 'input_tokens'))} → {formats.compact(_sum(spend, 'output_tokens'))}"
+    priced_as = next((call["priced_as"] for call in spend if call["priced_as"]), "")
+    faithfulness = next((score["value"] for score in scores if score["name"] == "faithfulness"), None)
+    judged = any(score["name"] == "faithfulness" for score in scores)
+    cells = [
+        ("Status", status),
+        ("First token", f"<b>{formats.duration(trace.ttft_ms)}</b>"),
+        ("Total", f"<b>{formats.duration(request.end_ms - request.start_ms)}</b>"),
+        ("Tokens in → out", f"<b>{tokens}</b>"),
+        (f"Cost, as if {priced_as}" if priced_as else "Cost", f"<b>{formats.money(cost) if spend else 'no call'}</b>"),
+        ("Faithfulness", f"<b>{formats.score(faithfulness) if judged else 'not judged'}</b>"),
+        ("Tenant", _link(span["tenant_name"], {"tenant": span["tenant_name"]})),
+        ("User", _link(span["user_id"], {"q": span["user_id"]})),
+        ("Session", _link(span["session_id"], {"q": span["session_id"]})),
+        ("Began", escape(local_time(int(span["start_ns"]) / 1e6))),
+    ]
+    told = "".join(f"<div><small>{escape(name)}</small>{value}</div>" for name, value in cells)
+    return f'<div class="sl-head">{told}</div>'
+
+
+def sentence(node: Node, trace: Trace) -> str:
+    """Say what a span is in a sentence of plain text."""
+    span = node.span
+    what = _STAGE_WORDS.get(span["stage"], "A span of no stage")
+    if span["stage"] == "model" and span["model_name"]:
+        what += f" {span['model_name']}"
+    took, began = formats.duration(node.end_ms - node.start_ms), formats.duration(node.start_ms)
+    text = f"{what}: {took}, from {began} on, in {span['service']}."
+    if node.critical:
+        text += " The first token waited for it."
+    elif trace.first_token_ms is not None and node.start_ms >= trace.first_token_ms:
+        text += " It began after the first token."
+    if node.orphan:
+        text += " Its parent is not in the store."
+    return text
+
+
+def passage_card(passage: payloads.Passage, position: int, answer: str) -> str:
+    """Return a passage as an HTML card; every text in it is escaped."""
+    cited = payloads.is_cited(passage, position, answer)
+    told = [f"score {formats.significant(passage.score)}" if passage.score is not None else "no score"]
+    told += ["cited" if cited else "not cited"] if answer else []
+    return (
+        f'<div class="sl-passage{" cited" if cited and answer else ""}"><header>{position}. {escape(passage.title)}'
+        f"<span>{' · '.join(told)}</span></header><p>{escape(passage.content) or 'no text captured'}</p></div>"
+    )
+
+
+def score_line(score: Mapping[str, Any]) -> str:
+    """Return one score with its reason as HTML; every text in it is escaped."""
+    value = formats.score(score["value"]) if score["value"] is not None else "unknown"
+    by = " ".join(part for part in (score["judge"] or score["source"], score["judge_version"]) if part)
+    told = " · ".join(escape(part) for part in (by, score["note"], score["label"], score["error_type"]) if part)
+    reason = f"<p>{escape(score['explanation'])}</p>" if score["explanation"] else ""
+    return f'<div class="sl-score"><b>{escape(score["name"])} {value}</b> <span>{told}</span>{reason}</div>'
+
+
+def _answer_panel(trace: Trace, trace_id: str, scores: Sequence[Mapping[str, Any]]) -> None:
+    """Show what the trace asked and answered, on what passages, and how that was scored."""
+    question, answer = _told(trace, trace_id, payloads.INPUT_KEYS), _told(trace, trace_id, payloads.OUTPUT_KEYS)
+    found = next(
+        (
+            list_
+            for stage in ("rerank", "search")
+            for node in _of_stage(trace, stage)
+            if (list_ := payloads.passages(_attributes_of(trace_id, node)))
+        ),
+        [],
+    )
+    with panel(
+        "Answer and its grounds", f"{formats.count(len(found))} passages given" if found else "no passages captured"
+    ):
+        if not (question or answer):
+            nothing("No prompt and no answer were captured: the library sends them only when it is told to.")
+        if question:
+            st.code(question, language=None, wrap_lines=True)
+        if answer:
+            st.code(answer, language=None, wrap_lines=True)
+        one, two = st.columns([3, 2], gap="small")
+        if found:
+            with one:
+                st.html("".join(passage_card(passage, n, answer) for n, passage in enumerate(found, 1)))
+        with two:
+            lines = "".join(score_line(score) for score in scores)
+            st.html(lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>')
+
+
+def _span_panel(trace: Trace, node: Node, trace_id: str, spend: Sequence[Mapping[str, Any]]) -> None:
+    span = node.span
+    detail = queries.span_detail(source.client(), trace_id, span["span_id"])
+    attributes: dict[str, str] = detail["attributes"] if detail else {}
+    dot = f'<i class="sl-dot" style="background:{stage_colour(span["stage"])}"></i>'
+    st.html(
+        f'<h2 class="sl-panel">{dot} {escape(span["name"])}</h2>'
+        f'<p class="sl-what" data-testid="sentence">{escape(sentence(node, trace))}</p>'
+    )
+    if span["status"] == "Error":
+        st.html(f'<p class="sl-what sl-failed">✕ {escape(_reason(span))}</p>')
+    numbers = _numbers(span, attributes, next((call for call in spend if call["span_id"] == span["span_id"]), None))
+    if numbers:
+        rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in numbers)
+        st.html(f'<dl class="sl-kv">{rows}</dl>')
+    if span["stage"] not in {"request", "workflow"}:
+        _payload_parts(trace, trace_id, attributes)
+    if detail and detail["event_names"]:
+        with st.expander(f"Events ({len(detail['event_names'])})", expanded=True):
+            st.html(_events(detail, int(span["start_ns"])))
+    if detail:
+        with st.expander(f"Attributes ({len(attributes) + len(detail['resource'])})", expanded=not numbers):
+            _attributes(attributes, detail["resource"])
+
+
+def _payload_parts(trace: Trace, trace_id: str, attributes: Mapping[str, str]) -> None:
+    question = payloads.first_text(attributes, (*payloads.INPUT_KEYS, "gen_ai.retrieval.query.text"))
+    answer = payloads.first_text(attributes, payloads.OUTPUT_KEYS)
+    found = payloads.passages(attributes)
+    if question:
+        with st.expander("Query" if found else "Prompt", expanded=len(question) < 600):
+            st.code(question, language=None, wrap_lines=True)
+    if answer:
+        with st.expander("Answer", expanded=True):
+            st.code(answer, language=None, wrap_lines=True)
+    if found:
+        whole = answer or _told(trace, trace_id, payloads.OUTPUT_KEYS)
+        with st.expander(f"Passages ({len(found)})", expanded=True):
+            st.html("".join(passage_card(passage, n, whole) for n, passage in enumerate(found, 1)))
+
+
+def _reason(span: Mapping[str, Any]) -> str:
+    kind, words = span["error_type"], span["status_message"]
+    if kind and words and not words.startswith(kind):
+        return f"{kind}: {words}"
+    return str(words or kind or "failed without a reason")
+
+
+def _told(trace: Trace, trace_id: str, keys: tuple[str, ...]) -> str:
+    """Return what the request, or else a model call of the trace, carries under one of `keys`."""
+    for stage in ("request", "workflow", "model"):
+        for node in _of_stage(trace, stage):
+            if text := payloads.first_text(_attributes_of(trace_id, node), keys):
+                return text
+    return ""
+
+
+def _of_stage(trace: Trace, stage: str) -> list[Node]:
+    return [node for node in trace.nodes if node.span["stage"] == stage][:3]
+
+
+def _attributes_of(trace_id: str, node: Node) -> dict[str, str]:
+    detail = queries.span_detail(source.client(), trace_id, node.span["span_id"])
+    return detail["attributes"] if detail else {}
+
+
+def _numbers(
+    span: Mapping[str, Any], attributes: Mapping[str, str], call: Mapping[str, Any] | None
+) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = []
+    if span["ttft_ms"] is not None:
+        told.append(("First token delivered", formats.duration(span["ttft_ms"])))
+    if span["first_chunk_ms"] is not None:
+        told.append(("First chunk", formats.duration(span["first_chunk_ms"])))
+    if call:
+        told.append(
+            ("Tokens in → out", f"{formats.count(call['input_tokens'])} → {formats.count(call['output_tokens'])}")
+        )
+        told.append(
+            ("Cost", formats.money(call["cost_usd"]) + (f", as if {call['priced_as']}" if call["priced_as"] else ""))
+        )
+        told += (
+            [("Longest stall", formats.duration(call["longest_stall_ms"]))]
+            if call["longest_stall_ms"] is not None
+            else []
+        )
+        told += [("Stream", call["outcome"])] if call["outcome"] else []
+        told += [("Note", call["note"])] if call["note"] else []
+    for name, key in (
+        ("Collection", "db.collection.name"),
+        ("Search", "db.operation.name"),
+        ("Top k", "gen_ai.request.top_k"),
+        ("Returned", "db.response.returned_rows"),
+        ("Alpha", "sightline.retrieval.alpha"),
+        ("Filter", "sightline.retrieval.filter"),
+        ("Index", "sightline.index.version"),
+        ("Embedding", "sightline.embedding.name"),
+        ("Guardrail", "sightline.guardrail.name"),
+        ("Reason", "sightline.guardrail.reason"),
+        ("HTTP status", "http.response.status_code"),
+    ):
+        if attributes.get(key):
+            told.append((name, formats.shortened(attributes[key], 200)))
+    return told
+
+
+def _events(detail: Mapping[str, Any], start_ns: int) -> str:
+    lines = []
+    for at, name, attributes in zip(
+        detail["event_times_ns"], detail["event_names"], detail["event_attributes"], strict=True
+    ):
+        after = formats.duration((int(at) - start_ns) / 1e6)
+        rows = "".join(
+            f"<dt>{escape(key)}</dt><dd>{escape(formats.shortened(value, 2000))}</dd>"
+            for key, value in sorted(attributes.items())
+        )
+        lines.append(f'<p class="sl-what"><b>{escape(name)}</b> after {after}</p><dl class="sl-kv">{rows}</dl>')
+    return "".join(lines)
+
+
+def _attributes(attributes: Mapping[str, str], resource: Mapping[str, str]) -> None:
+    rows = [{"Attribute": key, "Value": value, "Of": "span"} for key, value in sorted(attributes.items())]
+    rows += [{"Attribute": key, "Value": value, "Of": "resource"} for key, value in sorted(resource.items())]
+    st.dataframe(rows, hide_index=True, height=min(420, 38 + 35 * len(rows)), key="attributes")
+
+
+def _ask(wrong: str) -> None:
+    if wrong:
+        nothing(f"“{formats.shortened(wrong, 40)}” is no trace id: those are up to 32 hexadecimal digits.")
+    asked = st.text_input("Trace id", placeholder="32 hexadecimal digits", width=360, key="trace_id_asked")
+    if asked.strip():
+        navigation.open_page("trace", trace=asked.strip())
+    navigation.link("traces", "Or choose one from the list of traces →")
+
+
+def _waterfall_note(trace: Trace, spans: Sequence[Mapping[str, Any]]) -> str:
+    text = f"{formats.count(len(spans))} spans"
+    text += " (the first of more)" if len(spans) >= _MAX_SPANS else ""
+    orphans = sum(node.orphan for node in trace.nodes)
+    return text + (f", {formats.count(orphans)} without their parent" if orphans else "")
+
+
+def _sum(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
+    known = [row[column] for row in rows if row[column] is not None]
+    return sum(known) if known else None
+
+
+def _link(text: str, more: dict[str, str]) -> str:
+    if not text:
+        return NONE
+    address = escape(navigation.href("traces", **more), quote=True)
+    return f'<a href="{address}" target="_self">{escape(formats.shortened(text, 24))}</a>'

@@ -1,0 +1,51 @@
+"""The store as the pages see it: one client for all sessions, and a sentence when it cannot answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+
+import streamlit as st
+
+from sightline_store.client import Client
+from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
+from sightline_store.settings import StoreSettings
+
+_LOG = logging.getLogger("sightline.dashboards")
+
+
+@st.cache_resource(show_spinner=False)
+def client() -> Client:
+    """The client of the store at SIGHTLINE_STORE_URL; threads share it."""
+    return Client(StoreSettings.from_env())
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Show why the store gave no answer, in place of what was asked for."""
+    try:
+        yield
+    except StoreError as exc:
+        _LOG.warning("%s: %s", type(exc).__name__, exc)
+        st.html(f'<div class="sl-away" role="alert">{_sentence(exc)}</div>')
+    except Exception:  # a fault of ours spoils one panel and tells the log, not the reader's browser
+        _LOG.exception("a panel failed")
+        st.html('<div class="sl-away" role="alert"><b>This panel failed.</b> The log says why.</div>')
+
+
+def _sentence(exc: StoreError) -> str:
+    if isinstance(exc, StoreUnavailable):
+        return (
+            f"<b>No store answers at SIGHTLINE_STORE_URL={escape(exc.url)}.</b> Start it with "
+            "<code>sightline up</code> or <code>sightline-store serve</code>, or set the variable to your ClickHouse "
+            "and restart the pages. The page asks again when you reload it, or by itself while it is live. "
+            f"<span>{escape(exc.reason[:300])}</span>"
+        )
+    if isinstance(exc, QueryFailed) and exc.code in {60, 81}:
+        return (
+            "<b>The store has no tables yet.</b> <code>sightline-store migrate</code> makes them; the collector "
+            "does so when it starts."
+        )
+    return f"<b>The store could not answer this question.</b> <span>{escape(str(exc)[:300])}</span>"

@@ -1,0 +1,76 @@
+"""What the cards say."""
+
+from dataclasses import replace
+
+from sightline_dashboards.cards import cost_cards, overview_cards, pipeline_cards
+from sightline_store.queries import Estimate, Overview
+
+NOW = Overview(
+    requests=1000,
+    errors=40,
+    ttft_n=990,
+    ttft_p50_ms=300.0,
+    ttft_p95_ms=412.0,
+    total_p50_ms=1500.0,
+    total_p95_ms=2310.0,
+    llm_calls=1000,
+    unpriced_calls=50,
+    input_tokens=900_000,
+    output_tokens=90_000,
+    cost_usd=1.82,
+    faithfulness=Estimate(0.91, 0.89, 0.93, 200),
+    faithfulness_failed=3,
+    hit_at_5=Estimate(0.88, 0.85, 0.91, 400),
+)
+LOSS = [{"service": "api", "instances": 2, "emitted": 100, "stored_spans": 98, "lost": 2, "doubled": 0}]
+NO_SPARKS: dict[str, list[float | None]] = {
+    name: [] for name in ("ttft", "total", "errors", "cost", "faithfulness", "retrieval_hit_at_5", "spans")
+}
+
+
+def test_overview_has_seven_cards_each_with_a_page() -> None:
+    """The first row of the first page."""
+    cards = overview_cards(NOW, NOW, LOSS, NO_SPARKS, since="the hour before")
+    assert [(card.label, card.value, card.page) for card in cards] == [
+        ("TTFT p95", "412 ms", "latency"),
+        ("Total p95", "2.31 s", "latency"),
+        ("Errors", "4 %", "traces"),
+        ("Cost / 1k requests", "$1.82", "cost"),
+        ("Groundedness", "0.91 ±0.02", "quality"),
+        ("Retrieval hit@5", "0.88 ±0.03", "retrieval"),
+        ("Spans lost", "2", "pipeline"),
+    ]
+    assert cards[-1].tone == "bad"
+    assert cards[3].note == "5 % of calls unpriced"
+
+
+def test_small_or_uncertain_changes_are_not_coloured() -> None:
+    """Noise gets an arrow and no colour."""
+    before = replace(NOW, errors=38, ttft_p95_ms=405.0, faithfulness=Estimate(0.90, 0.88, 0.92, 200))
+    cards = {card.label: card for card in overview_cards(NOW, before, LOSS, NO_SPARKS, since="before")}
+    assert {cards[name].tone for name in ("TTFT p95", "Errors", "Groundedness")} == {"neutral"}
+
+
+def test_clear_changes_are_coloured() -> None:
+    """Intervals that do not touch, and times that moved much over many requests."""
+    before = replace(NOW, errors=2, ttft_p95_ms=300.0, faithfulness=Estimate(0.70, 0.68, 0.72, 200))
+    cards = {card.label: card for card in overview_cards(NOW, before, LOSS, NO_SPARKS, since="before")}
+    assert cards["TTFT p95"].tone == "bad"
+    assert cards["Errors"].tone == "bad"
+    assert cards["Groundedness"].tone == "good"
+
+
+def test_unknown_is_never_zero() -> None:
+    """No price, no score and no numbered span are unknown."""
+    nothing = Estimate(None, None, None, 0)
+    now = replace(NOW, cost_usd=None, faithfulness=nothing, hit_at_5=nothing)
+    cards = {card.label: card for card in overview_cards(now, NOW, [], NO_SPARKS, since="before")}
+    for label in ("Cost / 1k requests", "Groundedness", "Retrieval hit@5", "Spans lost"):
+        assert cards[label].value == "unknown"
+    assert {card.label: card.value for card in cost_cards(now, NOW)}["Known cost"] == "unknown"
+
+
+def test_pipeline_cards_tell_the_age_of_the_newest_span() -> None:
+    """By the store's own clock."""
+    cards = pipeline_cards({"spans": 1200, "newest_ms": 10_000, "now_ms": 14_000}, LOSS, since="09:00")
+    assert {card.label: card.value for card in cards}["Newest span"] == "4 s ago"

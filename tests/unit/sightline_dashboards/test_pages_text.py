@@ -1,0 +1,44 @@
+"""What the pages write around strangers' texts: nothing of it may become markup or a formula."""
+
+from typing import Any
+
+from sightline_dashboards import payloads
+from sightline_dashboards.pages.trace import passage_card, score_line
+from sightline_dashboards.pages.traces import as_csv
+
+HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
+
+
+def test_passage_card_escapes_title_and_text() -> None:
+    """A document is written by strangers."""
+    card = passage_card(payloads.Passage(HOSTILE, HOSTILE, 0.7, HOSTILE), 1, HOSTILE)
+    assert "<script" not in card
+    assert "<img" not in card
+    assert "&lt;script&gt;" in card
+
+
+def test_score_line_escapes_everything_that_a_judge_wrote() -> None:
+    """A judge repeats what it read."""
+    score: dict[str, Any] = {
+        "name": HOSTILE,
+        "value": None,
+        "judge": HOSTILE,
+        "judge_version": HOSTILE,
+        "note": HOSTILE,
+        "label": HOSTILE,
+        "error_type": HOSTILE,
+        "source": HOSTILE,
+        "explanation": HOSTILE,
+    }
+    line = score_line(score)
+    assert "<script" not in line
+    assert "<img" not in line
+    assert "unknown" in line
+
+
+def test_csv_runs_no_formulas() -> None:
+    """A cell that a spreadsheet would run starts with an apostrophe."""
+    text = as_csv([{"user": '=HYPERLINK("http://127.0.0.1")', "n": -3, "ok": "plain"}])
+    assert "'=HYPERLINK" in text
+    assert ",-3," in text
+    assert as_csv([]) == ""
