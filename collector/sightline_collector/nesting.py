@@ -18,6 +18,8 @@ _ELEMENT = 0x0A
 # Tags of the scalar kinds of an AnyValue: bool and int, double, text and bytes.
 _VARINTS = frozenset({0x10, 0x18})
 _DOUBLE = 0x21
+_SPAN_ID_BYTES = 8
+_TRACE_ID_HEAD = b"\x0a\x10"
 _LENGTH_DELIMITED = frozenset({0x0A, 0x3A})
 
 
@@ -42,8 +44,10 @@ def _nests(body: bytes, tag: int, kind: int) -> bool:
     inner_size, inner_start = _varint(body, kind + 1)
     end = inner_start + inner_size
     if value_start != kind or end != value_start + value_size or end > len(body):
-        # Not a value that is this array or map alone: chance, unless a key stands right before it.
-        return _follows_key(body, tag)
+        # Not a value that is this array or map alone: chance, unless a key stands right before it. A span's id after
+        # its trace's looks like that, one in 128: 16 bytes under the tag of a key, 8 under that of a value.
+        is_span_id = value_size == _SPAN_ID_BYTES and body[tag - 18 : tag - 16] == _TRACE_ID_HEAD
+        return not is_span_id and _follows_key(body, tag)
     return body[kind] != _ARRAY or not _holds_scalars(body, inner_start, end)
 
 

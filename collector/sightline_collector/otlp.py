@@ -32,6 +32,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from sightline_collector.errors import BadRequest
+from sightline_collector.nesting import may_nest
 from sightline_store.ingest import Signal
 
 _KIND_ARRAY, _KIND_KVLIST = "array_value", "kvlist_value"
@@ -62,6 +63,8 @@ def check(signal: Signal, body: bytes) -> Checked:
     except DecodeError as exc:
         raise BadRequest(400, f"body is not a protobuf {full_type.DESCRIPTOR.name}: {exc}") from None
     items = _count(signal, flat)
+    if signal is Signal.TRACES and not may_nest(body):
+        return Checked(body, items)
     flat.DiscardUnknownFields()
     if flat.ByteSize() == len(body):
         return Checked(body, items)
