@@ -102,12 +102,14 @@ class CollectorSettings:
     """SIGHTLINE_COLLECTOR_SPOOL_DIR: folder of the spool. Default: .sightline/spool under the current folder."""
     spool_max_bytes: int = 4 * 1024**3
     """SIGHTLINE_COLLECTOR_SPOOL_MAX_BYTES: bytes that may wait for the store; more is answered 503. Default: 4 GiB."""
-    segment_max_bytes: int = 16 * 1024**2
-    """SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES: bytes after which a segment is closed and shipped. Default: 16 MiB."""
+    segment_max_bytes: int = 64 * 1024**2
+    """SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES: bytes after which a segment is closed and shipped. Default: 64 MiB."""
     segment_max_age_s: float = 1.0
     """SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S: age at which a segment is closed and shipped. Default: 1."""
     max_request_bytes: int = 64 * 1024**2
     """SIGHTLINE_COLLECTOR_MAX_REQUEST_BYTES: largest request, decompressed. Default: 64 MiB, as OTLP advises."""
+    metrics_interval_s: float = 30.0
+    """SIGHTLINE_COLLECTOR_METRICS_INTERVAL_S: seconds between its own metrics in the store; 0 never. Default: 30."""
     prices_interval_s: float = 30.0
     """SIGHTLINE_COLLECTOR_PRICES_INTERVAL_S: seconds between look-ups of new models' prices; 0 never. Default: 30."""
     redaction: RedactionSettings = field(default_factory=RedactionSettings)
@@ -184,6 +186,7 @@ class CollectorSettings:
             segment_max_bytes=int(read.number("SEGMENT_MAX_BYTES", cls.segment_max_bytes)),
             segment_max_age_s=read.number("SEGMENT_MAX_AGE_S", cls.segment_max_age_s),
             max_request_bytes=int(read.number("MAX_REQUEST_BYTES", cls.max_request_bytes)),
+            metrics_interval_s=read.number("METRICS_INTERVAL_S", cls.metrics_interval_s),
             prices_interval_s=read.number("PRICES_INTERVAL_S", cls.prices_interval_s),
             redaction=RedactionSettings.from_env(env),
         )

@@ -103,6 +103,7 @@ class Shipper:
         if damaged is not None:
             self._quarantine(spool, segment, damaged)
             return
+        began_s = time.monotonic()
         with segment.path.open("rb") as file:
             try:
                 ingest.insert_segment(self._client, segment.signal, file, segment.name)
@@ -111,7 +112,7 @@ class Shipper:
                     raise
                 self._set_poison_aside(spool, segment, exc)
                 return
-        self._counts.stored(segment.signal, segment.items)
+        self._counts.stored(segment.signal, segment.items, time.monotonic() - began_s)
         spool.stored(segment)
 
     def _quarantine(self, spool: Spool, segment: ClosedSegment, damaged: tuple[int, str]) -> None:

@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _serve(settings: NodeSettings) -> None:
     try:
         import uvicorn  # noqa: PLC0415
+        import uvloop  # noqa: PLC0415
 
         from sightline_store.node.engine import Engine  # noqa: PLC0415
         from sightline_store.node.heartbeat import watch  # noqa: PLC0415
@@ -84,7 +85,8 @@ def _serve(settings: NodeSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     stop = watch(engine, settings.heartbeat_timeout_s)
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
     stop()
     engine.close()
     log.info("stopped")

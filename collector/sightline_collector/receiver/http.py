@@ -29,6 +29,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PROTOBUF = "application/x-protobuf"
 _JSON = "application/json"
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _PATHS = {f"/v1/{signal}": signal for signal in Signal}
 _CODES = {
     400: code_pb2.INVALID_ARGUMENT,
@@ -47,13 +48,23 @@ _MAX_MESSAGE_CHARS = 2000
 class HttpReceiver:
     """The ASGI application."""
 
-    def __init__(self, settings: CollectorSettings, intake: Intake, stats: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        intake: Intake,
+        stats: Callable[[], dict[str, Any]],
+        metrics: Callable[[], bytes],
+    ) -> None:
+        """Serve `intake`; `stats` and `metrics` fill the pages of those names."""
         self._settings = settings
         self._intake = intake
         self._stats = stats
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})  # Unanswered, the server would say 500 on our behalf.
         if scope["type"] != "http":
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -62,6 +73,8 @@ class HttpReceiver:
             await _Answer(send).send(200, b"ok\n", "text/plain; charset=utf-8")
         elif path == "/stats" and method in {"GET", "HEAD"}:
             await _Answer(send).send(200, json.dumps(self._stats()).encode(), _JSON)
+        elif path == "/metrics" and method in {"GET", "HEAD"}:
+            await _Answer(send).send(200, self._metrics(), _PROMETHEUS)
         elif method == "OPTIONS" and "access-control-request-method" in headers:
             await _Answer(send, self._intake.cors(headers)).send(204, b"", "text/plain; charset=utf-8")
         else:

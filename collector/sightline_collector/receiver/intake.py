@@ -59,7 +59,7 @@ class Intake:
         payload = stamp_tenant(signal, checked.payload, sender.tenant) if sender.tenant else checked.payload
         promise, is_new = self._spool.append(signal, payload, checked.items)
         await asyncio.shield(asyncio.wrap_future(promise))
-        self._counts.received(signal, checked.items, is_new=is_new)
+        self._counts.received(signal, checked.items, len(body), is_new=is_new)
 
     def refused(self, error: BadRequest | NotNow) -> None:
         """Count a request that was not accepted, by its reason."""

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-_IN_MEMORY_BYTES = 64 * 1024**2
+_IN_MEMORY_BYTES = 128 * 1024**2
 
 
 class Upload:

@@ -13,7 +13,7 @@ from sightline_collector.settings import CollectorSettings
 def test_defaults_hold() -> None:
     """An empty environment gives the documented defaults."""
     settings = CollectorSettings.from_env({})
-    assert (settings.host, settings.http_port, settings.segment_max_bytes) == ("127.0.0.1", 4318, 16 * 1024**2)
+    assert (settings.host, settings.http_port, settings.segment_max_bytes) == ("127.0.0.1", 4318, 64 * 1024**2)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def receiver(tmp_path: Path) -> Iterator[HttpReceiver]:
     spool = Spool(settings, lambda _: None)
     counts = Counts()
     intake = Intake(spool, counts, Access(settings), Sites(settings), None)
-    receiver = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes))
+    receiver = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes), lambda: b"")
     receiver.close_spool = spool.close  # type: ignore[attr-defined]
     yield receiver
     spool.close()

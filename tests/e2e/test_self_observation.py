@@ -1,0 +1,64 @@
+"""The collector tells about itself: /stats, /metrics in Prometheus's format, and metrics in the store."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+from conftest import StartRole, free_port
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sightline_store.client import Client
+from sightline_store.errors import QueryFailed
+from sightline_store.settings import StoreSettings
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Path, store_url: str) -> None:
+    """What came in is counted alike on /stats, on /metrics and in otel_metrics_sum, insert times as a histogram."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {
+        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
+        "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
+        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
+        "SIGHTLINE_COLLECTOR_METRICS_INTERVAL_S": "0.5",
+        "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
+        "SIGHTLINE_STORE_URL": store_url,
+        "SIGHTLINE_STORE_DATABASE": "observed",
+    }
+    role = roles("sightline-collector", "serve", env=env, health_url=f"{url}/healthz")
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    for index in range(7):
+        spans.add(trace_id=bytes(15) + b"\x01", span_id=bytes(7) + bytes([index + 1]), name="counted")
+    post = urllib.request.Request(
+        f"{url}/v1/traces", request.SerializeToString(), {"Content-Type": "application/x-protobuf"}
+    )
+    with urllib.request.urlopen(post, timeout=10) as answer:
+        assert answer.status == 200
+    assert json.loads(_get(f"{url}/stats"))["received_spans"] == 7
+    page = _get(f"{url}/metrics")
+    assert re.search(r'sightline_collector_items_received_total\{.*signal="traces".*\} 7\.0', page)
+    assert "sightline_collector_spool_size_bytes" in page
+    client = Client(StoreSettings(url=store_url, database="observed"))
+    sql = """SELECT max(Value) AS n FROM otel_metrics_sum
+        WHERE MetricName = 'sightline.collector.items.stored' AND Attributes['signal'] = 'traces'"""
+    stored, deadline = 0.0, time.monotonic() + 30
+    while stored != 7 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        with suppress(QueryFailed):
+            stored = client.query_rows(sql)[0]["n"]
+    assert stored == 7, role.tail()
+    sql = "SELECT max(Count) AS n FROM otel_metrics_histogram WHERE MetricName LIKE '%insert.duration'"
+    (row,) = client.query_rows(sql)
+    assert row["n"] >= 1
+    client.close()
