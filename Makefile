@@ -16,7 +16,7 @@ SOURCES := instrumentation collector dashboards evals reference_app supervisor t
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e browser weaviate settings clean
+.PHONY: help demo up test install format lint types unit integration e2e browser weaviate settings bench-ingest bench-faults clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -73,6 +73,12 @@ browser: ## chromium for the browser test, where it can be installed
 weaviate: $(INSTALLED) ## the Weaviate server in the cache folder (a first build takes about 3 minutes)
 	@$(BIN)/sightline-weaviate --install-only \
 		|| echo "!!! SKIPPED: no Weaviate server is to be had (reason above); its tests will not run"
+
+bench-ingest: $(INSTALLED) ## spans per CPU-second, beside rotel and the OpenTelemetry Collector (needs Go; about 5 minutes)
+	@$(BIN)/python benchmarks/ingest.py
+
+bench-faults: $(INSTALLED) ## 200 times kill -9, outages, a full disk, damage: every acknowledged span is counted
+	@$(BIN)/python benchmarks/faults.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

@@ -1,7 +1,8 @@
 -- Narrow tables that pages and evals read. Views fill them from the official tables, so any writer of those fills them too.
 -- Times are in ms (Float64) unless a name says otherwise; a value that was not told is NULL, never 0.
 
--- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one.
+-- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one. A root span
+-- that only calls another service is no request: that service's span is. A model called from nowhere is one.
 CREATE TABLE IF NOT EXISTS requests
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
@@ -37,7 +38,9 @@ SELECT
     Duration / 1e6 AS DurationMs,
     toFloat64OrNull(SpanAttributes['sightline.response.time_to_first_token']) * 1e3 AS TtftMs
 FROM otel_traces
-WHERE SpanAttributes['sightline.stage'] = 'request' OR (ParentSpanId = '' AND SpanAttributes['sightline.stage'] IN ('', 'workflow', 'agent', 'model'));
+WHERE SpanAttributes['sightline.stage'] = 'request'
+    OR (ParentSpanId = '' AND SpanAttributes['sightline.stage'] IN ('', 'workflow', 'agent', 'model')
+        AND (SpanKind NOT IN ('Client', 'Producer') OR SpanAttributes['gen_ai.operation.name'] != ''));
 
 -- One row a call of a model that generates text.
 CREATE TABLE IF NOT EXISTS llm_calls
