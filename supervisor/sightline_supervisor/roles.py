@@ -43,6 +43,7 @@ def shared_env(settings: SupervisorSettings) -> dict[str, str]:
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(settings.collector_port),
         "SIGHTLINE_COLLECTOR_GRPC_PORT": str(settings.collector_grpc_port),
         "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(settings.folder("collector_spool")),
+        "SIGHTLINE_COLLECTOR_KEYS_FILE": str(settings.data_dir / "keys.json"),
         "SIGHTLINE_DASHBOARDS_HOST": settings.dashboards_host,
         "SIGHTLINE_DASHBOARDS_PORT": str(settings.dashboards_port),
         "OTEL_EXPORTER_OTLP_ENDPOINT": settings.collector_address,

@@ -1,6 +1,6 @@
 """Every command and every program in README.md is run here, or an equivalent that is named beside it.
 
-Run as they stand: the Python program, both `sightline-evals` commands, `sightline-store query`. Mapped to something
+Run as they stand: the Python program and the commands of `sightline-evals`, `-store` and `-collector`. Mapped to something
 cheaper, because the real thing installs, builds or runs for minutes:
 
 * `make ...` is checked by `make -n` with the same arguments. What the targets then start is run for real by
@@ -55,6 +55,7 @@ class Up:
             **{name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "OTEL_"))},
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports['collector']}",
             "SIGHTLINE_STORE_URL": f"http://127.0.0.1:{ports['store']}",
+            "SIGHTLINE_COLLECTOR_HTTP_PORT": str(ports["collector"]),
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         }
         flags = [part for name, port in ports.items() for part in (f"--port-{name}", str(port))]
@@ -62,7 +63,7 @@ class Up:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [BIN / "sightline", "up", "--data", folder / "data", *flags],
-                env={name: value for name, value in self.env.items() if name != "SIGHTLINE_STORE_URL"},
+                env={name: value for name, value in self.env.items() if not name.startswith("SIGHTLINE_")},
                 stdout=log,
                 stderr=log,
             )
@@ -149,6 +150,8 @@ RUNNERS: dict[str, Callable[[str, Up, Path], None]] = {
     "sightline-evals run --dataset cases.jsonl --fail-under faithfulness=0.8 --json report.json": _evals_dataset,
     "sightline-evals run --since 1h": _plain,
     "sightline-store query": _plain,
+    "sightline-collector doctor": _plain,
+    "sightline-collector keys create --name rag-api --tenant acme": _plain,
 }
 
 
