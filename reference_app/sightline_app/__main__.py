@@ -111,17 +111,25 @@ def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
 async def _measure(settings: AppSettings) -> None:
     """Print retrieval quality on the shipped questions, as it is."""
     from sightline_app.api import open_pipeline  # noqa: PLC0415
-    from sightline_app.quality import measure, read_questions, shipped  # noqa: PLC0415
+    from sightline_app.quality import is_held_out, measure, read_questions, shipped, summary  # noqa: PLC0415
 
     if not shipped().is_file():
         return
     questions = read_questions(shipped())
     pipeline = open_pipeline(settings)
     try:
-        raw, final = await measure(pipeline, questions)
+        found = await measure(pipeline, questions)
     finally:
         await pipeline.close()
-    sys.stdout.write(f"retrieval, search alone: {raw}\nretrieval, after rerank: {final}\n")
+    halves = {
+        "all": found,
+        "developed on": [each for each in found if not is_held_out(each.known)],
+        "held out": [each for each in found if is_held_out(each.known)],
+    }
+    for which, part in halves.items():
+        searched, reranked = summary(part)
+        sys.stdout.write(f"retrieval, {which}, search alone: {searched}\n")
+        sys.stdout.write(f"retrieval, {which}, after rerank: {reranked}\n")
 
 
 def _serve(settings: AppSettings, options: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
-"""Vector search inside ClickHouse, for machines where no Weaviate is to be had.
+"""Hybrid search inside ClickHouse, for machines where no Weaviate is to be had.
 
 One table a version of the index in the database ``sightline_app``, searched with ``cosineDistance`` over the app's own
-vectors (exact, no index: a few milliseconds for thousands of passages). There is no keyword side, so the rerank stage
-does more of the work. Everything is plain HTTP, so any ClickHouse, embedded or not, will do.
+vectors (exact, no index: a few milliseconds for thousands of passages). The keyword side is the share of the question's
+stems that a passage holds, weighted by rarity among the passages that the tenant may see: simpler than BM25, in one
+scan. Everything is plain HTTP, so any ClickHouse, embedded or not, will do.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from typing import Any
 import httpx
 from numpy.typing import NDArray
 
+from sightline_app.analysis import expansions, terms
 from sightline_app.corpus import Passage
 from sightline_app.errors import RetrievalUnavailable
+from sightline_app.lexicon import weighted_terms
 from sightline_app.retriever import Hit, visible_to
 from sightline_app.settings import AppSettings
 
 DATABASE = "sightline_app"
 _BATCH = 1000
+_RELATED = 0.5
+"""Weight of a related word beside one of the question's own."""
 
 
 def _authorization(settings: AppSettings) -> dict[str, str]:
@@ -55,31 +60,48 @@ class ClickHouseRetriever:
     """
 
     backend = "clickhouse"
-    operation = "vector"
+    operation = "hybrid"
 
     def __init__(self, settings: AppSettings, collection: str) -> None:
         self.collection = collection
         self._url = settings.store_url
+        self._alpha = settings.alpha
         self._client = httpx.AsyncClient(timeout=settings.search_timeout_s, headers=_authorization(settings))
 
     async def search(
         self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int
     ) -> list[Hit]:
-        """Return the passages whose vectors are nearest; the question's words play no part here."""
-        del question
-        if not vector.any():
+        """Return the best passages by cosine similarity and the weighted share of the question's stems."""
+        asked = dict.fromkeys(terms(question), 1.0)
+        asked |= {term: _RELATED for term in expansions(question) if term not in asked}
+        known = bool(vector.any())
+        if not asked and not known:
             return []
+        alpha = 0.0 if not known else self._alpha if asked else 1.0
+        table = f"{DATABASE}.{_table(self.collection)}"
+        visible = "hasAny(tenants, {tenants:Array(String)}) AND date >= {since:Date}"
+        similarity = f"1 - cosineDistance(vector, {_vector(vector)}::Array(Float32))" if known else "0"
         query = (
-            "SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context, usage,"  # noqa: S608
-            f" 1 - cosineDistance(vector, {_vector(vector)}::Array(Float32)) AS score"
-            f" FROM {DATABASE}.{_table(self.collection)}"
-            " WHERE hasAny(tenants, {tenants:Array(String)}) AND date >= {since:Date} AND NOT isNaN(score)"
+            "WITH (SELECT (sumForEach(arrayMap(term -> toUInt32(has(stems, term)), {terms:Array(String)})), count())"  # noqa: S608
+            f" FROM {table} WHERE {visible}) AS seen,"
+            " assumeNotNull(seen.2) AS passages, {weights:Array(Float64)} AS weights,"
+            " arrayResize(assumeNotNull(seen.1), length(weights)) AS frequencies,"  # none may be visible
+            " arrayMap((n, weight) -> weight * log(1 + (passages - n + 0.5) / (n + 0.5)), frequencies, weights)"
+            " AS rarity,"
+            " arraySum(arrayMap((term, worth) -> worth * has(stems, term), {terms:Array(String)}, rarity))"
+            " / greatest(arraySum(rarity), 1e-9) AS held"
+            " SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context, usage,"
+            f" usage_words, kind, {{alpha:Float64}} * ({similarity}) + (1 - {{alpha:Float64}}) * held AS score"
+            f" FROM {table} WHERE {visible} AND score > 0"
             " ORDER BY score DESC, id LIMIT {limit:UInt32} FORMAT JSONEachRow"
         )
         parameters = {
             "param_tenants": _array(visible_to(tenant)),
             "param_since": (since or datetime.date(1970, 1, 1)).isoformat(),
             "param_limit": str(limit),
+            "param_terms": _array(list(asked)),
+            "param_weights": str(list(asked.values())),
+            "param_alpha": str(alpha),
         }
         try:
             answer = _checked(await self._client.post(self._url, params=parameters, content=query.encode()), self._url)
@@ -99,6 +121,8 @@ class ClickHouseRetriever:
                 score=float(row["score"]),
                 context=row["context"],
                 usage=int(row["usage"]),
+                usage_words=row["usage_words"],
+                kind=row["kind"],
             )
             for row in rows
         ]
@@ -182,7 +206,8 @@ class ClickHouseIndex:
         self._run(f"DROP TABLE IF EXISTS {table}")
         self._run(
             f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String, date Date,"
-            " context String, usage UInt32, tenants Array(LowCardinality(String)), vector Array(Float32))"
+            " context String, usage UInt32, usage_words String, kind LowCardinality(String),"
+            " stems Array(LowCardinality(String)), tenants Array(LowCardinality(String)), vector Array(Float32))"
             " ENGINE = MergeTree ORDER BY id"
         )
         for start in range(0, len(passages), _BATCH):
@@ -215,6 +240,9 @@ def _row(passage: Passage, vector: NDArray[Any]) -> str:
             "date": passage.date,
             "context": passage.context,
             "usage": passage.usage,
+            "usage_words": passage.usage_words,
+            "kind": passage.kind,
+            "stems": list(weighted_terms(passage)),
             "tenants": [passage.tenant],
             "vector": [round(float(value), 7) for value in vector],
         }

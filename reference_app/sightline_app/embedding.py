@@ -38,7 +38,7 @@ Matrix = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 _log = logging.getLogger(__name__)
-_RULES_VERSION = "4"
+_RULES_VERSION = "5"
 _EXPANSION_WEIGHT = 0.4
 _HUB = ("huggingface.co", 443)
 

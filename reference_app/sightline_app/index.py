@@ -29,7 +29,7 @@ from sightline_app.lexicon import Lexicon, weighted_terms
 from sightline_app.retriever import PUBLIC, Retriever, WeaviateIndex, WeaviateRetriever
 from sightline_app.settings import AppSettings
 
-FORMAT = 3
+FORMAT = 4
 """Raise when stored collections or files of an older version can no longer be served."""
 
 _log = logging.getLogger("sightline.app")
@@ -135,7 +135,7 @@ def writer(settings: AppSettings, wait_s: float = 3.0) -> _Writer:
     if clickhouse.reachable():
         if settings.retrieval == "auto":
             _log.warning(
-                "NO WEAVIATE: retrieval runs on vector search inside ClickHouse (%s), without keyword search",
+                "NO WEAVIATE: retrieval runs inside ClickHouse (%s), with a simpler keyword side",
                 settings.store_url,
             )
         return clickhouse
@@ -149,7 +149,7 @@ def open_retriever(settings: AppSettings, manifest: Manifest) -> Retriever:
     """Return the serving side of the store that the index is in."""
     if manifest.backend == "clickhouse":
         _log.warning(
-            "NO WEAVIATE: retrieval runs on vector search inside ClickHouse (%s), without keyword search",
+            "NO WEAVIATE: retrieval runs inside ClickHouse (%s), with a simpler keyword side",
             settings.store_url,
         )
         return ClickHouseRetriever(settings, manifest.collection)

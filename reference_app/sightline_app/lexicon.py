@@ -12,18 +12,19 @@ from sightline_app.analysis import name_terms, terms
 from sightline_app.corpus import Passage
 from sightline_app.errors import CorpusError
 
-NAME_WEIGHT, TITLE_WEIGHT, TEXT_WEIGHT, CONTEXT_WEIGHT = 3.0, 1.0, 1.0, 0.4
+NAME_WEIGHT, TITLE_WEIGHT, TEXT_WEIGHT, CONTEXT_WEIGHT, USAGE_WEIGHT = 3.0, 1.0, 1.0, 0.4, 0.5
 """How much a term counts by where it stands, in the built-in embedding."""
 
 
 def weighted_terms(passage: Passage) -> dict[str, float]:
-    """Return term -> weighted count over names, title, text and context."""
+    """Return term -> weighted count over names, title, text, context and usage."""
     counts: Counter[str] = Counter()
     for weight, found in (
         (NAME_WEIGHT, list(dict.fromkeys(name_terms(passage.names[:6])))),
         (TITLE_WEIGHT, terms(passage.title)),
         (TEXT_WEIGHT, terms(passage.text)),
         (CONTEXT_WEIGHT, terms(passage.context)),
+        (USAGE_WEIGHT, passage.usage_words.split()),
     ):
         for term in found:
             counts[term] += weight  # type: ignore[assignment]  # Counter holds floats as well

@@ -162,18 +162,18 @@ class Pipeline:
     ) -> list[Hit]:
         """Ask the vector store."""
         wanted = f"tenant in ({', '.join(visible_to(tenant))})" + (f" and date >= {since}" if since else "")
-        hybrid = self.retriever.operation == "hybrid"
+        weaviate = self.retriever.backend == "weaviate"
         sightline.annotate(
             {
                 semconv.GEN_AI_DATA_SOURCE_ID: self.settings.collection,
                 semconv.GEN_AI_REQUEST_TOP_K: self.settings.candidates,
                 semconv.RETRIEVAL_QUERY_TEXT: query,
-                semconv.RETRIEVAL_ALPHA: self.settings.alpha if hybrid else None,
+                semconv.RETRIEVAL_ALPHA: self.settings.alpha,
                 semconv.RETRIEVAL_FILTER: wanted,
                 semconv.DB_SYSTEM_NAME: self.retriever.backend,
                 semconv.DB_COLLECTION_NAME: self.retriever.collection,
                 semconv.DB_OPERATION_NAME: self.retriever.operation,
-                semconv.DB_NAMESPACE: tenant if hybrid else "sightline_app",
+                semconv.DB_NAMESPACE: tenant if weaviate else "sightline_app",
                 semconv.INDEX_VERSION: self.manifest.version,
                 **self._index_attributes(),
             }

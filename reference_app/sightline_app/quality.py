@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ def _known(row: dict[str, object], default_id: str) -> Known:
     )
 
 
+def is_held_out(known: Known) -> bool:
+    """Tell whether a question belongs to the half that retrieval was never developed on; a hash of its id decides."""
+    return int(hashlib.sha256(known.id.encode()).hexdigest(), 16) % 2 == 1
+
+
 def rank_of_first(names: Collection[str], found: Iterable[Collection[str]]) -> int | None:
     """Return the position from 1 of the first passage with one of the names, None when there is none."""
     return next((place for place, held in enumerate(found, start=1) if not set(names).isdisjoint(held)), None)
@@ -97,23 +103,34 @@ class RetrievalQuality:
         )
 
 
-async def measure(pipeline: Pipeline, questions: Sequence[Known]) -> tuple[RetrievalQuality, RetrievalQuality]:
-    """Search for every question once.
+@dataclass(frozen=True)
+class Found:
+    """Where the first right passage of a question was, None where it was not."""
 
-    Returns:
-        Quality of the search alone, and after the rerank stage; questions without an answer are left out.
-    """
-    raw: list[int | None] = []
-    final: list[int | None] = []
+    known: Known
+    searched: int | None
+    """Place after the search alone."""
+    reranked: int | None
+    """Place after the rerank stage."""
+
+
+def summary(found: Sequence[Found]) -> tuple[RetrievalQuality, RetrievalQuality]:
+    """Return the quality of the search alone, and after the rerank stage."""
+    return RetrievalQuality.of([each.searched for each in found]), RetrievalQuality.of([e.reranked for e in found])
+
+
+async def measure(pipeline: Pipeline, questions: Sequence[Known]) -> list[Found]:
+    """Search for every question once; questions without an answer are left out."""
+    found: list[Found] = []
     for known in (each for each in questions if each.names):
         embedded = await pipeline.embedding.embed_question(known.question)
         hits: list[Hit] = await pipeline.retriever.search(
             known.question, embedded.vector, tenant="public", since=None, limit=pipeline.settings.candidates
         )
-        raw.append(rank_of_first(known.names, [hit.names for hit in hits]))
+        searched = rank_of_first(known.names, [hit.names for hit in hits])
         kept = pipeline.rerank(known.question, hits)
-        final.append(rank_of_first(known.names, [hit.names for hit in kept]))
-    return RetrievalQuality.of(raw), RetrievalQuality.of(final)
+        found.append(Found(known, searched, rank_of_first(known.names, [hit.names for hit in kept])))
+    return found
 
 
 def known_names(questions: Sequence[Known], names: Collection[str]) -> list[Known]:

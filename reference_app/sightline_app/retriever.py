@@ -37,8 +37,8 @@ PUBLIC = "public"
 """Tenant name of what everybody may see."""
 
 _BATCH = 500
-_FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5"]
-_SHOWN = ["title", "text", "names", "module", "date", "context", "usage"]
+_FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5", "usage_stems^0.5"]
+_SHOWN = ["title", "text", "names", "module", "date", "context", "usage", "usage_stems", "kind"]
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +55,8 @@ class Hit:
     score: float
     context: str = ""
     usage: int = 0
+    usage_words: str = ""
+    kind: str = "text"
 
     def as_document(self, content_chars: int = 2000) -> dict[str, Any]:
         """Return the form in which spans hold retrieved documents."""
@@ -67,7 +69,7 @@ class Retriever(Protocol):
     backend: str
     """``weaviate`` or ``clickhouse``."""
     operation: str
-    """``hybrid`` or ``vector``."""
+    """``hybrid``: vectors beside words."""
     collection: str
     """Physical collection or table."""
 
@@ -203,6 +205,8 @@ class WeaviateRetriever:
                 score=float(found.metadata.score or 0.0),
                 context=str(found.properties["context"]),
                 usage=int(found.properties["usage"]),
+                usage_words=str(found.properties["usage_stems"]),
+                kind=str(found.properties["kind"]),
             )
             for found in answer.objects
         ]
@@ -345,11 +349,11 @@ class WeaviateIndex:
 def _properties() -> list[Property]:
     stems = [
         Property(name=name, data_type=DataType.TEXT, tokenization=Tokenization.WHITESPACE, index_filterable=False)
-        for name in ("names_stems", "title_stems", "text_stems", "context_stems")
+        for name in ("names_stems", "title_stems", "text_stems", "context_stems", "usage_stems")
     ]
     shown = [
         Property(name=name, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
-        for name in ("title", "text", "module", "context")
+        for name in ("title", "text", "module", "context", "kind")
     ]
     listed = [
         Property(name=name, data_type=DataType.TEXT_ARRAY, tokenization=Tokenization.FIELD, index_searchable=False)
@@ -366,6 +370,7 @@ def _stored(passage: Passage) -> dict[str, Any]:
         "module": passage.module,
         "context": passage.context,
         "usage": passage.usage,
+        "kind": passage.kind,
         "names": passage.names,
         "tenants": [passage.tenant],
         "date": datetime.datetime.combine(datetime.date.fromisoformat(passage.date), datetime.time(), datetime.UTC),
@@ -373,4 +378,5 @@ def _stored(passage: Passage) -> dict[str, Any]:
         "title_stems": " ".join(terms(passage.title)),
         "text_stems": " ".join(terms(passage.text)),
         "context_stems": " ".join(terms(passage.context)),
+        "usage_stems": passage.usage_words,
     }

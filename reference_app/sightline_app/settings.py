@@ -130,8 +130,8 @@ class AppSettings(_FromEnvironment):
     """ClickHouse password; default empty."""
     alpha: float = _setting("SIGHTLINE_APP_ALPHA", 0.5)
     """Weight of the vector side in hybrid search, 0 (BM25 only) .. 1 (vectors only); default 0.5."""
-    candidates: int = _setting("SIGHTLINE_APP_CANDIDATES", 60)
-    """Passages fetched from the vector store for the rerank stage; default 60."""
+    candidates: int = _setting("SIGHTLINE_APP_CANDIDATES", 120)
+    """Passages fetched from the vector store for the rerank stage; default 120."""
     top_k: int = _setting("SIGHTLINE_APP_TOP_K", 5)
     """Passages given to the model; default 5."""
     max_question_chars: int = _setting("SIGHTLINE_APP_MAX_QUESTION_CHARS", 4000)

@@ -8,6 +8,7 @@ or only hold tests are left out.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import datetime
 import hashlib
@@ -23,8 +24,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -32,12 +32,14 @@ from typing import Any
 
 from sightline_app.corpus import Passage, make_passage, merge_doubles, split_text
 from sightline_app.errors import CorpusError
+from sightline_app.language_reference import described_names
+from sightline_app.source_usage import read_usage, source_files
 
-RULES_VERSION = "3"
+RULES_VERSION = "6"
 """Raise when the extraction changes: it is part of the fingerprint."""
 
 _SKIPPED_NAMES = """
-antigravity this idlelib turtledemo turtle tkinter test lib2to3 pydoc_data ensurepip venv __main__ __phello__
+antigravity this idlelib turtledemo turtle tkinter test lib2to3 pydoc_data ensurepip __main__ __phello__
 __hello__ msilib winreg winsound _winapi nt nturl2path ossaudiodev pty distutils site sitecustomize usercustomize
 sre_compile sre_constants sre_parse opcode genericpath posix
 """
@@ -63,6 +65,7 @@ class StandardLibrary:
     def fingerprint(self) -> str:
         """Hash of the interpreter's build and of the extraction rules: no module is imported for it."""
         told = [RULES_VERSION, sys.version, sys.platform, sys.implementation.name, *self.modules]
+        told.append(str(len(source_files())))  # the tests are not installed everywhere, and they tell of usage
         return hashlib.sha256("|".join(told).encode()).hexdigest()[:16]
 
     def passages(self, progress: Callable[[int, int], None]) -> list[Passage]:
@@ -282,6 +285,20 @@ class _Reader:
         if _rank(value, name) < _rank(value, str(entry["name"])):
             entry.update(fields | {"name": name})
 
+    def add_reference(self) -> None:
+        """Add what the built-in help topics tell of special methods and of methods of built-in types."""
+        by_name = {name: entry for entry in self.entries.values() for name in entry["names"]}
+        date = _date(builtins)
+        for name, (parameters, told) in described_names().items():
+            if entry := by_name.get(name):
+                entry["doc"] = f"{entry['doc']}\n\n{told}"
+            else:
+                title = f"{name}{parameters}"
+                self.data.append(
+                    {"name": name, "names": [name], "doc": told, "kind": "method", "title": title}
+                    | {"module": "builtins", "date": date, "context": "built-in"}
+                )
+
     def passages(self) -> Iterator[Passage]:
         for entry in sorted([*self.entries.values(), *self.data], key=lambda each: str(each["name"])):
             names = list(dict.fromkeys([entry["name"], *sorted(entry["names"])]))
@@ -322,31 +339,6 @@ def _date(module: ModuleType) -> str:
     return datetime.datetime.fromtimestamp(moment, tz=datetime.UTC).date().isoformat()
 
 
-_USE = re.compile(r"\b([A-Za-z_]\w*)\.([A-Za-z_]\w*)\b")
-_IMPORT = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+\(?([\w, \t]+)", re.MULTILINE)
-
-
-def count_uses() -> Counter[str]:
-    """Count ``module.name`` in the library's own sources: a measure of how common a thing is.
-
-    Keys are the last two parts of a dotted name (``path.join``) or one imported name (``collections.deque``).
-    """
-    uses: Counter[str] = Counter()
-    root = Path(os.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        if _SKIPPED_PARTS & set(path.relative_to(root).parts) or "site-packages" in path.parts:
-            continue
-        try:
-            code = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        uses.update(f"{match[1]}.{match[2]}" for match in _USE.finditer(code))
-        for match in _IMPORT.finditer(code):
-            module = match[1].rpartition(".")[2]
-            uses.update(f"{module}.{name.strip().split(' ')[0]}" for name in match[2].split(",") if name.strip())
-    return uses
-
-
 def read_interpreter(only: tuple[str, ...], progress: Callable[[int, int], None]) -> list[Passage]:
     """Import the modules in this process and return their documentation, doubles merged."""
     names = module_names(only)
@@ -356,12 +348,22 @@ def read_interpreter(only: tuple[str, ...], progress: Callable[[int, int], None]
         if module is not None:
             reader.module(name, module)
         progress(done, len(names))
-    uses = count_uses()
-    return [replace(passage, usage=_usage(passage, uses)) for passage in merge_doubles(reader.passages())]
+    if "builtins" in names:
+        reader.add_reference()
+    return list(_with_usage(merge_doubles(reader.passages())))
 
 
-def _usage(passage: Passage, uses: Counter[str]) -> int:
-    return max((uses[".".join(name.split(".")[-2:])] for name in passage.names), default=0)
+def _with_usage(passages: Sequence[Passage]) -> Iterator[Passage]:
+    """Add what the library's own sources tell about each documented thing; all pieces of a text get the same."""
+    things = {passage.names[0]: passage for passage in reversed(passages)}
+    usage = read_usage(
+        [passage.names for passage in things.values()],
+        [passage.kind in {"method", "property"} for passage in things.values()],
+    )
+    found = dict(zip(things, zip(usage.seen, usage.typical_words(), strict=True), strict=True))
+    for passage in passages:
+        seen, words = found[passage.names[0]]
+        yield replace(passage, usage=round(seen.count), usage_words=" ".join(words))
 
 
 def _main() -> None:

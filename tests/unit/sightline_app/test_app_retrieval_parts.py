@@ -96,7 +96,7 @@ def hit(name: str, score: float, usage: int = 0) -> Hit:
 def test_rerank_prefers_what_answers_more_of_the_question() -> None:
     """A passage that holds all ideas of the question overtakes one that the search liked better."""
     lexicon = Lexicon.fit(weighted_terms(each) for each in PASSAGES)
-    found = [hit("os.path.join", 0.9), hit("shutil.rmtree", 0.85), hit("shutil.copytree", 0.8)]
+    found = [hit("os.path.join", 0.9), hit("shutil.rmtree", 0.85), hit("shutil.copytree", 0.8), hit("json.loads", 0.1)]
     kept = rerank("copy a whole directory tree", found, lexicon, 2)
     assert [each.id for each in kept] == ["shutil.copytree", "shutil.rmtree"]
     assert all(0 <= each.score <= 1 for each in kept)
