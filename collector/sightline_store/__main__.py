@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 
 from sightline_store import schema
@@ -58,6 +59,10 @@ def _serve(settings: NodeSettings) -> None:
         from sightline_store.node.heartbeat import watch  # noqa: PLC0415
         from sightline_store.node.server import Node  # noqa: PLC0415
 
+        # The engine keeps schemas that come inside statements in the current folder: that shall be its own.
+        settings = replace(settings, data_dir=settings.data_dir.resolve())
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        os.chdir(settings.data_dir)
         engine = Engine(settings)
     except ImportError as exc:
         raise StoreError(f'{exc.name} is not installed: pip install "sightline-platform[embedded]"') from exc

@@ -47,14 +47,12 @@ class Engine:
 
         self._chdb = chdb
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        options: dict[str, object] = {
+        options = {
             "max_server_memory_usage": settings.max_memory_bytes,
             "mark_cache_size": 64 * 1024**2,
             "uncompressed_cache_size": 0,
             "background_pool_size": 2,
             "background_schedule_pool_size": 4,
-            # Where the engine keeps a schema that came inside a statement; by default it is the current folder.
-            "format_schema_path": settings.data_dir.resolve() / "format_schemas",
         }
         self._path = f"{settings.data_dir.resolve()}?" + "&".join(f"{name}={value}" for name, value in options.items())
         self._lock = threading.Lock()
