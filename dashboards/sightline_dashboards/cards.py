@@ -207,7 +207,9 @@ def _lost_card(loss: Rows, spark: Spark) -> Card:
     emitted, stored = sum(row["emitted"] for row in loss), sum(row["stored_spans"] for row in loss)
     lost = sum(row["lost"] for row in loss)
     if not emitted:
-        return Card("Spans lost", formats.UNKNOWN, "pipeline", "no process numbers its spans", spark=spark)
+        recent = sum(row.get("recent_spans", 0) for row in loss)
+        note = "told when their minute is over" if recent else "no process numbers its spans"
+        return Card("Spans lost", formats.UNKNOWN, "pipeline", note, spark=spark)
     return Card(
         "Spans lost",
         formats.count(lost),

@@ -78,7 +78,7 @@ def _loss(rows: list[queries.Row]) -> None:
     )
     note(
         "A process numbers its spans from 1: the highest number against the count shows what "
-        "never arrived. Spans on their way count as lost until they are stored."
+        "never arrived. The last two minutes are not counted yet."
     )
 
 

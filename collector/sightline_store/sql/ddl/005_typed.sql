@@ -232,27 +232,30 @@ SELECT
 FROM otel_logs
 WHERE EventName = 'gen_ai.evaluation.result' OR LogAttributes['event.name'] = 'gen_ai.evaluation.result';
 
--- Spans of each process that numbers them: the highest number against the count shows what never arrived.
+-- Spans of each process that numbers them, by the minute in which they began: a span gets its number when it begins and
+-- comes when it has ended, so among minutes that are over the highest number against the count shows what never arrived.
 CREATE TABLE IF NOT EXISTS instances
 (
     ServiceName LowCardinality(String),
     InstanceId String,
+    Minute DateTime,
     FirstSeen SimpleAggregateFunction(min, DateTime),
     LastSeen SimpleAggregateFunction(max, DateTime),
     Spans SimpleAggregateFunction(sum, UInt64),
     HighestSequence SimpleAggregateFunction(max, UInt64)
 )
-ENGINE = AggregatingMergeTree ORDER BY (ServiceName, InstanceId)
+ENGINE = AggregatingMergeTree ORDER BY (ServiceName, InstanceId, Minute)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_instances TO instances AS
 SELECT
     ServiceName,
     ResourceAttributes['service.instance.id'] AS InstanceId,
+    toDateTime(toStartOfMinute(min(Timestamp))) AS Minute,
     toDateTime(min(Timestamp)) AS FirstSeen,
     toDateTime(max(Timestamp)) AS LastSeen,
     count() AS Spans,
     max(toUInt64OrZero(SpanAttributes['sightline.span.sequence'])) AS HighestSequence
 FROM otel_traces
 WHERE mapContains(SpanAttributes, 'sightline.span.sequence')
-GROUP BY ServiceName, InstanceId;
+GROUP BY ServiceName, InstanceId, toStartOfMinute(Timestamp);

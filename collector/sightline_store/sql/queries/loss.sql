@@ -1,5 +1,8 @@
 -- Did every numbered span arrive? Per service: the highest number of each process, summed, against what is stored.
--- A process that was killed may have numbered spans that it never sent: those show once a later one of it arrives.
+-- A span is numbered when it begins and comes when it has ended, so only minutes that are over are held against each other;
+-- what the last ones brought is told apart. A process that was killed may have numbered spans that it never sent: those show
+-- once a later one of it arrives.
+WITH toStartOfMinute(now() - 90) AS settled
 SELECT
     service,
     count() AS instances,
@@ -7,12 +10,15 @@ SELECT
     sum(stored) AS stored_spans,
     sum(greatest(toInt64(highest) - toInt64(stored), 0)) AS lost,
     sum(greatest(toInt64(stored) - toInt64(highest), 0)) AS doubled,
+    sum(recent) AS recent_spans,
     toUnixTimestamp(min(first_seen)) AS first_seen_s,
     toUnixTimestamp(max(last_seen)) AS last_seen_s
 FROM
 (
     SELECT
-        toString(ServiceName) AS service, InstanceId, max(HighestSequence) AS highest, sum(Spans) AS stored,
+        toString(ServiceName) AS service, InstanceId,
+        maxIf(HighestSequence, Minute < settled) AS highest, sumIf(Spans, Minute < settled) AS stored,
+        sumIf(Spans, Minute >= settled) AS recent,
         min(FirstSeen) AS first_seen, max(LastSeen) AS last_seen
     FROM instances
     GROUP BY ServiceName, InstanceId
