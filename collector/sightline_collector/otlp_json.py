@@ -2,6 +2,7 @@
 
 It is proto3's JSON mapping with one difference: trace and span ids are hexadecimal, not base64. Enums are integers,
 64-bit integers strings or numbers, NaN and Infinity strings, null is absent, fields of later versions are ignored.
+Half a surrogate pair, which JavaScript writes where it cut a text inside a character, becomes U+FFFD, as Go reads it.
 
 Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 from google.protobuf import json_format
@@ -26,6 +28,7 @@ _REQUESTS = {
 }
 _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 _MAX_DEPTH = 200
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_protobuf(signal: str, body: bytes) -> bytes:
@@ -56,8 +59,10 @@ def _with_base64_ids(node: Any, depth: int) -> Any:
         return {
             key: _base64(key, value) if key in _IDS else _with_base64_ids(value, depth + 1)
             for key, value in node.items()
-            if value is not None
+            if value is not None and key.isascii()  # no field of OTLP has another name
         }
+    if isinstance(node, str) and not node.isascii():
+        return _LONE_SURROGATE.sub("\ufffd", node)
     return node
 
 

@@ -22,9 +22,12 @@ Invariants
    folder entry of its file.
 2. What follows the last durable record is not acknowledged. After a crash the tail of an `.open` file whose length or
    checksum does not hold is cut; what stands before it is kept, whether or not the answer had left: the client sends
-   an unanswered request again, and its digest is then found among those of the kept records.
+   an unanswered request again, and its digest is then found among those of the kept records. What a refused request
+   may have left is cut before another of its signal is taken, so that it is never found beside its second attempt.
 3. The name of a segment is never used again: it is the token by which the store recognises a segment sent twice.
-4. A closed segment is never written. It is removed only after the store said that its rows are fsynced.
+4. A closed segment is never written, and its `.seen` file is whole and durable before it has its closed name, or
+   absent. It is removed only after the store said that its rows are fsynced; a power cut that brings it back does no
+   harm (3).
 5. Damage inside a closed segment moves it to quarantine/ with the reason; the collector goes on.
 
 Start-up lists names, reads `.seen` files and re-reads only `.open` segments, so it needs no memory for the backlog.

@@ -11,6 +11,9 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+UNFINISHED = ".new"
+"""How the name of a file ends that is not whole yet."""
+
 
 class AppendFile(Protocol):
     """A file that is only appended to and cut."""
@@ -56,7 +59,10 @@ class Filesystem(Protocol):
         ...
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a whole file, in place of an old one. Its bytes survive a power cut, its entry only `sync_folder`."""
+        """Write a file that is whole from the moment it has its name, or absent; its entry survives `sync_folder`.
+
+        The end may leave another beside it, whose name ends in `UNFINISHED`.
+        """
         ...
 
     def cut(self, path: Path, size: int) -> None:
@@ -137,12 +143,19 @@ class Disk:
 
     def write(self, path: Path, data: bytes) -> None:
         """See Filesystem."""
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        new = path.with_name(path.name + UNFINISHED)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(fd, data)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            try:
+                _write_all(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            new.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise
 
     def cut(self, path: Path, size: int) -> None:
         """See Filesystem."""

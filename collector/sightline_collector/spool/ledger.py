@@ -65,9 +65,9 @@ class Ledger:
             try:
                 with self._filesystem.open(path) as file:
                     seen = file.read()
-            except FileNotFoundError:
-                continue
+                self._filesystem.remove(path)
+            except OSError:
+                continue  # What stays is let go by a later life.
             with self._lock:
                 for start in range(0, len(seen) - DIGEST_BYTES + 1, DIGEST_BYTES):
                     self._promises.pop(seen[start : start + DIGEST_BYTES], None)
-            self._filesystem.remove(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sightline_collector import otlp
 from sightline_collector.errors import BadRequest
 from sightline_collector.spool import record
-from sightline_collector.spool.filesystem import Filesystem
+from sightline_collector.spool.filesystem import UNFINISHED, Filesystem
 from sightline_collector.spool.segment import ClosedSegment, write_seen
 from sightline_store.ingest import Signal
 
@@ -20,6 +20,8 @@ def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
 
     The digests of the kept records are written to `.seen`, so that a client's second attempt is recognised.
     """
+    for path in filesystem.names(folder, UNFINISHED):
+        filesystem.remove(path)
     for path in filesystem.names(folder, ".open"):
         digests, items, end = [], 0, 0
         with filesystem.open(path) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -22,10 +23,8 @@ def new_name() -> str:
 
 def write_seen(filesystem: Filesystem, path: Path, digests: bytes) -> None:
     """Keep a segment's digests beside it. A full disk has no room for them: a start then reads the segment."""
-    try:
+    with contextlib.suppress(OSError):
         filesystem.write(path, digests)
-    except OSError:
-        filesystem.remove(path)
 
 
 @dataclass(frozen=True, order=True)

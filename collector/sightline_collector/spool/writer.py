@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import logging
 import queue
 import threading
@@ -17,7 +17,7 @@ from sightline_collector.settings import CollectorSettings
 from sightline_collector.spool import reader, record
 from sightline_collector.spool.filesystem import Disk, Filesystem
 from sightline_collector.spool.ledger import Ledger
-from sightline_collector.spool.segment import ClosedSegment, OpenSegment
+from sightline_collector.spool.segment import ClosedSegment, OpenSegment, write_seen
 from sightline_store.ingest import Signal
 
 _log = logging.getLogger("sightline.collector")
@@ -53,7 +53,7 @@ class Spool:
         self._settings = settings
         self._on_closed = on_closed
         self._filesystem = filesystem or Disk()
-        self._ledger = Ledger(_SEEN_S)
+        self._ledger = Ledger(_SEEN_S, self._filesystem)
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._open: dict[Signal, OpenSegment] = {}
         self._unclosed: list[OpenSegment] = []
@@ -62,16 +62,18 @@ class Spool:
         self._waiting_bytes = 0
         for signal in Signal:
             folder = self.folder(signal)
-            folder.mkdir(parents=True, exist_ok=True)
+            self._filesystem.make_folder(folder)
             reader.recover(folder, signal, self._filesystem)
-            for segment in reader.waiting(folder, signal):
-                self._waiting_bytes += segment.path.stat().st_size
-                self._ledger.load(reader.digests(segment))
+            waiting = reader.waiting(folder, signal, self._filesystem)
+            for segment in waiting:
+                self._waiting_bytes += self._filesystem.size(segment.path)
+                self._ledger.load(reader.digests(segment, self._filesystem))
                 on_closed(segment)
-            for seen in folder.glob("*.seen"):
-                if not any(folder.glob(f"{glob.escape(seen.stem)}.*.seg")):
-                    self._ledger.load(seen.read_bytes())
-                    self._ledger.shipped(seen)
+            for path in self._filesystem.names(folder, ".seen"):
+                if path not in {segment.seen for segment in waiting}:
+                    with self._filesystem.open(path) as file:
+                        self._ledger.load(file.read())
+                    self._ledger.shipped(path)
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
@@ -101,33 +103,42 @@ class Spool:
         """
         if self._draining:
             raise Draining("the collector is stopping")
-        digest = record.digest(payload)
+        digest = record.digest(signal, payload)
         promise, is_new = self._ledger.enter(digest)
         if is_new:
             self._queue.put(_Append(signal, payload, items, digest, promise))
         return promise, is_new
 
     def stored(self, segment: ClosedSegment) -> None:
-        """The store has fsynced the segment's rows: remove it."""
-        self._released(segment)
-        segment.path.unlink(missing_ok=True)
-        self._ledger.shipped(segment.path.with_name(f"{segment.name}.seen"))
+        """The store has fsynced the segment's rows: remove it. May be called again after an OSError."""
+        folder, size = segment.path.parent, self._filesystem.size(segment.path)
+        if segment.seen not in self._filesystem.names(folder, segment.seen.name):
+            # There was no room for the digests; they would be forgotten with the segment.
+            write_seen(self._filesystem, segment.seen, reader.digests(segment, self._filesystem))
+            self._filesystem.sync_folder(folder)
+        self._filesystem.remove(segment.path)
+        self._released(size)
+        self._ledger.shipped(segment.seen)
 
     def set_aside(self, segment: ClosedSegment, folder: str, reason: str) -> Path:
         """Move a segment to `folder` of the spool with its reason; it no longer blocks."""
         target = self._settings.spool_dir / folder / f"{segment.signal}-{segment.path.name}"
-        target.parent.mkdir(exist_ok=True)
-        self._released(segment)
-        segment.path.rename(target)
-        target.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
+        size = self._filesystem.size(segment.path)
+        self._filesystem.make_folder(target.parent)
+        with contextlib.suppress(OSError):
+            self._filesystem.write(target.with_suffix(".reason"), f"{reason}\n".encode())
+        self._filesystem.rename(segment.path, target)
+        self._released(size)
         return target
 
     def bury(self, segment: ClosedSegment, records: bytes, reason: str) -> Path:
         """Put records that ClickHouse cannot read into dead-letter/, with the reason beside them."""
         target = self._settings.spool_dir / "dead-letter" / f"{segment.signal}-{segment.name}.records"
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(records)
-        target.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
+        self._filesystem.make_folder(target.parent)
+        self._filesystem.write(target, records)
+        with contextlib.suppress(OSError):
+            self._filesystem.write(target.with_suffix(".reason"), f"{reason}\n".encode())
+        self._filesystem.sync_folder(target.parent)
         return target
 
     def close(self) -> None:
@@ -136,32 +147,36 @@ class Spool:
         self._queue.put(None)
         self._thread.join()
 
-    def _released(self, segment: ClosedSegment) -> None:
+    def _released(self, size: int) -> None:
         with self._lock:
-            self._waiting_bytes -= segment.path.stat().st_size
+            self._waiting_bytes -= size
 
     def _run(self) -> None:
-        while True:
-            group, is_last = self._next_group()
-            for signal in Signal:
-                asked = [item for item in group if item.signal is signal]
-                if asked:
-                    self._commit(signal, asked)
-            for segment in list(self._open.values()):
-                if is_last or self._is_due(segment):
-                    self._roll(segment)
-            for segment in [self._unclosed.pop() for _ in range(len(self._unclosed))]:
-                self._hand_on(segment)
-            self._ledger.sweep()
-            if is_last:
-                return
+        """The writer's thread."""
+        while self._turn(self._patience_s()):
+            pass
 
-    def _next_group(self) -> tuple[list[_Append], bool]:
+    def _turn(self, patience_s: float) -> bool:
+        """Commit what is queued, close what is due; whether there is more to come."""
+        group, is_last = self._next_group(patience_s)
+        for signal in Signal:
+            asked = [item for item in group if item.signal is signal]
+            if asked:
+                self._commit(signal, asked)
+        for segment in list(self._open.values()):
+            if is_last or self._is_due(segment):
+                self._roll(segment)
+        for segment in [self._unclosed.pop() for _ in range(len(self._unclosed))]:
+            self._hand_on(segment)
+        self._ledger.sweep()
+        return not is_last
+
+    def _next_group(self, patience_s: float) -> tuple[list[_Append], bool]:
         """All that is queued, after waiting for the first or for a segment to come of age."""
         group: list[_Append] = []
         size = 0
         try:
-            item = self._queue.get(timeout=self._patience_s())
+            item = self._queue.get(timeout=patience_s)
             while item is not None:
                 group.append(item)
                 size += len(item.payload)
@@ -206,6 +221,9 @@ class Spool:
         with self._lock:
             if self._waiting_bytes >= limit:
                 raise SpoolFull(self._waiting_bytes, limit)
+        if any(segment.is_torn and segment.signal is signal for segment in self._unclosed):
+            # A request that was refused may still be found there after a crash, beside its second attempt.
+            raise SpoolBroken("spool cannot be written: what a failed write left could not be cut yet")
         segment = self._open.get(signal)
         try:
             if segment is None:
@@ -219,7 +237,7 @@ class Spool:
             except OSError:
                 # After a failed sync the page cache says nothing about the disk: keep what was durable, use a new file.
                 del self._open[signal]
-                segment.cut(items, records)
+                segment.drop(items, records)
                 self._hand_on(segment)
                 raise
         except OSError as exc:

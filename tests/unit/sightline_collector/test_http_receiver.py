@@ -182,3 +182,30 @@ async def test_bad_json_is_400_in_json(receiver: HttpReceiver, body: bytes) -> N
     answer = await _ask(receiver, body, content_type="application/json")
     assert answer.status == 400
     assert json.loads(answer.body)["message"].startswith("body is ")
+
+
+async def test_websocket_is_closed(receiver: HttpReceiver) -> None:
+    """An upgrade is refused by us; left unanswered, the server would say 500."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    await receiver({"type": "websocket", "path": "/v1/traces", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"resourceSpans":[{"resource":"\\ud800"}]}',
+        '{"\\ud800":1,"resourceSpans":[{"\\udfff":{}}]}',
+        '{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"cut \\ud83d"}]}]}]}',
+    ],
+)
+async def test_half_a_surrogate_pair_in_json_is_no_error(receiver: HttpReceiver, text: str) -> None:
+    """JavaScript writes one where it cuts a text inside a character: it is replaced, or ignored with its field."""
+    assert (await _ask(receiver, text.encode(), content_type="application/json")).status == 200

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline_collector.spool import record
+from sightline_store.ingest import Signal
 
 payloads = st.lists(st.binary(min_size=0, max_size=300), max_size=8)
 
@@ -50,3 +51,21 @@ def test_checksum_rides_as_an_unknown_protobuf_field() -> None:
     encoded = record.encode(request.SerializeToString())
     parsed = ExportTraceServiceRequest.FromString(encoded[1:])
     assert parsed.resource_spans[0].schema_url == "here"
+
+
+def test_length_beyond_the_file_is_not_read() -> None:
+    """A torn length may name 32 GiB: they are not asked for, so that a start after a power cut needs no memory."""
+
+    class _File(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size < 1000
+            return super().read(size)
+
+    file = _File(record.encode(b"whole") + b"\xff\xff\xff\xff\x7f" + bytes(50))
+    assert [entry.payload for entry in record.read_records(file)] == [b"whole"]
+
+
+def test_same_bytes_of_two_signals_are_two_requests() -> None:
+    """A request of empty items looks alike as traces and as logs; one is no repetition of the other."""
+    assert record.digest(Signal.TRACES, b"same") != record.digest(Signal.LOGS, b"same")

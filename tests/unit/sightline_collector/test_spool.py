@@ -26,6 +26,7 @@ class _FullDisk(Disk):
     def __init__(self) -> None:
         self.refuses_write = False
         self.refuses_sync = False
+        self.refuses_truncate = False
         self.refuses_rename = 0
 
     def rename(self, old: Path, new: Path) -> None:
@@ -52,7 +53,11 @@ class _FullDisk(Disk):
                     raise OSError(5, "Input/output error")
                 inner.sync()
 
-            truncate = inner.truncate
+            def truncate(self, size: int) -> None:
+                if disk.refuses_truncate:
+                    raise OSError(5, "Input/output error")
+                inner.truncate(size)
+
             close = inner.close
 
         return _File()
@@ -204,3 +209,90 @@ def test_missing_digests_are_read_from_the_segment(tmp_path: Path) -> None:
         seen.unlink()
     with _spool(tmp_path) as (spool, _):
         assert spool.append(Signal.TRACES, b"known", 1)[1] is False
+
+
+def test_torn_segment_that_cannot_be_cut_takes_no_more(tmp_path: Path) -> None:
+    """What a refused request left in a file would be found beside its second attempt: the signal waits for the cut."""
+    disk = _FullDisk()
+    with _spool(tmp_path, disk) as (spool, closed):
+        _append(spool, b"before").result(5)
+        disk.refuses_write = disk.refuses_truncate = True
+        with pytest.raises(SpoolBroken):
+            _append(spool, b"refused").result(5)
+        disk.refuses_write = False
+        with pytest.raises(SpoolBroken, match="could not be cut"):
+            _append(spool, b"refused").result(5)
+        disk.refuses_truncate = False
+        _retried(spool, b"refused")
+    assert _payloads(closed) == [b"before", b"refused"]
+
+
+def _retried(spool: Spool, payload: bytes) -> None:
+    for _ in range(200):
+        try:
+            _append(spool, payload).result(5)
+        except SpoolBroken:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError("still refused")
+
+
+def test_rename_may_be_called_again_after_it_happened(tmp_path: Path) -> None:
+    """Where only the folder's sync failed, the second attempt finds the new name and syncs."""
+    disk = Disk()
+    (tmp_path / "new").write_bytes(b"there")
+    disk.rename(tmp_path / "old", tmp_path / "new")
+    with pytest.raises(FileNotFoundError):
+        disk.rename(tmp_path / "old", tmp_path / "absent")
+
+
+def test_file_that_cannot_be_made_durable_is_not_left_behind(tmp_path: Path) -> None:
+    """A folder that cannot be synced refuses a new segment without a file or an open descriptor for each attempt."""
+
+    class _NoFolderSync(Disk):
+        def sync_folder(self, folder: Path) -> None:
+            raise OSError(5, "Input/output error")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(OSError, match="Input/output"):
+            _NoFolderSync().create(tmp_path / "a.open")
+    assert list(tmp_path.iterdir()) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_digests_that_had_no_room_are_kept_when_the_segment_goes(tmp_path: Path) -> None:
+    """A request is recognised in the next life though its `.seen` file could not be written at first."""
+    with _spool(tmp_path) as (spool, closed):
+        _append(spool, b"known").result(5)
+    closed[0].seen.unlink()
+    with _spool(tmp_path) as (spool, closed):
+        spool.stored(closed[0])
+        assert spool.waiting_bytes == 0
+    with _spool(tmp_path) as (spool, closed):
+        assert spool.append(Signal.TRACES, b"known", 1)[1] is False
+        assert closed == []
+
+
+def test_dead_letter_is_durable_before_its_segment_goes(tmp_path: Path) -> None:
+    """Records that nobody can read are synced with their folder: their segment is removed right after."""
+    synced: list[Path] = []
+
+    class _Disk(Disk):
+        def write(self, path: Path, data: bytes) -> None:
+            super().write(path, data)
+            synced.append(path)
+
+        def sync_folder(self, folder: Path) -> None:
+            super().sync_folder(folder)
+            synced.append(folder)
+
+    with _spool(tmp_path, _Disk()) as (spool, closed):
+        _append(spool, b"poison").result(5)
+        spool._roll(spool._open[Signal.TRACES])
+        synced.clear()
+        target = spool.bury(closed[0], b"poison", "why")
+    assert target.read_bytes() == b"poison"
+    assert synced.index(target) < synced.index(target.parent, synced.index(target))
+    assert target.with_suffix(".reason").read_text() == "why\n"

@@ -1,0 +1,500 @@
+"""The spool on a disk that loses power: what was acknowledged is stored once, at whichever operation the end comes."""
+
+from __future__ import annotations
+
+import errno
+import io
+import random
+from collections import Counter, deque
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sightline_collector.errors import NotNow
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.spool import record
+from sightline_collector.spool.filesystem import UNFINISHED
+from sightline_collector.spool.segment import ClosedSegment, new_name
+from sightline_collector.spool.writer import Spool
+from sightline_store.ingest import Signal
+
+_FOLDER = Path("/spool")
+_SETTINGS = CollectorSettings(
+    spool_dir=_FOLDER, segment_max_bytes=4096, segment_max_age_s=1e6, spool_max_bytes=64 * 1024
+)
+_NAME_CHARS = len(new_name())
+Request = tuple[Signal, bytes]
+
+
+class _EndOfLife(BaseException):
+    """The process is no more. Not an Exception: nothing may handle it."""
+
+
+class _Inode:
+    def __init__(self) -> None:
+        self.durable = b""
+        self.current = bytearray()
+        self.lost_from: int | None = None
+        """After a failed sync the kernel takes what it could not write for written: another sync does not help."""
+
+    def sync(self) -> None:
+        self.durable = bytes(self.current if self.lost_from is None else self.current[: self.lost_from])
+
+    def lose_power(self, chance: random.Random) -> None:
+        if self.current.startswith(self.durable):
+            tail = bytes(self.current[len(self.durable) :])
+            kept = self.durable + tail[: chance.randint(0, len(tail))]
+            if tail and chance.random() < 0.5:
+                size = chance.randint(1, 200)
+                kept += chance.choice([bytes(size), chance.randbytes(size), b"\xff" * size])
+        else:
+            kept = chance.choice([self.durable, bytes(self.current)])
+        self.durable, self.current = kept, bytearray(kept)
+
+
+class SimulatedDisk:
+    """A Filesystem in memory that remembers what a power cut leaves.
+
+    Entries of a folder that are not synced survive in the order in which they were made, up to a random one.
+    """
+
+    def __init__(self) -> None:
+        self.chance = random.Random(0)
+        self.ends_after: int | None = None
+        self.faults: deque[tuple[int, int]] = deque()
+        self._files: dict[Path, _Inode] = {}
+        self._durable: dict[Path, _Inode] = {}
+        self._unsynced: dict[Path, list[tuple[Path | None, Path | None, _Inode]]] = {}
+        self._folders: set[Path] = set()
+
+    def step(self) -> None:
+        """The end may come here."""
+        if self.ends_after is not None:
+            self.ends_after -= 1
+            if self.ends_after <= 0:
+                self.ends_after = None
+                raise _EndOfLife
+
+    def refuse(self) -> None:
+        """A fault may come here; the first in line says after how many operations."""
+        if self.faults:
+            after, number = self.faults[0]
+            if after > 0:
+                self.faults[0] = (after - 1, number)
+            else:
+                self.faults.popleft()
+                raise OSError(number, "simulated")
+
+    def lose_power(self) -> None:
+        """Only what was synced is sure to be there."""
+        for moves in self._unsynced.values():
+            for old, new, inode in moves[: self.chance.randint(0, len(moves))]:
+                _move(self._durable, old, new, inode)
+        self._files = dict(self._durable)
+        for inode in {id(inode): inode for inode in self._files.values()}.values():
+            inode.lose_power(self.chance)
+        self.end_process()
+        self._unsynced.clear()
+
+    def end_process(self) -> None:
+        """Kill -9: the page cache is whole."""
+        self.faults.clear()
+        self.ends_after = None
+        for inode in self._files.values():
+            inode.lost_from = None
+
+    def make_folder(self, path: Path) -> None:
+        """See Filesystem."""
+        self.step()
+        self._folders.add(path)
+
+    def names(self, folder: Path, suffix: str) -> list[Path]:
+        """See Filesystem."""
+        return sorted(path for path in self._files if path.parent == folder and path.name.endswith(suffix))
+
+    def size(self, path: Path) -> int:
+        """See Filesystem."""
+        return len(self._inode(path).current)
+
+    def open(self, path: Path) -> BinaryIO:
+        """See Filesystem."""
+        return io.BytesIO(bytes(self._inode(path).current))
+
+    def create(self, path: Path) -> _File:
+        """See Filesystem."""
+        self.step()
+        assert path.parent in self._folders
+        assert path not in self._files
+        self.refuse()
+        inode = _Inode()
+        self._enter(None, path, inode)
+        try:
+            self.sync_folder(path.parent)
+        except OSError:
+            self._enter(path, None, inode)
+            raise
+        return _File(self, inode)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """See Filesystem."""
+        self.step()
+        self.refuse()
+        new, inode = path.with_name(path.name + UNFINISHED), _Inode()
+        self._enter(None, new, inode)
+        file = _File(self, inode)
+        try:
+            file.write(data)
+            file.sync()
+        except OSError:
+            self._enter(new, None, inode)
+            raise
+        self._enter(new, path, inode)
+        self.step()
+
+    def cut(self, path: Path, size: int) -> None:
+        """See Filesystem."""
+        file = _File(self, self._inode(path))
+        file.truncate(size)
+        file.sync()
+
+    def rename(self, old: Path, new: Path) -> None:
+        """See Filesystem."""
+        self.step()
+        self.refuse()
+        if old in self._files:
+            self._enter(old, new, self._files[old])
+        elif new not in self._files:
+            raise FileNotFoundError(old)
+        self.sync_folder(new.parent)
+
+    def remove(self, path: Path) -> None:
+        """See Filesystem."""
+        self.step()
+        self.refuse()
+        if path in self._files:
+            self._enter(path, None, self._files[path])
+
+    def sync_folder(self, folder: Path) -> None:
+        """See Filesystem."""
+        self.step()
+        self.refuse()
+        for old, new, inode in self._unsynced.pop(folder, []):
+            _move(self._durable, old, new, inode)
+        self.step()
+
+    def _inode(self, path: Path) -> _Inode:
+        if path not in self._files:
+            raise FileNotFoundError(path)
+        return self._files[path]
+
+    def _enter(self, old: Path | None, new: Path | None, inode: _Inode) -> None:
+        _move(self._files, old, new, inode)
+        folder = (new or old or _FOLDER).parent
+        self._unsynced.setdefault(folder, []).append((old, new, inode))
+
+
+def _move(entries: dict[Path, _Inode], old: Path | None, new: Path | None, inode: _Inode) -> None:
+    if old is not None:
+        entries.pop(old, None)
+    if new is not None:
+        entries[new] = inode
+
+
+class _File:
+    def __init__(self, disk: SimulatedDisk, inode: _Inode) -> None:
+        self._disk, self._inode, self._is_closed = disk, inode, False
+
+    def write(self, data: bytes) -> None:
+        self._disk.step()
+        assert not self._is_closed
+        first = self._disk.chance.randint(0, len(data))
+        self._inode.current += data[:first]
+        self._disk.step()
+        self._disk.refuse()
+        self._inode.current += data[first:]
+
+    def sync(self) -> None:
+        self._disk.step()
+        assert not self._is_closed
+        try:
+            self._disk.refuse()
+        except OSError:
+            self._inode.lost_from = min(len(self._inode.durable), len(self._inode.current))
+            raise
+        self._inode.sync()
+        self._disk.step()
+
+    def truncate(self, size: int) -> None:
+        self._disk.step()
+        self._disk.refuse()
+        del self._inode.current[size:]
+        if self._inode.lost_from is not None and size <= self._inode.lost_from:
+            self._inode.lost_from = None
+
+    def close(self) -> None:
+        assert not self._is_closed
+        self._is_closed = True
+        self._disk.refuse()
+
+
+class _Spool(Spool):
+    """Turns when it is told to, not by a thread."""
+
+    def _run(self) -> None:
+        pass
+
+    def turn(self) -> None:
+        self._turn(0.0)
+
+    def roll(self) -> None:
+        for segment in list(self._open.values()):
+            self._roll(segment)
+
+
+_ENDS = st.none() | st.integers(1, 12)
+_UP = precondition(lambda self: self.spool is not None)
+
+
+class PowerCuts(RuleBasedStateMachine):
+    """Clients, a collector that ends at any operation, and a store that knows tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.disk = SimulatedDisk()
+        self.spool: _Spool | None = None
+        self.closed: deque[ClosedSegment] = deque()
+        self.waiting: list[tuple[Request, Future[None]]] = []
+        self.acknowledged: set[Request] = set()
+        self.unanswered: list[Request] = []
+        self.stored: dict[str, list[Request]] = {}
+        self.made = 0
+
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        """A first start on an empty disk."""
+        self.disk.chance = random.Random(seed)
+        self._act(None, True, self._start)
+
+    @precondition(lambda self: self.spool is None)
+    @rule(ends=_ENDS, power=st.booleans())
+    def start(self, ends: int | None, power: bool) -> None:
+        """The next life recovers; it may end meanwhile."""
+        self._act(ends, power, self._start)
+
+    @_UP
+    @rule(signal=st.sampled_from([Signal.TRACES, Signal.LOGS]), size=st.integers(0, 3000), twice=st.booleans())
+    def append(self, signal: Signal, size: int, twice: bool) -> None:
+        """A client sends, perhaps the same bytes as another signal's too: they are other requests."""
+        self.made += 1
+        body = ExportTraceServiceRequest()
+        scope = body.resource_spans.add().scope_spans.add()
+        scope.scope.name = f"{self.made}{'x' * size}"
+        scope.spans.add()
+        payload = body.SerializeToString()
+        self._send((signal, payload))
+        if twice:
+            self._send((Signal.LOGS if signal is Signal.TRACES else Signal.TRACES, payload))
+
+    @_UP
+    @rule(chance=st.randoms(use_true_random=False))
+    def send_again(self, chance: random.Random) -> None:
+        """A client that got no answer, or whose answer was lost, sends the same bytes again."""
+        known = [*sorted(self.acknowledged), *self.unanswered]
+        if known:
+            self._send(chance.choice(known))
+
+    @_UP
+    @rule(ends=_ENDS, power=st.booleans(), fault=st.none() | st.tuples(st.integers(0, 3), st.integers(1, 3)))
+    def commit(self, ends: int | None, power: bool, fault: tuple[int, int] | None) -> None:
+        """What is queued is written and synced; the disk may refuse that, and refuse to cut what it left too."""
+        assert self.spool is not None
+        if fault:
+            self.break_disk(*fault, errno.EIO)
+        self._act(ends, power, self.spool.turn)
+
+    @_UP
+    @rule(ends=_ENDS, power=st.booleans())
+    def roll(self, ends: int | None, power: bool) -> None:
+        """The open segments come of age."""
+        assert self.spool is not None
+        self._act(ends, power, self.spool.roll)
+
+    @_UP
+    @rule(ends=_ENDS, power=st.booleans())
+    def ship(self, ends: int | None, power: bool) -> None:
+        """The oldest segment goes to the store; the end may come before the spool knows."""
+        if self.closed:
+            self._act(ends, power, self._ship)
+
+    @_UP
+    @rule(power=st.booleans())
+    def end(self, power: bool) -> None:
+        """Kill -9 or a power cut between two operations."""
+        self._end(power)
+
+    @rule(after=st.integers(0, 8), count=st.integers(1, 5), number=st.sampled_from([errno.ENOSPC, errno.EIO]))
+    def breaks(self, after: int, count: int, number: int) -> None:
+        """The disk is about to refuse."""
+        self.break_disk(after, count, number)
+
+    def break_disk(self, after: int, count: int, number: int) -> None:
+        """Some of the next writes, cuts, syncs, renames and removals fail."""
+        self.disk.faults.extend([(after, number)] + [(0, number)] * (count - 1))
+
+    @invariant()
+    def every_acknowledged_request_is_there_once(self) -> None:
+        """In the store, or in the files that lead there."""
+        if self.spool is None:
+            return
+        found = Counter(request for requests in self.stored.values() for request in requests)
+        for signal in Signal:
+            for suffix in (".seg", ".open"):
+                for path in self.disk.names(_FOLDER / signal, suffix):
+                    if path.name[:_NAME_CHARS] not in self.stored:
+                        found.update(self._requests(signal, path))
+        assert [request for request in self.acknowledged if found[request] != 1] == []
+        assert [request for request, count in found.items() if count > 1] == []
+
+    def teardown(self) -> None:
+        """At the end the disk is well again: all clients get their answer, all reaches the store, nothing stays."""
+        self.disk.end_process()
+        while self.spool is None:
+            self._act(None, False, self._start)
+        for _ in range(50):
+            again, self.unanswered = self.unanswered, []
+            for request in again:
+                self._send(request)
+            self._act(None, False, self.spool.turn)
+            self._act(None, False, self.spool.roll)
+            while self.closed:
+                self._ship()
+            if not self.unanswered and not self.waiting:
+                break
+        self._act(None, False, self.spool.turn)
+        while self.closed:
+            self._ship()
+        found = Counter(request for requests in self.stored.values() for request in requests)
+        assert self.unanswered == []
+        assert found == Counter(self.acknowledged)
+        assert self.spool.waiting_bytes == 0
+        left = [path for signal in Signal for path in self.disk.names(_FOLDER / signal, "")]
+        assert {path.suffix for path in left} <= {".seen"}
+
+    def _start(self) -> None:
+        self.closed.clear()
+        self.spool = _Spool(_SETTINGS, self.closed.append, self.disk)
+
+    def _send(self, request: Request) -> None:
+        assert self.spool is not None
+        promise, _ = self.spool.append(*request, 1)
+        self.waiting.append((request, promise))
+        self._answer()
+
+    def _ship(self) -> None:
+        assert self.spool is not None
+        segment = self.closed[0]
+        requests = self._requests(segment.signal, segment.path)
+        assert segment.items == len(requests)
+        assert self.stored.setdefault(segment.name, requests) == requests
+        self.disk.step()
+        self.spool.stored(segment)
+        self.closed.popleft()
+
+    def _requests(self, signal: Signal, path: Path) -> list[Request]:
+        with self.disk.open(path) as file:
+            entries = list(record.read_records(file))
+        if path.suffix == ".seg":
+            assert entries[-1].end == self.disk.size(path)
+        return [(signal, entry.payload) for entry in entries]
+
+    def _act(self, ends: int | None, power: bool, action: Any) -> None:
+        self.disk.ends_after = ends
+        try:
+            action()
+        except _EndOfLife:
+            self._end(power)
+        except OSError:
+            pass  # The shipper tries again; a start that fails is tried again by who started it.
+        finally:
+            self.disk.ends_after = None
+        self._answer()
+
+    def _end(self, power: bool) -> None:
+        self._answer()
+        self.unanswered += [request for request, _ in self.waiting if request not in self.acknowledged]
+        self.waiting.clear()
+        self.spool = None
+        if power:
+            self.disk.lose_power()
+        else:
+            self.disk.end_process()
+
+    def _answer(self) -> None:
+        """Tell the clients whose promises are kept or broken."""
+        for request, promise in list(self.waiting):
+            if not promise.done():
+                continue
+            self.waiting.remove((request, promise))
+            error = promise.exception()
+            if error is None:
+                self.acknowledged.add(request)
+            else:
+                assert isinstance(error, NotNow)
+                self.unanswered.append(request)
+        self.unanswered = [request for request in dict.fromkeys(self.unanswered) if request not in self.acknowledged]
+
+
+TestPowerCuts = PowerCuts.TestCase
+TestPowerCuts.settings = settings(
+    max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.mark.parametrize("power", [False, True])
+@pytest.mark.parametrize("ends", range(1, 25))
+def test_what_a_refused_request_left_is_not_found_beside_its_second_attempt(ends: int, power: bool) -> None:
+    """A sync fails, the cut after it too, the client sends again: the end may come at each operation of that."""
+    life = PowerCuts()
+    life.begin(seed=ends)
+    life.append(Signal.TRACES, 10, twice=False)
+    life.commit(None, power, None)
+    life.append(Signal.TRACES, 20, twice=False)
+    life.commit(None, power, (1, 3))
+    (refused,) = life.unanswered
+    life._send(refused)
+    life.commit(ends, power, None)
+    if life.spool is not None:
+        life.end(power)
+    life.start(None, power)
+    life.every_acknowledged_request_is_there_once()
+    life._send(refused)
+    life.commit(None, power, None)
+    life.every_acknowledged_request_is_there_once()
+    life.teardown()
+
+
+@pytest.mark.parametrize("power", [False, True])
+@pytest.mark.parametrize("ends", range(1, 25))
+def test_digests_without_room_are_not_forgotten_with_their_segment(ends: int, power: bool) -> None:
+    """The `.seen` file is refused, the segment is shipped, and a client whose answer was lost sends again."""
+    life = PowerCuts()
+    life.begin(seed=ends)
+    life.append(Signal.TRACES, 10, twice=False)
+    life.commit(None, power, None)
+    life.break_disk(1, 1, errno.ENOSPC)
+    life.roll(None, power)
+    life.ship(ends, power)
+    if life.spool is not None:
+        life.end(power)
+    life.start(None, power)
+    for request in life.acknowledged:
+        life._send(request)
+    life.commit(None, power, None)
+    life.every_acknowledged_request_is_there_once()
+    life.teardown()
