@@ -32,11 +32,13 @@ def encode(payload: bytes) -> bytes:
 
 
 def digest(signal: Signal, payload: bytes) -> bytes:
-    """What a request is recognised by when it comes again: 16 bytes of BLAKE2b.
+    """What a request is recognised by when it comes again: 16 bytes of SHA-256.
 
     The same bytes can be requests of two signals.
     """
-    return hashlib.blake2b(payload, digest_size=DIGEST_BYTES, person=signal.encode()).digest()
+    hashed = hashlib.sha256(signal.encode())  # processors compute it themselves: half the time of BLAKE2b
+    hashed.update(payload)
+    return hashed.digest()[:DIGEST_BYTES]
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:
