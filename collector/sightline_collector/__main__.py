@@ -93,7 +93,7 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
         client = Client(store)
         metrics = SelfMetrics(settings.metrics_interval_s)
         counts = Counts(metrics.meter)
-        shipper = Shipper(client, counts)
+        shipper = Shipper(client, counts, settings.sampling)
         spool = Spool(settings, shipper.take)
         counts.observe(lambda: spool.waiting_bytes)
         metrics.send_to(lambda request: _spool_own(request, spool, counts))

@@ -105,7 +105,7 @@ def _spool(settings: CollectorSettings) -> tuple[str, str]:  # noqa: PLR0911  (o
         return found, f"the disk of {folder} is nearly full: free some, or set SIGHTLINE_COLLECTOR_SPOOL_DIR"
     if size >= settings.spool_max_bytes:
         return found, "the spool is full and requests are answered 503: see the store, or raise its limit"
-    if oldest_s > 60:
+    if oldest_s > 60 + (settings.sampling.window_s if settings.sampling.is_on else 0):
         return found, f"the oldest segment waits for {oldest_s:.0f} s: the store is away or too slow"
     return found, ""
 
@@ -161,14 +161,16 @@ def _round_trip(settings: CollectorSettings, client: Client) -> tuple[str, str]:
     except urllib.error.HTTPError as exc:
         with exc:
             return f"the collector answered {exc.code}", "its log says why"
-    while time.monotonic() - began < _ARRIVAL_S:
-        sql = "SELECT count() AS n FROM otel_traces WHERE TraceId = {id:String}"
+    patience_s = _ARRIVAL_S + (settings.sampling.window_s if settings.sampling.is_on else 0)
+    while time.monotonic() - began < patience_s:
+        # Where its row is sampled out, its trace is still listed.
+        sql = "SELECT count() AS n FROM otel_traces_trace_id_ts WHERE TraceId = {id:String}"
         if client.query_rows(sql, {"id": trace_id.hex()})[0]["n"]:
             arrived_s = time.monotonic() - began
             return f"acknowledged after {acknowledged_s * 1e3:.0f} ms, queryable after {arrived_s:.1f} s", ""
         time.sleep(0.1)
     return (
-        f"acknowledged, and not queryable after {_ARRIVAL_S:.0f} s",
+        f"acknowledged, and not queryable after {patience_s:.0f} s",
         "the collector may write to another store or database: compare SIGHTLINE_STORE_URL and _DATABASE of both",
     )
 

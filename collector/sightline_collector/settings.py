@@ -12,6 +12,7 @@ from pathlib import Path
 _MASKS = frozenset({"email", "phone", "card", "iban", "ip", "token"})
 _MIN_HASH_KEY_CHARS = 16
 _MIN_WINDOW_CHARS = 1024
+_MAX_SAMPLE_WINDOW_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,53 @@ class RedactionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SamplingSettings:
+    """Which traces keep their raw rows in `otel_traces`; all by default. The typed tables see every span.
+
+    Traces with an error or a slow span are kept whole; of the others a share, chosen by a hash of the trace id.
+    """
+
+    share: float = 1.0
+    """SIGHTLINE_COLLECTOR_SAMPLE_SHARE: share of the traces without error or slow span to keep, 0 to 1; 1 turns
+    sampling off. Default: 1."""
+    slow_s: float = 5.0
+    """SIGHTLINE_COLLECTOR_SAMPLE_SLOW_S: seconds that make a span, and its whole trace, slow. Default: 5."""
+    window_s: float = 10.0
+    """SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S: seconds that a segment waits for the rest of its traces, 0 to 600; rows come
+    so much later and wait in the spool. Default: 10."""
+    salt: str = "sightline"
+    """SIGHTLINE_COLLECTOR_SAMPLE_SALT: goes into the hash; collectors of one system need the same. Default:
+    sightline."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the variable."""
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"SIGHTLINE_COLLECTOR_SAMPLE_SHARE is {self.share:g}; needs 0 to 1")
+        if self.slow_s <= 0:
+            raise ValueError(f"SIGHTLINE_COLLECTOR_SAMPLE_SLOW_S is {self.slow_s:g}; needs more than 0")
+        if not 0 <= self.window_s <= _MAX_SAMPLE_WINDOW_S:
+            raise ValueError(
+                f"SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S is {self.window_s:g}; needs 0 to {_MAX_SAMPLE_WINDOW_S:g}"
+            )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is sampled out at all."""
+        return self.share < 1
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> SamplingSettings:
+        """Read the variables named above; what is absent keeps its default."""
+        read = _Reader(env)
+        return cls(
+            share=read.number("SAMPLE_SHARE", cls.share),
+            slow_s=read.number("SAMPLE_SLOW_S", cls.slow_s),
+            window_s=read.number("SAMPLE_WINDOW_S", cls.window_s),
+            salt=read.text("SAMPLE_SALT") or cls.salt,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class CollectorSettings:
     """How the collector listens, whom it lets in, how it spools and ships."""
 
@@ -114,6 +162,8 @@ class CollectorSettings:
     """SIGHTLINE_COLLECTOR_PRICES_INTERVAL_S: seconds between look-ups of new models' prices; 0 never. Default: 30."""
     redaction: RedactionSettings = field(default_factory=RedactionSettings)
     """What is taken out of requests before anything is written."""
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    """Which traces keep their raw rows."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""
@@ -189,6 +239,7 @@ class CollectorSettings:
             metrics_interval_s=read.number("METRICS_INTERVAL_S", cls.metrics_interval_s),
             prices_interval_s=read.number("PRICES_INTERVAL_S", cls.prices_interval_s),
             redaction=RedactionSettings.from_env(env),
+            sampling=SamplingSettings.from_env(env),
         )
 
 

@@ -3,37 +3,57 @@
 A segment is one block, so a request that ClickHouse cannot read fails the INSERT before anything is written. Such a
 segment is checked against a table without views; the requests that fail alone go to dead-letter/, the others become a
 segment of their own with a new name. Any other failure is tried again, with the same name, until it succeeds.
+
+A segment whose traces are sampled is noted when it comes and shipped when its window is over: all that came by then is
+noted before it, since work is done in the order in which it is due. Its verdict is on disk before it is sent.
 """
 
 from __future__ import annotations
 
+import heapq
 import io
+import itertools
 import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from sightline_collector import backoff
-from sightline_collector.spool import reader, record
-from sightline_collector.spool.segment import ClosedSegment
+from sightline_collector.settings import SamplingSettings
+from sightline_collector.spool import reader, record, verdict
+from sightline_collector.spool.segment import ClosedSegment, name_before
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
-from sightline_store import ingest, schema
+from sightline_store import ingest, sampling, schema
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError
 
 _log = logging.getLogger("sightline.collector")
+_LOOK_BACK_S = 600.0  # an error so long ago still keeps what comes late of its trace
+
+
+@dataclass(frozen=True, order=True)
+class _Task:
+    """What is to be done with a segment, and when on the monotonic clock."""
+
+    due_s: float
+    number: int
+    segment: ClosedSegment = field(compare=False)
+    is_note: bool = field(compare=False, default=False)
 
 
 class Shipper:
     """Ships what the spool closes. One thread of its own, started by `start`."""
 
-    def __init__(self, client: Client, counts: Counts) -> None:
+    def __init__(self, client: Client, counts: Counts, sampling_settings: SamplingSettings | None = None) -> None:
         self._client = client
         self._counts = counts
-        self._line: deque[tuple[ClosedSegment, float]] = deque()
+        self._sampling = sampling_settings or SamplingSettings()
+        self._rule = sampling.Rule(share=self._sampling.share, slow_s=self._sampling.slow_s, salt=self._sampling.salt)
+        self._line: list[_Task] = []
+        self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._stopping = False
         self._chance = random.Random()  # noqa: S311  (spreads retries)
@@ -43,8 +63,12 @@ class Shipper:
     def take(self, segment: ClosedSegment) -> None:
         """Put a segment at the end of the line. Any thread."""
         with self._changed:
-            self._line.append((segment, time.monotonic()))
-            self._counts.oldest_waiting(self._line[0][1])
+            now_s = time.monotonic()
+            if segment.is_sampled and self._sampling.is_on:
+                heapq.heappush(self._line, _Task(now_s, next(self._numbers), segment, is_note=True))
+                now_s += self._sampling.window_s
+            heapq.heappush(self._line, _Task(now_s, next(self._numbers), segment))
+            self._counts.oldest_waiting(self._line[0].due_s)
             self._changed.notify_all()
 
     def start(self, spool: Spool) -> None:
@@ -53,10 +77,10 @@ class Shipper:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Stop after the line is empty, or after `timeout_s`; the rest stays in the spool for the next start."""
+        """Stop when nothing in the line is due before `timeout_s` is over; the rest stays for the next start."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            self._changed.wait_for(lambda: not self._line, timeout=timeout_s)
+            self._changed.wait_for(lambda: not self._line or self._line[0].due_s > deadline, timeout=timeout_s)
             self._stopping = True
             self._changed.notify_all()
         if self._thread is not None:
@@ -66,14 +90,15 @@ class Shipper:
         attempt = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._line or self._stopping or not self._has_schema)
+                while not (self._stopping or self._is_due() or not self._has_schema):
+                    self._changed.wait(self._line[0].due_s - time.monotonic() if self._line else None)
                 if self._stopping:
                     return
-                segment = self._line[0][0] if self._line else None
+                task = self._line[0] if self._is_due() else None
             try:
                 self._prepare()
-                if segment is not None:
-                    self._ship(spool, segment)
+                if task is not None:
+                    self._do(spool, task)
             except (StoreError, OSError) as exc:
                 attempt += 1
                 delay_s = backoff.delay_s(attempt, self._chance)
@@ -86,10 +111,20 @@ class Shipper:
                 _log.info("the store takes segments again")
             attempt = 0
             with self._changed:
-                if segment is not None:
-                    self._line.popleft()
-                self._counts.oldest_waiting(self._line[0][1] if self._line else None)
+                if task is not None:
+                    # A task that came meanwhile is due later, so this one is still the first.
+                    heapq.heappop(self._line)
+                self._counts.oldest_waiting(self._line[0].due_s if self._line else None)
                 self._changed.notify_all()
+
+    def _is_due(self) -> bool:
+        return bool(self._line) and self._line[0].due_s <= time.monotonic()
+
+    def _do(self, spool: Spool, task: _Task) -> None:
+        if task.is_note:
+            self._note(task.segment)
+        else:
+            self._ship(spool, task.segment)
 
     def _prepare(self) -> None:
         """Make the tables before the first segment, so that pages find them empty rather than absent."""
@@ -103,17 +138,54 @@ class Shipper:
         if damaged is not None:
             self._quarantine(spool, segment, damaged)
             return
-        began_s = time.monotonic()
-        with segment.path.open("rb") as file:
-            try:
-                ingest.insert_segment(self._client, segment.signal, file, segment.name)
-            except QueryFailed as exc:
-                if self._is_readable(segment, segment.path.read_bytes()):
-                    raise
-                self._set_poison_aside(spool, segment, exc)
-                return
-        self._counts.stored(segment.signal, segment.items, time.monotonic() - began_s)
+        began_s, sampled_out = time.monotonic(), 0
+        try:
+            if segment.is_sampled:
+                sampled_out = self._insert_sampled(segment)
+            else:
+                with segment.path.open("rb") as file:
+                    ingest.insert_segment(self._client, segment.signal, file, segment.name)
+        except QueryFailed as exc:
+            if self._is_readable(segment, segment.path.read_bytes()):
+                raise
+            self._set_poison_aside(spool, segment, exc)
+            return
+        self._counts.stored(segment.signal, segment.items - sampled_out, time.monotonic() - began_s)
         spool.stored(segment)
+        if segment.is_sampled:
+            self._counts.sampled_out(sampled_out)
+            verdict.sweep(segment.path.parent)
+
+    def _note(self, segment: ClosedSegment) -> None:
+        """Note which traces a segment holds. One that cannot be read is left to be found when it is shipped."""
+        message = sampling.note_message(segment.name, self._rule)
+        try:
+            with verdict.followed(segment, message) as body:
+                ingest.note_traces(self._client, body)
+        except QueryFailed:
+            if reader.damage(segment) is None and self._is_readable(segment, segment.path.read_bytes()):
+                raise
+
+    def _insert_sampled(self, segment: ClosedSegment) -> int:
+        """Insert by the verdict on disk, after putting it there; how many spans it samples out."""
+        decided = verdict.read(segment)
+        if decided is None:
+            decided = self._decide(segment)
+            verdict.write(segment, decided)
+        with verdict.followed(segment, decided.message) as body:
+            ingest.insert_sampled_traces(self._client, body, segment.name)
+        return decided.sampled_out
+
+    def _decide(self, segment: ClosedSegment) -> sampling.Verdict:
+        if not self._sampling.is_on:  # It was when the segment was opened.
+            return sampling.keep_all()
+        since = name_before(segment.name, _LOOK_BACK_S + self._sampling.window_s)
+        decided = sampling.decide(self._client, segment.name, since, self._rule)
+        if decided is None:  # It was noted so long ago that the notes are gone.
+            with verdict.followed(segment, sampling.note_message(segment.name, self._rule)) as body:
+                ingest.note_traces(self._client, body)
+            decided = sampling.decide(self._client, segment.name, since, self._rule)
+        return decided or sampling.keep_all()
 
     def _quarantine(self, spool: Spool, segment: ClosedSegment, damaged: tuple[int, str]) -> None:
         """Save the records before the damage, then set the file aside whole."""

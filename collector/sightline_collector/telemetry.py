@@ -18,6 +18,7 @@ from sightline_store.ingest import Signal
 
 _ITEMS = {Signal.TRACES: "spans", Signal.METRICS: "points", Signal.LOGS: "logs"}
 _ALWAYS_TOLD = ("received", "repeated", "stored", "set_aside")
+_FATES = (*_ALWAYS_TOLD, "sampled_out")
 
 
 class Counts:
@@ -32,7 +33,7 @@ class Counts:
         items = "{item}"
         self._items = {
             fate: meter.create_counter(f"sightline.collector.items.{fate}", items, f"Spans, points and logs {fate}")
-            for fate in _ALWAYS_TOLD
+            for fate in _FATES
         }
         self._bytes = meter.create_counter("sightline.collector.received.size", "By", "Bytes of requests accepted")
         self._rejected = meter.create_counter(
@@ -56,7 +57,9 @@ class Counts:
             yield Observation(self._lag_s())
 
         self._meter.create_observable_gauge("sightline.collector.spool.size", [size], "By", "Bytes that wait")
-        self._meter.create_observable_gauge("sightline.collector.lag", [lag], "s", "Age of the oldest waiting segment")
+        self._meter.create_observable_gauge(
+            "sightline.collector.lag", [lag], "s", "Since when the first in line is due"
+        )
 
     def received(self, signal: Signal, items: int, size_bytes: int, *, is_new: bool) -> None:
         """A request was answered with success; a repeated one is counted apart."""
@@ -75,6 +78,10 @@ class Counts:
         self._add("stored", signal, items)
         self._insert_s.record(seconds, {"signal": signal.value})
 
+    def sampled_out(self, items: int) -> None:
+        """Spans of a stored segment whose rows were not kept; the typed tables have them."""
+        self._add("sampled_out", Signal.TRACES, items)
+
     def set_aside(self, signal: Signal, items: int) -> None:
         """A segment went to quarantine or dead-letter."""
         self._add("set_aside", signal, items)
@@ -84,7 +91,7 @@ class Counts:
         self._sync_s.record(seconds)
 
     def oldest_waiting(self, since_monotonic_s: float | None) -> None:
-        """Since when the segment at the head of the line has waited; None where none waits."""
+        """Since when the segment at the head of the line could have been shipped; None where none waits."""
         self._oldest_waiting_s = since_monotonic_s
 
     def as_dict(self, spooled_bytes: int) -> dict[str, Any]:
@@ -93,13 +100,13 @@ class Counts:
             counts = {
                 f"{fate}_{item}": self._counter[f"{fate}_{item}"] for fate in _ALWAYS_TOLD for item in _ITEMS.values()
             }
-            counts["rejected_requests"] = 0
+            counts |= {"sampled_out_spans": 0, "rejected_requests": 0}
             counts |= self._counter
         return {**counts, "spooled_bytes": spooled_bytes, "lag_s": round(self._lag_s(), 3)}
 
     def _lag_s(self) -> float:
         since = self._oldest_waiting_s
-        return time.monotonic() - since if since is not None else 0.0
+        return max(0.0, time.monotonic() - since) if since is not None else 0.0
 
     def _add(self, fate: str, signal: Signal, items: int) -> None:
         with self._lock:

@@ -27,13 +27,14 @@ class Signal(StrEnum):
 
 
 _MESSAGES = {Signal.TRACES: "TraceRequest", Signal.METRICS: "MetricsRequest", Signal.LOGS: "LogsRequest"}
+_SAMPLED = ("SampledTraceRequest", "otlp_sampled.proto")
 _BLOCK_ROWS = 1_000_000  # more requests than any segment holds
 
 
 @cache
-def _proto() -> str:
-    text = resources.files("sightline_store.sql").joinpath("otlp.proto").read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if line and not line.startswith("//"))
+def _proto(*names: str) -> str:
+    texts = [resources.files("sightline_store.sql").joinpath(name).read_text(encoding="utf-8") for name in names]
+    return "\n".join(line for text in texts for line in text.splitlines() if line and not line.startswith("//"))
 
 
 def insert_segment(client: Client, signal: Signal, payload: bytes | BinaryIO, token: str) -> None:
@@ -55,14 +56,31 @@ def insert_segment(client: Client, signal: Signal, payload: bytes | BinaryIO, to
         f"otlp_{signal}",
         payload,
         "Protobuf",
-        {
-            **_format(signal),
-            "insert_deduplication_token": token,
-            "insert_deduplicate": 1,
-            "deduplicate_blocks_in_dependent_materialized_views": 1,
-            "max_partitions_per_insert_block": 0,  # spans that come late may lie on any number of days
-        },
+        {**_format(_MESSAGES[signal]), **_once(token)},
     )
+
+
+def note_traces(client: Client, payload: bytes | BinaryIO) -> None:
+    """Note which traces a segment holds spans of, and which of them are to be kept whole. Only that is read.
+
+    Args:
+        client: where to.
+        payload: the segment, and behind it a record that `sampling.note_message` made.
+
+    Raises:
+        StoreUnavailable: try again.
+        QueryFailed: ClickHouse cannot read these bytes.
+    """
+    client.insert_raw("otlp_traces_noted", payload, "Protobuf", {**_format(*_SAMPLED), "insert_deduplicate": 0})
+
+
+def insert_sampled_traces(client: Client, payload: bytes | BinaryIO, token: str) -> None:
+    """`insert_segment` for traces that are sampled by the verdict in the last record.
+
+    The same bytes and token add nothing again. The same token is of no use with another verdict, nor with
+    `insert_segment`: the way of a row through the views is part of what it is recognised by.
+    """
+    client.insert_raw("otlp_traces_sampled", payload, "Protobuf", {**_format(*_SAMPLED), **_once(token)})
 
 
 def check_segment(client: Client, signal: Signal, payload: bytes) -> None:
@@ -72,14 +90,23 @@ def check_segment(client: Client, signal: Signal, payload: bytes) -> None:
         StoreUnavailable: try again.
         QueryFailed: ClickHouse cannot read these bytes.
     """
-    client.insert_raw(f"otlp_{signal}_check", payload, "Protobuf", _format(signal))
+    client.insert_raw(f"otlp_{signal}_check", payload, "Protobuf", _format(_MESSAGES[signal]))
 
 
-def _format(signal: Signal) -> dict[str, str | int]:
+def _once(token: str) -> dict[str, str | int]:
+    return {
+        "insert_deduplication_token": token,
+        "insert_deduplicate": 1,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,
+        "max_partitions_per_insert_block": 0,  # spans that come late may lie on any number of days
+    }
+
+
+def _format(message: str, *further: str) -> dict[str, str | int]:
     return {
         "format_schema_source": "string",
-        "format_schema": _proto(),
-        "format_schema_message_name": _MESSAGES[signal],
+        "format_schema": _proto("otlp.proto", *further),
+        "format_schema_message_name": message,
         # Which field of an AnyValue was sent is told in its column `kind`: an empty array is no empty string.
         "input_format_protobuf_oneof_presence": 1,
         # Arrays become JSON text on the way, which Go writes with a plain "/".

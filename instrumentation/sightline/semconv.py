@@ -34,6 +34,8 @@ SIGHTLINE_VERSION: Final = "sightline.version"
 """Version of this library. [own]"""
 TENANT_STAMP: Final = "sightline.tenant"
 """Tenant of the API key that sent it, stamped by the collector over whatever came; wins over ``tenant.id``. [own]"""
+SAMPLING_WEIGHT: Final = "sightline.sampling.weight"
+"""double, on a stored span: how many spans it stands for, where the collector samples; absent means 1. [own]"""
 
 # Every span
 SPAN_SEQUENCE: Final = "sightline.span.sequence"

@@ -5,6 +5,7 @@ Files, in one folder that one collector owns (`lock` is held with flock)::
     traces/20261123T165400.123456-9f2c01ab.open          being written
     traces/20261123T165400.123456-9f2c01ab.51200.seg     closed, holds 51200 items, waits for the store
     traces/20261123T165400.123456-9f2c01ab.seen          digests of its requests, for recognising a retry
+    traces/20261123T165400.123456-9f2c01ab-s.46080.verdict   of a segment whose traces are sampled: see verdict.py
     quarantine/…                                         damaged segments, each with a .reason beside it
     dead-letter/…                                        requests that ClickHouse cannot read, likewise
 

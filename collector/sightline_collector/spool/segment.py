@@ -6,19 +6,33 @@ import contextlib
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sightline_collector.spool import record
 from sightline_collector.spool.filesystem import Filesystem
 from sightline_store.ingest import Signal
 
-_CLOSED = re.compile(r"(?P<name>[0-9T.]+-[0-9a-f]{8})\.(?P<items>\d+)\.seg")
+_CLOSED = re.compile(r"(?P<name>[0-9T.]+-[0-9a-f]{8}(?:-s)?)\.(?P<items>\d+)\.seg")
 
 
-def new_name() -> str:
-    """A name that no segment had or will have: the time, for order, and 32 random bits."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
+_TIME = "%Y%m%dT%H%M%S.%f"
+_SAMPLED = "-s"
+
+
+def new_name(*, is_sampled: bool = False) -> str:
+    """A name that no segment had or will have: the time, for order, 32 random bits, and whether it is sampled.
+
+    The name says so because a segment must take the same way into the store whenever it is sent, whatever the settings
+    are by then.
+    """
+    return f"{datetime.now(UTC):{_TIME}}-{secrets.token_hex(4)}{_SAMPLED if is_sampled else ''}"
+
+
+def name_before(name: str, seconds: float) -> str:
+    """Segments that are so much older than the one of this name have lower names than this."""
+    moment = datetime.strptime(name.partition("-")[0], _TIME).replace(tzinfo=UTC)
+    return f"{moment - timedelta(seconds=seconds):{_TIME}}"
 
 
 def write_seen(filesystem: Filesystem, path: Path, digests: bytes) -> None:
@@ -37,6 +51,11 @@ class ClosedSegment:
     path: Path
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether it waits for a verdict on its traces."""
+        return self.name.endswith(_SAMPLED)
+
+    @property
     def seen(self) -> Path:
         """The file of its requests' digests."""
         return self.path.with_name(f"{self.name}.seen")
@@ -51,7 +70,9 @@ class ClosedSegment:
 class OpenSegment:
     """The segment that takes records now. Used by the writer's thread alone."""
 
-    def __init__(self, folder: Path, signal: Signal, filesystem: Filesystem, now_s: float) -> None:
+    def __init__(
+        self, folder: Path, signal: Signal, filesystem: Filesystem, now_s: float, *, is_sampled: bool = False
+    ) -> None:
         """Create it.
 
         Args:
@@ -59,8 +80,9 @@ class OpenSegment:
             signal: what the records will hold.
             filesystem: where to.
             now_s: monotonic clock, for its age.
+            is_sampled: whether its traces are sampled on the way to the store.
         """
-        self.name = new_name()
+        self.name = new_name(is_sampled=is_sampled)
         self.signal = signal
         self.opened_s = now_s
         self.size_bytes = 0

@@ -227,7 +227,10 @@ class Spool:
         segment = self._open.get(signal)
         try:
             if segment is None:
-                segment = OpenSegment(self.folder(signal), signal, self._filesystem, time.monotonic())
+                is_sampled = signal is Signal.TRACES and self._settings.sampling.is_on
+                segment = OpenSegment(
+                    self.folder(signal), signal, self._filesystem, time.monotonic(), is_sampled=is_sampled
+                )
                 self._open[signal] = segment
             before, items, records = segment.size_bytes, segment.items, len(segment.digests)
             try:

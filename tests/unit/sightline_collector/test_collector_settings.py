@@ -25,6 +25,10 @@ def test_defaults_hold() -> None:
         ("SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES", "1"),
         ("SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S", "0"),
         ("SIGHTLINE_COLLECTOR_HOST", "0.0.0.0"),
+        ("SIGHTLINE_COLLECTOR_SAMPLE_SHARE", "10"),
+        ("SIGHTLINE_COLLECTOR_SAMPLE_SHARE", "-0.1"),
+        ("SIGHTLINE_COLLECTOR_SAMPLE_SLOW_S", "0"),
+        ("SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S", "601"),
     ],
 )
 def test_bad_values_name_the_variable(name: str, value: str) -> None:
