@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")

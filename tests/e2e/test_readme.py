@@ -1,6 +1,6 @@
 """Every command and every program in README.md is run here, or an equivalent that is named beside it.
 
-Run as they stand: the Python program and the commands of `sightline-evals`, `-store` and `-collector`. Mapped to something
+Run as they stand: the Python program, the commands of `sightline-evals`, `-store` and `-collector`. Mapped to what is
 cheaper, because the real thing installs, builds or runs for minutes:
 
 * `make ...` is checked by `make -n` with the same arguments. What the targets then start is run for real by
