@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import uvicorn
 import uvloop
 
-from sightline_collector import doctor, keys, otlp
+from sightline_collector import aside, doctor, keys, otlp
 from sightline_collector.access import Access, Sites, tls_context
 from sightline_collector.errors import CollectorError, NotNow
 from sightline_collector.receiver.http import HttpReceiver
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     commands.add_parser("serve", help="listen on SIGHTLINE_COLLECTOR_HOST:SIGHTLINE_COLLECTOR_HTTP_PORT")
     commands.add_parser("doctor", help="check collector, spool, store, schema and clock, and send a span through")
     keys.add_parser(commands)
+    aside.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("urllib3", "clickhouse_connect"):
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.exit(_doctor(settings, store))
         if args.command == "keys":
             keys.run(args, settings.keys_file)
+        elif args.command == "aside":
+            aside.run(args, settings, store)
         else:
             serve(settings, store)
     except (CollectorError, StoreError, ValueError, OSError) as exc:

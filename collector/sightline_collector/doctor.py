@@ -100,7 +100,7 @@ def _spool(settings: CollectorSettings) -> tuple[str, str]:  # noqa: PLR0911  (o
         return found, f"{folder} is not writable for this user"
     if any(aside.values()):
         names = " and ".join(f"{count} in {folder / name}" for name, count in aside.items() if count)
-        return found, f"set aside: {names}; the .reason file beside each says why"
+        return found, f"set aside: {names}; `sightline-collector aside list` says why"
     if disk.free < disk.total * _LOW_DISK_SHARE:
         return found, f"the disk of {folder} is nearly full: free some, or set SIGHTLINE_COLLECTOR_SPOOL_DIR"
     if size >= settings.spool_max_bytes:
