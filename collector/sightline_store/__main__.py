@@ -102,12 +102,12 @@ def _serve(settings: NodeSettings) -> None:
 
 def _migrate(dry_run: bool) -> None:
     client = Client(StoreSettings.from_env())
-    todo = schema.pending(client) if dry_run else schema.apply(client)
-    for migration in todo:
+    missing = schema.pending(client) if dry_run else schema.apply(client)
+    for migration in missing:
         sys.stdout.write(f"-- {migration.version:03} {migration.name}\n")
         if dry_run:
             sys.stdout.writelines(f"{statement};\n\n" for statement in migration.statements)
-    if not todo:
+    if not missing:
         sys.stdout.write("-- nothing to do: the tables are up to date\n")
 
 

@@ -90,10 +90,10 @@ def pending(client: Client) -> list[Migration]:
 def apply(client: Client) -> list[Migration]:
     """Bring the store's tables up to date and return what ran. Runs again without effect."""
     client.command(f"CREATE DATABASE IF NOT EXISTS {client.settings.database}", database="")
-    todo = pending(client)
-    if todo:
+    missing = pending(client)
+    if missing:
         client.command(_VERSIONS)
-    for migration in todo:
+    for migration in missing:
         for statement in migration.statements:
             client.command(statement)
         client.insert_rows(
@@ -101,4 +101,4 @@ def apply(client: Client) -> list[Migration]:
             ["version", "name", "checksum"],
             [[migration.version, migration.name, migration.checksum]],
         )
-    return todo
+    return missing
