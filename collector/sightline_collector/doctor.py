@@ -30,6 +30,7 @@ from sightline_store.settings import StoreSettings
 
 _CLOCK_TOLERANCE_S = 5.0
 _ARRIVAL_S = 20.0
+_SCHEMA_S = 15.0
 _LOW_DISK_SHARE = 0.05
 
 
@@ -117,7 +118,10 @@ def _store(client: Client) -> tuple[str, str]:
 
 
 def _schema(client: Client) -> tuple[str, str]:
-    pending = schema.pending(client)
+    deadline = time.monotonic() + _SCHEMA_S
+    # A collector that has just started is making the tables.
+    while (pending := schema.pending(client)) and time.monotonic() < deadline:
+        time.sleep(0.5)
     have = max(schema.applied(client), default=0)
     if pending:
         return f"version {have}", "run `sightline-store migrate` (the collector does it when it starts)"

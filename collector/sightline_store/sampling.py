@@ -13,8 +13,8 @@ Source: https://doi.org/10.1080/01621459.1952.10483446 (Horvitz and Thompson)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 
-from sightline_store import queries
 from sightline_store.client import Client
 
 _HASHES = 2**64
@@ -76,7 +76,8 @@ def decide(client: Client, segment: str, since: str, rule: Rule) -> Verdict | No
         rule: what decides.
     """
     params = {"segment": segment, "since": since, "salt": rule.salt, "below": rule.below}
-    (row,) = queries.ask(client, "sampling_verdict", params)
+    question = resources.files("sightline_store.sql").joinpath("sampling_verdict.sql").read_text(encoding="utf-8")
+    (row,) = client.query_rows(question, params)
     if not row["traces"]:
         return None
     whole = [_text(3, str(trace_id)) for trace_id in row["whole_traces"]]

@@ -14,6 +14,7 @@ import pytest
 from conftest import Role, StartRole, free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline_store import schema
 from sightline_store.client import Client
 from sightline_store.settings import StoreSettings
 
@@ -80,6 +81,8 @@ def test_every_acknowledged_span_is_stored_once_across_kill_9(roles: StartRole, 
         env={"SIGHTLINE_STORE_PORT": str(store_port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "store")},
         health_url=f"{store_url}/ping",
     )
+    client = Client(StoreSettings(url=store_url))
+    schema.apply(client)
     collector = roles(
         "sightline-collector",
         "serve",
@@ -110,7 +113,6 @@ def test_every_acknowledged_span_is_stored_once_across_kill_9(roles: StartRole, 
     assert len(acknowledged) > _SPANS * _KILLS
     assert set().union(*(sender.statuses for sender in senders)) <= {200, 503}
 
-    client = Client(StoreSettings(url=store_url))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         rows = client.query_rows("SELECT count() AS n, uniqExact(SpanId) AS u FROM otel_traces")

@@ -14,6 +14,7 @@ import pytest
 from conftest import Role, StartRole, free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline_store import schema
 from sightline_store.client import Client
 from sightline_store.settings import StoreSettings
 
@@ -84,6 +85,8 @@ def test_every_acknowledged_span_is_decided_once_across_kill_9(roles: StartRole,
         env={"SIGHTLINE_STORE_PORT": str(store_port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "store")},
         health_url=f"{store_url}/ping",
     )
+    client = Client(StoreSettings(url=store_url))
+    schema.apply(client)
     collector = roles(
         "sightline-collector",
         "serve",
@@ -115,7 +118,6 @@ def test_every_acknowledged_span_is_decided_once_across_kill_9(roles: StartRole,
     acknowledged = {span_id: fails for sender in senders for span_id, fails in sender.acknowledged.items()}
     assert len(acknowledged) > _TRACES * _KILLS
 
-    client = Client(StoreSettings(url=store_url))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         (typed,) = client.query_rows("SELECT count() AS n, uniqExact(SpanId) AS u FROM llm_calls")
