@@ -97,7 +97,7 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
         metrics = SelfMetrics(settings.metrics_interval_s)
         counts = Counts(metrics.meter)
         shipper = Shipper(client, counts, settings.sampling)
-        spool = Spool(settings, shipper.take)
+        spool = Spool(settings, shipper.take, on_synced=counts.synced)
         counts.observe(lambda: spool.waiting_bytes)
         metrics.send_to(lambda request: _spool_own(request, spool, counts))
         shipper.start(spool)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 
-_FIND = re.compile(rb"\x12(?:[\x00-\x7f]|[\x80-\xff]{1,4}[\x00-\x7f])[\x2a\x32]")
+# Possessive, so that the byte after the length's continued ones is its last.
+_FIND = re.compile(rb"\x12[\x80-\xff]*+.[\x2a\x32]", re.DOTALL)
 _ARRAY = 0x2A
 _ELEMENT = 0x0A
 # Tags of the scalar kinds of an AnyValue: bool and int, double, text and bytes.

@@ -42,6 +42,7 @@ class Spool:
         settings: CollectorSettings,
         on_closed: Callable[[ClosedSegment], None],
         filesystem: Filesystem | None = None,
+        on_synced: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Recover what an earlier life left and start the writer.
 
@@ -49,9 +50,11 @@ class Spool:
             settings: sizes, ages and the folder.
             on_closed: called with each segment that is ready for the store, also with those found at the start.
             filesystem: where to; the real disk by default.
+            on_synced: called after each write and sync with the seconds that it took.
         """
         self._settings = settings
         self._on_closed = on_closed
+        self._on_synced = on_synced
         self._filesystem = filesystem or Disk()
         self._ledger = Ledger(_SEEN_S, self._filesystem)
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
@@ -233,10 +236,12 @@ class Spool:
                 )
                 self._open[signal] = segment
             before, items, records = segment.size_bytes, segment.items, len(segment.digests)
+            began_s = time.monotonic()
             try:
                 for item in part:
                     segment.append(item.payload, item.items, item.digest)
                 segment.sync()
+                self._on_synced(time.monotonic() - began_s)
             except OSError:
                 # After a failed sync the page cache says nothing about the disk: keep what was durable, use a new file.
                 del self._open[signal]
