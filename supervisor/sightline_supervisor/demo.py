@@ -242,7 +242,7 @@ class _Demo:
         )
 
     async def _stored(self, emitted: int) -> Mapping[str, Any]:
-        """Ask the store until it has all spans and the price of their tokens, or for as long as that can take."""
+        """Ask the store until it has all spans, scores and prices, or for as long as that can take."""
         step = Step(
             "summary",
             "waiting until every span is stored",
@@ -252,9 +252,13 @@ class _Demo:
         )
         deadline, priced_until = time.monotonic() + _SETTLE_S, time.monotonic() + _PRICED_S
         while True:
+            # Scores arrive as logs: what the collector had received before the question must be in the answer.
+            collector = await fetch_json(f"{self._settings.collector_address}/stats") or {}
+            logs = {fate: count(collector.get(f"{fate}_logs")) or 0 for fate in ("received", "stored", "set_aside")}
+            all_scored = logs["stored"] + logs["set_aside"] >= logs["received"]
             text = (await self._step(step)).stdout
             row = first_row(json.loads(text) if text.strip() else None)
-            all_stored = (count(row.get("spans_stored")) or 0) >= emitted
+            all_stored = all_scored and (count(row.get("spans_stored")) or 0) >= emitted
             priced = number(row.get("cost_usd")) is not None or "SIGHTLINE_PRICED_AS" not in self._env
             if (all_stored and (priced or time.monotonic() > priced_until)) or time.monotonic() > deadline:
                 return row
