@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from sightline import faults, semconv
 from sightline.capture import CapturePolicy
 from sightline.identity import SpanEnricher
+from sightline.late_imports import LATE_IMPORTS
 from sightline.otlp_http import OtlpHttpSender
 from sightline.outbox import Outbox, Stats
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
@@ -144,7 +145,8 @@ class Tracing:
         return self._scores.put
 
     def _encode_scores(self, batch: Sequence[Score]) -> bytes:
-        from sightline.score_log import encode_scores  # noqa: PLC0415
+        with LATE_IMPORTS:
+            from sightline.score_log import encode_scores  # noqa: PLC0415
 
         return encode_scores(batch, self._resource())
 
@@ -240,7 +242,8 @@ def _start(settings: TracingSettings, attributes: dict[str, Any], policy: Captur
 
 def _encode_spans(batch: Sequence[ReadableSpan]) -> bytes:
     # Protobuf takes as long to import as the SDK itself: the worker does it, not the application's start.
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
 
     return bytes(encode_spans(batch).SerializeToString())
 
@@ -248,7 +251,10 @@ def _encode_spans(batch: Sequence[ReadableSpan]) -> bytes:
 def _rejected_spans(body: bytes) -> int:
     if not body:
         return 0
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415
+            ExportTraceServiceResponse,
+        )
 
     try:
         return int(ExportTraceServiceResponse.FromString(body).partial_success.rejected_spans)
@@ -257,6 +263,7 @@ def _rejected_spans(body: bytes) -> int:
 
 
 def _rejected_scores(body: bytes) -> int:
-    from sightline.score_log import rejected_scores  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from sightline.score_log import rejected_scores  # noqa: PLC0415
 
     return rejected_scores(body)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sightline.late_imports import LATE_IMPORTS
+
 if TYPE_CHECKING:
     import http.client
 
@@ -76,7 +78,8 @@ class OtlpHttpSender:
         """
         payload = body
         if self._gzip:
-            import gzip  # noqa: PLC0415
+            with LATE_IMPORTS:
+                import gzip  # noqa: PLC0415
 
             payload = gzip.compress(body, compresslevel=1)
         seconds = self._timeout_s if timeout_s is None else max(timeout_s, 0.01)
@@ -115,10 +118,12 @@ class OtlpHttpSender:
 
     def _connect(self, timeout_s: float) -> "http.client.HTTPConnection":
         # Imported on the worker: http.client and ssl would be a third of this library's import time.
-        import http.client  # noqa: PLC0415
+        with LATE_IMPORTS:
+            import http.client  # noqa: PLC0415
 
         if self._secure:
-            import ssl  # noqa: PLC0415
+            with LATE_IMPORTS:
+                import ssl  # noqa: PLC0415
 
             context = ssl.create_default_context(cafile=self._certificate)
             return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=context)
@@ -143,7 +148,8 @@ def retry_after_s(value: str | None) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415
+        with LATE_IMPORTS:
+            from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
