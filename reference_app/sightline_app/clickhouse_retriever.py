@@ -1,9 +1,9 @@
 """Hybrid search inside ClickHouse, for machines where no Weaviate is to be had.
 
 One table a version of the index in the database ``sightline_app``, searched with ``cosineDistance`` over the app's own
-vectors (exact, no index: a few milliseconds for thousands of passages). The keyword side is the share of the question's
-stems that a passage holds, weighted by rarity among the passages that the tenant may see: simpler than BM25, in one
-scan. Everything is plain HTTP, so any ClickHouse, embedded or not, will do.
+vectors (exact, no index: a few milliseconds for thousands of passages). The keyword side is BM25 over a table of
+postings beside it, with rarity counted among the passages that the tenant may see. Everything is plain HTTP, so any
+ClickHouse, embedded or not, will do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -28,6 +29,10 @@ DATABASE = "sightline_app"
 _BATCH = 1000
 _RELATED = 0.5
 """Weight of a related word beside one of the question's own."""
+_POSTINGS = "_postings"
+"""What the table of postings (term, passage, weight) adds to the name of its passages' table."""
+_SATURATION, _LENGTH = 1.2, 0.75
+"""BM25's k1 and b, at their usual values (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)."""
 
 
 def _authorization(settings: AppSettings) -> dict[str, str]:
@@ -80,20 +85,22 @@ class ClickHouseRetriever:
         alpha = 0.0 if not known else self._alpha if asked else 1.0
         table = f"{DATABASE}.{_table(self.collection)}"
         visible = "hasAny(tenants, {tenants:Array(String)}) AND date >= {since:Date}"
+        held = f"FROM {table}{_POSTINGS} WHERE term IN {{terms:Array(String)}} AND {visible}"
         similarity = f"1 - cosineDistance(vector, {_vector(vector)}::Array(Float32))" if known else "0"
         query = (
-            "WITH (SELECT (sumForEach(arrayMap(term -> toUInt32(has(stems, term)), {terms:Array(String)})), count())"  # noqa: S608
-            f" FROM {table} WHERE {visible}) AS seen,"
-            " assumeNotNull(seen.2) AS passages, {weights:Array(Float64)} AS weights,"
-            " arrayResize(assumeNotNull(seen.1), length(weights)) AS frequencies,"  # none may be visible
-            " arrayMap((n, weight) -> weight * log(1 + (passages - n + 0.5) / (n + 0.5)), frequencies, weights)"
-            " AS rarity,"
-            " arraySum(arrayMap((term, worth) -> worth * has(stems, term), {terms:Array(String)}, rarity))"
-            " / greatest(arraySum(rarity), 1e-9) AS held"
+            f"WITH (SELECT count() FROM {table} WHERE {visible}) AS passages, rarities AS ("  # noqa: S608
+            "SELECT term, log(1 + (passages - count() + 0.5) / (count() + 0.5))"
+            " * {weights:Array(Float64)}[indexOf({terms:Array(String)}, term)] AS rarity"
+            f" {held} GROUP BY term),"
+            f" matches AS (SELECT id, sum(weight * rarity) AS words FROM (SELECT id, term, weight {held}) AS held"
+            " INNER JOIN rarities USING (term) GROUP BY id),"
+            f" ranked AS (SELECT id, {{alpha:Float64}} * ({similarity}) + (1 - {{alpha:Float64}})"
+            " * words / greatest((SELECT max(words) FROM matches), 1e-9) AS score"
+            f" FROM (SELECT id, vector FROM {table} WHERE {visible}) AS seen LEFT JOIN matches USING (id)"
+            " WHERE score > 0 ORDER BY score DESC, id LIMIT {limit:UInt32})"
             " SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context, usage,"
-            f" usage_words, kind, {{alpha:Float64}} * ({similarity}) + (1 - {{alpha:Float64}}) * held AS score"
-            f" FROM {table} WHERE {visible} AND score > 0"
-            " ORDER BY score DESC, id LIMIT {limit:UInt32} FORMAT JSONEachRow"
+            f" usage_words, kind, score FROM {table} AS passages INNER JOIN ranked ON passages.id = ranked.id"
+            " ORDER BY score DESC, id FORMAT JSONEachRow"
         )
         parameters = {
             "param_tenants": _array(visible_to(tenant)),
@@ -203,33 +210,44 @@ class ClickHouseIndex:
         name = self.name(version)
         table = f"{DATABASE}.{_table(name)}"
         self._run(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-        self._run(f"DROP TABLE IF EXISTS {table}")
+        for drop in (table, f"{table}{_POSTINGS}"):
+            self._run(f"DROP TABLE IF EXISTS {drop}")
         self._run(
             f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String, date Date,"
             " context String, usage UInt32, usage_words String, kind LowCardinality(String),"
-            " stems Array(LowCardinality(String)), tenants Array(LowCardinality(String)), vector Array(Float32))"
-            " ENGINE = MergeTree ORDER BY id"
+            " tenants Array(LowCardinality(String)), vector Array(Float32),"
+            " terms Array(LowCardinality(String)), weights Array(Float32)) ENGINE = MergeTree ORDER BY id"
+        )
+        counted = [weighted_terms(passage) for passage in passages]
+        mean = sum(sum(each.values()) for each in counted) / max(len(counted), 1)
+        rows = (
+            _row(passage, vector, _bm25(weights, mean))
+            for passage, vector, weights in zip(passages, vectors, counted, strict=True)
         )
         for start in range(0, len(passages), _BATCH):
-            rows = [
-                _row(passage, vector)
-                for passage, vector in zip(
-                    passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True
-                )
-            ]
-            self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(rows).encode())
+            self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(islice(rows, _BATCH)).encode())
             progress(min(start + _BATCH, len(passages)), len(passages))
+        self._run(
+            f"CREATE TABLE {table}{_POSTINGS} ENGINE = MergeTree ORDER BY term AS"  # noqa: S608
+            f" SELECT term, id, tenants, date, weight FROM {table} ARRAY JOIN terms AS term, weights AS weight"
+        )
         return name
 
     def drop_others(self, keep: Collection[str]) -> None:
         """Drop tables of older index versions."""
         found = self._run(f"SHOW TABLES FROM {DATABASE}").split()
         for name in found:
-            if name.startswith(f"{self._settings.collection}_") and name not in keep:
+            if name.startswith(f"{self._settings.collection}_") and name.removesuffix(_POSTINGS) not in keep:
                 self._run(f"DROP TABLE IF EXISTS {DATABASE}.{_table(name)}")
 
 
-def _row(passage: Passage, vector: NDArray[Any]) -> str:
+def _bm25(weights: Mapping[str, float], mean: float) -> dict[str, float]:
+    """Return term -> BM25 weight in a passage, before rarity; ``mean`` is the corpus' mean of the sum of weights."""
+    norm = _SATURATION * (1 - _LENGTH + _LENGTH * sum(weights.values()) / max(mean, 1e-9))
+    return {term: weight * (_SATURATION + 1) / (weight + norm) for term, weight in weights.items()}
+
+
+def _row(passage: Passage, vector: NDArray[Any], weights: Mapping[str, float]) -> str:
     return json.dumps(
         {
             "id": passage.id,
@@ -242,8 +260,9 @@ def _row(passage: Passage, vector: NDArray[Any]) -> str:
             "usage": passage.usage,
             "usage_words": passage.usage_words,
             "kind": passage.kind,
-            "stems": list(weighted_terms(passage)),
             "tenants": [passage.tenant],
             "vector": [round(float(value), 7) for value in vector],
+            "terms": list(weights),
+            "weights": [round(weight, 5) for weight in weights.values()],
         }
     )
