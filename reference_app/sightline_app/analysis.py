@@ -9,6 +9,7 @@ use ("folder" -> "directory"); it is applied to questions only, at a lower weigh
 from __future__ import annotations
 
 import re
+import threading
 from functools import lru_cache
 
 import snowballstemmer
@@ -33,13 +34,21 @@ would yet you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
-_stemmer = snowballstemmer.stemmer("english")
+
+class _Stemmer(threading.local):
+    """One stemmer a thread: it keeps the word that it works on in itself."""
+
+    def __init__(self) -> None:
+        self.stem_word = snowballstemmer.stemmer("english").stemWord
+
+
+_stemmer = _Stemmer()
 
 
 @lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
     """Return the Snowball stem of one lower-case word."""
-    return str(_stemmer.stemWord(word))
+    return str(_stemmer.stem_word(word))
 
 
 _BY_STEM = {stem(word): others for word, others in reversed(THESAURUS.items()) if " " not in word}

@@ -11,6 +11,7 @@ BM25 runs over stemmed copies of the fields, made by :mod:`sightline_app.analysi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import time
@@ -147,6 +148,8 @@ class WeaviateRetriever:
         self._settings = settings
         self._client: Any = None
         self._connecting = asyncio.Lock()
+        self._closed = asyncio.Event()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def _connected(self) -> Any:
         async with self._connecting:  # the first requests come together and must share one connection
@@ -190,7 +193,7 @@ class WeaviateRetriever:
                     return_properties=_SHOWN,
                 )
         except (WeaviateBaseError, OSError, TimeoutError) as exc:
-            await self._forget()
+            self._forget()
             raise RetrievalUnavailable(
                 f"Weaviate at {weaviate_address(self._settings)} did not answer: {_brief(exc)}"
             ) from exc
@@ -211,14 +214,21 @@ class WeaviateRetriever:
             for found in answer.objects
         ]
 
-    async def _forget(self) -> None:
-        """Drop a connection that failed, so that the next request makes a new one."""
+    def _forget(self) -> None:
+        """Let the next request make a new connection; those that are on the old one may end on it."""
         client, self._client = self._client, None
         if client is not None:
-            try:
-                await client.close()
-            except Exception as exc:  # it is broken already
-                _log.debug("closing a broken Weaviate connection: %s", exc)
+            leaving = asyncio.create_task(self._leave(client))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, client: Any) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), self._settings.search_timeout_s)
+        try:
+            await client.close()
+        except Exception as exc:  # it is broken already
+            _log.debug("closing a broken Weaviate connection: %s", exc)
 
     async def ready(self) -> bool:
         """Tell whether Weaviate answers now."""
@@ -226,12 +236,14 @@ class WeaviateRetriever:
             async with asyncio.timeout(min(3.0, self._settings.search_timeout_s)):
                 return bool(await (await self._connected()).is_ready())
         except (WeaviateBaseError, OSError, TimeoutError):
-            await self._forget()
+            self._forget()
             return False
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self._forget()
+        """Close the connections."""
+        self._closed.set()
+        self._forget()
+        await asyncio.gather(*self._leaving)
 
 
 def _brief(exc: BaseException) -> str:

@@ -72,7 +72,7 @@ def test_demo_stores_every_span_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     first = _once(tmp_path, "--questions", "8", "--scored", "3")
     assert first["spans_emitted"] == first["spans_stored"] > 0
     assert first["requests"] >= 8
-    assert first["errors"] == 0
+    assert first["errors"] == 0, (tmp_path / "logs" / "ask.log").read_text()
     assert first["ttft_p50_ms"] < first["total_p50_ms"]
     assert first["cost_usd"] > 0
     assert first["faithfulness_n"] > 0

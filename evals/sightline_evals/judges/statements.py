@@ -7,6 +7,7 @@ stop words, the stemmer and the negations; other languages still split into word
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,7 +58,16 @@ _REFUSAL = re.compile(
     r"|\bthere is (?:no|not enough) (?:\w+ )?(?:information|mention) (?:about|on|of|regarding|in|to)\b",
     re.IGNORECASE,
 )
-_stemmer = snowballstemmer.stemmer("english")
+
+
+class _Stemmer(threading.local):
+    """One stemmer a thread: it keeps the word that it works on in itself."""
+
+    def __init__(self) -> None:
+        self.stem_word = snowballstemmer.stemmer("english").stemWord
+
+
+_stemmer = _Stemmer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ class Word:
 
 @lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
-    return str(_stemmer.stemWord(word))
+    return str(_stemmer.stem_word(word))
 
 
 @lru_cache(maxsize=100_000)

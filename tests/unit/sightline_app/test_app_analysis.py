@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,3 +60,17 @@ def test_any_text_can_be_analysed(text: str) -> None:
     assert "the" not in terms(text)
     related(text)
     assert all(sentences(text))
+
+
+def test_threads_stem_beside_each_other() -> None:
+    """Four threads get the stems that one gets: the stemmer keeps its word in itself and is not shared."""
+    found = [f"{verb}{ending}" for verb in "abcdefghij" for ending in ("onalizing", "ationally", "ousnesses", "ingly")]
+    expected = [stem(word) for word in found]
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            every = list(threads.map(lambda _: [stem.__wrapped__(word) for word in found], range(40)))
+    finally:
+        sys.setswitchinterval(switch)
+    assert all(stems == expected for stems in every)
