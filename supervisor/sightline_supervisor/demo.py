@@ -214,6 +214,7 @@ class _Demo:
         return Summary(
             requests=count(row.get("requests")),
             errors=count(row.get("errors")),
+            error_types=str(row.get("error_types") or "") or None,
             ttft_p50_ms=number(row.get("ttft_p50_ms")),
             ttft_p95_ms=number(row.get("ttft_p95_ms")),
             total_p50_ms=number(row.get("total_p50_ms")),

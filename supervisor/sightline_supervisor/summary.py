@@ -20,6 +20,7 @@ class Summary:
 
     requests: int | None = None
     errors: int | None = None
+    error_types: str | None = None
     ttft_p50_ms: float | None = None
     ttft_p95_ms: float | None = None
     total_p50_ms: float | None = None
@@ -125,7 +126,11 @@ def table(summary: Summary) -> Table:
     judged = f", n = {_whole(summary.faithfulness_n)}" + (f", judge {summary.judge}" if summary.judge else "")
     dropped = f"  ({summary.spans_dropped:,} dropped before they were sent)" if summary.spans_dropped else ""
     rows = [
-        ("Requests", f"{_whole(summary.requests)}, {_whole(summary.errors)} with an error"),
+        (
+            "Requests",
+            f"{_whole(summary.requests)}, {_whole(summary.errors)} with an error"
+            + (f" ({summary.error_types})" if summary.error_types else ""),
+        ),
         (
             "Time to first token",
             f"p50 {milliseconds(summary.ttft_p50_ms)}   p95 {milliseconds(summary.ttft_p95_ms)}   (delivered)",

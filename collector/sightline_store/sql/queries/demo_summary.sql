@@ -5,6 +5,9 @@ FROM
     SELECT
         count() AS requests,
         countIf(StatusCode = 'Error' OR HttpStatus >= 500) AS errors,
+        arrayStringConcat(groupUniqArrayIf(3)(
+            if(ErrorType != '', toString(ErrorType), concat('HTTP ', toString(HttpStatus))),
+            StatusCode = 'Error' OR HttpStatus >= 500), ', ') AS error_types,
         quantileExactOrNull(0.5)(TtftMs) AS ttft_p50_ms,
         quantileExactOrNull(0.95)(TtftMs) AS ttft_p95_ms,
         quantileExactOrNull(0.5)(DurationMs) AS total_p50_ms,
