@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 CACHE = Path(os.environ.get("SIGHTLINE_CACHE_DIR") or Path.home() / ".cache" / "sightline") / "bench"
+TRACING_LIBRARIES = {
+    "traceloop": "traceloop-sdk",
+    "openinference": "openinference-instrumentation",
+    "logfire": "logfire",
+    "langfuse": "langfuse",
+    "mlflow": "mlflow-tracing",
+}
+"""Peers of the library: short name and distribution."""
+_SDK = tuple(f"opentelemetry-{name}==1.45.1" for name in ("api", "sdk", "exporter-otlp-proto-http"))
 OTELCOL_VERSION = "0.161.0"
 OTELCOL = CACHE / f"otelcol-{OTELCOL_VERSION}-otlp" / "out" / "otelcol"
 """The official Collector's binary, once `otelcol` has built it."""
@@ -44,6 +54,25 @@ def otelcol() -> tuple[str, str]:
         builder = f"go.opentelemetry.io/collector/cmd/builder@v{OTELCOL_VERSION}"
         subprocess.run(["go", "run", builder, "--config", "build.yaml"], cwd=folder, check=True)
     return str(OTELCOL), OTELCOL_VERSION
+
+
+def tracing_libraries() -> tuple[Path, dict[str, str]]:
+    """Interpreter of a virtual environment with the peers of the library and what the library needs; their versions."""
+    venv = CACHE / "sdk"
+    python = venv / "bin" / "python"
+    wanted = sorted({*TRACING_LIBRARIES.values(), *_SDK})
+    noted = venv / "wanted.txt"
+    if not noted.exists() or noted.read_text().split() != wanted:
+        _say("installing the peers' tracing libraries into their own virtual environment")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
+        noted.write_text("\n".join(wanted))
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "list", "--format=json"], check=True, capture_output=True, text=True
+    )
+    versions = {each["name"].lower(): each["version"] for each in json.loads(listed.stdout)}
+    names = [*TRACING_LIBRARIES.values(), "opentelemetry-sdk"]
+    return python, {name: versions[name] for name in names}
 
 
 def _say(text: str) -> None:
