@@ -9,7 +9,9 @@ print(spans.tree())
 """
 
 import contextlib
+import difflib
 import itertools
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -118,6 +120,22 @@ class Spans(SpanProcessor):
     def attributes(self, name: str | None = None, *, stage: str | None = None) -> Mapping[str, Any]:
         """Return the attributes of the only span of that name or stage."""
         return self.one(name, stage=stage).attributes or {}
+
+    def assert_tree(self, expected: str, *, keys: Sequence[str] = ()) -> None:
+        """Fail, with a comparison, unless the tree is as expected.
+
+        Args:
+            expected: as `tree` returns it; common indentation and empty lines around it do not count.
+            keys: attributes that are part of the comparison.
+
+        Raises:
+            AssertionError: it is not; the message marks what is missing (-) and what is there instead (+).
+        """
+        wanted, found = textwrap.dedent(expected).strip("\n").rstrip(), self.tree(keys)
+        if wanted != found:
+            lines = difflib.ndiff(wanted.splitlines(), found.splitlines())
+            told = "\n".join(line for line in lines if not line.startswith("?"))
+            raise AssertionError(f"the spans are not as expected (- expected, + found):\n{told}")
 
     def clear(self) -> None:
         """Forget everything."""
