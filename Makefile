@@ -16,7 +16,7 @@ SOURCES := instrumentation collector dashboards evals reference_app supervisor t
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e browser weaviate settings bench-ingest bench-faults clean
+.PHONY: help demo up test install format lint types unit integration e2e browser weaviate settings bench-ingest bench-faults bench-sdk bench-app clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -79,6 +79,12 @@ bench-ingest: $(INSTALLED) ## spans per CPU-second, beside rotel and the OpenTel
 
 bench-faults: $(INSTALLED) ## 200 times kill -9, outages, a full disk, damage: every acknowledged span is counted
 	@$(BIN)/python benchmarks/faults.py
+
+bench-sdk: $(INSTALLED) ## what one traced call, one chunk and the import cost, beside the bare SDK and the peers
+	@$(BIN)/python benchmarks/sdk.py
+
+bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application under load (about 10 minutes)
+	@$(BIN)/python benchmarks/app.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py
