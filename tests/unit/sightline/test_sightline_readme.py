@@ -64,3 +64,26 @@ def test_recipe_runs(title: str, collector: Any) -> None:
     if title == "Plain Python":
         assert done.stdout.startswith("Paris.\nTrue Stats(emitted=3, exported=3, dropped=0, queued=0)")
     assert {span.name for span in collector.spans()} == SPANS.get(title, set())
+
+
+MIGRATION = README.parents[1] / "docs" / "migration.md"
+PROGRAMS = [
+    each
+    for each in re.findall(r"```python\n(.*?)```", MIGRATION.read_text(encoding="utf-8"), re.S)
+    if "langfuse" not in each
+]
+
+
+@pytest.mark.parametrize(("program", "printed"), list(zip(PROGRAMS, ["Paris.\n", "2\n"], strict=True)))
+def test_program_of_the_migration_notes_runs(program: str, printed: str, collector: Any) -> None:
+    """What one comes to from another library runs as it stands, warnings are errors."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "SIGHTLINE_"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env=env | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, printed), done.stderr
