@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## the reference application with real questions, traced, sco
 up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
-test: $(INSTALLED) browser weaviate lint types ## everything that must hold before a change is kept
+test: $(INSTALLED) browser weaviate kafka otelcol lint types ## everything that must hold before a change is kept
 	@$(BIN)/pytest
 
 install: $(INSTALLED) ## .venv with the locked packages
@@ -56,7 +56,7 @@ types: $(INSTALLED) ## mypy, strict
 unit: $(INSTALLED) ## the fast tests
 	@$(BIN)/pytest -n 2 tests/unit
 
-integration: $(INSTALLED) weaviate ## against the real engine and the real Weaviate
+integration: $(INSTALLED) weaviate kafka otelcol ## against the real engine, Weaviate, Kafka and Collector
 	@$(BIN)/pytest tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
@@ -74,6 +74,14 @@ weaviate: $(INSTALLED) ## the Weaviate server in the cache folder (a first build
 	@$(BIN)/sightline-weaviate --install-only \
 		|| echo "!!! SKIPPED: no Weaviate server is to be had (reason above); its tests will not run"
 
+kafka: $(INSTALLED) ## Kafka from Maven Central in the cache folder (48 MB; needs java and mvn)
+	@$(BIN)/python tests/scale_peers.py kafka \
+		|| echo "!!! SKIPPED: no Kafka is to be had (reason above); its tests will not run"
+
+otelcol: $(INSTALLED) ## the official Collector with ClickHouse and Kafka (needs Go; a first build takes some minutes)
+	@$(BIN)/python tests/scale_peers.py otelcol \
+		|| echo "!!! SKIPPED: no Collector is to be had (reason above); its tests will not run"
+
 bench-ingest: $(INSTALLED) ## spans per CPU-second, beside rotel and the OpenTelemetry Collector (needs Go; about 5 minutes)
 	@$(BIN)/python benchmarks/ingest.py
 
@@ -85,6 +93,9 @@ bench-sdk: $(INSTALLED) ## what one traced call, one chunk and the import cost, 
 
 bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application under load (about 10 minutes)
 	@$(BIN)/python benchmarks/app.py
+
+bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 20 minutes, 3 GB of disk)
+	@$(BIN)/python benchmarks/query.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import logging
 import signal
@@ -46,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="listen on SIGHTLINE_COLLECTOR_HOST:SIGHTLINE_COLLECTOR_HTTP_PORT")
-    commands.add_parser("doctor", help="check collector, spool, store, schema and clock, and send a span through")
+    checks = commands.add_parser(
+        "doctor", help="check collector, spool, store, schema, clock and keys, and send a span through"
+    )
+    checks.add_argument("--key", help="API key to send it with; SIGHTLINE_COLLECTOR_DOCTOR_KEY by default")
     keys.add_parser(commands)
     aside.add_parser(commands)
     args = parser.parse_args(argv)
@@ -56,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         settings, store = CollectorSettings.from_env(), StoreSettings.from_env()
         if args.command == "doctor":
-            sys.exit(_doctor(settings, store))
+            sys.exit(_doctor(dataclasses.replace(settings, doctor_key=args.key or settings.doctor_key), store))
         if args.command == "keys":
             keys.run(args, settings.keys_file)
         elif args.command == "aside":
@@ -133,7 +137,7 @@ def _spool_own(request: bytes, spool: Spool, counts: Counts) -> None:
     with contextlib.suppress(NotNow):  # The next ones come soon, and counters go on.
         promise, is_new = spool.append(Signal.METRICS, checked.payload, checked.items)
         promise.result(_OWN_METRICS_S)
-        counts.received(Signal.METRICS, checked.items, len(request), is_new=is_new)
+        counts.received(Signal.METRICS, checked.services, len(request), is_new=is_new)
 
 
 async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intake) -> None:
@@ -145,6 +149,8 @@ async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intak
             port=settings.http_port,
             lifespan="off",
             access_log=False,
+            proxy_headers=False,  # nothing here asks for the client's address
+            ws="none",
             log_level="warning",
             server_header=False,
             ssl_certfile=settings.tls_cert_file,

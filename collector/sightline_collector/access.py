@@ -29,6 +29,7 @@ from sightline_collector.settings import CollectorSettings
 _LOOPBACK_NAME = "localhost"
 _LONGEST_RETRY_S = 3600
 _PREFLIGHT_S = 7200
+_REMEMBERED_HOSTS = 64
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ class Sites:
         self._own = frozenset({_LOOPBACK_NAME, settings.host.lower()})
         self._origins = frozenset(settings.cors_origins)
         self._is_loopback = settings.is_loopback
+        self._known: set[str] = set()
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Refuse a request under a foreign name, or from a page whose origin may not send.
@@ -178,10 +180,14 @@ class Sites:
             BadRequest: 403.
         """
         host = headers.get("host") or headers.get(":authority") or ""
-        if host and not self._is_own(_hostname(host)):
-            raise BadRequest(
-                403, f"host {host[:200]!r} is not this collector; its names are in SIGHTLINE_COLLECTOR_ALLOWED_HOSTS"
-            )
+        if host and host not in self._known:
+            if not self._is_own(_hostname(host)):
+                raise BadRequest(
+                    403,
+                    f"host {host[:200]!r} is not this collector; its names are in SIGHTLINE_COLLECTOR_ALLOWED_HOSTS",
+                )
+            if len(self._known) < _REMEMBERED_HOSTS:
+                self._known.add(host)
         origin = headers.get("origin", "")
         if origin and not self._may_send(origin):
             raise BadRequest(

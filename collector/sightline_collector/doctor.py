@@ -16,11 +16,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline_collector.keys import KeyRing
 from sightline_collector.settings import CollectorSettings
 from sightline_store import schema
 from sightline_store.client import Client
@@ -57,6 +59,7 @@ def examine(settings: CollectorSettings, store: StoreSettings) -> Iterator[Findi
         ("store", lambda: _store(client)),
         ("schema", lambda: _schema(client)),
         ("clock", lambda: _clock(client)),
+        ("keys", lambda: _keys(settings)),
         ("round trip", lambda: _round_trip(settings, client)),
     ):
         yield _guarded(check, run)
@@ -111,6 +114,23 @@ def _spool(settings: CollectorSettings) -> tuple[str, str]:  # noqa: PLR0911  (o
     return found, ""
 
 
+def _keys(settings: CollectorSettings) -> tuple[str, str]:
+    """Whether senders need a key, whether there is one that holds, and whether the doctor has one."""
+    ring = KeyRing(settings.keys_file)
+    valid = [key for key in ring if not key.revoked]
+    create = "`sightline-collector keys create --name NAME --tenant TENANT`"
+    if not len(ring) and settings.is_loopback:
+        return "open: bound to loopback, no key was made", ""
+    found = f"{len(valid)} of {len(ring)} in {settings.keys_file} hold"
+    if not valid:
+        return found, f"nobody can send: {create}"
+    own = ring.find(settings.doctor_key) if settings.doctor_key else None
+    if own is None:
+        said = "is not one of them" if settings.doctor_key else "is unset"
+        return found, f"SIGHTLINE_COLLECTOR_DOCTOR_KEY {said}: set it, or give --key, so that a span can be sent"
+    return f"{found}; the span is sent with {own.name!r}, tenant {own.tenant!r}", ""
+
+
 def _store(client: Client) -> tuple[str, str]:
     began = time.monotonic()
     (row,) = client.query_rows("SELECT version() AS version")
@@ -156,7 +176,7 @@ def _round_trip(settings: CollectorSettings, client: Client) -> tuple[str, str]:
     post = urllib.request.Request(
         f"http://{settings.host}:{settings.http_port}/v1/traces",
         request.SerializeToString(),
-        {"Content-Type": "application/x-protobuf"},
+        {"Content-Type": "application/x-protobuf", **_authorization(settings)},
     )
     began = time.monotonic()
     try:
@@ -164,7 +184,11 @@ def _round_trip(settings: CollectorSettings, client: Client) -> tuple[str, str]:
             acknowledged_s = time.monotonic() - began
     except urllib.error.HTTPError as exc:
         with exc:
-            return f"the collector answered {exc.code}", "its log says why"
+            return f"the collector answered {exc.code}", (
+                "it takes spans with an API key only: set SIGHTLINE_COLLECTOR_DOCTOR_KEY, or give --key"
+                if exc.code == HTTPStatus.UNAUTHORIZED
+                else "its log says why"
+            )
     patience_s = _ARRIVAL_S + (settings.sampling.window_s if settings.sampling.is_on else 0)
     while time.monotonic() - began < patience_s:
         # Where its row is sampled out, its trace is still listed.
@@ -177,6 +201,10 @@ def _round_trip(settings: CollectorSettings, client: Client) -> tuple[str, str]:
         f"acknowledged, and not queryable after {patience_s:.0f} s",
         "the collector may write to another store or database: compare SIGHTLINE_STORE_URL and _DATABASE of both",
     )
+
+
+def _authorization(settings: CollectorSettings) -> dict[str, str]:
+    return {"Authorization": f"Bearer {settings.doctor_key}"} if settings.doctor_key else {}
 
 
 def _get(url: str) -> Any:

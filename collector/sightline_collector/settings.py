@@ -133,6 +133,8 @@ class CollectorSettings:
     """SIGHTLINE_COLLECTOR_GRPC_PORT: port of OTLP/gRPC. Default: 4317."""
     keys_file: Path = Path(".sightline/keys.json")
     """SIGHTLINE_COLLECTOR_KEYS_FILE: file of hashed API keys. Default: .sightline/keys.json in the current folder."""
+    doctor_key: str = field(default="", repr=False)
+    """SIGHTLINE_COLLECTOR_DOCTOR_KEY: API key with which `doctor` sends its span. Default: unset."""
     tls_cert_file: Path | None = None
     """SIGHTLINE_COLLECTOR_TLS_CERT_FILE: certificate chain in PEM; makes both ports speak TLS only. Default: unset."""
     tls_key_file: Path | None = None
@@ -226,6 +228,7 @@ class CollectorSettings:
             http_port=int(read.number("HTTP_PORT", cls.http_port)),
             grpc_port=int(read.number("GRPC_PORT", cls.grpc_port)),
             keys_file=read.path("KEYS_FILE") or cls.keys_file,
+            doctor_key=read.text("DOCTOR_KEY"),
             tls_cert_file=read.path("TLS_CERT_FILE"),
             tls_key_file=read.path("TLS_KEY_FILE"),
             allow_plaintext=read.truth("ALLOW_PLAINTEXT"),

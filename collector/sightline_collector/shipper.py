@@ -1,8 +1,10 @@
-"""Closed segments into the store, oldest first: one segment, one INSERT, one token.
+"""Closed segments into the store, oldest first: one segment, one INSERT, one token; small ones that wait go together.
 
 A segment is one block, so a request that ClickHouse cannot read fails the INSERT before anything is written. Such a
 segment is checked against a table without views; the requests that fail alone go to dead-letter/, the others become a
 segment of their own with a new name. Any other failure is tried again, with the same name, until it succeeds.
+
+Where several segments of a signal wait, they go as a batch: one INSERT under a token that is on disk before it is sent.
 
 A segment whose traces are sampled is noted when it comes and shipped when its window is over: all that came by then is
 noted before it, since work is done in the order in which it is due. Its verdict is on disk before it is sent.
@@ -10,6 +12,7 @@ noted before it, since work is done in the order in which it is due. Its verdict
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import io
 import itertools
@@ -17,12 +20,13 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sightline_collector import backoff
 from sightline_collector.settings import SamplingSettings
-from sightline_collector.spool import reader, record, verdict
+from sightline_collector.spool import batch, reader, record, verdict
 from sightline_collector.spool.segment import ClosedSegment, name_before
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
@@ -31,6 +35,7 @@ from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError
 
 _log = logging.getLogger("sightline.collector")
+_MAX_TOGETHER = 1000  # segments; their files are open one at a time
 _LOOK_BACK_S = 600.0  # an error so long ago still keeps what comes late of its trace
 
 
@@ -59,6 +64,9 @@ class Shipper:
         self._chance = random.Random()  # noqa: S311  (spreads retries)
         self._thread: threading.Thread | None = None
         self._has_schema = False
+        self._batch_bytes = 0
+        self._batches: dict[str, batch.Batch] = {}
+        self._alone: set[str] = set()
 
     def take(self, segment: ClosedSegment) -> None:
         """Put a segment at the end of the line. Any thread."""
@@ -72,7 +80,15 @@ class Shipper:
             self._changed.notify_all()
 
     def start(self, spool: Spool) -> None:
-        """Begin to ship."""
+        """Begin to ship, the batches that earlier lives left as they were bound."""
+        self._batch_bytes = spool.segment_max_bytes
+        for signal in ingest.Signal:
+            for left in batch.waiting(spool.folder(signal), signal):
+                if any(segment.path.exists() for segment in left.segments):
+                    self._batches.update((segment.name, left) for segment in left.segments)
+                else:
+                    with contextlib.suppress(OSError):  # It is in nobody's way; the next start tries again.
+                        batch.dissolve(left)
         self._thread = threading.Thread(target=self._run, args=(spool,), name="shipper", daemon=True)
         self._thread.start()
 
@@ -97,8 +113,7 @@ class Shipper:
                 task = self._line[0] if self._is_due() else None
             try:
                 self._prepare()
-                if task is not None:
-                    self._do(spool, task)
+                done = self._do(spool, task) if task is not None else frozenset()
             except (StoreError, OSError) as exc:
                 attempt += 1
                 delay_s = backoff.delay_s(attempt, self._chance)
@@ -111,20 +126,84 @@ class Shipper:
                 _log.info("the store takes segments again")
             attempt = 0
             with self._changed:
-                if task is not None:
+                if task is not None and task.is_note:
                     # A task that came meanwhile is due later, so this one is still the first.
                     heapq.heappop(self._line)
+                elif done:
+                    self._line = [each for each in self._line if each.segment.name not in done]
+                    heapq.heapify(self._line)
                 self._counts.oldest_waiting(self._line[0].due_s if self._line else None)
                 self._changed.notify_all()
 
     def _is_due(self) -> bool:
         return bool(self._line) and self._line[0].due_s <= time.monotonic()
 
-    def _do(self, spool: Spool, task: _Task) -> None:
+    def _do(self, spool: Spool, task: _Task) -> frozenset[str]:
+        """Do the first task; the names of the segments that are done with."""
         if task.is_note:
             self._note(task.segment)
-        else:
-            self._ship(spool, task.segment)
+            return frozenset()
+        together = self._batches.get(task.segment.name) or self._gather(task)
+        if together is not None:
+            return self._ship_together(spool, together)
+        self._ship(spool, task.segment)
+        return frozenset({task.segment.name})
+
+    def _gather(self, first: _Task) -> batch.Batch | None:
+        """Bind what waits behind the first task to it, as much as one segment may hold; None where nothing does."""
+        with self._changed:
+            now_s = time.monotonic()
+            due = [task.segment for task in sorted(self._line) if task.due_s <= now_s and not task.is_note]
+        members: list[ClosedSegment] = []
+        size = 0
+        for segment in due:
+            if segment.signal is not first.segment.signal or segment.is_sampled or segment.name in self._alone:
+                continue
+            size += segment.path.stat().st_size
+            if size > self._batch_bytes or len(members) == _MAX_TOGETHER:
+                break
+            members.append(segment)
+        if len(members) < 2 or first.segment not in members:
+            return None
+        together = batch.form(members)
+        self._batches.update((segment.name, together) for segment in members)
+        return together
+
+    def _ship_together(self, spool: Spool, together: batch.Batch) -> frozenset[str]:
+        names = frozenset(segment.name for segment in together.segments)
+        surveys: dict[ClosedSegment, reader.Survey] = {}
+
+        def send(_: batch.Batch) -> None:
+            surveys.update((segment, reader.survey(segment)) for segment in together.segments)
+            began_s = time.monotonic()
+            with batch.joined([(segment.path, found.good_bytes) for segment, found in surveys.items()]) as body:
+                ingest.insert_segment(self._client, together.signal, body, together.token)
+            seconds, services = time.monotonic() - began_s, Counter[str]()
+            for found in surveys.values():
+                services.update(found.services)
+            items = sum(segment.items for segment, found in surveys.items() if not found.damage)
+            self._counts.stored(together.signal, items, services, seconds)
+
+        def remove(segment: ClosedSegment) -> None:
+            damage = (surveys.get(segment) or reader.survey(segment)).damage
+            if damage:
+                self._set_damaged_aside(spool, segment, damage)
+            else:
+                spool.stored(segment)
+
+        try:
+            batch.ship(together, send, remove)
+        except QueryFailed:
+            parts = [(segment, self._is_readable(segment, segment.path.read_bytes())) for segment in together.segments]
+            if all(is_readable for _, is_readable in parts):
+                raise
+            # Nothing of it was written: each of its segments may go another way.
+            batch.dissolve(together)
+            self._alone.update(segment.name for segment, is_readable in parts if not is_readable)
+            names = frozenset()
+        for segment in together.segments:
+            self._batches.pop(segment.name, None)
+        return names
 
     def _prepare(self) -> None:
         """Make the tables before the first segment, so that pages find them empty rather than absent."""
@@ -134,9 +213,9 @@ class Shipper:
             self._has_schema = True
 
     def _ship(self, spool: Spool, segment: ClosedSegment) -> None:
-        damaged = reader.damage(segment)
-        if damaged is not None:
-            self._quarantine(spool, segment, damaged)
+        found = reader.survey(segment)
+        if found.damage:
+            self._quarantine(spool, segment, found)
             return
         began_s, sampled_out = time.monotonic(), 0
         try:
@@ -150,7 +229,8 @@ class Shipper:
                 raise
             self._set_poison_aside(spool, segment, exc)
             return
-        self._counts.stored(segment.signal, segment.items - sampled_out, time.monotonic() - began_s)
+        seconds = time.monotonic() - began_s
+        self._counts.stored(segment.signal, segment.items - sampled_out, found.services, seconds)
         spool.stored(segment)
         if segment.is_sampled:
             self._counts.sampled_out(sampled_out)
@@ -163,7 +243,7 @@ class Shipper:
             with verdict.followed(segment, message) as body:
                 ingest.note_traces(self._client, body)
         except QueryFailed:
-            if reader.damage(segment) is None and self._is_readable(segment, segment.path.read_bytes()):
+            if not reader.survey(segment).damage and self._is_readable(segment, segment.path.read_bytes()):
                 raise
 
     def _insert_sampled(self, segment: ClosedSegment) -> int:
@@ -187,20 +267,18 @@ class Shipper:
             decided = sampling.decide(self._client, segment.name, since, self._rule)
         return decided or sampling.keep_all()
 
-    def _quarantine(self, spool: Spool, segment: ClosedSegment, damaged: tuple[int, str]) -> None:
+    def _quarantine(self, spool: Spool, segment: ClosedSegment, found: reader.Survey) -> None:
         """Save the records before the damage, then set the file aside whole."""
-        end, reason = damaged
         with segment.path.open("rb") as file:
-            whole = file.read(end)
+            whole = file.read(found.good_bytes)
         if whole:
             ingest.insert_segment(self._client, segment.signal, whole, f"{segment.name}-head")
+        self._set_damaged_aside(spool, segment, found.damage)
+
+    def _set_damaged_aside(self, spool: Spool, segment: ClosedSegment, damage: str) -> None:
+        target = spool.set_aside(segment, "quarantine", damage)
         self._counts.set_aside(segment.signal, segment.items)
-        _log.error(
-            "segment %s is damaged: %s; moved to %s",
-            segment.name,
-            reason,
-            spool.set_aside(segment, "quarantine", reason),
-        )
+        _log.error("segment %s is damaged: %s; moved to %s", segment.name, damage, target)
 
     def _is_readable(self, segment: ClosedSegment, data: bytes) -> bool:
         try:

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
-from opentelemetry.proto.resource.v1 import resource_pb2
+from google.protobuf.message import DecodeError
 
 from sightline import semconv
+from sightline_collector.disguise import refuse_disguised
 from sightline_collector.errors import BadRequest
 from sightline_collector.shallow import shallow_types
 from sightline_store.ingest import Signal
@@ -45,7 +44,7 @@ def stamp_tenant(signal: Signal, body: bytes, tenant: str) -> bytes:
         if request.ByteSize() != size:
             # Fields of a later OTLP are kept, as they are without a stamp.
             request = kind.FromString(body)
-            _refuse_disguised(request)
+            refuse_disguised(request)
     except DecodeError as exc:
         raise BadRequest(400, f"body is not a protobuf {kind.DESCRIPTOR.name}: {exc}") from None
     for holder in getattr(request, shallow.resources):
@@ -57,22 +56,4 @@ def stamp_tenant(signal: Signal, body: bytes, tenant: str) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def _refuse_disguised(message: Message) -> None:
-    """Refuse a known field number with a wire type that is not its own: this parser skips it, another may not."""
-    numbers = message.DESCRIPTOR.fields_by_number
-    unknowns = UnknownFieldSet(message)
-    for unknown in (unknowns[index] for index in range(len(unknowns))):
-        if unknown.field_number in numbers:
-            raise BadRequest(
-                400,
-                f"field {unknown.field_number} of {message.DESCRIPTOR.name} has wire type {unknown.wire_type}; "
-                "OTLP gives it another",
-            )
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for one in value if isinstance(value, _REPEATED) else (value,):
-                _refuse_disguised(one)
-
-
 _TYPES = shallow_types({"scope_spans", "scope_logs", "scope_metrics"})
-_REPEATED = type(resource_pb2.Resource().attributes)

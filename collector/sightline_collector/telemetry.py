@@ -1,7 +1,9 @@
 """The collector's own counts: what came, what was refused and why, what waits, what is stored, and how long it took.
 
 The same counts are told three ways: as JSON on /stats, as OpenTelemetry metrics on /metrics (Prometheus), and in the
-store, where they arrive through the spool like everybody's metrics.
+store, where they arrive through the spool like everybody's metrics. What was received and what was shipped is told by
+`service.name` too, for as many names as `_MAX_SERVICES`; further ones are counted together. Counting is an addition;
+the meter reads the sums when it is asked.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
@@ -19,6 +21,8 @@ from sightline_store.ingest import Signal
 _ITEMS = {Signal.TRACES: "spans", Signal.METRICS: "points", Signal.LOGS: "logs"}
 _ALWAYS_TOLD = ("received", "repeated", "stored", "set_aside")
 _FATES = (*_ALWAYS_TOLD, "sampled_out")
+_MAX_SERVICES = 100
+_OTHER_SERVICES = "_other"
 
 
 class Counts:
@@ -28,16 +32,37 @@ class Counts:
         """Start at zero; `meter` gets the same as OpenTelemetry metrics."""
         meter = meter or NoOpMeter("sightline.collector")
         self._lock = threading.Lock()
-        self._counter: Counter[str] = Counter()
+        self._items: Counter[tuple[str, Signal]] = Counter()
+        self._services: Counter[tuple[str, Signal, str]] = Counter()
+        self._names: set[str] = set()
+        self._bytes: Counter[Signal] = Counter()
+        self._reasons: Counter[str] = Counter()
         self._oldest_waiting_s: float | None = None
-        items = "{item}"
-        self._items = {
-            fate: meter.create_counter(f"sightline.collector.items.{fate}", items, f"Spans, points and logs {fate}")
-            for fate in _FATES
-        }
-        self._bytes = meter.create_counter("sightline.collector.received.size", "By", "Bytes of requests accepted")
-        self._rejected = meter.create_counter(
-            "sightline.collector.requests.rejected", "{request}", "Requests refused, by reason"
+        for fate in _FATES:
+            meter.create_observable_counter(
+                f"sightline.collector.items.{fate}",
+                [self._observer(lambda fate=fate: self._told(fate))],  # type: ignore[misc]
+                "{item}",
+                f"Spans, points and logs {fate}",
+            )
+        for fate, told in (("received", "received"), ("shipped", "in the store's tables, those sampled out included")):
+            meter.create_observable_counter(
+                f"sightline.collector.service.{fate}",
+                [self._observer(lambda fate=fate: self._told_by_service(fate))],  # type: ignore[misc]
+                "{item}",
+                f"Spans, points and logs {told}, by service.name",
+            )
+        meter.create_observable_counter(
+            "sightline.collector.received.size",
+            [self._observer(lambda: {(("signal", str(signal)),): n for signal, n in self._bytes.items()})],
+            "By",
+            "Bytes of requests accepted",
+        )
+        meter.create_observable_counter(
+            "sightline.collector.requests.rejected",
+            [self._observer(lambda: {(("reason", reason),): n for reason, n in self._reasons.items()})],
+            "{request}",
+            "Requests refused, by reason",
         )
         self._insert_s = meter.create_histogram(
             "sightline.collector.insert.duration", "s", "Seconds from sending a segment to its rows being fsynced"
@@ -61,30 +86,49 @@ class Counts:
             "sightline.collector.lag", [lag], "s", "Since when the first in line is due"
         )
 
-    def received(self, signal: Signal, items: int, size_bytes: int, *, is_new: bool) -> None:
-        """A request was answered with success; a repeated one is counted apart."""
-        self._add("received" if is_new else "repeated", signal, items)
-        self._bytes.add(size_bytes, {"signal": signal.value})
+    def received(self, signal: Signal, services: Mapping[str, int], size_bytes: int, *, is_new: bool) -> None:
+        """A request was answered with success; a repeated one is counted apart.
+
+        Args:
+            signal: what it held.
+            services: items by service.name, '' where a resource has none.
+            size_bytes: of the request, decompressed.
+            is_new: whether it was not seen before.
+        """
+        with self._lock:
+            self._items["received" if is_new else "repeated", signal] += sum(services.values())
+            self._bytes[signal] += size_bytes
+            if is_new:
+                self._add_by_service("received", signal, services)
 
     def rejected(self, reason: str) -> None:
         """A request was refused."""
         with self._lock:
-            self._counter["rejected_requests"] += 1
-            self._counter[f"rejected_{reason}"] += 1
-        self._rejected.add(1, {"reason": reason})
+            self._reasons[reason] += 1
 
-    def stored(self, signal: Signal, items: int, seconds: float) -> None:
-        """The store has fsynced the rows of a segment, which took `seconds`."""
-        self._add("stored", signal, items)
+    def stored(self, signal: Signal, items: int, services: Mapping[str, int], seconds: float) -> None:
+        """The store has fsynced a segment, which took `seconds`.
+
+        Args:
+            signal: what it held.
+            items: those with rows: not those that were sampled out.
+            services: all items by service.name.
+            seconds: from sending it to the answer.
+        """
+        with self._lock:
+            self._items["stored", signal] += items
+            self._add_by_service("shipped", signal, services)
         self._insert_s.record(seconds, {"signal": signal.value})
 
     def sampled_out(self, items: int) -> None:
         """Spans of a stored segment whose rows were not kept; the typed tables have them."""
-        self._add("sampled_out", Signal.TRACES, items)
+        with self._lock:
+            self._items["sampled_out", Signal.TRACES] += items
 
     def set_aside(self, signal: Signal, items: int) -> None:
         """A segment went to quarantine or dead-letter."""
-        self._add("set_aside", signal, items)
+        with self._lock:
+            self._items["set_aside", signal] += items
 
     def synced(self, seconds: float) -> None:
         """The spool wrote and synced a group of requests, which took `seconds`."""
@@ -97,18 +141,46 @@ class Counts:
     def as_dict(self, spooled_bytes: int) -> dict[str, Any]:
         """Everything, for /stats."""
         with self._lock:
-            counts = {
-                f"{fate}_{item}": self._counter[f"{fate}_{item}"] for fate in _ALWAYS_TOLD for item in _ITEMS.values()
-            }
-            counts |= {"sampled_out_spans": 0, "rejected_requests": 0}
-            counts |= self._counter
-        return {**counts, "spooled_bytes": spooled_bytes, "lag_s": round(self._lag_s(), 3)}
+            counts = {f"{fate}_{item}": 0 for fate in _ALWAYS_TOLD for item in _ITEMS.values()}
+            counts |= {"sampled_out_spans": 0, "rejected_requests": sum(self._reasons.values())}
+            counts |= {f"{fate}_{_ITEMS[signal]}": n for (fate, signal), n in self._items.items()}
+            counts |= {f"rejected_{reason}": n for reason, n in self._reasons.items()}
+            services: dict[str, dict[str, int]] = {}
+            for (fate, signal, name), n in self._services.items():
+                services.setdefault(name, {})[f"{fate}_{_ITEMS[signal]}"] = n
+        return {**counts, "spooled_bytes": spooled_bytes, "lag_s": round(self._lag_s(), 3), "services": services}
 
     def _lag_s(self) -> float:
         since = self._oldest_waiting_s
         return max(0.0, time.monotonic() - since) if since is not None else 0.0
 
-    def _add(self, fate: str, signal: Signal, items: int) -> None:
-        with self._lock:
-            self._counter[f"{fate}_{_ITEMS[signal]}"] += items
-        self._items[fate].add(items, {"signal": signal.value})
+    def _add_by_service(self, fate: str, signal: Signal, services: Mapping[str, int]) -> None:
+        """Count for each service, or for all others together. The lock is held."""
+        for name, items in services.items():
+            if name not in self._names:
+                if len(self._names) >= _MAX_SERVICES:
+                    self._services[fate, signal, _OTHER_SERVICES] += items
+                    continue
+                self._names.add(name)
+            self._services[fate, signal, name] += items
+
+    def _told(self, fate: str) -> dict[tuple[tuple[str, str], ...], int]:
+        """What is counted of a fate, by attributes. The lock is held."""
+        return {(("signal", str(signal)),): n for (each, signal), n in self._items.items() if each == fate}
+
+    def _told_by_service(self, fate: str) -> dict[tuple[tuple[str, str], ...], int]:
+        return {
+            (("service", name), ("signal", str(signal))): n
+            for (each, signal, name), n in self._services.items()
+            if each == fate
+        }
+
+    def _observer(
+        self, sums: Callable[[], Mapping[tuple[tuple[str, str], ...], int]]
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            with self._lock:
+                told = sums()
+            return [Observation(n, dict(attributes)) for attributes, n in told.items()]
+
+        return observe

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -60,6 +60,17 @@ class Client:
         """The rows of a query in one of ClickHouse's formats."""
         answer: bytes = self._run(lambda driver: driver.raw_query(sql, parameters=dict(params or {}), fmt=fmt))
         return answer
+
+    def stream(
+        self, sql: str, params: Mapping[str, Any] | None = None, fmt: str = "JSONEachRow", piece_bytes: int = 1 << 20
+    ) -> Iterator[bytes]:
+        """The rows of a query in one of ClickHouse's formats, in pieces of about `piece_bytes`, in flat memory."""
+        answer = self._run(lambda driver: driver.raw_stream(sql, parameters=dict(params or {}), fmt=fmt))
+        try:
+            while piece := self._run(lambda _: answer.read(piece_bytes)):
+                yield piece
+        finally:
+            answer.close()
 
     def command(self, sql: str, *, database: str | None = None) -> None:
         """Run a statement that answers nothing: DDL, SET, SYSTEM. `database` '' runs it outside of any."""

@@ -6,7 +6,8 @@
     ├── StoreUnavailable   nobody answers, or the store says that it is busy: trying again can help
     ├── QueryFailed        ClickHouse refused the statement: trying again does not help
     │   └── QueryRejected  the embedded node refused it before the engine saw it
-    └── SchemaError        the tables are newer than this code, or a migration was changed after it ran
+    ├── SchemaError        the tables are newer than this code, or a migration was changed after it ran
+    └── PricesFileError    the user's own prices can't be read: the line and the field are told
 """
 
 
@@ -50,3 +51,15 @@ class QueryRejected(QueryFailed):
 
 class SchemaError(StoreError):
     """The tables in the store and the migrations in this package do not fit together."""
+
+
+class PricesFileError(StoreError):
+    """The file of SIGHTLINE_PRICES_FILE can't be used; `line` is 0 and `field` '' where it is about neither."""
+
+    def __init__(self, file: str, line: int, field: str, reason: str) -> None:
+        self.file = file
+        self.line = line
+        self.field = field
+        self.reason = reason
+        place = file + (f", line {line}" if line else "") + (f", field {field}" if field else "")
+        super().__init__(f"{place}: {reason}")

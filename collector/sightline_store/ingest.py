@@ -83,7 +83,7 @@ def insert_sampled_traces(client: Client, payload: bytes | BinaryIO, token: str)
     client.insert_raw("otlp_traces_sampled", payload, "Protobuf", {**_format(*_SAMPLED), **_once(token)})
 
 
-def check_segment(client: Client, signal: Signal, payload: bytes) -> None:
+def check_segment(client: Client, signal: Signal, payload: bytes | BinaryIO) -> None:
     """Let ClickHouse read a segment and store nothing.
 
     Raises:

@@ -1,74 +1,155 @@
 """What tokens cost: each provider and model name seen is looked up once and becomes dated rows of `model_prices`.
 
-Prices come from the genai-prices package. SQL joins them when asked, so a corrected price re-prices history. A model
-that nobody knows gets no row: its cost is NULL and shown as unknown.
+Prices come from the user's own file, else from the genai-prices package (`sightline_store.pricebook`). SQL joins them
+when asked (`llm_calls_priced`, `embeddings_priced`), so a corrected price re-prices history: when the package or the
+file changes, every name is looked up again and its rows are replaced as a whole. Rows that somebody entered by hand
+(their Basis is '') are left as they are. A model that nobody knows gets one row without prices: its cost is NULL and
+shown as unknown.
 
-Source: https://github.com/pydantic/genai-prices
+For a command line: `listing(client)` tells what is known and what is not, `refresh(client)` looks up what is new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import resources
 from typing import Any
 
+from sightline_store import pricebook, prices_file, queries
 from sightline_store.client import Client
+from sightline_store.errors import PricesFileError
+from sightline_store.pricebook import Period, Rate
+from sightline_store.prices_file import PricesFile
 
+_log = logging.getLogger("sightline.prices")
+
+# Raised when the rules of look-up change: then every name is looked up again.
+_RULES = 2
+_RATE_FIELDS = (
+    "input",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "input_audio",
+    "output",
+    "output_audio",
+    "reasoning",
+    "request",
+)
 _COLUMNS = [
     "PriceKey",
+    "ServiceTier",
     "ValidFrom",
     "InputUsdPerMtok",
     "CacheReadUsdPerMtok",
     "CacheWriteUsdPerMtok",
+    "CacheWrite1hUsdPerMtok",
+    "InputAudioUsdPerMtok",
     "OutputUsdPerMtok",
+    "OutputAudioUsdPerMtok",
+    "ReasoningUsdPerMtok",
+    "RequestUsd",
+    "Rates",
+    "PricedModel",
+    "Note",
     "Source",
+    "Basis",
+    "UpdatedAt",
 ]
-_SINCE_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_UNKNOWN = Period(valid_from=pricebook.SINCE_EVER, rate=Rate(), source="")
+_reported: set[str] = set()  # Errors of the file that were logged: once each.
 
 
 def refresh(client: Client) -> list[str]:
-    """Add prices for the models seen that have none yet; return the keys that got one."""
-    seen = client.query_rows(
-        "SELECT DISTINCT PriceKey FROM llm_calls WHERE PriceKey NOT IN (SELECT PriceKey FROM model_prices)"
-    )
-    rows = [row for key in (str(r["PriceKey"]) for r in seen) for row in price_rows(key)]
-    client.insert_rows("model_prices", _COLUMNS, rows)
-    return sorted({str(row[0]) for row in rows})
+    """Look up the names seen that are new, and all of them where the package or the file changed.
 
+    Cheap where nothing is new: two small queries, and the package is not imported. Returns the keys that got a price.
 
-def price_rows(key: str) -> list[list[Any]]:
-    """Rows of `model_prices` for one provider/model; none where the model is unknown.
-
-    Prices in USD per million tokens. Tiered prices are entered with their base tier. Prices that hold at certain
-    times of day only are left out.
+    Raises:
+        StoreError: the store is away or refuses.
+        PricesFileError: the user's file can't be used; nothing is changed then, and it is logged once.
     """
-    provider_id, _, model_ref = key.partition("/")
-    if not provider_id or not model_ref:
-        return []
-    from genai_prices import data_snapshot  # noqa: PLC0415  (about 0.3 s and 30 MB: paid when a model is looked up)
+    own, basis = _own_prices(client)
+    known = {
+        (str(row["PriceKey"]), str(row["ServiceTier"])): str(row["Basis"])
+        for row in client.query_rows(_statement("prices_known"))
+    }
+    wanted = [(str(row["PriceKey"]), str(row["ServiceTier"])) for row in client.query_rows(_statement("prices_seen"))]
+    wanted = [key for key in wanted if key not in known]
+    wanted += [key for key, looked_up_in in known.items() if looked_up_in not in {"", basis}]
+    now, rows, priced = datetime.now(UTC), [], set()
+    for key, tier in wanted:
+        made = price_rows(key, tier, own=own, basis=basis, at=now)
+        rows += made or [_row((key, tier), _UNKNOWN, ("", ""), (basis, now))]
+        priced |= {key} if made else set()
+    client.insert_rows("model_prices", _COLUMNS, rows)
+    return sorted(priced)
 
+
+def price_rows(
+    key: str, service_tier: str = "", *, own: PricesFile | None = None, basis: str = "", at: datetime | None = None
+) -> list[list[Any]]:
+    """Rows of `model_prices` for one provider/model and service tier; none where no price is known.
+
+    Args:
+        key: provider and model as spans tell them.
+        service_tier: '' for the standard one.
+        own: prices that win over the package from their first date on.
+        basis: what they are looked up in.
+        at: moment of the look-up; rows of the same moment hold together.
+    """
+    quote = pricebook.quote(key, service_tier)
+    mine = own.periods(key, service_tier) if own else ()
+    periods = (*(each for each in quote.periods if not mine or each.valid_from < mine[0].valid_from), *mine)
+    if not any(period.rate.is_known or period.specials for period in periods):
+        return []
+    moment = at or datetime.now(UTC)
+    return [_row((key, service_tier), period, (quote.model or key, quote.note), (basis, moment)) for period in periods]
+
+
+def listing(client: Client) -> list[dict[str, Any]]:
+    """Every name seen and what is known of its price now, the unknown ones first.
+
+    Columns: price_key, service_tier, known (bool), valid_from, input, cache_read, cache_write, output (USD per million
+    tokens, None unknown), special_rates (number), priced_model, note, source, calls, last_seen.
+    """
+    return queries.price_list(client)
+
+
+def check_file(client: Client) -> int:
+    """Read SIGHTLINE_PRICES_FILE; returns the number of its entries, 0 without one. Raises PricesFileError."""
+    path = client.settings.prices_file
+    return 0 if path is None else len(prices_file.read(path)[0].entries)
+
+
+def _own_prices(client: Client) -> tuple[PricesFile | None, str]:
+    basis = f"genai-prices {pricebook.package_version()} r{_RULES}"
+    path = client.settings.prices_file
+    if path is None:
+        return None, basis
     try:
-        _, model = data_snapshot.get_snapshot().find_provider_model(model_ref, None, provider_id, None)
-    except LookupError:
-        return []
-    prices = model.prices if isinstance(model.prices, list) else None
-    if prices is None:
-        return [_row(key, _SINCE_EVER, model.prices)]
-    rows = []
-    for conditional in prices:
-        start = getattr(conditional.constraint, "start_date", None)
-        if conditional.constraint is None or isinstance(start, date):
-            valid_from = datetime.combine(start, time(), UTC) if start else _SINCE_EVER
-            rows.append(_row(key, valid_from, conditional.prices))
-    return rows
+        own, text = prices_file.read(path)
+    except PricesFileError as exc:
+        if str(exc) not in _reported:
+            _reported.add(str(exc))
+            _log.error("prices stay as they are: %s", exc)
+        raise
+    return own, f"{basis} + {path.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _row(key: str, valid_from: datetime, price: Any) -> list[Any]:
-    names: Iterable[str] = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok")
-    return [key, valid_from, *(_base(getattr(price, name, None)) for name in names), "genai-prices"]
+def _row(key: tuple[str, str], period: Period, told: tuple[str, str], looked_up: tuple[str, datetime]) -> list[Any]:
+    specials = [(each.above_input, each.from_s, each.to_s, *_floats(each.rate)) for each in period.specials]
+    return [*key, period.valid_from, *_floats(period.rate), specials, *told, period.source, *looked_up]
 
 
-def _base(price: Any) -> float | None:
-    base = getattr(price, "base", price)
-    return float(base) if isinstance(base, Decimal | int | float) else None
+def _floats(rate: Rate) -> Iterator[float | None]:
+    values: Iterable[Decimal | None] = (getattr(rate, name) for name in _RATE_FIELDS)
+    return (None if value is None else float(value) for value in values)
+
+
+def _statement(name: str) -> str:
+    return (resources.files("sightline_store.sql") / f"{name}.sql").read_text(encoding="utf-8")

@@ -174,17 +174,30 @@ def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = 
     return ask(client, "latency_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
 
 
-def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 10_000) -> list[Row]:
-    """What each stage adds to the time to first token, over the window (ms); `sampled` n: one request in n."""
-    return ask(client, "stage_stack", {**filters.params(), "bucket_s": 0, "max_requests": max_requests})
+def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 4_000) -> list[Row]:
+    """What each stage adds to the time to first token, over the window (ms); see `ttft_over_time.sql` for the rule.
+
+    The rows of a mean sum to it exactly. Of more than `max_requests` one in `sampled` is read, chosen by trace id;
+    `mean_se_ms`, `median_se_ms` and `slow_se_ms` are the standard errors that this brings.
+    """
+    return ask(client, "ttft_over_time", {**filters.params(), "bucket_s": 0, "max_requests": max_requests})
 
 
 def stage_stack_over_time(
-    client: Asks, filters: Filters, *, bucket_s: int | None = None, max_requests: int = 20_000
+    client: Asks, filters: Filters, *, bucket_s: int | None = None, max_requests: int = 6_000
 ) -> list[Row]:
     """The same, a bucket."""
     width = bucket_s or filters.bucket_s(40)
-    return ask(client, "stage_stack", {**filters.params(), "bucket_s": width, "max_requests": max_requests})
+    return ask(client, "ttft_over_time", {**filters.params(), "bucket_s": width, "max_requests": max_requests})
+
+
+def ttft_trace(client: Asks, trace_id: str) -> list[Row]:
+    """The critical path of a trace to its first token, in order (`start_ms`, `end_ms` from the request's start).
+
+    The pieces sum to `until_ms`, and `until` says what that is: "delivered", "first token", "first chunk" or "total".
+    [] where the trace has no request.
+    """
+    return ask(client, "ttft_trace", {"trace_id": trace_id.lower()})
 
 
 def stage_summary(client: Asks, filters: Filters) -> list[Row]:
@@ -278,6 +291,16 @@ def span_detail(client: Asks, trace_id: str, span_id: str) -> Row | None:
     return rows[0] if rows else None
 
 
+def embedding_spend(client: Asks, filters: Filters) -> list[Row]:
+    """Tokens and cost by embedding model; they are not part of `spend_by`, which is about models that answer."""
+    return ask(client, "embedding_spend", filters.params())
+
+
+def price_list(client: Asks) -> list[Row]:
+    """Every provider/model name called and what is known of its price now (USD per million tokens)."""
+    return ask(client, "price_list", {})
+
+
 def trace_spend(client: Asks, trace_id: str) -> list[Row]:
     """Tokens and cost of each model call of a trace."""
     return ask(client, "trace_spend", {"trace_id": trace_id.lower()})
@@ -303,6 +326,11 @@ def loss(client: Asks, filters: Filters) -> list[Row]:
     return ask(client, "loss", _window(filters))
 
 
+def collected(client: Asks, filters: Filters) -> list[Row]:
+    """Spans received, shipped, queryable and sampled out in the window, a service; at most 100 services."""
+    return ask(client, "collected", _window(filters))
+
+
 def ingest_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Stored spans a bucket and service, by the time of the spans."""
     return ask(client, "ingest_over_time", {**_window(filters), "bucket_s": bucket_s or filters.bucket_s()})
@@ -316,6 +344,11 @@ def freshness(client: Asks) -> Row:
 def demo_summary(client: Asks, since: datetime) -> Row:
     """Requests, latency, tokens, cost, scores and stored spans since a moment, in one row."""
     return ask(client, "demo_summary", {"since": _moment(since)})[0]
+
+
+def attribute_keys(client: Asks, prefixes: list[str], *, since_s: int = 86_400, limit: int = 10_000) -> list[Row]:
+    """Keys of spans that begin with one of `prefixes`, how many spans carry each, who wrote them, and a value."""
+    return ask(client, "attribute_keys", {"prefixes": prefixes, "since_s": since_s, "limit": limit})
 
 
 def samples(

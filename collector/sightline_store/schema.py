@@ -12,8 +12,10 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
+from sightline_store import drift, retention
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, SchemaError
+from sightline_store.settings import RetentionSettings
 
 _VERSIONS = """CREATE TABLE IF NOT EXISTS sightline_schema
 (version UInt32, name String, checksum String, applied_at DateTime DEFAULT now())
@@ -102,3 +104,56 @@ def apply(client: Client) -> list[Migration]:
             [[migration.version, migration.name, migration.checksum]],
         )
     return missing
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change, before it changes.
+
+    Attributes:
+        migrations: files that would run.
+        ttls: changes of the tables' TTL.
+        differences: what was changed by another hand, or is missing. `migrate` does not touch it.
+        dropping: days that the cap would drop now.
+    """
+
+    migrations: list[Migration]
+    ttls: list[retention.Change]
+    differences: list[drift.Difference]
+    dropping: list[retention.Dropped]
+
+    def lines(self) -> list[str]:
+        """The plan as SQL with its reasons in comments; empty where nothing would change."""
+        found: list[str] = []
+        for migration in self.migrations:
+            found.append(f"-- {migration.version:03} {migration.name}")
+            found += [f"{statement};\n" for statement in migration.statements]
+        found += [f"-- {change.table} {change.why}\n{change.statement};\n" for change in self.ttls]
+        found += [
+            f"-- over the cap: {day.rows} rows, {day.size_bytes} bytes\n"
+            f"ALTER TABLE {day.table} DROP PARTITION '{day.day}';\n"
+            for day in self.dropping
+        ]
+        for difference in self.differences:
+            found.append(f"-- differs, and is left as it is: {difference.table}: {difference.what}")
+            if difference.statement:
+                found += [f"--   {line}" for line in f"{difference.statement};".splitlines()]
+        return found
+
+
+def plan(client: Client, settings: RetentionSettings | None = None) -> Plan:
+    """What `apply` and `retention.enforce` would do, and where the real tables differ from the files that have run.
+
+    Raises:
+        SchemaError: as `pending` does.
+    """
+    wanted = settings or RetentionSettings()
+    missing = pending(client)
+    versions = {migration.version for migration in missing}
+    ran = [statement for m in migrations() if m.version not in versions for statement in m.statements]
+    return Plan(
+        missing,
+        retention.plan(client, wanted) if ran else [],
+        drift.differences(client, ran) if ran else [],
+        retention.over_cap(client, wanted) if ran else [],
+    )

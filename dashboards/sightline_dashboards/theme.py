@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
-STAGES: Final = ("guard", "cache", "embed", "search", "rerank", "prompt", "queue", "model", "tool", "agent", "rest")
-"""The stages in the order in which a request goes through them; "rest" is what no stage covers."""
+STAGES: Final = (
+    "guard", "cache", "embed", "search", "rerank", "prompt", "queue", "model", "delivery", "tool", "agent", "rest",
+)  # fmt: skip
+"""The stages in the order in which a request goes through them. "delivery" is from the model's first chunk to the first
+token that the user has, where no stage covers it; "rest" is what no stage covers before."""
 
 STAGE_COLOURS: Final[dict[str, str]] = {
     "guard": "#CC79A7",
@@ -23,12 +26,13 @@ STAGE_COLOURS: Final[dict[str, str]] = {
     "model": "#E69F00",
     "tool": "#882255",
     "agent": "#44AA99",
+    "delivery": "#999933",
     "rest": "#BDC1C7",
     "request": "#6E7781",
     "workflow": "#6E7781",
     "": "#A3AAB3",
 }
-"""Colour of a stage; "" is a span of no stage. Two beyond Okabe and Ito's eight are from Paul Tol's muted set."""
+"""Colour of a stage; "" is a span of no stage. Three beyond Okabe and Ito's eight are from Paul Tol's muted set."""
 
 SERIES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442")
 """Colours of other series, in order of use."""

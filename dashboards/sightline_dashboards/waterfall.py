@@ -1,8 +1,8 @@
 """A trace's spans as a waterfall: the tree, the critical path to the first token, and where everything is drawn. Pure.
 
-Spans are the rows of `sightline_store.queries.trace_spans`. The critical path follows the rule of `stage_stack.sql`:
-every instant before the first token belongs to one span; a span with an open child steps back for it, and of parallel
-spans the last to end counts, since the first token waited for it.
+Spans are the rows of `sightline_store.queries.trace_spans`, the critical path those of `queries.ttft_trace`. Without a
+path every instant before the first token belongs to one span: a span with an open child steps back for it, and of
+parallel spans the last to end counts.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Trace:
         return self.first_token_ms - (self.request.start_ms if self.request else 0.0)
 
 
-def layout(spans: Sequence[Mapping[str, Any]]) -> Trace:
-    """Order spans as a tree and find the critical path. Spans whose parent is not there are roots of their own."""
+def layout(spans: Sequence[Mapping[str, Any]], path: Sequence[Mapping[str, Any]] = ()) -> Trace:
+    """Order spans as a tree and mark the critical path. Spans whose parent is not there are roots of their own."""
     if not spans:
         return Trace([], 0.0)
     origin = min(int(span["start_ns"]) for span in spans)
@@ -83,7 +83,10 @@ def layout(spans: Sequence[Mapping[str, Any]]) -> Trace:
         stack += [(child, depth + 1) for child in sorted(children[span["span_id"]], key=_began, reverse=True)]
     trace = Trace(nodes, max(node.end_ms for node in nodes))
     _find_tokens(trace)
-    _find_critical_path(trace)
+    if path and path[0]["stage"] != "left out":
+        _mark_path(trace, path)
+    else:
+        _find_critical_path(trace)
     return trace
 
 
@@ -157,6 +160,27 @@ def _find_tokens(trace: Trace) -> None:
     trace.last_token_ms = max(streamed, default=None) if trace.first_token_ms is not None else None
 
 
+def _mark_path(trace: Trace, path: Sequence[Mapping[str, Any]]) -> None:
+    request = next((node for node in trace.nodes if node.span["span_id"] == path[0]["request_id"]), None)
+    if request is None or path[0]["until"] == "total":
+        return
+    trace.request = request
+    trace.first_token_ms = request.start_ms + path[0]["until_ms"]
+    trace.first_token_delivered = path[0]["until"] == "delivered"
+    sums: dict[str, float] = defaultdict(float)
+    for piece in path:
+        sums[piece["stage"]] += piece["end_ms"] - piece["start_ms"]
+    waited_for = {piece["span_id"] for piece in path if piece["stage"] not in {"delivery", "rest"}}
+    for node in trace.nodes:
+        node.critical = node.span["span_id"] in waited_for
+    trace.parts = _in_order(sums)
+
+
+def _in_order(sums: Mapping[str, float]) -> list[tuple[str, float]]:
+    order = {stage: number for number, stage in enumerate(STAGES)}
+    return sorted(((stage, ms) for stage, ms in sums.items() if ms > 0), key=lambda p: order.get(p[0], len(order)))
+
+
 def _find_critical_path(trace: Trace) -> None:
     if trace.first_token_ms is None or trace.request is None:
         return
@@ -180,8 +204,7 @@ def _find_critical_path(trace: Trace) -> None:
         sums[owner.span["stage"] if owner else "rest"] += right - left
         if owner:
             owner.critical = True
-    order = {stage: number for number, stage in enumerate(STAGES)}
-    trace.parts = sorted(sums.items(), key=lambda part: order.get(part[0], len(order)))
+    trace.parts = _in_order(sums)
 
 
 def _reach(node: Node) -> float:

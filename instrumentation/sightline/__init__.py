@@ -18,15 +18,20 @@ Everything is OpenTelemetry. User code never breaks because tracing did; without
 is a no-op.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from sightline import semconv
 from sightline.annotations import (
     annotate,
     annotate_request,
     current_span_id,
     current_trace_id,
+    link,
     record_documents,
     record_first_token,
     record_messages,
+    record_search,
     record_usage,
     request_ids,
 )
@@ -36,14 +41,27 @@ from sightline.errors import SettingsError, SightlineError
 from sightline.identity import identify
 from sightline.outbox import Stats
 from sightline.runtime import VERSION
-from sightline.scores import score
+from sightline.scores import feedback, score
 from sightline.settings import Capture, TracingSettings
 from sightline.stages import agent, embedding, guardrail, llm, request, rerank, retrieval, tool, trace, workflow
 
+if TYPE_CHECKING:
+    from sightline import masks
+    from sightline.instrumentations import InstrumentationReport, instrument, uninstrument
+    from sightline.sketch import record_query_vector
+
 __version__ = VERSION
+_LATER = {
+    "InstrumentationReport": "sightline.instrumentations",
+    "instrument": "sightline.instrumentations",
+    "masks": "sightline.masks",
+    "record_query_vector": "sightline.sketch",
+    "uninstrument": "sightline.instrumentations",
+}
 
 __all__ = [
     "Capture",
+    "InstrumentationReport",
     "SettingsError",
     "SightlineError",
     "SpanScope",
@@ -58,12 +76,18 @@ __all__ = [
     "current_span_id",
     "current_trace_id",
     "embedding",
+    "feedback",
     "guardrail",
     "identify",
+    "instrument",
+    "link",
     "llm",
+    "masks",
     "record_documents",
     "record_first_token",
     "record_messages",
+    "record_query_vector",
+    "record_search",
     "record_usage",
     "request",
     "request_ids",
@@ -73,5 +97,17 @@ __all__ = [
     "semconv",
     "tool",
     "trace",
+    "uninstrument",
     "workflow",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what few processes need when it is asked for: importing this library stays cheap."""
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    loaded = importlib.import_module(module)
+    found = loaded if module == f"{__name__}.{name}" and name == "masks" else getattr(loaded, name)
+    globals()[name] = found
+    return found

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from opentelemetry.trace import Span, format_span_id, format_trace_id, get_current_span
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanContext, TraceFlags, format_span_id, format_trace_id, get_current_span
 
 from sightline import faults, semconv
-from sightline.capture import attribute, length_of
+from sightline.capture import CapturePolicy, attribute, length_of
 from sightline.chunks import usage_attributes
 from sightline.runtime import Frame, current_frame, current_request, runtime
 from sightline.settings import Capture
@@ -49,7 +50,7 @@ def _annotate(frame: Frame | None, values: Mapping[str, object]) -> None:
             if value is None:
                 continue
             if key in CONTENT_KEYS:
-                _content(found, key, value)
+                _content(found, key, value, _policy(frame))
                 continue
             plain = attribute(value)
             if plain is not None:
@@ -59,8 +60,12 @@ def _annotate(frame: Frame | None, values: Mapping[str, object]) -> None:
         faults.report("annotate", fault)
 
 
-def _content(found: dict[str, Any], key: str, value: object) -> None:
-    policy = runtime.capture
+def _policy(frame: Frame | None) -> CapturePolicy:
+    """Return what may be captured in a frame: a decorator's own ``capture=`` holds for what is said inside it too."""
+    return runtime.capture if frame is None or frame.policy is None else frame.policy
+
+
+def _content(found: dict[str, Any], key: str, value: object, policy: CapturePolicy) -> None:
     if policy.content:
         text = policy.text(value)
         if text is not None:
@@ -91,9 +96,72 @@ def record_documents(documents: Iterable[object], key: str = semconv.RETRIEVAL_D
         key: ``semconv.RETRIEVAL_DOCUMENTS`` for what a search found, ``semconv.RERANK_DOCUMENTS`` for what was
             given to the prompt.
     """
-    text = runtime.capture.documents(documents)
+    text = _policy(current_frame()).documents(documents)
     if text is not None:
         _safely("record documents", {key: text})
+
+
+def record_search(
+    *,
+    query: str | None = None,
+    vector: object = None,
+    top_k: int | None = None,
+    filters: object = None,
+    alpha: float | None = None,
+    system: str | None = None,
+    collection: str | None = None,
+    operation: str | None = None,
+    tenant: str | None = None,
+    returned: int | None = None,
+    index_version: str | None = None,
+    embedding_name: str | None = None,
+    embedding_version: str | None = None,
+) -> None:
+    """Write what was searched for, where and how onto the innermost span; what was found is ``record_documents``.
+
+    Args:
+        query: text of the search, as the capture setting allows.
+        vector: embedding of the query; only its sketch is written (``sightline.sketch``).
+        top_k: how many documents were asked for.
+        filters: filter of the search: a text, or anything that becomes JSON.
+        alpha: of a hybrid search: 0 = keywords only, 1 = vectors only.
+        system: ``weaviate``, ``milvus``, ... (``db.system.name``).
+        collection: collection or table; names a span that has no name yet.
+        operation: ``hybrid``, ``near_vector``, ``bm25``, ...
+        tenant: tenant of the vector store.
+        returned: documents that came back.
+        index_version: version of the index that answered.
+        embedding_name: embedding of query and index.
+        embedding_version: its version.
+    """
+    try:
+        frame = current_frame()
+        redact = _policy(frame).redact
+        told = attribute(filters)
+        found: dict[str, object] = {
+            semconv.RETRIEVAL_QUERY_TEXT: query,
+            semconv.GEN_AI_REQUEST_TOP_K: top_k,
+            semconv.RETRIEVAL_FILTER: redact(told) if redact is not None and isinstance(told, str) else told,
+            semconv.RETRIEVAL_ALPHA: None if alpha is None else float(alpha),
+            semconv.DB_SYSTEM_NAME: system,
+            semconv.DB_COLLECTION_NAME: collection,
+            semconv.DB_OPERATION_NAME: operation,
+            semconv.DB_NAMESPACE: tenant,
+            semconv.DB_RESPONSE_RETURNED_ROWS: returned,
+            semconv.INDEX_VERSION: index_version,
+            semconv.EMBEDDING_NAME: embedding_name,
+            semconv.EMBEDDING_VERSION: embedding_version,
+        }
+        if collection is not None and frame is not None and frame.prefix is not None:
+            found[semconv.GEN_AI_DATA_SOURCE_ID] = collection
+        if vector is not None:
+            from sightline.sketch import query_attributes  # noqa: PLC0415  only who hands over vectors pays for it
+
+            found.update(query_attributes(vector))
+    except Exception as fault:
+        faults.report("record search", fault)
+        return
+    _annotate(frame, found)
 
 
 def record_usage(
@@ -173,6 +241,38 @@ def record_first_token() -> None:
             mark.first_token()
     except Exception as fault:
         faults.report("record first token", fault)
+
+
+def link(other: SpanContext | Mapping[str, str] | str, span_id: str | None = None, /, **attributes: object) -> None:
+    """Link the innermost span to a span that is no parent of it: the request that filled a cache, a batch's messages.
+
+    Args:
+        other: the other span: its context, the headers of a message (``traceparent``), or its trace id in hex.
+        span_id: the other span's id as 16 hex digits, beside a trace id.
+        attributes: attributes of the link.
+    """
+    try:
+        context = _linked(other, span_id)
+        if context is None:
+            return
+        frame = current_frame()
+        span = get_current_span() if frame is None else frame.span
+        found = {key: plain for key, value in attributes.items() if (plain := attribute(value)) is not None}
+        span.add_link(context, found)
+    except Exception as fault:
+        faults.report("link", fault)
+
+
+def _linked(other: SpanContext | Mapping[str, str] | str, span_id: str | None) -> SpanContext | None:
+    if isinstance(other, SpanContext):
+        context = other
+    elif isinstance(other, str):
+        context = SpanContext(int(other, 16), int(span_id or "0", 16), True, TraceFlags(TraceFlags.SAMPLED))
+    else:
+        from opentelemetry.propagate import extract  # noqa: PLC0415
+
+        context = get_current_span(extract(other, Context())).get_span_context()
+    return context if context.is_valid else None
 
 
 def _safely(place: str, found: Mapping[str, Any]) -> None:

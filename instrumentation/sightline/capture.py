@@ -1,8 +1,8 @@
 """Arguments and results -> bounded, redacted text.
 
 Promise: never raises, never walks more than the limit, never calls user code (no ``repr``, ``str`` or
-``model_dump`` of foreign objects). Large values are cut before they are serialised. What comes out for
-anything but a string is valid JSON.
+``model_dump`` of foreign objects). Large values are cut before they are serialised; images, audio and other bytes
+become references (``sightline.media``). What comes out for anything but a string is valid JSON.
 """
 
 import dataclasses
@@ -17,12 +17,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightline import faults
+from sightline import faults, media
+from sightline.media import DATA_MARK
 from sightline.settings import Capture
 
 HARD_LIMIT_CHARS = 262_144
 """No captured attribute is longer than about this, whatever the setting: a collector must be able to take it."""
+MASK_MARGIN_CHARS = 256
+"""How far beyond the cut a text is masked: longer than anything that the ready-made masks look for in one piece."""
 _MAX_DEPTH = 8
+_REFERENCE_CHARS = 120  # about what a reference to an image takes
+_SHORTEST_NUMBER_TO_MASK = 10**7
+_LONGEST_DATA_HEAD_CHARS = 300
+_MEDIA_LIMIT_CHARS = 2 * 4 * 1024 * 1024
 _PLAIN = (datetime.date, datetime.time, datetime.timedelta, uuid.UUID, pathlib.PurePath, decimal.Decimal)
 
 
@@ -35,17 +42,21 @@ class CapturePolicy:
     max_chars: int = 4096
     """Characters of one text when ``mode`` is truncated."""
     redact: Callable[[str], str] | None = None
-    """Masks a text after it was cut and before it is written; an error in it drops the text."""
+    """Masks a text before it is written; an error in it drops the text. See ``sightline.masks``."""
+    query_sketch: bool = True
+    """Whether the sketch of a query's embedding may be written (not with ``none``). See ``sightline.sketch``."""
+    content: bool = dataclasses.field(init=False)
+    """Whether text may be written at all."""
+    limit_chars: int = dataclasses.field(init=False)
+    """Characters that one attribute may have."""
 
-    @property
-    def content(self) -> bool:
-        """Whether text may be written at all."""
-        return self.mode is Capture.TRUNCATED or self.mode is Capture.FULL
-
-    @property
-    def limit_chars(self) -> int:
-        """Characters that one attribute may have."""
-        return min(self.max_chars, HARD_LIMIT_CHARS) if self.mode is Capture.TRUNCATED else HARD_LIMIT_CHARS
+    def __post_init__(self) -> None:
+        """Work out once what every call asks for."""
+        truncated = self.mode is Capture.TRUNCATED
+        object.__setattr__(self, "content", truncated or self.mode is Capture.FULL)
+        object.__setattr__(
+            self, "limit_chars", min(self.max_chars, HARD_LIMIT_CHARS) if truncated else HARD_LIMIT_CHARS
+        )
 
     def text(self, value: object) -> str | None:
         """Return a value as bounded, redacted text; None when nothing may or can be written.
@@ -57,8 +68,9 @@ class CapturePolicy:
         try:
             limit = self.limit_chars
             if type(value) is str:
-                text = cut(value, limit)
-                return text if self.redact is None else self.redact(text)
+                if self.redact is None and len(value) <= limit and DATA_MARK not in value:
+                    return value
+                return _text(value, limit, self.redact)
             shrunk = _shrink(value, [limit], 0, self.redact)
             return json.dumps(shrunk, ensure_ascii=False, separators=(",", ":"))
         except Exception as error:
@@ -95,8 +107,11 @@ class CapturePolicy:
         if self.content:
             for name, value in (("title", read("title")), ("content", content)):
                 if value is not None:
-                    text = cut(str(value), limit)
-                    row[name] = text if self.redact is None else self.redact(text)
+                    row[name] = (
+                        _text(value, limit, self.redact)
+                        if isinstance(value, str)
+                        else _shrink(value, [limit], 0, self.redact)
+                    )
         elif self.mode is Capture.LENGTHS and isinstance(content, str):
             row["length"] = len(content)
         return row
@@ -107,6 +122,31 @@ def cut(text: str, limit_chars: int) -> str:
     if len(text) <= limit_chars:
         return text
     return f"{text[:limit_chars]}… [{len(text) - limit_chars} more]"
+
+
+def _text(value: str, limit: int, redact: Callable[[str], str] | None) -> str:
+    """Return a text without media in it, masked and cut.
+
+    It is masked a little beyond the cut, so that nothing half of which is beyond it is left standing.
+    """
+    length = len(value)
+    seen = value if length <= limit + MASK_MARGIN_CHARS else value[: limit + MASK_MARGIN_CHARS]
+    mark = seen.find(DATA_MARK)
+    if mark >= 0:
+        start = value.rfind("data:", max(mark - _LONGEST_DATA_HEAD_CHARS, 0), mark)
+        if start >= 0:
+            # Only the media's own size decides what is read here, and that is bounded by what may be digested.
+            seen = media.without_data_urls(value[: start + limit + _MEDIA_LIMIT_CHARS])
+            length = len(seen) if len(value) <= start + limit + _MEDIA_LIMIT_CHARS else length
+            seen = seen[: limit + MASK_MARGIN_CHARS]
+    if redact is not None:
+        masked = redact(seen)
+        if length <= limit:
+            return masked
+        seen = masked
+    if length <= limit:
+        return seen
+    return f"{seen[:limit]}… [{length - limit} more]"
 
 
 def length_of(value: object) -> int | None:
@@ -147,19 +187,29 @@ def attribute(value: Any) -> str | bool | int | float | Sequence[str] | Sequence
 def _shrink(value: Any, budget: list[int], depth: int, redact: Callable[[str], str] | None) -> Any:  # noqa: PLR0911, PLR0912
     budget[0] -= 4
     if isinstance(value, str):
-        text = cut(value, max(budget[0], 0))
+        if value.startswith("data:") and (found := media.of_data_url(value)) is not None:
+            budget[0] -= _REFERENCE_CHARS
+            return found
+        text = _text(value, max(budget[0], 0), redact)
         budget[0] -= len(text)
-        return str(text) if redact is None else redact(text)
+        return str(text)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, enum.Enum):
         return _shrink(value.value, budget, depth, redact)
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**63 else "<large int>"
+        if not -(2**63) <= value < 2**63:
+            return "<large int>"
+        if redact is not None and abs(value) >= _SHORTEST_NUMBER_TO_MASK:
+            digits = str(int(value))
+            masked = redact(digits)
+            return masked if masked != digits else int(value)
+        return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return f"<{len(value)} bytes>"
+        budget[0] -= _REFERENCE_CHARS
+        return media.of_bytes(value)
     if isinstance(value, _PLAIN):
         return str(value)
     if depth >= _MAX_DEPTH:
@@ -181,6 +231,9 @@ def _shrink(value: Any, budget: list[int], depth: int, redact: Callable[[str], s
         return _shrink_mapping(fields, budget, depth, redact)
     if hasattr(type(value), "model_fields"):
         return _shrink_mapping(value.__dict__, budget, depth, redact)
+    picture = media.of_picture(value)
+    if picture is not None:
+        return picture
     return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
@@ -188,12 +241,19 @@ def _shrink_mapping(
     value: Mapping[Any, Any], budget: list[int], depth: int, redact: Callable[[str], str] | None
 ) -> dict[str, Any]:
     result: dict[str, Any] = {}
+    encoded = media.content_key(value)
     for key, item in value.items():
         if budget[0] <= 0:
             result["…"] = f"{len(value) - len(result)} more"
             break
         name = key if isinstance(key, str) else str(key) if isinstance(key, (int, float, bool)) else type(key).__name__
         name = cut(name, 256)
+        if redact is not None:
+            name = redact(name)
         budget[0] -= len(name)
-        result[name] = _shrink(item, budget, depth + 1, redact)
+        if key == encoded and encoded is not None:
+            budget[0] -= _REFERENCE_CHARS
+            result[name] = media.of_base64(item, media.mime_beside(value))
+        else:
+            result[name] = _shrink(item, budget, depth + 1, redact)
     return result

@@ -9,24 +9,47 @@ https://platform.openai.com/docs/api-reference/responses-streaming ,
 https://docs.anthropic.com/en/docs/build-with-claude/streaming
 """
 
-from typing import Any
+from typing import Any, Final
 
 from sightline import semconv
+
+_PLAIN_EVENTS: Final = frozenset({"ping", "error"})
+_REPEATED_EVENTS: Final = ("content.", "refusal.", "tool_calls.", "logprobs.")
+"""Events of OpenAI's stream helper that repeat the chunk before them."""
+_TEXTLESS_DELTAS: Final = frozenset(
+    {
+        "response.function_call_arguments.delta",
+        "response.mcp_call_arguments.delta",
+        "response.custom_tool_call_input.delta",
+        "response.code_interpreter_call_code.delta",
+        "response.audio.delta",
+        "response.output_audio.delta",
+        "response.shell_call_command.delta",
+    }
+)
+"""Events of the Responses API that carry content, but no text of the answer."""
+_INPUT_KEYS: Final = (
+    semconv.GEN_AI_USAGE_INPUT_TOKENS,
+    semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
+    semconv.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS,
+)
 
 
 class ChunkReader:
     """Reads the chunks of one stream; remembers usage, model, id and finish reasons."""
 
-    __slots__ = ("_completion_type", "_finish_reasons", "_id", "_model", "_usage", "text")
+    __slots__ = ("_completion_type", "_finish_reasons", "_id", "_model", "_usage", "failure", "text")
 
     def __init__(self) -> None:
         self.text: str | None = None
         """Text of the last chunk that was content."""
         self._completion_type: type | None = None
-        self._usage: object = None
+        self._usage: dict[str, int] = {}
         self._model: str | None = None
         self._id: str | None = None
         self._finish_reasons: list[str] = []
+        self.failure: str | None = None
+        """What the stream itself said went wrong; None when nothing did."""
 
     def is_content(self, chunk: object) -> bool:  # noqa: PLR0911  one return a shape reads best
         """Return whether the chunk carries content for the user, not only a role, usage or framing."""
@@ -46,8 +69,13 @@ class ChunkReader:
                 self._completion_type = type(chunk)
             return self._completion(chunk, choices)
         kind = _get(chunk, "type")
-        if isinstance(kind, str) and (kind.startswith(("response.", "content_block", "message_")) or kind == "ping"):
-            return self._event(chunk, kind)
+        if isinstance(kind, str):
+            if kind.startswith(("response.", "content_block", "message_")) or kind in _PLAIN_EVENTS:
+                return self._event(chunk, kind)
+            if kind == "chunk" and (inner := _get(chunk, "chunk")) is not None:
+                return self.is_content(inner)  # OpenAI's stream helper: the events beside it repeat what this one tells
+            if kind.startswith(_REPEATED_EVENTS):
+                return False
         if not isinstance(chunk, dict):
             content = getattr(chunk, "content", None)
             if isinstance(content, str):
@@ -58,10 +86,13 @@ class ChunkReader:
     def _completion(self, chunk: object, choices: Any) -> bool:
         usage = _get(chunk, "usage")
         if usage is not None:
-            self._usage = usage
+            self._usage = usage_attributes(usage)
         if self._model is None:
             self._model = _text(chunk, "model")
             self._id = _text(chunk, "id")
+        error = _get(chunk, "error")  # servers that fail in mid-stream say so in a chunk
+        if error is not None:
+            self.failure = _text(error, "code") or _text(error, "type") or "error"
         found = False
         for choice in choices:
             reason = _get(choice, "finish_reason")
@@ -82,20 +113,41 @@ class ChunkReader:
         return found
 
     def _event(self, chunk: object, kind: str) -> bool:
-        holder = _get(chunk, "response") or _get(chunk, "message") or chunk
-        usage = _get(holder, "usage")
-        if usage is not None:
-            self._usage = usage
-        if self._model is None:
-            self._model = _text(holder, "model")
         if not kind.endswith("delta") or kind == "message_delta":
-            return False
+            self._framing(chunk, kind)
+            return kind.endswith("partial_image")
+        if "reasoning" in kind:
+            return False  # what the model thinks is not what the user reads
         delta = _get(chunk, "delta")
         if isinstance(delta, str):
-            self.text = delta
+            if kind not in _TEXTLESS_DELTAS:
+                self.text = delta
             return bool(delta)
         self.text = _text(delta, "text")
         return bool(self.text) or bool(_text(delta, "partial_json"))
+
+    def _framing(self, chunk: object, kind: str) -> None:
+        """Read what an event without content tells: model, id, usage, how it ended."""
+        holder = _get(chunk, "response") or _get(chunk, "message") or chunk
+        usage = _get(holder, "usage")
+        if usage is not None:
+            # Anthropic tells the input first and the output last, the cache in either.
+            self._usage = {**self._usage, **_usage_beside(usage, self._usage)}
+        if self._model is None:
+            self._model = _text(holder, "model")
+        if self._id is None and holder is not chunk:
+            self._id = _text(holder, "id")
+        if kind == "response.completed":
+            self._finish_reasons = ["stop"]
+        elif kind == "response.incomplete":
+            self._finish_reasons = [_text(_get(holder, "incomplete_details"), "reason") or "incomplete"]
+        elif kind in ("response.failed", "error"):
+            error = _get(holder, "error") or chunk
+            self.failure = _text(error, "code") or _text(error, "type") or "error"
+        elif kind == "message_delta":
+            reason = _text(_get(chunk, "delta"), "stop_reason")
+            if reason:
+                self._finish_reasons = [reason]
 
     def response_attributes(self) -> dict[str, Any]:
         """Return what the chunks told about the response, as span attributes."""
@@ -106,8 +158,20 @@ class ChunkReader:
             found[semconv.GEN_AI_RESPONSE_ID] = self._id
         if self._finish_reasons:
             found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = self._finish_reasons
-        found.update(usage_attributes(self._usage))
+        found.update(self._usage)
+        if self.failure is not None:
+            found[semconv.ERROR_TYPE] = self.failure
         return found
+
+
+def _usage_beside(usage: object, before: dict[str, int]) -> dict[str, int]:
+    """Return the counts of a later usage event; a later one that tells no input leaves the earlier input standing."""
+    later = usage_attributes(usage)
+    if not _count(usage, "input_tokens") and not _count(usage, "prompt_tokens"):
+        for key in _INPUT_KEYS:
+            if key in before:
+                later.pop(key, None)
+    return later
 
 
 def usage_attributes(usage: object) -> dict[str, int]:

@@ -2,6 +2,10 @@
 
 Promise: an application's own TracerProvider is never replaced. Where the application has one, Sightline adds
 its processors to it and says so in the log.
+
+Forks, threads and event loops (asyncio, uvloop, trio) need nothing: a forked child has its own queue, numbers and
+exporting thread. With gevent, ``monkey.patch_all()`` comes before ``import sightline``, as for everything that starts a
+thread: the exporting thread is then a greenlet, which sends while others wait, and contexts follow greenlets.
 """
 
 import atexit
@@ -10,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as otel_trace
 from opentelemetry.context import Context
@@ -19,6 +23,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 
 from sightline import faults, semconv
 from sightline.capture import CapturePolicy
+from sightline.errors import SettingsError
 from sightline.identity import SpanEnricher
 from sightline.late_imports import LATE_IMPORTS
 from sightline.otlp_http import OtlpHttpSender
@@ -26,6 +31,9 @@ from sightline.outbox import Outbox, Stats
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
 from sightline.scores import Score
 from sightline.settings import Capture, TracingSettings
+
+if TYPE_CHECKING:
+    from sightline.metric_reports import MetricReports
 
 _logger = logging.getLogger("sightline")
 _lock = threading.Lock()
@@ -35,8 +43,9 @@ _active: "Tracing | None" = None
 class QueueProcessor(SpanProcessor):
     """Hands every ended, sampled span to the outbox."""
 
-    def __init__(self, outbox: Outbox[ReadableSpan]) -> None:
+    def __init__(self, outbox: Outbox[ReadableSpan], unsampled: Callable[[ReadableSpan], None] | None = None) -> None:
         self._outbox = outbox
+        self._unsampled = unsampled
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing to do. Called by the SDK."""
@@ -46,6 +55,9 @@ class QueueProcessor(SpanProcessor):
         context = span.get_span_context()
         if context is not None and context.trace_flags.sampled:
             self._outbox.put(span)
+        elif self._unsampled is not None:
+            self._unsampled(span)  # recorded for the metrics only
+            self._outbox.start()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what is queued. Called by the SDK."""
@@ -65,12 +77,15 @@ class Tracing:
         self._resource = resource
         self._spans: Outbox[ReadableSpan] | None = None
         self._scores: Outbox[Score] | None = None
+        self._metrics: MetricReports | None = None
 
     def force_flush(self, timeout_s: float = 5.0) -> bool:
         """Send what is queued now; False when some of it still waits after ``timeout_s`` seconds."""
         until = time.monotonic() + timeout_s
         outboxes = [outbox for outbox in (self._spans, self._scores) if outbox is not None]
         done = [outbox.flush(max(until - time.monotonic(), 0.0)) for outbox in outboxes]
+        if self._metrics is not None:
+            done.append(self._metrics.flush(max(until - time.monotonic(), 0.0)))
         return all(done)
 
     def shutdown(self, timeout_s: float | None = None) -> None:
@@ -80,9 +95,12 @@ class Tracing:
         outboxes = [outbox for outbox in (self._spans, self._scores) if outbox is not None]
         for outbox in outboxes:
             outbox.close(until - time.monotonic())  # both send at once
-        for outbox in outboxes:
-            outbox.shutdown(max(until - time.monotonic(), 0.05))
+        there = [outbox.shutdown(max(until - time.monotonic(), 0.05)) for outbox in outboxes]
+        if self._metrics is not None:
+            # A collector that took no spans in this time takes no metrics either.
+            self._metrics.shutdown(until - time.monotonic() if all(there) else 0.0)
         runtime.emit_score = None
+        runtime.take_waits = None
         with _lock:
             if _active is self:
                 _active = None
@@ -95,6 +113,10 @@ class Tracing:
     def score_stats(self) -> Stats:
         """Return the account of scores: ``emitted == exported + dropped + queued``."""
         return Stats(0, 0, 0, 0) if self._scores is None else self._scores.stats()
+
+    def metric_stats(self) -> Stats:
+        """Return the account of metric reports: ``emitted == exported + dropped + queued``."""
+        return Stats(0, 0, 0, 0) if self._metrics is None else self._metrics.outbox.stats()
 
     def faults(self) -> dict[str, int]:
         """Return how often tracing itself failed, by place. Empty is good."""
@@ -109,18 +131,20 @@ class Tracing:
             settings.compression,
             settings.certificate,
         )
+        metrics = self._metrics
         self._spans = Outbox(
             "spans",
             _encode_spans,
             sender.send,
             rejected=_rejected_spans,
+            observe=(lambda _: None) if metrics is None else metrics.observe,
             queue_size=settings.queue_size,
             batch_size=settings.batch_size,
             interval_s=settings.flush_interval_s,
             timeout_s=settings.timeout_s,
             after_fork=sender.forget,
         )
-        return QueueProcessor(self._spans)
+        return QueueProcessor(self._spans, None if metrics is None else metrics.meter.unsampled)
 
     def _start_scores(self) -> Callable[[Score], object]:
         settings = self.settings
@@ -144,6 +168,16 @@ class Tracing:
         )
         return self._scores.put
 
+    def _start_metrics(self) -> None:
+        from sightline.metric_reports import MetricReports  # noqa: PLC0415  not at import: off by a setting
+
+        accounts = {
+            "span": lambda: None if self._spans is None else self._spans.account(),
+            "log": lambda: None if self._scores is None else self._scores.account(),
+        }
+        self._metrics = MetricReports(self.settings, self._resource, accounts)
+        runtime.take_waits = self._metrics.meter.waits
+
     def _encode_scores(self, batch: Sequence[Score]) -> bytes:
         with LATE_IMPORTS:
             from sightline.score_log import encode_scores  # noqa: PLC0415
@@ -160,6 +194,7 @@ def configure(
     capture_max_chars: int | None = None,
     redact: Callable[[str], str] | None = None,
     resource_attributes: Mapping[str, str] | None = None,
+    sample_ratio: float | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Tracing:
     """Start tracing; a second call returns the running handle and changes nothing.
@@ -173,8 +208,11 @@ def configure(
         endpoint: base URL of the collector; overrides ``OTEL_EXPORTER_OTLP_ENDPOINT``.
         capture: ``none``, ``lengths`` (default), ``truncated`` or ``full``; overrides ``SIGHTLINE_CAPTURE``.
         capture_max_chars: characters of one captured text; overrides ``SIGHTLINE_CAPTURE_MAX_CHARS``.
-        redact: masks every captured text before it leaves the process.
+        redact: masks every captured text before it stands on a span, and what other instrumentations captured before
+            it is sent from here; ``sightline.masks`` has ready-made ones.
         resource_attributes: more attributes of the process.
+        sample_ratio: share of traces to keep, 0 to 1, decided by the first service of each; ``OTEL_TRACES_SAMPLER``
+            wins. Default 1: errors can only be kept by who has seen the whole trace, the collector.
         env: environment to read; default ``os.environ``.
 
     Raises:
@@ -194,6 +232,8 @@ def configure(
             told["SIGHTLINE_CAPTURE"] = capture
         if capture_max_chars is not None:
             told["SIGHTLINE_CAPTURE_MAX_CHARS"] = str(capture_max_chars)
+        if sample_ratio is not None and not 0 <= sample_ratio <= 1:
+            raise SettingsError("sample_ratio", str(sample_ratio), "needs a number from 0 to 1")
         settings = TracingSettings.from_env(told)
         if settings.disabled:
             _logger.info("sightline: OTEL_SDK_DISABLED is true; nothing is traced")
@@ -204,14 +244,27 @@ def configure(
             attributes[semconv.SERVICE_NAME] = name
         if service_version:
             attributes[semconv.SERVICE_VERSION] = service_version
-        _active = _start(settings, attributes, CapturePolicy(settings.capture, settings.capture_max_chars, redact))
+        policy = CapturePolicy(settings.capture, settings.capture_max_chars, redact, settings.query_sketch)
+        _active = _start(settings, attributes, policy, told, sample_ratio)
         return _active
 
 
-def _start(settings: TracingSettings, attributes: dict[str, Any], policy: CapturePolicy) -> Tracing:
+def _start(
+    settings: TracingSettings,
+    attributes: dict[str, Any],
+    policy: CapturePolicy,
+    env: Mapping[str, str],
+    sample_ratio: float | None,
+) -> Tracing:
     provider = otel_trace.get_tracer_provider()
     if isinstance(provider, otel_trace.ProxyTracerProvider):
         provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+        if sample_ratio is not None or settings.debug_secret is not None or env.get("OTEL_TRACES_SAMPLER"):
+            from sightline.sampling import head_sampler  # noqa: PLC0415  only who samples pays for it
+
+            provider.sampler = head_sampler(
+                provider.sampler, env, sample_ratio, settings.debug_secret, record_models=settings.metrics
+            )
         otel_trace.set_tracer_provider(provider)
     elif isinstance(provider, TracerProvider):
         _logger.info(
@@ -220,6 +273,11 @@ def _start(settings: TracingSettings, attributes: dict[str, Any], policy: Captur
             settings.traces_endpoint,
             provider.resource.attributes.get(semconv.SERVICE_NAME),
         )
+        if sample_ratio is not None or settings.debug_secret is not None:
+            _logger.warning(
+                "sightline: the application's TracerProvider keeps its own sampler: sample_ratio and the debug header"
+                " hold only when it is made with sampler=sightline.sampling.HeadSampler(...)"
+            )
     else:
         _logger.warning(
             "sightline: the application's TracerProvider (%s) is not OpenTelemetry's SDK: its spans cannot be"
@@ -229,6 +287,12 @@ def _start(settings: TracingSettings, attributes: dict[str, Any], policy: Captur
         return Tracing(settings, lambda: Resource(attributes))
     sdk = provider
     tracing = Tracing(settings, lambda: sdk.resource)
+    if settings.debug_secret is not None:
+        from sightline.sampling import listen_for_debug  # noqa: PLC0415
+
+        listen_for_debug(settings.debug_secret, settings.debug_header)
+    if settings.metrics:
+        tracing._start_metrics()
     sdk.add_span_processor(SpanEnricher())
     sdk.add_span_processor(tracing._start_spans())
     runtime.tracer = sdk.get_tracer(SCOPE_NAME, VERSION, schema_url=semconv.SCHEMA_URL)
@@ -245,6 +309,12 @@ def _encode_spans(batch: Sequence[ReadableSpan]) -> bytes:
     with LATE_IMPORTS:
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
 
+    redact = runtime.capture.redact
+    if redact is not None:
+        with LATE_IMPORTS:
+            from sightline.foreign import masked  # noqa: PLC0415
+
+        batch = masked(batch, redact)
     return bytes(encode_spans(batch).SerializeToString())
 
 

@@ -28,6 +28,7 @@ from sightline.capture import attribute
 from sightline.runtime import CONTEXT, restore
 from sightline.settings import Capture
 from sightline.spans import OpenSpan, SpanBlock, SpanPlan, leave, open_span
+from sightline.stream_managers import TracedAsyncManager, TracedManager
 from sightline.streaming import TracedAsyncGenerator, TracedAsyncIterator, TracedGenerator, TracedIterator
 
 P = ParamSpec("P")
@@ -120,6 +121,9 @@ def _capture_mode(capture: str | None) -> Capture | None:
 
 def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
     """Return the function with a span around each call, as the plan says."""
+    if isinstance(function, (classmethod, staticmethod)):
+        # The decorators in the other order: what they hold is decorated, what they are stays.
+        return cast("Callable[P, R]", type(function)(decorate(function.__func__, plan)))
     try:
         names = tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -128,7 +132,8 @@ def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
     static = plan.attributes
     if streams and plan.stage == semconv.STAGE_MODEL:
         static = {**(static or {}), semconv.GEN_AI_REQUEST_STREAM: True}
-    plan = SpanPlan(plan.name, plan.stage, plan.kind, static, plan.prefix, plan.subject, plan.capture, names)
+    plain = bool(names) and names[0] not in ("self", "cls")
+    plan = SpanPlan(plan.name, plan.stage, plan.kind, static, plan.prefix, plan.subject, plan.capture, names, plain)
     wrapper: Any
     if inspect.iscoroutinefunction(function):
         wrapper = _wrap_coroutine_function(function, plan)
@@ -199,7 +204,7 @@ def _finish(opened: OpenSpan, result: Any) -> Any:
     return result
 
 
-def _follow(opened: OpenSpan, result: Any) -> Any:
+def _follow(opened: OpenSpan, result: Any) -> Any:  # noqa: PLR0911  one return a kind reads best
     if inspect.isgenerator(result):
         return TracedGenerator(result, opened)
     if inspect.isasyncgen(result):
@@ -214,6 +219,11 @@ def _follow(opened: OpenSpan, result: Any) -> Any:
         if isinstance(result, Iterator):
             opened.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
             return TracedIterator(result, opened)
+        if type(result).__name__.endswith("StreamManager"):
+            # OpenAI's and Anthropic's helpers: the stream comes out of a ``with`` block.
+            opened.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
+            kind = TracedAsyncManager if hasattr(type(result), "__aenter__") else TracedManager
+            return kind(result, opened)
     return None
 
 

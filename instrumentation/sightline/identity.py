@@ -70,13 +70,16 @@ class SpanEnricher(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Write the number and the ids. Called by the SDK."""
         try:
-            found: dict[str, Any] = {semconv.SPAN_SEQUENCE: next(self._numbers)}
+            number = next(self._numbers)
             carried = baggage.get_all(parent_context)
-            if carried:
-                for key in _KEYS:
-                    value = carried.get(key)
-                    if value is not None:
-                        found[key] = str(value)
+            if not carried:
+                span.set_attribute(semconv.SPAN_SEQUENCE, number)  # half the price of set_attributes for one
+                return
+            found: dict[str, Any] = {semconv.SPAN_SEQUENCE: number}
+            for key in _KEYS:
+                value = carried.get(key)
+                if value is not None:
+                    found[key] = str(value)
             span.set_attributes(found)
         except Exception as fault:
             faults.report("number span", fault)

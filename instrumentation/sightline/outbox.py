@@ -50,6 +50,16 @@ class Stats:
     """Waiting or on the way."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account(Stats):
+    """The account, with the two ways in which something is dropped apart."""
+
+    overflowed: int
+    """Dropped because the queue was full."""
+    lost: int
+    """Dropped because the collector refused it, or the process ended before it came back."""
+
+
 class Outbox(Generic[T]):
     """Queue, worker thread and account for one signal.
 
@@ -62,6 +72,7 @@ class Outbox(Generic[T]):
         batch_size: items in one request.
         interval_s: seconds between two looks at the queue.
         timeout_s: seconds for one request.
+        observe: sees each batch once as it leaves the queue, and ``()`` when nothing does. Runs on the worker.
     """
 
     def __init__(
@@ -76,6 +87,7 @@ class Outbox(Generic[T]):
         interval_s: float = 0.2,
         timeout_s: float = 10.0,
         after_fork: Callable[[], None] = lambda: None,
+        observe: Callable[[Sequence[T]], None] = lambda _: None,
     ) -> None:
         self._what = what
         self._encode = encode
@@ -86,6 +98,7 @@ class Outbox(Generic[T]):
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._after_fork = after_fork
+        self._observe = observe
         self._fresh()
         if hasattr(os, "register_at_fork"):
             restart = weakref.WeakMethod(self._in_child)
@@ -127,12 +140,23 @@ class Outbox(Generic[T]):
                 self._start()
         return True
 
+    def start(self) -> None:
+        """Start the worker now, without an item."""
+        with self._callers:
+            if self._worker is None and not self._closed:
+                self._start()
+
     def stats(self) -> Stats:
         """Return the account; queued items are what is neither exported nor dropped."""
+        told = self.account()
+        return Stats(told.emitted, told.exported, told.dropped, told.queued)
+
+    def account(self) -> Account:
+        """Return the account with the reasons why items were dropped."""
         with self._account, self._callers:
             dropped = self._overflowed + self._lost
             queued = self._emitted - self._exported - dropped
-            return Stats(self._emitted, self._exported, dropped, queued)
+            return Account(self._emitted, self._exported, dropped, queued, self._overflowed, self._lost)
 
     def flush(self, timeout_s: float) -> bool:
         """Send everything that is queued now; False when some of it still waits after ``timeout_s`` seconds."""
@@ -161,6 +185,8 @@ class Outbox(Generic[T]):
         worker = self._worker
         if worker is not None:
             worker.join(timeout_s)
+        elif self._queue:
+            self._run()  # the interpreter is going down and lets no thread start: send from here, as briefly
         with self._account, self._callers:
             left = self._emitted - self._overflowed - self._exported - self._lost
             self._abandoned = True
@@ -185,7 +211,10 @@ class Outbox(Generic[T]):
             self._wake.wait(self._interval_s)
             self._wake.clear()
             while self._queue and time.monotonic() < self._give_up_at:
-                self._deliver([self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))])
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))]
+                self._observe(batch)
+                self._deliver(batch)
+            self._observe(())
             if self._closed and (not self._queue or time.monotonic() >= self._give_up_at):
                 return
 

@@ -5,9 +5,9 @@ which is a no-op when it has set none.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
@@ -24,20 +24,28 @@ SCOPE_NAME: Final = "sightline"
 
 _FRAME_KEY: Final = otel_context.create_key("sightline-frame")
 _REQUEST_KEY: Final = otel_context.create_key("sightline-request")
+_SEARCH_KEY: Final = otel_context.create_key("sightline-search")
 
 
 class Frame:
     """A span that Sightline started or marked; the innermost one receives ``annotate``."""
 
-    __slots__ = ("_subject", "prefix", "span", "stage")
+    __slots__ = ("_subject", "policy", "prefix", "span", "stage")
 
     def __init__(
-        self, span: otel_trace.Span, stage: str, prefix: str | None = None, subject: str | None = None
+        self,
+        span: otel_trace.Span,
+        stage: str,
+        prefix: str | None = None,
+        subject: str | None = None,
+        policy: CapturePolicy | None = None,
     ) -> None:
         self.span = span
         self.stage = stage
         self.prefix = prefix
         self._subject = subject
+        self.policy = policy
+        """What may be captured here; None means what holds for the process."""
 
     def annotate(self, attributes: Mapping[str, object]) -> None:
         """Write attributes that are already in span form; a model or index told late completes the span's name."""
@@ -72,7 +80,7 @@ class RequestMark:
 class Runtime:
     """Process-wide state. One instance, ``runtime``; tests swap its fields through ``sightline.testing``."""
 
-    __slots__ = ("capture", "emit_score", "tracer")
+    __slots__ = ("capture", "emit_score", "take_waits", "tracer")
 
     def __init__(self) -> None:
         self.reset()
@@ -82,6 +90,8 @@ class Runtime:
         self.tracer: otel_trace.Tracer = otel_trace.get_tracer(SCOPE_NAME, VERSION, schema_url=semconv.SCHEMA_URL)
         self.capture = CapturePolicy()
         self.emit_score: Callable[[Score], object] | None = None
+        self.take_waits: Callable[[Mapping[str, Any], Sequence[float], int], None] | None = None
+        """Takes the waits between the chunks of a stream that ended: attributes, seconds, what each stands for."""
 
 
 runtime: Final = Runtime()
@@ -106,6 +116,12 @@ def current_frame() -> Frame | None:
     return frame if isinstance(frame, Frame) else None
 
 
+def current_search() -> Frame | None:
+    """Return the innermost search of this context that is still open, whatever else has begun inside it."""
+    frame = otel_context.get_value(_SEARCH_KEY)
+    return frame if isinstance(frame, Frame) and frame.span.is_recording() else None
+
+
 def current_request() -> RequestMark | None:
     """Return the mark of the running request, None outside of one or when it is over."""
     mark = otel_context.get_value(_REQUEST_KEY)
@@ -117,6 +133,8 @@ def context_with(frame: Frame, mark: RequestMark | None = None, base: Context | 
     context = otel_trace.set_span_in_context(frame.span, base)
     # A context is immutable for its readers; this one is new and nobody has seen it: no second copy is needed.
     dict.__setitem__(context, _FRAME_KEY, frame)
+    if frame.stage == semconv.STAGE_SEARCH:
+        dict.__setitem__(context, _SEARCH_KEY, frame)
     if mark is not None:
         dict.__setitem__(context, _REQUEST_KEY, mark)
     return context

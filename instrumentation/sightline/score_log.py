@@ -27,7 +27,7 @@ def encode_scores(batch: Iterable[Score], resource: Resource) -> bytes:
         log_records=[_record(score) for score in batch],
         schema_url=semconv.SCHEMA_URL,
     )
-    message = ResourceMessage(attributes=_attributes(resource.attributes))
+    message = ResourceMessage(attributes=attributes_of(resource.attributes))
     request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=message, scope_logs=[scope_logs])])
     return bytes(request.SerializeToString())
 
@@ -38,7 +38,7 @@ def _record(score: Score) -> LogRecord:
         time_unix_nano=score.time_ns,
         observed_time_unix_nano=score.time_ns,
         severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
-        attributes=_attributes(score.attributes),
+        attributes=attributes_of(score.attributes),
         trace_id=judged.trace_id.to_bytes(16, "big") if judged.trace_id else b"",
         span_id=judged.span_id.to_bytes(8, "big") if judged.span_id else b"",
         flags=int(judged.trace_flags),
@@ -46,7 +46,8 @@ def _record(score: Score) -> LogRecord:
     )
 
 
-def _attributes(values: Mapping[str, object]) -> list[KeyValue]:
+def attributes_of(values: Mapping[str, object]) -> list[KeyValue]:
+    """Return attributes in OTLP form."""
     return [KeyValue(key=key, value=_value(value)) for key, value in values.items()]
 
 

@@ -6,12 +6,17 @@ Source: https://github.com/open-telemetry/semantic-conventions/blob/v1.41.1/docs
 import math
 import time
 from dataclasses import dataclass
+from typing import Final
 
+from opentelemetry import baggage
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
 
 from sightline import faults, semconv
+from sightline.capture import cut
 from sightline.runtime import current_request, runtime
+
+_COMMENT_LIMIT_CHARS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,59 @@ def score(
         emit(Score(attributes, _judged(trace_id, span_id), time.time_ns()))
     except Exception as fault:
         faults.report("send score", fault)
+
+
+def feedback(
+    value: float | bool | None = None,
+    *,
+    label: str | None = None,
+    comment: str | None = None,
+    user: str | None = None,
+    request_id: str | tuple[str, str] | None = None,
+    name: str = "feedback",
+    note: str | None = None,
+) -> None:
+    """Send what a person thought of an answer. Never raises, never blocks.
+
+    It travels like a score, with source ``human``: hand ``request_ids()`` to the client with the answer, and send
+    them back with the thumb.
+
+    Args:
+        value: how good, higher is better; a thumb is True (1) or False (0). None where there is only a word.
+        label: the word, for example ``thumbs_down``; for a thumb without one it is told by the value.
+        comment: what the person wrote; masked as the capture setting's ``redact`` says, cut at 4,096 characters.
+        user: who said it; by default the user of ``identify()`` in this context.
+        request_id: 32 hex digits of the trace, or trace id and span id as ``request_ids()`` returned them; by
+            default the running request, else the current span.
+        name: what was asked, for example ``helpful``.
+        note: what a reader must know about it.
+    """
+    try:
+        if isinstance(value, bool) and label is None:
+            label = "thumbs_up" if value else "thumbs_down"
+        trace_id, span_id = (request_id, None) if request_id is None or isinstance(request_id, str) else request_id
+        emit = runtime.emit_score
+        if emit is None:
+            faults.report("send feedback", "sightline.configure() was not called, or tracing is disabled")
+            return
+        attributes: dict[str, str | float] = {semconv.GEN_AI_EVALUATION_NAME: name, semconv.EVALUATION_SOURCE: "human"}
+        if value is not None and math.isfinite(float(value)):
+            attributes[semconv.GEN_AI_EVALUATION_SCORE_VALUE] = float(value)
+        if comment is not None:
+            redact = runtime.capture.redact
+            text = cut(comment, _COMMENT_LIMIT_CHARS)
+            attributes[semconv.GEN_AI_EVALUATION_EXPLANATION] = text if redact is None else redact(text)
+        told = {
+            semconv.GEN_AI_EVALUATION_SCORE_LABEL: label,
+            semconv.USER_ID: user if user is not None else baggage.get_baggage(semconv.USER_ID),
+            semconv.SESSION_ID: baggage.get_baggage(semconv.SESSION_ID),
+            semconv.TENANT_ID: baggage.get_baggage(semconv.TENANT_ID),
+            semconv.EVALUATION_NOTE: note,
+        }
+        attributes.update({key: str(text) for key, text in told.items() if text is not None})
+        emit(Score(attributes, _judged(trace_id or None, span_id or None), time.time_ns()))
+    except Exception as fault:
+        faults.report("send feedback", fault)
 
 
 def _error_type(error: str | BaseException | None) -> str | None:

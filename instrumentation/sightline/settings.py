@@ -44,6 +44,25 @@ class TracingSettings:
     """``OTEL_EXPORTER_OTLP_TRACES_HEADERS``, or ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,...``. Default none."""
     logs_headers: tuple[tuple[str, str], ...] = ()
     """``OTEL_EXPORTER_OTLP_LOGS_HEADERS``, or ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,...``. Default none."""
+    metrics: bool = True
+    """``OTEL_METRICS_EXPORTER``: ``otlp`` or ``none``. Default otlp: metrics of model calls and of the pipeline."""
+    metrics_endpoint: str = f"{DEFAULT_ENDPOINT}/v1/metrics"
+    """``OTEL_EXPORTER_OTLP_METRICS_ENDPOINT``, or ``OTEL_EXPORTER_OTLP_ENDPOINT`` + ``/v1/metrics``: full URL."""
+    metrics_headers: tuple[tuple[str, str], ...] = ()
+    """``OTEL_EXPORTER_OTLP_METRICS_HEADERS``, or ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,...``. Default none."""
+    metrics_interval_s: float = 60.0
+    """``OTEL_METRIC_EXPORT_INTERVAL`` (milliseconds there): seconds between two reports. Default 60."""
+    metrics_delta: bool = False
+    """``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``: ``cumulative``, ``delta`` or ``lowmemory`` (= delta).
+    Default cumulative."""
+    query_sketch: bool = True
+    """``SIGHTLINE_QUERY_SKETCH``: ``true`` or ``false``. Default true: a 32-byte sketch of a query's embedding on its
+    search span, from which drift is seen and no text can be read; never with capture ``none``."""
+    debug_secret: str | None = None
+    """``SIGHTLINE_DEBUG_SECRET``: a request that holds it in the debug header is traced whatever the sampler says.
+    Default none: no debug header."""
+    debug_header: str = "x-sightline-debug"
+    """``SIGHTLINE_DEBUG_HEADER``: name of the debug header. Default x-sightline-debug."""
     timeout_s: float = 10.0
     """``OTEL_EXPORTER_OTLP_TIMEOUT``: seconds for one export request. Default 10."""
     compression: str = "none"
@@ -82,6 +101,20 @@ class TracingSettings:
             logs_endpoint=_url(env, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", f"{base}/v1/logs"),
             traces_headers=_headers(env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or headers),
             logs_headers=_headers(env.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS") or headers),
+            metrics="otlp" in _words(env.get("OTEL_METRICS_EXPORTER") or "otlp"),
+            metrics_endpoint=_url(env, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", f"{base}/v1/metrics"),
+            metrics_headers=_headers(env.get("OTEL_EXPORTER_OTLP_METRICS_HEADERS") or headers),
+            metrics_interval_s=_number(env, "OTEL_METRIC_EXPORT_INTERVAL", 60_000, 1) / 1000,
+            metrics_delta=_one_of(
+                env,
+                "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+                "cumulative",
+                ("cumulative", "delta", "lowmemory"),
+            )
+            != "cumulative",
+            query_sketch=_one_of(env, "SIGHTLINE_QUERY_SKETCH", "true", ("true", "false")) == "true",
+            debug_secret=env.get("SIGHTLINE_DEBUG_SECRET") or None,
+            debug_header=(env.get("SIGHTLINE_DEBUG_HEADER") or "x-sightline-debug").strip().lower(),
             timeout_s=_number(env, "OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, 0.001),
             compression=_one_of(env, "OTEL_EXPORTER_OTLP_COMPRESSION", "none", ("none", "gzip")),
             certificate=env.get("OTEL_EXPORTER_OTLP_CERTIFICATE") or None,
@@ -92,6 +125,10 @@ class TracingSettings:
             capture=Capture(_one_of(env, "SIGHTLINE_CAPTURE", "lengths", tuple(Capture))),
             capture_max_chars=int(_number(env, "SIGHTLINE_CAPTURE_MAX_CHARS", 4096, 1)),
         )
+
+
+def _words(text: str) -> set[str]:
+    return {word.strip().lower() for word in text.split(",")}
 
 
 def _number(env: Mapping[str, str], name: str, default: float, least: float) -> float:

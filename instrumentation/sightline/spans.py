@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,6 +18,8 @@ from sightline.runtime import CONTEXT, Frame, RequestMark, context_with, current
 from sightline.settings import Capture
 
 _MESSAGE_LIMIT_CHARS: Final = 1000
+_STACK_LIMIT_CHARS: Final = 16_384
+_STACK_LIMIT_FRAMES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,15 @@ class SpanPlan:
     """Overrides the process-wide capture mode."""
     names: Sequence[str] = ()
     """Parameter names of the decorated function."""
+    plain: bool = False
+    """Whether the function's first parameter is an argument like others: neither ``self`` nor ``cls``."""
 
     def policy(self) -> CapturePolicy:
         """Return the capture policy that holds here."""
         policy = runtime.capture
         if self.capture is None or self.capture is policy.mode:
             return policy
-        return CapturePolicy(self.capture, policy.max_chars, policy.redact)
+        return CapturePolicy(self.capture, policy.max_chars, policy.redact, policy.query_sketch)
 
 
 class OpenSpan:
@@ -53,7 +58,7 @@ class OpenSpan:
     def __init__(self, plan: SpanPlan, parent: Context | None = None) -> None:
         self._plan = plan
         self._ended = False
-        self.policy = plan.policy()
+        self.policy = policy = runtime.capture if plan.capture is None else plan.policy()
         stage = plan.stage
         attributes = plan.attributes
         mark: RequestMark | None = None
@@ -64,7 +69,7 @@ class OpenSpan:
             parent = CONTEXT.get()  # looked up once, not by each of the SDK's steps
         self.started_s = time.perf_counter()
         self.span: Span = runtime.tracer.start_span(plan.name, parent, plan.kind, attributes)
-        self.frame = Frame(self.span, stage, plan.prefix, plan.subject)
+        self.frame = Frame(self.span, stage, plan.prefix, plan.subject, policy)
         if stage == semconv.STAGE_REQUEST:
             mark = RequestMark(self.frame, self.started_s)
         self.mark = mark
@@ -79,7 +84,10 @@ class OpenSpan:
         """Write the input of a call as the policy allows."""
         try:
             if self.policy.mode is not Capture.NONE:
-                value = call_input(args, kwargs, self._plan.names)
+                if self._plan.plain and not kwargs and len(args) == 1:
+                    value = args[0]
+                else:
+                    value = call_input(args, kwargs, self._plan.names)
                 self._capture(value, semconv.INPUT, semconv.INPUT_LENGTH)
         except Exception as fault:
             faults.report("capture input", fault)
@@ -134,14 +142,34 @@ def record_error(span: Span, error: BaseException) -> None:
         kind = type(error)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         span.set_attribute(semconv.ERROR_TYPE, name)
+        redact = runtime.capture.redact
         try:
-            message = cut(f"{kind.__qualname__}: {error}", _MESSAGE_LIMIT_CHARS)
+            message = _safe_text(str(error), redact)
         except Exception:
-            message = kind.__qualname__
-        span.set_status(Status(StatusCode.ERROR, message))
-        span.record_exception(error)
+            message = ""
+        status = f"{kind.__qualname__}: {message}" if message else kind.__qualname__
+        span.set_status(Status(StatusCode.ERROR, status[:_MESSAGE_LIMIT_CHARS]))
+        try:
+            stack = "".join(traceback.format_exception(error, limit=_STACK_LIMIT_FRAMES))
+            stack = _safe_text(stack[-_STACK_LIMIT_CHARS:], redact)
+        except Exception:
+            stack = ""
+        span.add_event(
+            semconv.EXCEPTION_EVENT,
+            {
+                semconv.EXCEPTION_TYPE: name,
+                semconv.EXCEPTION_MESSAGE: message,
+                semconv.EXCEPTION_STACKTRACE: stack,
+            },
+        )
     except Exception as fault:
         faults.report("record exception", fault)
+
+
+def _safe_text(text: str, redact: Callable[[str], str] | None) -> str:
+    """Return an exception's text, cut and masked: messages often quote what the user said."""
+    short = cut(text, _STACK_LIMIT_CHARS)
+    return short if redact is None else redact(short)
 
 
 def open_span(plan: SpanPlan, parent: Context | None = None) -> OpenSpan | None:

@@ -20,7 +20,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Status, StatusCode
 
 from sightline import chunks, faults, semconv
-from sightline.runtime import CONTEXT
+from sightline.capture import MASK_MARGIN_CHARS
+from sightline.runtime import CONTEXT, runtime
 from sightline.settings import Capture
 from sightline.spans import OpenSpan, is_cancellation
 
@@ -33,6 +34,7 @@ class StreamMeter:
 
     __slots__ = (
         "_chars",
+        "_contents",
         "_count",
         "_first_s",
         "_limit",
@@ -49,13 +51,14 @@ class StreamMeter:
         self._opened = opened
         self._count = 0
         self._chars = 0
+        self._contents = 0
         self._first_s: float | None = None
         self._longest = 0.0
         self._waits: list[float] = []
         self._stride = 1
         self._reader = chunks.ChunkReader()
         self._text: list[str] | None = [] if opened.policy.content else None
-        self._limit = opened.policy.limit_chars
+        self._limit = opened.policy.limit_chars + MASK_MARGIN_CHARS
         self.ended = False
 
     def item(self, item: object, asked_s: float) -> None:
@@ -85,6 +88,7 @@ class StreamMeter:
             except Exception as fault:
                 faults.report("read chunk", fault)
                 return
+        self._contents += 1
         if self._first_s is None:
             self._first_s = now - self._opened.started_s
         if text is not None:
@@ -111,7 +115,11 @@ class StreamMeter:
         opened = self._opened
         if not opened.span.is_recording():
             return
-        found: dict[str, Any] = {semconv.STREAM_CHUNKS: self._count, semconv.STREAM_OUTCOME: outcome}
+        found: dict[str, Any] = {
+            semconv.STREAM_CHUNKS: self._count,
+            semconv.STREAM_CONTENT_CHUNKS: self._contents,
+            semconv.STREAM_OUTCOME: outcome,
+        }
         if self._first_s is not None:
             if opened.stage == semconv.STAGE_MODEL:
                 found[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_s
@@ -122,6 +130,10 @@ class StreamMeter:
             found[semconv.STREAM_LONGEST_STALL] = self._longest
             found[semconv.STREAM_TIME_PER_CHUNK_P50] = nearest_rank(waits, 0.50)
             found[semconv.STREAM_TIME_PER_CHUNK_P95] = nearest_rank(waits, 0.95)
+            take_waits = runtime.take_waits
+            if take_waits is not None and opened.stage == semconv.STAGE_MODEL:
+                # The attributes are read later, by the exporting thread, when all of them are there.
+                take_waits(getattr(opened.span, "attributes", None) or {}, waits, self._stride)
         if opened.stage == semconv.STAGE_MODEL:
             found.update(self._reader.response_attributes())
         opened.frame.annotate(found)
@@ -133,6 +145,9 @@ class StreamMeter:
             opened.fail(error)
         elif outcome == semconv.OUTCOME_ERROR:
             opened.span.set_status(Status(StatusCode.ERROR))
+        elif self._reader.failure is not None:
+            # The call went well, the answer did not: the stream itself says so.
+            opened.span.set_status(Status(StatusCode.ERROR, self._reader.failure))
 
 
 def nearest_rank(ordered: list[float], quantile: float) -> float:
@@ -180,6 +195,11 @@ class _Traced:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_source"), name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """What ``isinstance`` sees: the stream is still one of the client library's, or a generator."""
+        return object.__getattribute__(self, "_source").__class__
 
 
 class TracedIterator(_Traced, Iterator[Any]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,14 @@ from sightline_store.client import Client
 from sightline_store.settings import StoreSettings
 
 
-def _doctor(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _doctor(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    return _run(env, "doctor", *args)
+
+
+def _run(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("sightline-collector")
     return subprocess.run(
-        [str(script), "doctor"], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+        [str(script), *args], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -28,6 +33,7 @@ def test_doctor_finds_its_span_and_says_what_to_mend(roles: StartRole, tmp_path:
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
         "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
         "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
+        "SIGHTLINE_COLLECTOR_KEYS_FILE": str(tmp_path / "keys.json"),
         "SIGHTLINE_STORE_URL": store_url,
         "SIGHTLINE_STORE_DATABASE": "doctor",
     }
@@ -37,8 +43,22 @@ def test_doctor_finds_its_span_and_says_what_to_mend(roles: StartRole, tmp_path:
     roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
     healthy = _doctor(env)
     assert healthy.returncode == 0, healthy.stdout
-    assert healthy.stdout.count("ok  ") == 6
+    assert healthy.stdout.count("ok  ") == 7
     assert "queryable after" in healthy.stdout
+
+    made = _run(env, "keys", "create", "--name", "doctor", "--tenant", "own")
+    token = re.search(r"sl\w*_\S+", made.stdout)
+    assert token, made.stdout + made.stderr
+    without = _doctor(env)
+    assert without.returncode == 1
+    assert "SIGHTLINE_COLLECTOR_DOCTOR_KEY is unset" in without.stdout
+    wrong = _doctor(env, "--key", "wrong")
+    assert "is not one of them" in wrong.stdout
+    assert "wrong" not in wrong.stdout
+    keyed = _doctor({**env, "SIGHTLINE_COLLECTOR_DOCTOR_KEY": token[0]})
+    assert keyed.returncode == 0, keyed.stdout
+    assert "the span is sent with 'doctor', tenant 'own'" in keyed.stdout
+    assert token[0] not in keyed.stdout
 
     (tmp_path / "spool" / "quarantine").mkdir()
     (tmp_path / "spool" / "quarantine" / "x.reason").write_text("damaged\n")

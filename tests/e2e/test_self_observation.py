@@ -7,13 +7,17 @@ import re
 import time
 import urllib.request
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from conftest import StartRole, free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline_store import queries
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed
+from sightline_store.queries import Filters
 from sightline_store.settings import StoreSettings
 
 
@@ -37,9 +41,13 @@ def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Pat
     }
     role = roles("sightline-collector", "serve", env=env, health_url=f"{url}/healthz")
     request = ExportTraceServiceRequest()
-    spans = request.resource_spans.add().scope_spans.add().spans
+    resource, began = request.resource_spans.add(), datetime.now(UTC)
+    resource.resource.attributes.add(key="service.name").value.string_value = "counted"
+    spans = resource.scope_spans.add().spans
     for index in range(7):
-        spans.add(trace_id=bytes(15) + b"\x01", span_id=bytes(7) + bytes([index + 1]), name="counted")
+        spans.add(
+            trace_id=bytes(15) + b"\x01", span_id=bytes(7) + bytes([index + 1]), name="n"
+        ).start_time_unix_nano = time.time_ns()
     post = urllib.request.Request(
         f"{url}/v1/traces", request.SerializeToString(), {"Content-Type": "application/x-protobuf"}
     )
@@ -48,6 +56,7 @@ def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Pat
     assert json.loads(_get(f"{url}/stats"))["received_spans"] == 7
     page = _get(f"{url}/metrics")
     assert re.search(r'sightline_collector_items_received_total\{.*signal="traces".*\} 7\.0', page)
+    assert re.search(r'sightline_collector_service_received_total\{.*service="counted".*signal="traces".*\} 7\.0', page)
     assert "sightline_collector_spool_size_bytes" in page
     client = Client(StoreSettings(url=store_url, database="observed"))
     sql = """SELECT max(Value) AS n FROM otel_metrics_sum
@@ -61,4 +70,14 @@ def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Pat
     for name in ("insert", "sync"):
         sql = f"SELECT max(Count) AS n FROM otel_metrics_histogram WHERE MetricName LIKE '%{name}.duration'"
         assert client.query_rows(sql)[0]["n"] >= 1
+    window = Filters(start=began - timedelta(minutes=1), end=began + timedelta(minutes=5))
+    told: list[Any] = []
+    while time.monotonic() < deadline:
+        told = [row for row in queries.collected(client, window) if row["service"] == "counted"]
+        if told and told[0]["shipped_spans"]:
+            break
+        time.sleep(0.2)
     client.close()
+    assert told == [
+        {"service": "counted", "received_spans": 7, "shipped_spans": 7, "queryable_spans": 7, "sampled_out_spans": 0}
+    ]

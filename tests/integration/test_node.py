@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -25,7 +26,11 @@ def _ask(
     request = urllib.request.Request(f"{url}/?{urllib.parse.urlencode(params)}", body or None, headers or {})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read(), {k.lower(): v for k, v in answer.headers.items()}
+            try:
+                body = answer.read()
+            except http.client.IncompleteRead as broken:  # an error in mid-stream leaves the answer without its end
+                body = broken.partial
+            return answer.status, body, {k.lower(): v for k, v in answer.headers.items()}
     except urllib.error.HTTPError as exc:
         with exc:
             return exc.code, exc.read(), {k.lower(): v for k, v in exc.headers.items()}

@@ -172,7 +172,8 @@ def test_stage_stack_agrees_with_the_waterfall(filled: Filled, window: Filters) 
     sums: dict[str, float] = {}
     listed = queries.traces(filled.client, window, limit=1000)
     for row in [row for row in listed if row["ttft_ms"] is not None][:40]:
-        trace = waterfall.layout(queries.trace_spans(filled.client, row["trace_id"]))
+        path = queries.ttft_trace(filled.client, row["trace_id"])
+        trace = waterfall.layout(queries.trace_spans(filled.client, row["trace_id"]), path)
         assert sum(ms for _, ms in trace.parts) == pytest.approx(row["ttft_ms"], abs=1e-3)
         for stage, ms in trace.parts:
             sums[stage] = sums.get(stage, 0.0) + ms

@@ -97,17 +97,21 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     asked, window = Recorder(), Filters(start=END - timedelta(hours=1), end=END)
     for question in (
         queries.latency_over_time, queries.stage_stack, queries.stage_stack_over_time, queries.stage_summary,
-        queries.spend_over_time, queries.spend_by, queries.errors_by_type, queries.retrieval_over_time,
-        queries.retrieval_by_index, queries.retrieval_documents, queries.scores_over_time, queries.score_summary,
-        queries.traces, queries.loss, queries.ingest_over_time,
+        queries.spend_over_time, queries.spend_by, queries.embedding_spend, queries.errors_by_type,
+        queries.retrieval_over_time, queries.retrieval_by_index, queries.retrieval_documents,
+        queries.scores_over_time, queries.score_summary, queries.traces, queries.loss, queries.ingest_over_time,
+        queries.collected,
     ):  # fmt: skip
         question(asked, window)  # type: ignore[operator]
     queries.score_list(asked, window, "faithfulness")
     queries.trace_spans(asked, "AB")
     queries.span_detail(asked, "AB", "CD")
     queries.trace_spend(asked, "AB")
+    queries.ttft_trace(asked, "AB")
+    queries.price_list(asked)
     queries.trace_scores(asked, "AB")
     queries.samples(asked, since_s=60)
+    queries.attribute_keys(asked, ["gen_ai."], since_s=60)
     for single in (queries.overview, queries.filter_values, queries.labels):
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]

@@ -78,3 +78,41 @@ sightline.identify(session="s", user=None)
 sightline.annotate({"a": 1}, b=2)
 sightline.record_documents([{"id": "1", "score": 0.5}], key=sightline.semconv.RERANK_DOCUMENTS)
 sightline.score("faithfulness", 0.5, judge="j", error=None)
+sightline.feedback(True, request_id=sightline.request_ids(), comment="good", user="u")
+sightline.feedback(0.5, label="meh", request_id="00" * 16, name="helpful")
+sightline.link({"traceparent": "00-..."}, kind="message")
+sightline.link("00" * 16, "00" * 8)
+
+report = sightline.instrument(only=["fastapi", "httpx"], exclude={"redis"})
+assert_type(report, sightline.InstrumentationReport)
+assert_type(report.on, tuple[str, ...])
+assert_type(report["httpx"].reason, str)
+for entry in report.problems:
+    assert_type(entry.library, str)
+sightline.uninstrument()
+
+masked = sightline.masks.EMAIL | sightline.masks.CARD | str.upper
+assert_type(masked, sightline.masks.Mask)
+assert_type(masked("text"), str)
+sightline.configure(redact=sightline.masks.ALL, sample_ratio=0.1)
+assert_type(tracing.metric_stats(), sightline.Stats)
+
+
+class Repository:
+    """Class methods, and per-class use."""
+
+    @classmethod
+    @sightline.retrieval("Documents", top_k=3)
+    def search(cls, question: str) -> list[str]:
+        """Search."""
+        return [question]
+
+    @sightline.llm("m")
+    async def stream(self, prompt: str) -> AsyncIterator[str]:
+        """Stream."""
+        yield prompt
+
+
+assert_type(Repository.search("q"), list[str])
+assert_type(Repository().stream("p"), AsyncIterator[str])
+sightline.record_search(query="q", vector=[0.1, 0.2], top_k=3, filters={"a": 1}, collection="Documents", tenant="t")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 
 from sightline_collector import otlp
 from sightline_collector.access import Access, Principal, Sites
@@ -13,6 +15,10 @@ from sightline_collector.spool.writer import Spool
 from sightline_collector.stamp import stamp_tenant
 from sightline_collector.telemetry import Counts
 from sightline_store.ingest import Signal
+
+_SMALL_BYTES = 16384
+_SAMPLE = 16
+_VIGILANT = 1024
 
 
 class Intake:
@@ -24,6 +30,10 @@ class Intake:
         self._access = access
         self._sites = sites
         self._redactor = redactor
+        self._done: deque[asyncio.Future[None]] = deque()
+        self._is_waking = False
+        self._large = 0
+        self._vigilant_until = 0
 
     def admit(self, headers: Mapping[str, str]) -> Principal:
         """Say who sends, before the body is read.
@@ -52,14 +62,53 @@ class Intake:
         """
         if self._redactor is not None:
             body = await asyncio.to_thread(self._redactor.apply, signal, body)
-        checked = otlp.check(signal, body)
+        checked = self._checked(signal, body)
         if not checked.items:
             return
         self._access.charge(sender, checked.items)
         payload = stamp_tenant(signal, checked.payload, sender.tenant) if sender.tenant else checked.payload
         promise, is_new = self._spool.append(signal, payload, checked.items)
-        await asyncio.shield(asyncio.wrap_future(promise))
-        self._counts.received(signal, checked.items, len(body), is_new=is_new)
+        await self._kept(promise)
+        self._counts.received(signal, checked.services, len(body), is_new=is_new)
+
+    def _checked(self, signal: Signal, body: bytes) -> otlp.Checked:
+        """Check small requests thoroughly, of large ones a sample: all for a while once one was refused.
+
+        What passes is set aside by the shipper; an encoder that is wrong is wrong in every request.
+        """
+        is_thorough = len(body) <= _SMALL_BYTES
+        if not is_thorough:
+            self._large += 1
+            is_thorough = self._large <= self._vigilant_until or self._large % _SAMPLE == 0
+        try:
+            return otlp.check(signal, body, is_thorough=is_thorough)
+        except BadRequest:
+            self._vigilant_until = self._large + _VIGILANT
+            raise
+
+    async def _kept(self, promise: Future[None]) -> None:
+        """Return when a promise is kept, raise when it is broken. One wake-up of the loop serves all of a sync."""
+        if not promise.done():
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+
+            def done(_: Future[None]) -> None:
+                self._done.append(waiter)
+                if not self._is_waking:
+                    self._is_waking = True
+                    loop.call_soon_threadsafe(self._wake)
+
+            promise.add_done_callback(done)
+            await waiter
+        promise.result()
+
+    def _wake(self) -> None:
+        # First, so that whoever still sees it set has been put in line before the line is looked at.
+        self._is_waking = False
+        while self._done:
+            waiter = self._done.popleft()
+            if not waiter.done():  # Its client may have gone.
+                waiter.set_result(None)
 
     def refused(self, error: BadRequest | NotNow) -> None:
         """Count a request that was not accepted, by its reason."""

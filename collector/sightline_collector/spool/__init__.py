@@ -6,6 +6,7 @@ Files, in one folder that one collector owns (`lock` is held with flock)::
     traces/20261123T165400.123456-9f2c01ab.51200.seg     closed, holds 51200 items, waits for the store
     traces/20261123T165400.123456-9f2c01ab.seen          digests of its requests, for recognising a retry
     traces/20261123T165400.123456-9f2c01ab-s.46080.verdict   of a segment whose traces are sampled: see verdict.py
+    traces/20261123T165400.123456-9f2c01ab.batch         names of segments that go in one INSERT: see batch.py
     quarantine/…                                         damaged segments, each with a .reason beside it
     dead-letter/…                                        requests that ClickHouse cannot read, likewise
 
@@ -30,6 +31,8 @@ Invariants
    absent. It is removed only after the store said that its rows are fsynced; a power cut that brings it back does no
    harm (3).
 5. Damage inside a closed segment moves it to quarantine/ with the reason; the collector goes on.
+
+6. Segments that a `.batch` names go together or not at all, under one token, until that file is gone.
 
 Start-up lists names, reads `.seen` files and re-reads only `.open` segments, so it needs no memory for the backlog.
 """

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from sightline_collector import otlp
-from sightline_collector.errors import BadRequest
 from sightline_collector.spool import record
 from sightline_collector.spool.filesystem import UNFINISHED, Filesystem
 from sightline_collector.spool.segment import ClosedSegment, write_seen
@@ -56,18 +60,33 @@ def digests(segment: ClosedSegment, filesystem: Filesystem) -> bytes:
             return b"".join(record.digest(segment.signal, entry.payload) for entry in record.read_records(file))
 
 
-def damage(segment: ClosedSegment) -> tuple[int, str] | None:
-    """Where and how a segment is damaged; None where every record holds."""
-    end = 0
+@dataclass(frozen=True)
+class Survey:
+    """What reading a closed segment to its end showed."""
+
+    good_bytes: int
+    """The bytes from its beginning in which every record holds."""
+    damage: str
+    """What is wrong behind them, '' where nothing is."""
+    services: Counter[str]
+    """Items by service.name in what holds; a request that cannot be read is left out."""
+
+
+def survey(segment: ClosedSegment) -> Survey:
+    """Read a closed segment: whether its records hold, and whose items they are. One record is in memory at a time."""
+    end, services = 0, Counter[str]()
     with segment.path.open("rb") as file:
         for entry in record.read_records(file):
             end = entry.end
+            with contextlib.suppress(DecodeError):
+                services.update(otlp.services(segment.signal, entry.payload))
     size = segment.path.stat().st_size
-    return None if end == size else (end, f"record at byte {end} of {size} does not hold its checksum or length")
+    damage = "" if end == size else f"record at byte {end} of {size} does not hold its checksum or length"
+    return Survey(end, damage, services)
 
 
 def _items(signal: Signal, payload: bytes) -> int:
     try:
-        return otlp.check(signal, payload).items
-    except BadRequest:
+        return sum(otlp.services(signal, payload).values())
+    except DecodeError:
         return 0

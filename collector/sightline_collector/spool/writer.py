@@ -72,8 +72,9 @@ class Spool:
                 self._waiting_bytes += self._filesystem.size(segment.path)
                 self._ledger.load(reader.digests(segment, self._filesystem))
                 on_closed(segment)
+            unshipped = {segment.seen for segment in waiting}
             for path in self._filesystem.names(folder, ".seen"):
-                if path not in {segment.seen for segment in waiting}:
+                if path not in unshipped:
                     with self._filesystem.open(path) as file:
                         self._ledger.load(file.read())
                     self._ledger.shipped(path)
@@ -83,6 +84,11 @@ class Spool:
     def folder(self, signal: Signal) -> Path:
         """Where the segments of a signal are."""
         return self._settings.spool_dir / signal
+
+    @property
+    def segment_max_bytes(self) -> int:
+        """Bytes after which a segment is closed."""
+        return self._settings.segment_max_bytes
 
     @property
     def waiting_bytes(self) -> int:
@@ -115,7 +121,9 @@ class Spool:
     def stored(self, segment: ClosedSegment) -> None:
         """The store has fsynced the segment's rows: remove it. May be called again after an OSError."""
         folder, size = segment.path.parent, self._filesystem.size(segment.path)
-        if segment.seen not in self._filesystem.names(folder, segment.seen.name):
+        try:
+            self._filesystem.size(segment.seen)
+        except FileNotFoundError:
             # There was no room for the digests; they would be forgotten with the segment.
             write_seen(self._filesystem, segment.seen, reader.digests(segment, self._filesystem))
             self._filesystem.sync_folder(folder)

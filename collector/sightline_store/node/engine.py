@@ -1,7 +1,8 @@
 """chDB: connections, statements and their results.
 
 One engine a process and one process a data folder. Statements on different connections run in parallel; one connection
-runs one statement at a time, and its database and settings stay with it, so each is undone after a statement.
+runs one statement at a time. A connection costs an eighth of a millisecond, so each statement has one of its own and
+nothing that it sets, uses or makes can reach another; only a client's named session keeps one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.node import folder, sqltext
 from sightline_store.settings import NodeSettings
 
 if TYPE_CHECKING:
@@ -21,17 +23,55 @@ if TYPE_CHECKING:
 
 _CODE = re.compile(r"Code: (\d+)\. ")
 _SETTINGS = re.compile(r"(.*?)(\bSETTINGS\b.*)?\Z", re.IGNORECASE | re.DOTALL)
+_PLAIN_ID = re.compile(r"[\w-]{1,100}\Z", re.ASCII)
+# What an answer's compression is called by the engine; the level is one that keeps up with a network.
+_LEVELS = {"gzip": 3, "deflate": 3, "zstd": 1, "lz4": 1, "br": 1, "xz": 1, "snappy": 1}
+NOT_SENT = "/*default*/"
+"""Before a FORMAT that the client has not written itself."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement as a client sent it."""
+    """One statement as a client sent it.
+
+    Attributes:
+        sql: its text, without data.
+        database: the one that unqualified names mean; '' where the client named none.
+        settings: of this statement alone.
+        params: values of {name:Type} places, escaped as in TabSeparated.
+        output_format: of the answer where the statement names none.
+        query_id: by which it is found while it runs.
+        readonly: nothing but reading, as for GET.
+    """
 
     sql: str
-    database: str = "default"
+    database: str = ""
     settings: Mapping[str, str] | None = None
     params: Mapping[str, str] | None = None
     output_format: str = "TabSeparated"
+    query_id: str = ""
+    readonly: bool = False
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a statement did: rows and bytes read from storage, written (views included) and answered."""
+
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
+    total_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A statement's answer and what it did."""
+
+    output: bytes
+    counts: Counts
 
 
 class Engine:
@@ -47,102 +87,92 @@ class Engine:
 
         self._chdb = chdb
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        options = {
-            "max_server_memory_usage": settings.max_memory_bytes,
-            "mark_cache_size": 64 * 1024**2,
-            "uncompressed_cache_size": 0,
-            "background_pool_size": 2,
-            "background_schedule_pool_size": 4,
-        }
-        self._path = f"{settings.data_dir.resolve()}?" + "&".join(f"{name}={value}" for name, value in options.items())
+        before = folder.check(settings.data_dir, str(chdb.engine_version))
+        self._path = str(settings.data_dir.resolve())
         self._lock = threading.Lock()
-        self._idle: list[Session] = []
         try:
-            self._idle.append(Session(self._connect()))
+            # Held for good: the engine ends with its last connection, and its options are those of the first.
+            self._anchor = self._connect(*(f"{name}={value}" for name, value in _options(settings).items()))
         except Exception as exc:
             raise StoreError(
                 f"cannot open SIGHTLINE_STORE_DATA_DIR={settings.data_dir}: {exc}. "
                 "One process owns a data folder: stop the other one, or choose another folder."
             ) from exc
         self.version = str(self.query_value("SELECT version()"))
+        folder.stamp(settings.data_dir, self.version, before)
         self.timezone = str(self.query_value("SELECT timezone()"))
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A connection for one statement; it goes back to the pool unless the statement broke it."""
-        with self._lock:
-            session = self._idle.pop() if self._idle else None
-        session = session or self.open_session()
+    def session(self, query_id: str = "") -> Iterator[Session]:
+        """A connection for one statement."""
+        session = self.open_session(query_id)
         try:
             yield session
         finally:
-            if session.is_clean:
-                with self._lock:
-                    self._idle.append(session)
-            else:
-                session.close()
+            session.close()
 
-    def open_session(self) -> Session:
+    def open_session(self, query_id: str = "") -> Session:
         """A connection of the caller's own, which keeps its database, settings and temporary tables."""
-        return Session(self._connect())
+        if _PLAIN_ID.match(query_id):
+            return Session(self._connect(f"log_comment={query_id}"), query_id)
+        return Session(self._connect(), "")
 
     def query_value(self, sql: str) -> str:
         """The one value of a query, as text."""
         with self.session() as session:
-            return b"".join(session.select(Statement(sql))).decode().rstrip("\n")
+            return session.execute(Statement(sql)).output.decode().rstrip("\n")
 
     def close(self) -> None:
-        """Close the pool's connections. Call when no statement runs."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for session in idle:
-            session.close()
+        """Close the engine. Call when no statement runs."""
+        self._anchor.close()
 
-    def _connect(self) -> Connection:
-        with self._lock:
-            return self._chdb.connect(self._path)
+    def _connect(self, *options: str) -> Connection:
+        with self._lock, _translated():
+            return self._chdb.connect("?".join([self._path, *filter(None, ["&".join(options)])]))
 
 
 class Session:
     """One connection. Not for two threads at once."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, query_id: str) -> None:
         self._connection = connection
-        self._database = "default"
-        self.is_clean = True
+        self._query_id = query_id
+        self.on_progress: Callable[[Mapping[str, int]], None] | None = None
 
-    def select(self, statement: Statement) -> Iterator[bytes]:
-        """Run a statement that answers rows; yields them formatted, in pieces, in flat memory.
-
-        Raises:
-            QueryFailed: with ClickHouse's code and words; also after pieces have been yielded.
-        """
-        with self._prepared(statement), _translated():
-            stream = self._connection.send_query(
-                statement.sql, statement.output_format, params=dict(statement.params or {})
-            )
-            finished = False
-            try:
-                while (chunk := stream.fetch()) is not None and (piece := chunk.bytes()):
-                    yield piece
-                finished = True
-            finally:
-                if not finished:
-                    self.is_clean = False
-                    stream.cancel()
-
-    def execute(self, statement: Statement) -> tuple[bytes, int]:
-        """Run any statement to its end; returns its output and the rows that it read.
+    def execute(self, statement: Statement) -> Outcome:
+        """Run any statement to its end; its answer is held in memory.
 
         Raises:
             QueryFailed: with ClickHouse's code and words.
         """
-        with self._prepared(statement), _translated():
-            result = self._connection.query(statement.sql, statement.output_format, params=dict(statement.params or {}))
-            return result.bytes() or b"", int(result.storage_rows_read())
+        with self._prepared(statement):
+            return self._query(statement.sql, statement)
 
-    def insert(self, statement: Statement, fmt: str, path: str) -> int:
-        """Run an INSERT whose data stand in a file; returns the rows written.
+    def write(self, statement: Statement, path: str, compression: str = "") -> Counts:
+        """Run a SELECT, and let the engine write its answer into a file or pipe, formatted as a whole.
+
+        Args:
+            statement: a SELECT without INTO OUTFILE.
+            path: what to open for it.
+            compression: gzip, deflate, zstd, lz4, br, xz, snappy, or ''.
+
+        Raises:
+            QueryFailed: with ClickHouse's code and words; also after a part has been written.
+        """
+        shape = sqltext.shape(statement.sql)
+        if shape.format_name:
+            start, end = shape.format_span
+            head, clause, tail = statement.sql[:start], f"FORMAT {shape.format_name}", statement.sql[end : shape.end]
+        else:
+            head, clause, tail = statement.sql[: shape.end], f"{NOT_SENT} FORMAT {statement.output_format}", ""
+        squeeze = f"COMPRESSION '{compression}' LEVEL {_LEVELS[compression]} " if compression else ""
+        into = f"INTO OUTFILE {quote_string(path)} TRUNCATE {squeeze}"
+        sql = f"{head}\n{into}{clause}{tail}"
+        with self._prepared(statement):
+            return self._query(sql, statement).counts
+
+    def insert(self, statement: Statement, fmt: str, path: str) -> Counts:
+        """Run an INSERT whose data stand in a file.
 
         The engine's own streaming insert is not used: chDB 4.4.0 reports success where a table or a view refuses the
         rows, for example for too many partitions, and they are gone.
@@ -155,34 +185,98 @@ class Session:
         Raises:
             QueryFailed: with ClickHouse's code and words.
         """
-        into, settings = _SETTINGS.match(statement.sql).groups("")  # type: ignore[union-attr]
-        sql = f"{into} FROM INFILE {quote_string(path)} {settings} FORMAT {fmt}"
-        with self._prepared(statement), _translated():
-            return int(self._connection.query(sql, "TabSeparated", params=dict(statement.params or {})).rows_read())
+        sql = sqltext.replace_call(statement.sql, "input", f"file({quote_string(path)}, {quote_string(fmt)}, ")
+        if sql == statement.sql:
+            into, settings = _SETTINGS.match(sql).groups("")  # type: ignore[union-attr]
+            sql = f"{into} FROM INFILE {quote_string(path)} {settings} FORMAT {fmt}"
+        with self._prepared(statement):
+            return self._query(sql, statement).counts
+
+    def classify(self, sql: str) -> dict[str, Any]:
+        """What the engine's own parse says that a text would do: chDB's `classify_query`."""
+        with _translated():
+            return dict(self._connection._conn.classify_query(sql))
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
+    def _query(self, sql: str, statement: Statement) -> Outcome:
+        if self.on_progress is not None:
+            self._connection.set_progress_callback(self.on_progress)
+        try:
+            result = self._connection.query(sql, statement.output_format, params=dict(statement.params or {}))
+        finally:
+            if self.on_progress is not None:
+                self._connection.set_progress_callback(None)
+        counts = Counts(
+            read_rows=int(result.storage_rows_read()),
+            read_bytes=int(result.storage_bytes_read()),
+            written_rows=int(result.rows_written()),
+            written_bytes=int(result.bytes_written()),
+            result_rows=int(result.rows_read()),
+            result_bytes=int(result.bytes_read()),
+        )
+        return Outcome(result.bytes() or b"", counts)
+
     @contextmanager
     def _prepared(self, statement: Statement) -> Iterator[None]:
-        """The session in the statement's database with its settings, both undone afterwards."""
+        """The connection with the statement's database and settings, which stay with it."""
         with _translated():
-            if statement.database != self._database:
+            if statement.database:
                 self._connection.query(f"USE {quote_identifier(statement.database)}")
-                self._database = statement.database
-            settings = statement.settings or {}
+            settings = dict(statement.settings or {})
+            if statement.query_id and statement.query_id != self._query_id:
+                settings["log_comment"] = statement.query_id
             if settings:
-                self._set(settings, quote_string)
-        try:
+                self.set(settings)
+            if statement.readonly and not settings.get("readonly", "0").strip("0"):
+                self.set({"readonly": "2"})
             yield
-        finally:
-            if settings and self.is_clean:
-                self._set(settings, lambda _: "DEFAULT")
 
-    def _set(self, settings: Mapping[str, str], shown: Callable[[str], str]) -> None:
-        pairs = ", ".join(f"{quote_identifier(name)} = {shown(value)}" for name, value in settings.items())
-        self._connection.query(f"SET {pairs}")
+    def set(self, settings: Mapping[str, str | None]) -> None:
+        """SET them; None is the default.
+
+        Raises:
+            QueryFailed: there is no such setting, or it cannot have that value.
+        """
+        pairs = ", ".join(
+            f"{quote_identifier(name)} = {'DEFAULT' if value is None else quote_string(value)}"
+            for name, value in settings.items()
+        )
+        with _translated():
+            self._connection.query(f"SET {pairs}")
+
+
+def _options(settings: NodeSettings) -> dict[str, str | int]:
+    """What the engine is started with: it shares a machine, so nothing may grow with the machine's size."""
+    return {
+        "max_server_memory_usage": settings.max_memory_bytes,
+        "mark_cache_size": 64 * 1024**2,
+        "primary_index_cache_size": 64 * 1024**2,
+        "index_mark_cache_size": 16 * 1024**2,
+        "index_uncompressed_cache_size": 0,
+        "uncompressed_cache_size": 0,
+        "mmap_cache_size": 256,
+        "compiled_expression_cache_size": 32 * 1024**2,
+        "query_condition_cache_size": 16 * 1024**2,
+        "text_index_tokens_cache_size": 32 * 1024**2,
+        "text_index_header_cache_size": 32 * 1024**2,
+        "text_index_postings_cache_size": 64 * 1024**2,
+        "vector_similarity_index_cache_size": 64 * 1024**2,
+        "parquet_metadata_cache_size": 16 * 1024**2,
+        "iceberg_metadata_files_cache_size": 0,
+        "background_pool_size": 2,
+        "background_schedule_pool_size": 4,
+        "background_common_pool_size": 2,
+        "background_move_pool_size": 1,
+        "background_fetches_pool_size": 1,
+        "async_insert_threads": 2,
+        "max_backups_io_thread_pool_size": 4,
+        "backup_threads": 2,
+        "restore_threads": 2,
+        "backups.allowed_path": str(settings.backups),
+    }
 
 
 @contextmanager

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import parse_qsl
 
 from sightline_store.errors import QueryRejected
+from sightline_store.node import sqltext
 from sightline_store.node.engine import Statement
+from sightline_store.node.multipart import Part
 
 # Parameters of the URL that are not ClickHouse settings.
 _RESERVED = frozenset(
@@ -19,23 +22,23 @@ _RESERVED = frozenset(
         "query", "database", "default_format", "session_id", "session_check", "session_timeout", "query_id", "user",
         "password", "quota_key", "compress", "decompress", "enable_http_compression", "http_zlib_compression_level",
         "client_protocol_version", "wait_end_of_query", "buffer_size", "send_progress_in_http_headers",
-        "http_headers_progress_interval_ms", "role", "stacktrace", "close_session",
+        "http_headers_progress_interval_ms", "role", "stacktrace", "close_session", "add_http_cors_header",
+        "http_write_exception_in_output_format", "http_response_buffer_size", "log_comment", "replace_running_query",
+        "cancel_http_readonly_queries_on_client_close", "network_compression_method",
     }
 )  # fmt: skip
-_COMMENTS = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-_INSERT = re.compile(
-    rb"\A("
-    + _COMMENTS
-    + rb"INSERT\s+INTO\b(?:(?!\bSELECT\b|\bVALUES\b).)*?)\bFORMAT\s+(\w+)[ \t]*(?:\r?\n|;|\Z|[ \t])",
-    re.IGNORECASE | re.DOTALL,
-)
-_IS_INSERT = re.compile(rb"\A" + _COMMENTS + rb"INSERT\s+INTO\b", re.IGNORECASE | re.DOTALL)
-_IS_SELECT = re.compile(
-    r"\A(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(SELECT|WITH|FROM)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b.*)?;?\s*\Z", re.IGNORECASE | re.DOTALL)
 _HEAD_BYTES = 64 * 1024
+_NAME = re.compile(r"\w+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class External:
+    """A table that came with a query: its name, format, columns and bytes."""
+
+    name: str
+    fmt: str
+    structure: str
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Query:
         data: the part of the body that has been read and is data.
         session_id: '' for none.
         query_id: '' where the client gave none.
+        options: the parameters that are the interface's own.
+        externals: tables that came with the query.
     """
 
     statement: Statement
@@ -55,74 +60,157 @@ class Query:
     data: bytes
     session_id: str
     query_id: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    externals: tuple[External, ...] = ()
+
+    @cached_property
+    def shape(self) -> sqltext.Shape:
+        """The statement's parts."""
+        return sqltext.shape(self.statement.sql)
 
     @property
     def is_select(self) -> bool:
-        """Whether this is a SELECT, whose answer is streamed; the engine streams no other statement."""
-        return not self.insert_format and _IS_SELECT.match(self.statement.sql) is not None
+        """Whether this is a SELECT, whose answer is streamed."""
+        return not self.insert_format and self.shape.is_read
 
     @property
     def answer_format(self) -> str:
         """Name of the format that the answer will have."""
-        found = _FORMAT.search(self.statement.sql)
-        return found[1] if found else self.statement.output_format
+        return self.shape.format_name or self.statement.output_format
+
+    def flag(self, name: str) -> bool:
+        """Whether one of the interface's own parameters is on."""
+        return self.options.get(name, "0").strip().lower() not in {"0", "", "false"}
+
+    def number(self, name: str, default: float) -> float:
+        """One of the interface's own parameters as a number.
+
+        Raises:
+            QueryRejected: it is none.
+        """
+        try:
+            return float(self.options.get(name) or default)
+        except ValueError:
+            raise rejected(400, 27, f"{name} is {self.options[name]!r}, not a number", "CANNOT_PARSE_TEXT") from None
 
 
-def read(query_string: str, headers: Mapping[str, str], head: bytes, body_is_whole: bool) -> Query:
-    """Read a request.
+def parameters(query_string: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The URL's parameters, with those that may also come as headers.
 
     Args:
         query_string: of the URL.
         headers: lower-case names.
-        head: the body, or its first part.
-        body_is_whole: whether `head` is all of the body.
 
     Raises:
-        QueryRejected: what was sent is not a query.
+        QueryRejected: it is not UTF-8.
     """
     try:
         given = dict(parse_qsl(query_string, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
-        raise QueryRejected(400, 62, "Code: 62. DB::Exception: the URL is not UTF-8 (SYNTAX_ERROR)") from None
-    if given.get("compress", "0") == "1" or given.get("decompress", "0") == "1":
-        raise QueryRejected(
-            501,
-            48,
-            "Code: 48. DB::Exception: ClickHouse's own block compression is not spoken here: "
-            "use Content-Encoding (NOT_IMPLEMENTED)",
-        )
-    prefix = given.get("query", "").encode()
-    sql, fmt, data = _split(prefix, head, body_is_whole)
+        raise rejected(400, 62, "the URL is not UTF-8", "SYNTAX_ERROR") from None
+    for name, header in (("database", "x-clickhouse-database"), ("default_format", "x-clickhouse-format")):
+        if not given.get(name) and headers.get(header):
+            given[name] = headers[header]
+    return given
+
+
+def read(
+    given: Mapping[str, str],
+    head: bytes,
+    body_is_whole: bool,
+    *,
+    readonly: bool = False,
+    parts: Iterable[Part] = (),
+) -> Query:
+    """Read a request.
+
+    Args:
+        given: what `parameters` made of the URL.
+        head: the body, or its first part; empty where it came in `parts`.
+        body_is_whole: whether `head` is all of the body.
+        readonly: nothing but reading, as for GET.
+        parts: of a body that is a form.
+
+    Raises:
+        QueryRejected: what was sent is not a query.
+    """
+    given = dict(given)
+    files = []
+    for part in parts:
+        if part.is_file:
+            files.append(part)
+        else:
+            given[part.name] = part.data.decode("utf-8", "replace")
+    sql, fmt, data = _split(given.get("query", "").encode(), head, body_is_whole)
     try:
         text = sql.decode()
     except UnicodeDecodeError:
-        raise QueryRejected(400, 62, "Code: 62. DB::Exception: the query is not UTF-8 (SYNTAX_ERROR)") from None
+        raise rejected(400, 62, "the query is not UTF-8", "SYNTAX_ERROR") from None
     if not text.strip():
-        raise QueryRejected(400, 62, "Code: 62. DB::Exception: Empty query (SYNTAX_ERROR)")
+        raise rejected(400, 62, "Empty query", "SYNTAX_ERROR")
+    externals = tuple(_external(part, given) for part in files)
+    of_externals = {f"{e.name}_{suffix}" for e in externals for suffix in ("format", "structure", "types")}
     statement = Statement(
         sql=text,
-        database=given.get("database") or headers.get("x-clickhouse-database") or "default",
-        settings=_settings(given.items()),
+        database=given.get("database", ""),
+        settings={
+            name: value
+            for name, value in given.items()
+            if name not in _RESERVED and not name.startswith("param_") and name not in of_externals
+        },
         params={name.removeprefix("param_"): value for name, value in given.items() if name.startswith("param_")},
-        output_format=given.get("default_format") or headers.get("x-clickhouse-format") or "TabSeparated",
+        output_format=given.get("default_format") or "TabSeparated",
+        readonly=readonly,
     )
-    return Query(statement, fmt, data, given.get("session_id", ""), given.get("query_id", ""))
+    for fmt_name in (statement.output_format, fmt, *(external.fmt for external in externals)):
+        if fmt_name and not _NAME.fullmatch(fmt_name):
+            raise rejected(400, 73, f"Unknown format {fmt_name[:100]!r}", "UNKNOWN_FORMAT")
+    options = {name: value for name, value in given.items() if name in _RESERVED}
+    asked = Query(statement, fmt, data, given.get("session_id", ""), given.get("query_id", ""), options, externals)
+    if not asked.shape.is_alone:
+        raise rejected(400, 62, "Syntax error: Multi-statements are not allowed", "SYNTAX_ERROR")
+    if asked.shape.has_outfile:
+        raise rejected(400, 162, "INTO OUTFILE is not allowed", "INTO_OUTFILE_NOT_ALLOWED")
+    return asked
+
+
+def rejected(status: int, code: int, text: str, name: str) -> QueryRejected:
+    """What the node refuses, in ClickHouse's words."""
+    return QueryRejected(status, code, f"Code: {code}. DB::Exception: {text}. ({name})")
 
 
 def _split(prefix: bytes, head: bytes, body_is_whole: bool) -> tuple[bytes, str, bytes]:
     """SQL, input format and data of a query in the URL and a body; the format is '' where nothing is inserted."""
     whole = prefix + b"\n" + head if prefix and head else prefix or head
-    found = _INSERT.match(whole[: len(prefix) + _HEAD_BYTES])
-    if found:
-        return found[1], found[2].decode(), whole[found.end() :].lstrip(b"\r\n") if not prefix else head
+    found = sqltext.insert_with_data(whole[: len(prefix) + _HEAD_BYTES].decode("latin-1"))
+    # Short VALUES are left to the engine's parser, which also knows {name:Type} there.
+    if found and (found.fmt != "Values" or not body_is_whole):
+        return found.head.encode("latin-1"), found.fmt, whole[found.data_at :]
     if not body_is_whole:
-        raise QueryRejected(
-            413, 62, "Code: 62. DB::Exception: a query may take 1 MiB; data to insert need FORMAT (SYNTAX_ERROR)"
-        )
-    if prefix and head and _IS_INSERT.match(prefix) and prefix.rstrip().upper().endswith(b"VALUES"):
-        return prefix + b" " + head, "", b""
+        raise rejected(413, 62, "a query may take 1 MiB; data to insert need FORMAT or VALUES", "SYNTAX_ERROR")
     return whole, "", b""
 
 
-def _settings(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in pairs if name not in _RESERVED and not name.startswith("param_")}
+def _external(part: Part, given: Mapping[str, str]) -> External:
+    structure = given.get(f"{part.name}_structure", "")
+    if types := given.get(f"{part.name}_types", ""):
+        structure = ", ".join(f"_{n} {kind}" for n, kind in enumerate(_columns(types), 1))
+    if not structure:
+        raise rejected(
+            400, 36, f"there is neither {part.name}_structure nor {part.name}_types for a table", "BAD_ARGUMENTS"
+        )
+    if not sqltext.is_column_list(structure):
+        raise rejected(400, 36, f"{part.name}: {structure[:200]!r} is no list of names and types", "BAD_ARGUMENTS")
+    return External(part.name, given.get(f"{part.name}_format") or "TabSeparated", structure, part.data)
+
+
+def _columns(types: str) -> list[str]:
+    """`Array(Tuple(A, B)), C` cut at the commas that stand outside of parentheses."""
+    found, depth = [""], 0
+    for letter in types:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [kind.strip() for kind in found]

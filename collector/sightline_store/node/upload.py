@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 _IN_MEMORY_BYTES = 128 * 1024**2
@@ -17,6 +18,7 @@ class Upload:
         self._folder = folder
         self._fd = os.memfd_create("insert", os.MFD_CLOEXEC)
         self._size = 0
+        self._taken = 0
         self._is_in_memory = True
 
     @property
@@ -33,10 +35,30 @@ class Upload:
         while view:
             view = view[os.write(self._fd, view) :]
 
+    def take(self, limit: int) -> bytes:
+        """The next of what another has written under `path`, at most `limit` bytes."""
+        taken = os.pread(self._fd, limit, self._taken)
+        self._taken += len(taken)
+        return taken
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether `take` has given out all of it."""
+        return self._taken >= os.fstat(self._fd).st_size
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """What is left to take."""
+        while piece := self.take(limit):
+            yield piece
+
     def __enter__(self) -> Upload:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop it."""
         os.close(self._fd)
 
     def _move_to_disk(self) -> None:

@@ -43,11 +43,7 @@ def _body(selection: Selection) -> None:
         stages = queries.stage_stack(client, filters)
         if stages:
             show(charts.stage_cascade(stages, column, height=270), key="cascade")
-            sampled = max(row["sampled"] for row in stages)
-            note(
-                f"Each bar begins where the one before ended: {_BAND_WORDS[column]}."
-                + (f" Sampled 1 in {sampled}." if sampled > 1 else "")
-            )
+            note(f"Each bar begins where the one before ended: {_BAND_WORDS[column]}. {_sampling(stages, column)}")
         else:
             nothing("No request of this window told when its first token was delivered.")
     with right, panel("The same over time", str(band)):
@@ -55,7 +51,10 @@ def _body(selection: Selection) -> None:
         stages = queries.stage_stack_over_time(client, filters, bucket_s=width)
         if stages:
             show(charts.stage_over_time(stages, column, filters, width, height=270), key="stages_over_time")
-            note("The height of a bar is the time to first token; “rest” is what no stage covers: framework, delivery.")
+            note(
+                "The height of a bar is the time to first token. “delivery” is from the model's first chunk to the "
+                "user's first token; “rest” is what no stage covers before."
+            )
         else:
             nothing("No request of this window told when its first token was delivered.")
     left, right = st.columns([2, 3], gap="small")
@@ -68,6 +67,20 @@ def _body(selection: Selection) -> None:
             empty="No request in this selection.",
             compact=True,
         )
+
+
+def _sampling(stages: list[queries.Row], column: str) -> str:
+    """What a reader must know of the sample, '' where all requests were read and divided."""
+    first = stages[0]
+    error = max(row[column.replace("_ms", "_se_ms")] or 0.0 for row in stages)
+    told = []
+    if first["sampled"] > 1:
+        told.append(f"Sampled 1 in {first['sampled']}: a part is right to ±{formats.duration(1.96 * error)} (95 %).")
+    if first["left_out"]:
+        told.append(f"{formats.count(first['left_out'])} with more than 500 stages left out.")
+    if first["skewed_n"]:
+        told.append(f"{formats.count(first['skewed_n'])} with spans from before their beginning: clocks differ.")
+    return " ".join(told)
 
 
 def _stages(rows: list[queries.Row]) -> None:

@@ -36,6 +36,8 @@ def _body(selection: Selection) -> None:
             empty_store(selection, "spans")
     with right, panel("Numbered against stored", "a service"):
         _loss(loss)
+    with panel("Emitted, received, stored, queryable", "spans a service, in this window"):
+        _flow(queries.collected(client, filters), {row["service"]: row["emitted"] for row in loss})
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
         rows = queries.latency_over_time(client, filters, bucket_s=bucket_s)
@@ -79,6 +81,35 @@ def _loss(rows: list[queries.Row]) -> None:
     note(
         "A process numbers its spans from 1: the highest number against the count shows what "
         "never arrived. The last two minutes are not counted yet."
+    )
+
+
+def _flow(rows: list[queries.Row], emitted: dict[str, int]) -> None:
+    """Each service's spans along the way; a column for sampled out ones where there are any."""
+    is_sampled = any(row["sampled_out_spans"] for row in rows)
+    names = ["Emitted", "Received", "Stored", "Queryable", *(["Sampled out"] if is_sampled else [])]
+    made = []
+    for row in rows:
+        told = [row["received_spans"], row["shipped_spans"], row["queryable_spans"]]
+        told += [row["sampled_out_spans"]] if is_sampled else []
+        numbered = emitted.get(row["service"])
+        cells = ["not numbered" if numbered is None else formats.count(numbered), *map(formats.count, told)]
+        made.append(TableRow(cells=(row["service"] or "(no service.name)", *cells)))
+    table(
+        [Column("Service"), *(Column(name, number=True) for name in names)],
+        made,
+        key="flow_rows",
+        empty="No span and no count of a collector lies in this window.",
+    )
+    note(
+        "Emitted: the numbers of the library, of processes that live in this window, since their start. Received and "
+        "stored: counted by Sightline's collectors, by the time of arrival, told every half minute; what other writers "
+        "store is not among them. Queryable: rows, by the time of the span."
+        + (
+            " Sampled out: counted by the hour; these have no row, and are in all figures but those of single traces."
+            if is_sampled
+            else ""
+        )
     )
 
 

@@ -58,7 +58,7 @@ def _body(selection: Selection) -> None:
         )
         _ask("")
         return
-    trace = layout(spans)
+    trace = layout(spans, queries.ttft_trace(client, trace_id))
     spend = queries.trace_spend(client, trace_id)
     scores = queries.trace_scores(client, trace_id)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

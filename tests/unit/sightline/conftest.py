@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline import faults
@@ -28,6 +29,7 @@ class Collector:
     def __init__(self) -> None:
         self.traces: list[ExportTraceServiceRequest] = []
         self.logs: list[ExportLogsServiceRequest] = []
+        self.metrics: list[ExportMetricsServiceRequest] = []
         self.refuse = 0
         outer = self
 
@@ -43,6 +45,8 @@ class Collector:
                 else:
                     if self.path == "/v1/traces":
                         outer.traces.append(ExportTraceServiceRequest.FromString(body))
+                    elif self.path == "/v1/metrics":
+                        outer.metrics.append(ExportMetricsServiceRequest.FromString(body))
                     else:
                         outer.logs.append(ExportLogsServiceRequest.FromString(body))
                     self.send_response(200)

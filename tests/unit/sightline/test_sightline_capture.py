@@ -18,6 +18,8 @@ from sightline.capture import HARD_LIMIT_CHARS, CapturePolicy, attribute, call_i
 from sightline.settings import Capture
 
 FULL = CapturePolicy(Capture.FULL)
+SHA_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+BLOB_ABC = f'{{"type":"blob","mime":"application/octet-stream","bytes":3,"sha256":"{SHA_ABC}"}}'
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.sets(st.integers()),
@@ -45,7 +47,7 @@ class Doc:
         ("text", "text"),
         (3, "3"),
         (float("nan"), '"nan"'),
-        (b"abc", '"<3 bytes>"'),
+        (b"abc", BLOB_ABC),
         (Doc(1, datetime.date(2026, 1, 2)), '{"id":1,"when":"2026-01-02"}'),
         (Colour.RED, '"red"'),
         ({1: (True, None)}, '{"1":[true,null]}'),

@@ -120,9 +120,20 @@ def test_methods_static_and_class_methods(spans: Spans) -> None:
         def three(q: str) -> str:
             return q
 
+        @sightline.retrieval
+        @classmethod
+        def four(cls, q: str) -> str:
+            return q
+
+        @sightline.retrieval("D")
+        @staticmethod
+        def five(q: str) -> str:
+            return q
+
     retriever = Retriever()
     assert (retriever.one("a"), retriever.two("b"), Retriever.three("c")) == ("a", "b", "c")
-    assert [(span.attributes or {})[semconv.INPUT] for span in spans] == ["a", "b", "c"]
+    assert (retriever.four("d"), Retriever.five("e")) == ("d", "e")
+    assert [(span.attributes or {})[semconv.INPUT] for span in spans] == ["a", "b", "c", "d", "e"]
 
 
 def test_callables_without_a_name(spans: Spans) -> None:

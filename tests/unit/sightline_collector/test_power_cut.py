@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import random
@@ -18,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sightline_collector.errors import NotNow
 from sightline_collector.settings import CollectorSettings
-from sightline_collector.spool import record
+from sightline_collector.spool import batch, record
 from sightline_collector.spool.filesystem import UNFINISHED
 from sightline_collector.spool.segment import ClosedSegment, new_name
 from sightline_collector.spool.writer import Spool
@@ -273,6 +274,8 @@ class PowerCuts(RuleBasedStateMachine):
         self.acknowledged: set[Request] = set()
         self.unanswered: list[Request] = []
         self.stored: dict[str, list[Request]] = {}
+        self.tokens: dict[str, str] = {}
+        self.batches: dict[str, batch.Batch] = {}
         self.made = 0
 
     @initialize(seed=st.integers(0, 2**32))
@@ -333,6 +336,13 @@ class PowerCuts(RuleBasedStateMachine):
             self._act(ends, power, self._ship)
 
     @_UP
+    @rule(count=st.integers(2, 5), ends=st.none() | st.integers(1, 20), power=st.booleans())
+    def ship_together(self, count: int, ends: int | None, power: bool) -> None:
+        """The oldest segments of a signal go as a batch; the end may come at each operation of that."""
+        if self.closed:
+            self._act(ends, power, lambda: self._ship(count))
+
+    @_UP
     @rule(power=st.booleans())
     def end(self, power: bool) -> None:
         """Kill -9 or a power cut between two operations."""
@@ -372,6 +382,8 @@ class PowerCuts(RuleBasedStateMachine):
                 self._send(request)
             self._act(None, False, self.spool.turn)
             self._act(None, False, self.spool.roll)
+            for together in dict.fromkeys(self.batches.values()):
+                self._ship_batch(together)
             while self.closed:
                 self._ship()
             if not self.unanswered and not self.waiting:
@@ -389,6 +401,14 @@ class PowerCuts(RuleBasedStateMachine):
     def _start(self) -> None:
         self.closed.clear()
         self.spool = _Spool(_SETTINGS, self.closed.append, self.disk)
+        self.batches.clear()
+        for signal in Signal:
+            for left in batch.waiting(self.spool.folder(signal), signal, self.disk):
+                if any(segment in self.closed for segment in left.segments):
+                    self.batches |= {segment.name: left for segment in left.segments}
+                else:
+                    with contextlib.suppress(OSError):
+                        batch.dissolve(left, self.disk)
 
     def _send(self, request: Request) -> None:
         assert self.spool is not None
@@ -396,15 +416,43 @@ class PowerCuts(RuleBasedStateMachine):
         self.waiting.append((request, promise))
         self._answer()
 
-    def _ship(self) -> None:
-        assert self.spool is not None
-        segment = self.closed[0]
+    def _ship(self, count: int = 1) -> None:
+        """Ship the oldest segment as it is bound, or, where it is not, with as many of its signal as `count` says."""
+        first = self.closed[0]
+        together = self.batches.get(first.name)
+        if together is None and count > 1:
+            alike = [each for each in self.closed if each.signal is first.signal and each.name not in self.batches]
+            together = batch.form(alike[:count])
+            self.batches |= {segment.name: together for segment in together.segments}
+        if together is None:
+            self._store(first, first.name)
+            self._remove(first)
+        else:
+            self._ship_batch(together)
+
+    def _ship_batch(self, together: batch.Batch) -> None:
+        batch.ship(together, self._store_together, self._remove, self.disk)
+        for segment in together.segments:
+            del self.batches[segment.name]
+            if segment in self.closed:
+                self.closed.remove(segment)
+
+    def _store_together(self, together: batch.Batch) -> None:
+        for segment in together.segments:
+            self._store(segment, together.token)
+
+    def _store(self, segment: ClosedSegment, token: str) -> None:
         requests = self._requests(segment.signal, segment.path)
         assert segment.items == len(requests)
+        assert self.tokens.setdefault(segment.name, token) == token
         assert self.stored.setdefault(segment.name, requests) == requests
         self.disk.step()
+
+    def _remove(self, segment: ClosedSegment) -> None:
+        assert self.spool is not None
+        assert segment.name in self.stored
         self.spool.stored(segment)
-        self.closed.popleft()
+        self.closed.remove(segment)
 
     def _requests(self, signal: Signal, path: Path) -> list[Request]:
         with self.disk.open(path) as file:

@@ -143,7 +143,7 @@ def test_disk_that_refuses_breaks_the_promise_and_heals(tmp_path: Path, fault: s
         setattr(disk, fault, False)
         _append(spool, b"refused").result(5)
     assert _payloads(closed) == [b"before", b"refused"]
-    assert all(reader.damage(segment) is None for segment in closed)
+    assert all(reader.survey(segment).damage == "" for segment in closed)
 
 
 def test_full_spool_refuses_and_recovers(tmp_path: Path) -> None:
@@ -184,9 +184,9 @@ def test_damage_is_found_in_a_closed_segment(tmp_path: Path) -> None:
     data = bytearray(closed[0].path.read_bytes())
     data[-10] ^= 1
     closed[0].path.write_bytes(bytes(data))
-    found = reader.damage(closed[0])
-    assert found is not None
-    assert found[0] == len(record.encode(b"first" * 10))
+    found = reader.survey(closed[0])
+    assert found.damage
+    assert found.good_bytes == len(record.encode(b"first" * 10))
 
 
 def test_segment_that_cannot_be_closed_is_tried_again(tmp_path: Path) -> None:

@@ -68,6 +68,24 @@ def test_of_parallel_spans_the_last_to_end_is_critical() -> None:
     assert [node.critical for node in trace.nodes] == [False, True, False]
 
 
+def test_path_of_the_store_is_drawn() -> None:
+    """With the store's answer its pieces are the parts, and the spans on it are marked; one that is left out is not."""
+    spans = [request(), span("long", "search", 0, 90), span("chat", "model", 20, 200)]
+    ids = {each["name"]: each["span_id"] for each in spans}
+    whole = {"request_id": spans[0]["span_id"], "until": "delivered", "until_ms": 100.0, "skewed": 0}
+    path = [
+        {**whole, "stage": "rest", "start_ms": 0.0, "end_ms": 20.0, "span_id": ""},
+        {**whole, "stage": "model", "start_ms": 20.0, "end_ms": 90.0, "span_id": ids["chat"]},
+        {**whole, "stage": "delivery", "start_ms": 90.0, "end_ms": 100.0, "span_id": ids["long"]},
+    ]
+    trace = waterfall.layout(spans, path)
+    assert trace.parts == [("model", 70.0), ("delivery", 10.0), ("rest", 20.0)]
+    assert {node.span["name"] for node in trace.nodes if node.critical} == {"chat"}
+    assert trace.first_token_delivered
+    assert waterfall.layout(spans, [{**path[0], "until": "total"}]).parts == []
+    assert dict(waterfall.layout(spans, [{**path[0], "stage": "left out"}]).parts)["search"] > 0
+
+
 def test_spans_after_the_first_token_are_not_critical() -> None:
     """Nothing that begins late was waited for."""
     trace = waterfall.layout([request(), span("late", "guard", 150, 20)])

@@ -50,7 +50,7 @@ def test_every_view_of_otel_traces_has_its_twin_of_spans_that_are_sampled_out() 
     """The same SELECT into the same table: a typed table that lacked one would count kept spans only."""
     views = {name: text for name, text in _statements().items() if text.startswith("CREATE MATERIALIZED VIEW")}
     originals = {name: text for name, text in views.items() if re.search(r"\bFROM otel_traces\b", text)}
-    assert len(originals) >= 6
+    assert len(originals) >= 3
     for name, text in originals.items():
         twin = name.replace("otel_traces", "otel_traces_sampled_out", 1)
         expected = text.replace(f"EXISTS {name} TO", f"EXISTS {twin} TO")

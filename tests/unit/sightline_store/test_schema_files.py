@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 
 from sightline import semconv
-from sightline_store import prices, schema
+from sightline_store import aliases, canonical, schema
 from sightline_store.settings import NodeSettings, StoreSettings
 
 
@@ -22,15 +22,20 @@ def test_migrations_are_numbered_without_gaps() -> None:
             assert re.match(r"CREATE .*IF NOT EXISTS", statement), statement[:80]
 
 
+def test_views_are_written_out_of_the_alias_table() -> None:
+    """sql/ddl/009_canonical.sql is what `python -m sightline_store.canonical` writes."""
+    assert canonical.FILE.read_text(encoding="utf-8") == canonical.ddl()
+
+
 def test_statements_are_split_at_line_ends_only() -> None:
     """A `;` inside a line or a comment line does not split."""
     assert schema.split_statements("-- a; b\nSELECT ';';\n\n-- only a comment\n") == ["SELECT ';'"]
 
 
 def test_attribute_names_in_sql_are_the_librarys() -> None:
-    """Every quoted name of ours and of GenAI in sql/ stands in semconv.py, or is a known older spelling."""
-    older = {"gen_ai.system", "gen_ai.conversation.id"}
-    known = {value for value in vars(semconv).values() if isinstance(value, str)} | older
+    """Every quoted name of ours and of GenAI in sql/ stands in semconv.py, or in the alias table."""
+    known = {value for value in vars(semconv).values() if isinstance(value, str)} | aliases.spellings()
+    known |= {value for values in aliases.KINDS.values() for value in values}
     folder = resources.files("sightline_store.sql")
     texts = [
         entry.read_text()
@@ -39,18 +44,8 @@ def test_attribute_names_in_sql_are_the_librarys() -> None:
         if entry.name.endswith(".sql")
     ]
     names = {name for text in texts for name in re.findall(r"'((?:gen_ai|sightline)\.[a-z0-9_.]+)'", text)}
-    assert names - known == set()
-
-
-def test_prices_of_known_and_unknown_models() -> None:
-    """A known model has dated rows, an unknown one none: unknown is never 0."""
-    (row,) = prices.price_rows("openai/gpt-4o-mini")
-    assert row[2:6] == [0.15, 0.075, None, 0.6]
-    dated = prices.price_rows("openai/o3")
-    assert [entry[2] for entry in dated] == [10.0, 2.0]
-    assert dated[0][1] < dated[1][1]
-    assert prices.price_rows("nobody/knows-this") == []
-    assert prices.price_rows("") == []
+    own_metrics = {name for name in names if name.startswith("sightline.collector.")}  # the collector names those
+    assert names - known - own_metrics == set()
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ SELECT ServiceName, toStartOfHour(toDateTime(Timestamp)) AS Hour, count() AS Spa
 FROM otel_traces_sampled_out
 GROUP BY ServiceName, Hour;
 
--- The twins.
+-- The twins; that of spans_canonical stands in 009_canonical.sql.
 CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_sampled_to_clamped_spans TO clamped_spans AS
 SELECT ServiceName, toStartOfHour(sightlineSeconds(started)) AS Hour, count() AS Spans
 FROM
@@ -140,92 +140,6 @@ GROUP BY ServiceName, Hour;
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_sampled_out_trace_id_ts_mv TO otel_traces_trace_id_ts AS
 SELECT TraceId, toDateTime(min(Timestamp)) AS Start, toDateTime(max(Timestamp)) AS End
 FROM otel_traces_sampled_out WHERE TraceId != '' GROUP BY TraceId;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_sampled_out_to_requests TO requests AS
-SELECT
-    Timestamp, TraceId, SpanId, ServiceName, SpanName AS Name,
-    SpanAttributes['http.route'] AS Route,
-    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
-    if(SpanAttributes['user.id'] != '', SpanAttributes['user.id'], SpanAttributes['enduser.id']) AS UserId,
-    if(SpanAttributes['session.id'] != '', SpanAttributes['session.id'], SpanAttributes['gen_ai.conversation.id']) AS SessionId,
-    StatusCode,
-    toUInt16OrZero(if(SpanAttributes['http.response.status_code'] != '', SpanAttributes['http.response.status_code'], SpanAttributes['http.status_code'])) AS HttpStatus,
-    SpanAttributes['error.type'] AS ErrorType,
-    Duration / 1e6 AS DurationMs,
-    toFloat64OrNull(SpanAttributes['sightline.response.time_to_first_token']) * 1e3 AS TtftMs
-FROM otel_traces_sampled_out
-WHERE SpanAttributes['sightline.stage'] = 'request'
-    OR (ParentSpanId = '' AND SpanAttributes['sightline.stage'] IN ('', 'workflow', 'agent', 'model')
-        AND (SpanKind NOT IN ('Client', 'Producer') OR SpanAttributes['gen_ai.operation.name'] != ''));
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_sampled_out_to_llm_calls TO llm_calls AS
-SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName,
-    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
-    SpanAttributes['user.id'] AS UserId,
-    if(SpanAttributes['session.id'] != '', SpanAttributes['session.id'], SpanAttributes['gen_ai.conversation.id']) AS SessionId,
-    SpanAttributes['gen_ai.operation.name'] AS Operation,
-    if(SpanAttributes['gen_ai.provider.name'] != '', SpanAttributes['gen_ai.provider.name'], SpanAttributes['gen_ai.system']) AS Provider,
-    SpanAttributes['gen_ai.request.model'] AS RequestModel,
-    SpanAttributes['gen_ai.response.model'] AS ResponseModel,
-    SpanAttributes['sightline.model.priced_as'] AS PricedAs,
-    SpanAttributes['sightline.model.note'] AS Note,
-    toUInt64OrNull(SpanAttributes['gen_ai.usage.input_tokens']) AS InputTokens,
-    toUInt64OrNull(SpanAttributes['gen_ai.usage.output_tokens']) AS OutputTokens,
-    toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read.input_tokens']) AS CacheReadTokens,
-    toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_creation.input_tokens']) AS CacheWriteTokens,
-    toUInt64OrNull(SpanAttributes['gen_ai.usage.reasoning.output_tokens']) AS ReasoningTokens,
-    Duration / 1e6 AS DurationMs,
-    toFloat64OrNull(SpanAttributes['gen_ai.response.time_to_first_chunk']) * 1e3 AS TtftMs,
-    toFloat64OrNull(SpanAttributes['sightline.stream.longest_stall']) * 1e3 AS LongestStallMs,
-    toUInt32OrNull(SpanAttributes['sightline.stream.chunks']) AS Chunks,
-    SpanAttributes['sightline.stream.outcome'] AS Outcome,
-    StatusCode,
-    SpanAttributes['error.type'] AS ErrorType
-FROM otel_traces_sampled_out
-WHERE SpanAttributes['gen_ai.operation.name'] IN ('chat', 'text_completion', 'generate_content');
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_sampled_out_to_retrievals TO retrievals AS
-WITH JSONExtract(SpanAttributes['gen_ai.retrieval.documents'], 'Array(Tuple(id String, score Nullable(Float64)))') AS documents
-SELECT
-    Timestamp, TraceId, SpanId, ServiceName,
-    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
-    if(SpanAttributes['db.system.name'] != '', SpanAttributes['db.system.name'], SpanAttributes['db.system']) AS System,
-    if(SpanAttributes['db.collection.name'] != '', SpanAttributes['db.collection.name'], SpanAttributes['gen_ai.data_source.id']) AS Collection,
-    SpanAttributes['db.operation.name'] AS Operation,
-    SpanAttributes['sightline.embedding.name'] AS Embedding,
-    SpanAttributes['sightline.embedding.version'] AS EmbeddingVersion,
-    SpanAttributes['sightline.index.version'] AS IndexVersion,
-    toUInt32OrNull(SpanAttributes['gen_ai.request.top_k']) AS TopK,
-    if(SpanAttributes['db.response.returned_rows'] != '', toUInt32OrNull(SpanAttributes['db.response.returned_rows']),
-        if(mapContains(SpanAttributes, 'gen_ai.retrieval.documents'), toUInt32(length(documents)), NULL)) AS Returned,
-    documents.id AS DocumentIds,
-    documents.score AS Scores,
-    if(empty(Scores), NULL, arrayMax(Scores)) AS TopScore,
-    Duration / 1e6 AS DurationMs,
-    StatusCode,
-    SpanAttributes['error.type'] AS ErrorType
-FROM otel_traces_sampled_out
-WHERE SpanAttributes['gen_ai.operation.name'] = 'retrieval' OR SpanAttributes['sightline.stage'] = 'search';
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_sampled_out_to_stages TO stages AS
-SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName,
-    if(ResourceAttributes['sightline.tenant'] != '', ResourceAttributes['sightline.tenant'], SpanAttributes['tenant.id']) AS Tenant,
-    multiIf(
-        SpanAttributes['sightline.stage'] != '', SpanAttributes['sightline.stage'],
-        SpanAttributes['gen_ai.operation.name'] IN ('chat', 'text_completion', 'generate_content'), 'model',
-        SpanAttributes['gen_ai.operation.name'] = 'embeddings', 'embed',
-        SpanAttributes['gen_ai.operation.name'] = 'retrieval', 'search',
-        SpanAttributes['gen_ai.operation.name'] = 'execute_tool', 'tool',
-        '') AS Stage,
-    SpanName AS Name,
-    Duration / 1e6 AS DurationMs,
-    toFloat64OrNull(SpanAttributes['gen_ai.response.time_to_first_chunk']) * 1e3 AS TtftMs,
-    StatusCode,
-    SpanAttributes['sightline.guardrail.flagged'] = 'true' AS Flagged
-FROM otel_traces_sampled_out
-WHERE Stage NOT IN ('', 'request', 'workflow');
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_sampled_out_to_instances TO instances AS
 SELECT

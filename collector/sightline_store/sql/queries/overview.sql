@@ -1,16 +1,18 @@
 -- How did one window go: volume, errors, time to first token and total, tokens, cost, and what the answers scored?
 -- An answer's scores count in the window in which it was asked, whenever they were given.
-SELECT r.*, m.*, s.*
+SELECT r.* EXCEPT (ttft, total), m.*, s.*
 FROM
 (
     SELECT
         count() AS requests,
         countIf(StatusCode = 'Error' OR HttpStatus >= 500) AS errors,
         count(TtftMs) AS ttft_n,
-        quantileExactOrNull(0.5)(TtftMs) AS ttft_p50_ms,
-        quantileExactOrNull(0.95)(TtftMs) AS ttft_p95_ms,
-        quantileExactOrNull(0.5)(DurationMs) AS total_p50_ms,
-        quantileExactOrNull(0.95)(DurationMs) AS total_p95_ms
+        quantilesExact(0.5, 0.95)(TtftMs) AS ttft,
+        quantilesExact(0.5, 0.95)(DurationMs) AS total,
+        if(ttft_n = 0, NULL, ttft[1]) AS ttft_p50_ms,
+        if(ttft_n = 0, NULL, ttft[2]) AS ttft_p95_ms,
+        if(requests = 0, NULL, total[1]) AS total_p50_ms,
+        if(requests = 0, NULL, total[2]) AS total_p95_ms
     FROM requests
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
@@ -53,7 +55,8 @@ CROSS JOIN
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5')
             AND TraceId IN (
                 SELECT TraceId FROM requests
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+                WHERE TraceId IN (SELECT TraceId FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5'))
+                    AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
                     AND ({tenant:String} = '' OR Tenant = {tenant:String})
                     AND ({route:String} = '' OR Route = {route:String})
                     AND ({model:String} = '' OR TraceId IN (

@@ -19,7 +19,8 @@ INNER JOIN
 (
     SELECT TraceId, min(Timestamp) AS Asked, any(toString(Tenant)) AS tenant
     FROM requests
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    WHERE TraceId IN (SELECT TraceId FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceId != '')
+        AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
         AND ({route:String} = '' OR Route = {route:String})
         AND ({model:String} = '' OR TraceId IN (

@@ -13,6 +13,7 @@ SELECT
     sumOrNull(ReasoningTokens) AS reasoning_tokens,
     sumOrNull(CostUsd) AS cost_usd,
     anyIf(Price, CostUsd IS NULL) AS unpriced_example,
+    anyIf(CostUnknown, CostUsd IS NULL) AS unknown_because,
     groupUniqArray(4)(PricedAs) AS priced_as
 FROM llm_calls_priced
 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}

@@ -12,6 +12,7 @@ SELECT
     CacheReadTokens AS cache_read_tokens,
     ReasoningTokens AS reasoning_tokens,
     CostUsd AS cost_usd,
+    CostUnknown AS cost_unknown,
     TtftMs AS ttft_ms,
     LongestStallMs AS longest_stall_ms,
     Chunks AS chunks,

@@ -1,0 +1,223 @@
+"""What a page's questions cost, with 10 million spans in the store: 30 days of 20 tenants, made inside the engine.
+
+Each question is asked as its page asks it, over HTTP, and its median of several answers counts: p95_ms and worst_ms
+are over all of them. growth_last_hour is the last hour's cost with all of it behind against a tenth of it behind.
+map_ratio is how much longer the same question takes when it is asked of the attribute Map of otel_traces.
+Usage: python benchmarks/query.py [--rows N] [--data FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import page_questions
+import processes
+import results
+
+from sightline_store import queries, schema
+from sightline_store.client import Client
+from sightline_store.queries import Filters
+from sightline_store.settings import StoreSettings
+
+_SQL = Path(__file__).parent / "sql"
+_SPANS_A_TRACE = 8
+_DAYS = 30
+_WHOLE = 10_000_000  # with fewer rows nothing is kept
+_LONG_TRACE = "f" * 32
+_LONG_TRACE_SPANS = 50_000
+# The same question of the attribute Map, whose answer is held against that of the typed table.
+_OF_THE_MAP = ("ttft_by_tenant", "tokens_by_model", "empty_searches", "slow_stages", "failed_requests")
+
+
+def main() -> None:
+    """Load, ask, print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=_WHOLE, help="spans to load (default: 10 million)")
+    parser.add_argument("--repeats", type=int, default=5, help="times that each question is asked (default: 5)")
+    parser.add_argument("--data", type=Path, help="keep the store here; what it holds already is not loaded again")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder: Path = args.data or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        store, url = processes.store(folder)
+        with store:
+            client = Client(StoreSettings(url=url, timeout_s=600))
+            schema.apply(client)
+            _run(client, store, args.rows, args.repeats)
+
+
+def _run(client: Client, store: processes.Server, rows: int, repeats: int) -> None:
+    growth = None
+    if not queries.freshness(client)["spans"]:
+        growth = _load(client, rows, repeats)
+    end = _end(client)
+    _settle(client)
+    times = _timed(client, _every_question(client, end), repeats)
+    longest = _timed(client, [page_questions.Asked("a trace of 50,000 spans", _long_trace)], repeats).popitem()[1]
+    ratios = _map_ratios(client, end, max(2, repeats // 2))
+    spans = int(client.query_rows("SELECT count() AS n FROM otel_traces")[0]["n"])
+    disk = client.query_rows("SELECT sum(bytes_on_disk) AS n FROM system.parts WHERE active AND database = 'otel'")
+    slowest = sorted(times, key=lambda label: -times[label])
+    for label in slowest[:40]:
+        _say(f"{times[label] * 1e3:8.1f} ms  {label}")
+    result = {
+        "bench": "query",
+        "rows": spans,
+        "questions": len(times),
+        "p50_ms": _ms(statistics.median(times.values())),
+        "p95_ms": _ms(statistics.quantiles(times.values(), n=20, method="inclusive")[-1]),
+        "worst_query": slowest[0],
+        "worst_ms": _ms(times[slowest[0]]),
+        "growth_last_hour": growth,
+        "map_ratio": round(statistics.median(ratios.values()), 1),
+        "map_ratios": ratios,
+        "bytes_per_span": round(disk[0]["n"] / spans, 1),
+        "long_trace_ms": _ms(longest),
+        "peak_rss_mib": round(store.peak_rss_mib),
+    }
+    if rows >= _WHOLE:
+        results.keep(result, clickhouse=str(client.query_rows("SELECT version() AS v")[0]["v"]))
+    else:
+        print(json.dumps(result))
+
+
+def _load(client: Client, rows: int, repeats: int) -> float:
+    """Fill the store; returns the growth of the last hour's cost from a tenth of the rows to all of them."""
+    traces = rows // _SPANS_A_TRACE
+    end = datetime.now(UTC).replace(microsecond=0)
+    last_hour = max(200, traces // (_DAYS * 24))
+    tenth = traces // 10
+    _insert(client, "recent", end - timedelta(hours=1), 3600, 0, last_hour)
+    _insert_days(client, "tenth", end - timedelta(hours=1), last_hour, tenth - last_hour)
+    _insert_long_trace(client, end - timedelta(minutes=5))
+    _settle(client)
+    before = _last_hour(client, repeats)
+    _insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
+    _settle(client)
+    after = _last_hour(client, repeats)
+    for label in sorted(after, key=lambda label: before[label] - after[label])[:8]:
+        _say(f"growth: {before[label] * 1e3:.1f} to {after[label] * 1e3:.1f} ms  {label}")
+    return round(sum(after.values()) / sum(before.values()), 2)
+
+
+def _insert_days(client: Client, batch: str, end: datetime, first: int, traces: int) -> None:
+    a_day = -(-traces // _DAYS)
+    for day in range(_DAYS):
+        count = min(a_day, traces - day * a_day)
+        start = end - timedelta(days=_DAYS - day)
+        _insert(client, f"{batch}-{day}", start, 86400, first + day * a_day, count)
+        _say(f"loading {batch}: day {day + 1} of {_DAYS}, {(first + day * a_day + count) * _SPANS_A_TRACE:,} spans")
+
+
+def _insert(client: Client, batch: str, start: datetime, seconds: int, first: int, traces: int) -> None:
+    params = {
+        "start": start.strftime("%Y-%m-%d %H:%M:%S.000"),
+        "seconds": seconds,
+        "first": first,
+        "traces": traces,
+        "batch": batch,
+    }
+    for name in ("traces", "scores"):
+        client.query_bytes((_SQL / f"{name}.sql").read_text(), params, "TabSeparated")
+
+
+def _insert_long_trace(client: Client, start: datetime) -> None:
+    params = {
+        "start": start.strftime("%Y-%m-%d %H:%M:%S.000"),
+        "trace_id": _LONG_TRACE,
+        "spans": _LONG_TRACE_SPANS,
+    }
+    client.query_bytes((_SQL / "long_trace.sql").read_text(), params, "TabSeparated")
+
+
+def _settle(client: Client, timeout_s: float = 300) -> None:
+    """Wait until no merge runs: what a store does in the seconds after a load is not what a page waits for."""
+    deadline, quiet = time.monotonic() + timeout_s, 0
+    while quiet < 4 and time.monotonic() < deadline:
+        busy = client.query_rows("SELECT count() AS n FROM system.merges")[0]["n"]
+        quiet = 0 if busy else quiet + 1
+        time.sleep(0.5)
+
+
+def _end(client: Client) -> datetime:
+    row = client.query_rows("SELECT toUnixTimestamp(max(Timestamp)) AS newest FROM requests")[0]
+    return datetime.fromtimestamp(int(row["newest"]) + 1, UTC)
+
+
+def _every_question(client: Client, end: datetime) -> Iterable[page_questions.Asked]:
+    middle = Filters(start=end - timedelta(days=15), end=end - timedelta(days=15) + timedelta(hours=1))
+    row = queries.traces(client, middle, limit=1)[0]
+    for window in page_questions.WINDOWS:
+        yield from page_questions.windowed(end, window)
+    yield from page_questions.of_a_trace(row["trace_id"], row["span_id"])
+    yield from page_questions.of_the_store()
+
+
+def _last_hour(client: Client, repeats: int) -> dict[str, float]:
+    """The fastest of several answers to each question of the last hour, in seconds."""
+    asked = [*page_questions.windowed(_end(client), "1h"), *page_questions.of_the_store()]
+    return _timed(client, asked, 2 * repeats, fastest=True)
+
+
+def _timed(
+    client: Client, asked: Iterable[page_questions.Asked], repeats: int, *, fastest: bool = False
+) -> dict[str, float]:
+    """Label to the median (or the fastest) of `repeats` answers, in seconds; one unmeasured answer goes before."""
+    times = {}
+    for question in asked:
+        question.ask(client)
+        each = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            question.ask(client)
+            each.append(time.perf_counter() - started)
+        times[question.label] = min(each) if fastest else statistics.median(each)
+    return times
+
+
+def _long_trace(client: Client) -> None:
+    spans = queries.trace_spans(client, _LONG_TRACE, limit=_LONG_TRACE_SPANS)
+    if len(spans) != _LONG_TRACE_SPANS:
+        raise RuntimeError(f"{len(spans)} spans of the long trace were read, {_LONG_TRACE_SPANS} are there")
+
+
+def _map_ratios(client: Client, end: datetime, repeats: int) -> dict[str, float]:
+    """Question to how many times longer it takes of the Map, over seven days. Both must answer the same."""
+    params = Filters(start=end - timedelta(days=7), end=end).params()
+    ratios = {}
+    for name in _OF_THE_MAP:
+        typed, of_map = (_SQL / "typed_or_map" / f"{name}.sql").read_text().split(";\n")[:2]
+        answers, seconds = [], []
+        for sql in (typed, of_map):
+            answers.append(client.query_rows(sql, params))
+            each = []
+            for _ in range(repeats):
+                started = time.perf_counter()
+                client.query_rows(sql, params)
+                each.append(time.perf_counter() - started)
+            seconds.append(statistics.median(each))
+        if answers[0] != answers[1]:
+            raise RuntimeError(f"{name}: the typed table and the Map answer differently: {answers}")
+        ratios[name] = round(seconds[1] / seconds[0], 1)
+        _say(f"{name}: {seconds[0] * 1e3:.1f} ms typed, {seconds[1] * 1e3:.0f} ms of the Map")
+    return ratios
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 1)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

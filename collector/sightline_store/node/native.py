@@ -1,0 +1,257 @@
+"""The Native format for clients that name a protocol version, as clickhouse-go does over HTTP. Pure.
+
+Such a client expects a head before each block and a flag in each column, which the engine only writes on ClickHouse's
+own TCP protocol. Both are put in here: the columns are walked by their types to find where each ends.
+
+Clients of older versions than the flag (clickhouse-connect names 54405) notice by themselves that there is no head.
+
+Source: https://clickhouse.com/docs/interfaces/formats/Native and
+https://github.com/ClickHouse/ClickHouse/blob/master/src/Core/ProtocolDefines.h
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import AsyncIterator
+from functools import lru_cache
+
+from sightline_store.errors import QueryFailed
+
+_WITH_FLAG = 54454  # DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
+_BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"  # no overflows, no bucket
+_SIZES = {
+    1: "UInt8 Int8 Bool Enum8 Nothing",
+    2: "UInt16 Int16 Enum16 Date BFloat16",
+    4: "UInt32 Int32 Float32 Date32 DateTime IPv4 Decimal32 Time",
+    8: "UInt64 Int64 Float64 DateTime64 Decimal64 Time64",
+    16: "UInt128 Int128 UUID IPv6 Decimal128 Point",
+    32: "UInt256 Int256 Decimal256",
+}
+_FIXED = {name: size for size, names in _SIZES.items() for name in names.split()}
+_GEOMETRY = {
+    "Ring": "Array(Point)",
+    "LineString": "Array(Point)",
+    "MultiLineString": "Array(LineString)",
+    "Polygon": "Array(Ring)",
+    "MultiPolygon": "Array(Polygon)",
+}
+_U64 = struct.Struct("<Q")
+
+
+class _Short(Exception):
+    """The block is not whole yet."""
+
+
+def is_asked_for(protocol_version: float, fmt: str) -> bool:
+    """Whether an answer in this format is for such a client."""
+    return protocol_version >= _WITH_FLAG and fmt == "Native"
+
+
+async def with_block_info(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The engine's blocks as such a client expects them.
+
+    Args:
+        source: the engine's bytes, cut anywhere.
+
+    Raises:
+        QueryFailed: a column's type cannot be walked: JSON, Dynamic, states of aggregate functions.
+    """
+    held, wanted = b"", 0
+    async for piece in source:
+        held += piece
+        if len(held) < wanted:
+            continue
+        done, at = [], 0
+        try:
+            while at < len(held):
+                block, at = _block(held, at)
+                done.append(block)
+            wanted = 0
+        except _Short:
+            wanted = 2 * (
+                len(held) - at
+            )  # walking the same bytes again and again would take the square of their number
+        held = held[at:]
+        if done:
+            yield b"".join(done)
+    yield whole_with_block_info(held)
+
+
+def whole_with_block_info(data: bytes) -> bytes:
+    """The same for blocks that are all there; half a block at the end, where the engine failed, is left out."""
+    done, at = [], 0
+    try:
+        while at < len(data):
+            block, at = _block(data, at)
+            done.append(block)
+    except _Short:
+        pass
+    return b"".join(done)
+
+
+def _block(data: bytes, at: int) -> tuple[bytes, int]:
+    """A block with its head and flags, and where it ends."""
+    start = at
+    columns, at = _varint(data, at)
+    rows, at = _varint(data, at)
+    parts = [_BLOCK_INFO, data[start:at]]
+    for _ in range(columns):
+        start = at
+        size, at = _varint(data, at)
+        size, at = _varint(data, at + size)
+        kind = data[at : at + size].decode("utf-8", "replace")
+        at += size
+        if at > len(data):
+            raise _Short
+        parts += [data[start:at], b"\x00"]
+        if rows:
+            start = at
+            at = _rows(data, _prefix(data, at, kind), kind, rows)
+            if at > len(data):
+                raise _Short
+            parts.append(data[start:at])
+    return b"".join(parts), at
+
+
+def _prefix(data: bytes, at: int, kind: str) -> int:
+    """Past what stands before a column's rows."""
+    name, inner = _parsed(kind)
+    if name in {"LowCardinality", "Variant"}:
+        at += 8
+    if name != "LowCardinality":
+        for one in inner:
+            at = _prefix(data, at, one)
+    return at
+
+
+def _rows(data: bytes, at: int, kind: str, rows: int) -> int:  # noqa: PLR0911  (a line a kind)
+    """Past `rows` rows of a type."""
+    name, inner = _parsed(kind)
+    if name in _FIXED:
+        return at + rows * _FIXED[name]
+    if name == "FixedString":
+        return at + rows * int(inner[0])
+    if name == "String":
+        return _strings(data, at, rows)
+    if name == "Nullable":
+        return _rows(data, at + rows, inner[0], rows)
+    if name == "Array":
+        return _rows(data, at + 8 * rows, inner[0], _u64(data, at + 8 * (rows - 1))) if rows else at
+    if name == "Tuple":
+        for one in inner:
+            at = _rows(data, at, one, rows)
+        return at if inner else at + rows
+    if name == "LowCardinality":
+        return _dictionary(data, at, inner[0], rows)
+    if name == "Variant":
+        found = data[at : at + rows]
+        if len(found) < rows:
+            raise _Short
+        at += rows  # a byte each that tells which of the types, in the order of their names
+        for number, one in enumerate(sorted(inner)):
+            at = _rows(data, at, one, found.count(number))
+        return at
+    raise QueryFailed(
+        48,
+        f"Code: 48. DB::Exception: the embedded node cannot send {kind} to a client that names a protocol version: "
+        "cast the column to String. (NOT_IMPLEMENTED)",
+    )
+
+
+def _dictionary(data: bytes, at: int, kind: str, rows: int) -> int:
+    if not rows:
+        return at
+    flags, keys = _u64(data, at), _u64(data, at + 8)
+    at = _rows(data, at + 16, kind.removeprefix("Nullable(").removesuffix(")") if _is_nullable(kind) else kind, keys)
+    return at + 8 + _u64(data, at) * (1 << (flags & 0xFF))
+
+
+def _strings(data: bytes, at: int, rows: int) -> int:
+    try:
+        for _ in range(rows):
+            size = data[at]
+            if size < 0x80:
+                at += size + 1
+            else:
+                size, at = _varint(data, at)
+                at += size
+    except IndexError:
+        raise _Short from None
+    return at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data):
+            raise _Short
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _u64(data: bytes, at: int) -> int:
+    if at + 8 > len(data):
+        raise _Short
+    return int(_U64.unpack_from(data, at)[0])
+
+
+def _is_nullable(kind: str) -> bool:
+    return kind.startswith("Nullable(")
+
+
+@lru_cache(4096)
+def _parsed(kind: str) -> tuple[str, tuple[str, ...]]:  # noqa: PLR0911  (a line a kind)
+    """The outermost name of a type and the types within, in the shapes that `_rows` knows."""
+    kind = _GEOMETRY.get(kind, kind)
+    name, opened, rest = kind.partition("(")
+    arguments = _cut(rest[:-1]) if opened else []
+    if name.startswith("Interval"):
+        return "Int64", ()
+    if name == "Decimal":
+        digits = int(arguments[0])
+        return f"Decimal{32 if digits <= 9 else 64 if digits <= 18 else 128 if digits <= 38 else 256}", ()
+    if name == "Map":
+        return "Array", (f"Tuple({', '.join(arguments)})",)
+    if name == "Nested":
+        return "Array", (f"Tuple({', '.join(arguments)})",)
+    if name == "SimpleAggregateFunction":
+        return _parsed(arguments[1])
+    if name == "Tuple":
+        return name, tuple(_without_name(one) for one in arguments)
+    if name in _FIXED:
+        return name, ()
+    return name, tuple(arguments)
+
+
+_NAMED = re.compile(r"(?:`(?:[^`\\]|\\.)*`|[A-Za-z_]\w*)\s+(?=[A-Z])")
+
+
+def _without_name(argument: str) -> str:
+    """`name Type` of a named tuple without the name."""
+    found = _NAMED.match(argument)
+    return argument[found.end() :] if found else argument
+
+
+def _cut(text: str) -> list[str]:
+    """Arguments cut at the commas outside of parentheses and quotes."""
+    found, depth, quote, start = [], 0, "", 0
+    skip = False
+    for number, letter in enumerate(text):
+        if skip:
+            skip = False
+        elif quote:
+            skip = letter == "\\"
+            quote = "" if letter == quote else quote
+        elif letter in "'`":
+            quote = letter
+        elif letter == "," and not depth:
+            found.append(text[start:number].strip())
+            start = number + 1
+        else:
+            depth += (letter == "(") - (letter == ")")
+    return [*found, text[start:].strip()]

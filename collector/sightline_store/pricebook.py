@@ -1,0 +1,320 @@
+"""What one provider and model name costs, from when on: the genai-prices package, read into rates that SQL can hold.
+
+A provider is spelled differently by every convention (`aws.bedrock`, `az.ai.openai`, `x_ai`, …) and a model by every
+gateway (`models/…`, `publishers/google/models/…`, `openai/gpt-4o`); both are brought to the package's names here. A
+name that nobody knows has no periods: its cost is unknown, never 0.
+
+The package's rules, kept: a tier holds for all tokens of a call whose input is above its threshold; of prices that
+hold at the same moment the last one listed wins; tokens without a price of their own (cached, spoken) cost what their
+kind costs. Not kept: a service tier (`flex`, `priority`, `batch`) that the package does not price at a moment is
+unknown then, where the package would answer with the standard price.
+
+Source: https://github.com/pydantic/genai-prices
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from importlib import metadata
+from typing import Any
+
+SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""Start of a price without a date."""
+
+PROVIDERS: dict[str, str] = {
+    "aws.bedrock": "aws",
+    "bedrock": "aws",
+    "az.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "az.openai": "azure",
+    "azure.ai.inference": "azure",
+    "azure.ai.openai": "azure",
+    "azure.openai": "azure",
+    "azureopenai": "azure",
+    "azure.ai": "azure",
+    "gcp.gemini": "google",
+    "gcp.gen.ai": "google",
+    "gcp.vertex.ai": "google",
+    "vertex.ai": "google",
+    "vertexai": "google",
+    "gemini": "google",
+    "x.ai": "x-ai",
+    "xai": "x-ai",
+    "grok": "x-ai",
+    "mistral.ai": "mistral",
+    "mistralai": "mistral",
+    "moonshot.ai": "moonshotai",
+    "moonshot": "moonshotai",
+    "together.ai": "together",
+    "togetherai": "together",
+    "fireworks.ai": "fireworks",
+    "deep.seek": "deepseek",
+    "perplexity.ai": "perplexity",
+    "voyage": "voyageai",
+    "voyage.ai": "voyageai",
+    "amazon.bedrock": "aws",
+    "bedrock.converse": "aws",
+}
+"""Spellings of providers (lower case, `.` for every separator) to the package's ids, where it would not know them."""
+
+STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
+"""Service tiers that cost the standard price."""
+
+# What some write behind a provider's name: openai.chat, anthropic.messages, google.vertex.chat.
+_INTERFACES = frozenset({"chat", "responses", "messages", "completion", "completions", "embedding", "embeddings"})
+_PREFIXES = re.compile(r"^(?:arn:[^/]*/|publishers/[^/]+/models/|models/|accounts/fireworks/models/)")
+_BESIDE_TOKENS = {
+    "web_searches_kcount": "web searches",
+    "social_searches_kcount": "social searches",
+    "storage_searches_kcount": "storage searches",
+    "code_executions_kcount": "code executions",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Prices that hold together, in USD per million tokens; None is unknown, or costs what its kind costs."""
+
+    input: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    input_audio: Decimal | None = None
+    output: Decimal | None = None
+    output_audio: Decimal | None = None
+    reasoning: Decimal | None = None
+    request: Decimal | None = None
+    """USD for each call, beside its tokens."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything has a price."""
+        return any(getattr(self, each.name) is not None for each in fields(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecialRate:
+    """A rate that takes the place of its period's where its conditions hold."""
+
+    above_input: int = -1
+    """Holds for calls with more input tokens than this."""
+    from_s: int = 0
+    """Second of the day (UTC) from which it holds, daily; where it is later than `to_s`, past midnight."""
+    to_s: int = 86_400
+    """Second of the day at which it ends."""
+    rate: Rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """Prices from a moment on, until the next period."""
+
+    valid_from: datetime
+    rate: Rate
+    specials: tuple[SpecialRate, ...] = ()
+    """The first whose conditions hold wins over `rate`."""
+    source: str = "genai-prices"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """All that is known of the price of a name; without periods nothing is."""
+
+    periods: tuple[Period, ...] = ()
+    model: str = ""
+    """provider/model as the package calls it."""
+    note: str = ""
+    """What a reader must know: a guessed provider, units that spans do not count."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A price of the package with its condition: from a date on, at hours of the day, or always."""
+
+    price: Any
+    start: date | None = None
+    hours: tuple[int, int] | None = None
+
+
+@dataclass
+class _Found:
+    provider: str
+    model: Any
+    guessed: bool = field(default=False)
+
+
+def package_version() -> str:
+    """The version of genai-prices that is installed, '' without one; read without importing it."""
+    try:
+        return metadata.version("genai-prices")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def provider_id(name: str) -> str:
+    """The package's id for a provider however it is spelled; what is not known is only lowered and stripped."""
+    plain = re.sub(r"[\s_.\-]+", ".", name.strip().lower())
+    head, _, last = plain.rpartition(".")
+    if plain not in PROVIDERS and head and last in _INTERFACES:
+        plain, name = head, name.strip()[: -len(last) - 1]
+    return PROVIDERS.get(plain, name.strip().lower())
+
+
+def quote(key: str, service_tier: str = "") -> Quote:
+    """Look up `provider/model`; a name that the package does not know has no periods."""
+    provider, _, model_ref = key.partition("/")
+    if not model_ref.strip():
+        return Quote()
+    found = _find(provider, model_ref.strip())
+    if found is None:
+        return Quote()
+    tier = service_tier.strip().lower()
+    tier = "" if tier in STANDARD_TIERS else tier
+    periods = tuple(_periods(_entries(found.model), found.model, tier))
+    beside = sorted(
+        {
+            name
+            for entry in _entries(found.model)
+            for unit, name in _BESIDE_TOKENS.items()
+            if getattr(entry.price, unit) is not None
+        }
+    )
+    notes = [f"provider guessed from the model's name: {found.provider}"] if found.guessed else []
+    notes += [f"not counted: {', '.join(beside)}"] if beside else []
+    return Quote(periods=periods, model=f"{found.provider}/{found.model.id}", note="; ".join(notes))
+
+
+def _find(provider: str, model_ref: str) -> _Found | None:
+    from genai_prices import data_snapshot  # noqa: PLC0415  (about 0.3 s and 30 MB: paid when a model is looked up)
+
+    snapshot = data_snapshot.get_snapshot()
+    name = provider_id(provider)
+    for spelled in _spellings(name, model_ref):
+        try:
+            owner, model = snapshot.find_provider_model(spelled, None, name or None, None)
+        except LookupError:
+            continue
+        return _Found(owner.id, model, guessed=not name)
+    return None
+
+
+def _spellings(provider: str, model_ref: str) -> Iterator[str]:
+    """The name as it is, then without what gateways put before it and with dates as the package writes them."""
+    yield model_ref
+    plain = _PREFIXES.sub("", model_ref)
+    yield plain
+    head, slash, tail = plain.partition("/")
+    if slash and (provider_id(head) == provider or not provider):
+        yield tail
+    yield plain.replace("@", "-")
+
+
+def _entries(model: Any) -> list[_Entry]:
+    if not isinstance(model.prices, list):
+        return [_Entry(model.prices)]
+    return [_entry(conditional.constraint, conditional.prices) for conditional in model.prices]
+
+
+def _entry(constraint: Any, price: Any) -> _Entry:
+    start = getattr(constraint, "start_date", None)
+    if constraint is None or start is not None:
+        return _Entry(price, start)
+    return _Entry(price, None, (_second(constraint.start_time), _second(constraint.end_time)))
+
+
+def _second(moment: time) -> int:
+    """The second of the day in UTC; a time without a zone is UTC."""
+    if moment.tzinfo is not None:
+        moment = datetime.combine(date(2000, 1, 2), moment).astimezone(UTC).timetz()
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
+
+
+def _periods(entries: Sequence[_Entry], model: Any, tier: str) -> Iterator[Period]:
+    """One period from every date on which anything changes; of the entries that hold, the last one wins."""
+    variants = [_variant(each) for each in model.price_variants or () if tier and _is_for(each.when, tier)]
+    dates = {entry.start for entry in (*entries, *variants)} - {None}
+    last: Period | None = None
+    for start in [None, *sorted(each for each in dates if each is not None)]:
+        holding = [e for e in entries if e.start is None or (start is not None and e.start <= start)]
+        # Where no condition holds, the package takes the first price.
+        base = max((n for n, e in enumerate(holding) if e.hours is None), default=None)
+        standard = holding[base].price if base is not None else entries[0].price
+        hourly = [e for e in holding[base + 1 if base is not None else 0 :] if e.hours is not None]
+        if tier:
+            now = [e for e in variants if e.start is None or (start is not None and e.start <= start)]
+            rate, specials = _rates(_merged(standard, [e.price for e in now]), []) if now else (Rate(), ())
+        else:
+            rate, specials = _rates(standard, hourly)
+        period = Period(
+            valid_from=datetime.combine(start, time(), UTC) if start else SINCE_EVER, rate=rate, specials=specials
+        )
+        if last is None or (last.rate, last.specials) != (rate, specials):
+            last = period
+            yield period
+
+
+def _is_for(when: dict[str, str], tier: str) -> bool:
+    return when in ({"service_tier": tier}, {"processing": tier}, {"speed": tier})
+
+
+def _variant(variant: Any) -> _Entry:
+    return _entry(variant.constraint, variant.prices)
+
+
+def _merged(standard: Any, overrides: Sequence[Any]) -> dict[str, Any]:
+    """The standard prices with those of a service tier over them, the first listed winning for each unit."""
+    merged = {unit: price for unit, price in vars(standard).items() if price is not None}
+    own: dict[str, Any] = {}
+    for price in overrides:
+        for unit, value in vars(price).items():
+            if value is not None:
+                own.setdefault(unit, value)
+    return merged | own
+
+
+def _rates(standard: Any, hourly: Sequence[_Entry]) -> tuple[Rate, tuple[SpecialRate, ...]]:
+    """The rate of a period and its special rates, the one that wins first."""
+    base, tiers = _tiered(standard)
+    specials = []
+    for entry in reversed(hourly):
+        assert entry.hours is not None
+        from_s, to_s = entry.hours
+        at_hours, above = _tiered(entry.price)
+        for special in (*above, SpecialRate(rate=at_hours)):
+            specials.append(replace(special, from_s=from_s, to_s=to_s))
+    return base, (*specials, *tiers)
+
+
+def _tiered(price: Any) -> tuple[Rate, list[SpecialRate]]:
+    """The rate below every threshold, and the rates above each, the highest first."""
+    prices = (
+        price if isinstance(price, dict) else {unit: each for unit, each in vars(price).items() if each is not None}
+    )
+    starts = sorted({tier.start for each in prices.values() for tier in getattr(each, "tiers", ())}, reverse=True)
+    return _rate(prices, -1), [SpecialRate(above_input=start, rate=_rate(prices, start)) for start in starts]
+
+
+def _rate(prices: dict[str, Any], above: int) -> Rate:
+    def at(unit: str) -> Decimal | None:
+        price = prices.get(unit)
+        if price is None:
+            return None
+        reached = [tier.price for tier in getattr(price, "tiers", ()) if tier.start <= above]
+        return Decimal(reached[-1] if reached else getattr(price, "base", price))
+
+    per_thousand = at("requests_kcount")
+    return Rate(
+        input=at("input_mtok"),
+        cache_read=at("cache_read_mtok"),
+        cache_write=at("cache_write_mtok"),
+        cache_write_1h=at("cache_write_1h_mtok"),
+        input_audio=at("input_audio_mtok"),
+        output=at("output_mtok"),
+        output_audio=at("output_audio_mtok"),
+        reasoning=at("output_reasoning_mtok"),
+        request=None if per_thousand is None else per_thousand / 1000,
+    )

@@ -1,0 +1,3 @@
+-- Names that were called.
+SELECT DISTINCT PriceKey, ServiceTier
+FROM priced_names

@@ -1,0 +1,113 @@
+"""Which instrumentation ``instrument()`` chooses for which library.
+
+A library may have several; they would record each call twice, so one is chosen: the first of a row that is installed
+and works. OpenTelemetry's own come first, then OpenInference's (they tell retrieved documents and the first token),
+then OpenLLMetry's. Weaviate has ours: the others do not see its searches.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+OWN: Final = "sightline"
+"""Distribution that stands for an instrumentation of this library's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One library that can be traced."""
+
+    name: str
+    """What ``only=`` and ``exclude=`` call it."""
+    distributions: tuple[str, ...]
+    """Packages any of which being installed means that the library is there."""
+    instrumentations: tuple[str, ...]
+    """Packages that instrument it, best first."""
+    entry_points: tuple[str, ...] = ()
+    """Names of the entry points to use; empty: all of the package."""
+    note: str = ""
+    """What a reader must know to get its spans."""
+    covered_by: str = ""
+    """Name of another library whose instrumentation sees it too: nobody need install one for it."""
+
+
+def _contrib(name: str, *distributions: str, note: str = "") -> Library:
+    return Library(name, distributions or (name,), (f"opentelemetry-instrumentation-{name}",), note=note)
+
+
+def _genai(name: str, *distributions: str, official: tuple[str, ...] = (), traceloop: str | None = None) -> Library:
+    return Library(
+        name,
+        distributions or (name,),
+        (
+            *official,
+            f"openinference-instrumentation-{name}",
+            f"opentelemetry-instrumentation-{traceloop or name}",
+        ),
+    )
+
+
+LIBRARIES: Final = (
+    # Servers
+    _contrib("fastapi", note="apps made before need instrument(app=app); add sightline.asgi.RequestMiddleware"),
+    Library(
+        "starlette",
+        ("starlette",),
+        ("opentelemetry-instrumentation-starlette",),
+        note="apps made before are not seen; add sightline.asgi.RequestMiddleware",
+        covered_by="fastapi",
+    ),
+    _contrib("flask", note="apps made before are not seen"),
+    _contrib("django"),
+    Library("grpc", ("grpcio",), ("opentelemetry-instrumentation-grpc",)),
+    # HTTP clients
+    Library("httpx", ("httpx",), ("opentelemetry-instrumentation-httpx",), ("httpx",)),
+    Library("httpx2", ("httpx2",), ("opentelemetry-instrumentation-httpx",), ("httpx2",)),
+    _contrib("requests"),
+    Library("aiohttp", ("aiohttp",), ("opentelemetry-instrumentation-aiohttp-client",)),
+    # State, queues, brokers
+    _contrib("redis"),
+    _contrib("celery", note="with forked workers also call configure() and instrument() in worker_process_init"),
+    _contrib("confluent-kafka"),
+    _contrib("aiokafka"),
+    _contrib("kafka-python"),
+    _contrib("pika"),
+    _contrib("aio-pika"),
+    # Databases
+    _contrib("sqlalchemy", note="engines made before are not seen"),
+    _contrib("psycopg"),
+    _contrib("psycopg2", "psycopg2", "psycopg2-binary"),
+    _contrib("asyncpg"),
+    # Models
+    _genai("openai", official=("opentelemetry-instrumentation-openai-v2",)),
+    _genai("anthropic"),
+    _genai("google-genai", official=("opentelemetry-instrumentation-google-genai",), traceloop="google-generativeai"),
+    _genai("mistralai"),
+    _genai("groq"),
+    Library("cohere", ("cohere",), ("opentelemetry-instrumentation-cohere",)),
+    Library("ollama", ("ollama",), ("opentelemetry-instrumentation-ollama",)),
+    Library("litellm", ("litellm",), ("openinference-instrumentation-litellm",)),
+    # Frameworks
+    _genai("langchain", "langchain-core"),
+    _genai("llama-index", "llama-index-core", traceloop="llamaindex"),
+    _genai("crewai"),
+    _genai("haystack", "haystack-ai"),
+    Library("dspy", ("dspy", "dspy-ai"), ("openinference-instrumentation-dspy",)),
+    # Vector stores
+    Library("weaviate", ("weaviate-client",), (OWN,)),
+    Library("milvus", ("pymilvus",), ("opentelemetry-instrumentation-milvus",)),
+    Library("pinecone", ("pinecone", "pinecone-client"), ("opentelemetry-instrumentation-pinecone",)),
+    Library("qdrant", ("qdrant-client",), ("opentelemetry-instrumentation-qdrant",)),
+    Library("chromadb", ("chromadb",), ("opentelemetry-instrumentation-chromadb",)),
+)
+"""All rows, in the order in which they are turned on."""
+
+OWN_INSTRUMENTORS: Final = {"weaviate": ("sightline.weaviate", "WeaviateInstrumentor")}
+"""Module and class of each instrumentation of ours."""
+
+QUIET: Final = {
+    "TRACELOOP_TRACE_CONTENT": "false",
+    "OPENINFERENCE_HIDE_INPUTS": "true",
+    "OPENINFERENCE_HIDE_OUTPUTS": "true",
+    "OPENINFERENCE_HIDE_EMBEDDING_VECTORS": "true",
+}
+"""What tells other people's instrumentations to record no content: they do by default."""

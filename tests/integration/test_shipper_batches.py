@@ -1,0 +1,95 @@
+"""Segments that go to the store together: what one of them has does not become the others'."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.shipper import Shipper
+from sightline_collector.spool.segment import ClosedSegment
+from sightline_collector.spool.writer import Spool
+from sightline_collector.telemetry import Counts
+from sightline_store import schema
+from sightline_store.client import Client
+from sightline_store.ingest import Signal
+from sightline_store.settings import StoreSettings
+
+
+@pytest.fixture
+def client(store_url: str) -> Iterator[Client]:
+    """A database of its own with the tables."""
+    client = Client(StoreSettings(url=store_url, database=f"batches_{secrets.token_hex(4)}"))
+    schema.apply(client)
+    yield client
+    client.close()
+
+
+def _body(name: str) -> bytes:
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "together"
+    resource.scope_spans.add().spans.add(name=name, trace_id=b"t" * 16, span_id=b"s" * 8)
+    return request.SerializeToString()
+
+
+def _segments(folder: Path, bodies: list[bytes]) -> list[ClosedSegment]:
+    closed: list[ClosedSegment] = []
+    for body in bodies:
+        spool = Spool(CollectorSettings(spool_dir=folder), lambda _: None)
+        spool.append(Signal.TRACES, body, 1)[0].result(5)
+        spool.close()
+    Spool(CollectorSettings(spool_dir=folder), closed.append).close()
+    return closed
+
+
+def _ship(client: Client, folder: Path) -> Counts:
+    counts = Counts()
+    shipper = Shipper(client, counts)
+    spool = Spool(CollectorSettings(spool_dir=folder), shipper.take)
+    shipper.start(spool)
+    spool.close()
+    shipper.stop(30)
+    return counts
+
+
+def _names(client: Client) -> list[str]:
+    return [row["SpanName"] for row in client.query_rows("SELECT SpanName FROM otel_traces ORDER BY SpanName")]
+
+
+def test_segments_that_wait_go_in_one_insert(client: Client, tmp_path: Path) -> None:
+    """Nine segments are one block of rows, counted by service, and nothing of them stays."""
+    _segments(tmp_path, [_body(f"n{number}") for number in range(9)])
+    counts = _ship(client, tmp_path)
+    assert _names(client) == [f"n{number}" for number in range(9)]
+    (parts,) = client.query_rows("SELECT uniqExact(_part) AS n FROM otel_traces")
+    assert parts["n"] == 1
+    told = counts.as_dict(0)
+    assert (told["stored_spans"], told["services"]) == (9, {"together": {"shipped_spans": 9}})
+    assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
+
+
+def test_poisoned_segment_goes_alone(client: Client, tmp_path: Path) -> None:
+    """What ClickHouse cannot read goes to dead-letter/, the segments beside it are stored once."""
+    _segments(tmp_path, [_body("a"), _body("b"), b"\x0a\x05\x12\x7fabc", _body("c")])
+    _ship(client, tmp_path)
+    assert _names(client) == ["a", "b", "c"]
+    assert len(list((tmp_path / "dead-letter").glob("*.records"))) == 1
+    assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
+
+
+def test_damaged_segment_is_quarantined_behind_its_batch(client: Client, tmp_path: Path) -> None:
+    """A flipped bit costs its segment, not the others."""
+    damaged = _segments(tmp_path, [_body("a"), _body("b"), _body("c")])[1]
+    data = bytearray(damaged.path.read_bytes())
+    data[-20] ^= 1
+    damaged.path.write_bytes(bytes(data))
+    counts = _ship(client, tmp_path)
+    assert _names(client) == ["a", "c"]
+    assert len(list((tmp_path / "quarantine").glob("*.reason"))) == 1
+    assert (counts.as_dict(0)["stored_spans"], counts.as_dict(0)["set_aside_spans"]) == (2, 1)
+    assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
