@@ -94,7 +94,7 @@ def install_collectors() -> None:
         (folder / "build.yaml").write_text("\n".join(lines) + "\n")
         sys.stderr.write(f"building the OpenTelemetry Collector {version} with {name} (Go; some minutes)\n")
         command = ["go", "run", f"{_CORE}/cmd/builder@v{version}", "--config", "build.yaml"]
-        subprocess.run(command, cwd=folder, check=True, timeout=1800)
+        subprocess.run(command, cwd=folder, check=True, timeout=1200)
 
 
 class Broker:

@@ -115,7 +115,7 @@ def test_kind_and_length_of_a_vector_do_not_matter(make: Any) -> None:
         [5e-324],
         [1.0] * (sketch.MAX_DIMENSIONS + 1),
         np.zeros((2, 2)),
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=lambda value: str(value)[:30],
 )
