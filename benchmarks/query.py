@@ -1,20 +1,25 @@
 """What a page's questions cost, with 10 million spans in the store: 30 days of 20 tenants, made inside the engine.
 
 Each question is asked as its page asks it, over HTTP, and its median of several answers counts: p95_ms and worst_ms
-are over all of them. growth_last_hour is the last hour's cost with all of it behind against a tenth of it behind.
-map_ratio is how much longer the same question takes when it is asked of the attribute Map of otel_traces.
-Usage: python benchmarks/query.py [--rows N] [--data FOLDER]
+are over all of them; *_cpu_ms is what the store computed for it, which neighbours on the machine do not lengthen.
+growth_last_hour is the last hour's cost with all of it behind against a tenth of it behind, measured while loading.
+map_ratio is how much longer the same questions take when they are asked of the attribute Map of otel_traces.
+Progress goes to standard error; the last line of standard output is the result.
+Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,15 +27,25 @@ import page_questions
 import processes
 import results
 
-from sightline_store import queries, schema
+from sightline_store import prices, queries, schema
 from sightline_store.client import Client
 from sightline_store.queries import Filters
 from sightline_store.settings import StoreSettings
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one answer took: seconds until it was there, and seconds that the store computed."""
+
+    wall_s: float
+    cpu_s: float
+
 
 _SQL = Path(__file__).parent / "sql"
 _SPANS_A_TRACE = 8
 _DAYS = 30
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
+_LOADERS = 2
 _LONG_TRACE = "f" * 32
 _LONG_TRACE_SPANS = 50_000
 # The same question of the attribute Map, whose answer is held against that of the typed table.
@@ -43,6 +58,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=_WHOLE, help="spans to load (default: 10 million)")
     parser.add_argument("--repeats", type=int, default=5, help="times that each question is asked (default: 5)")
     parser.add_argument("--data", type=Path, help="keep the store here; what it holds already is not loaded again")
+    parser.add_argument("--match", default="", help="time only questions whose label holds this; nothing is kept")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder: Path = args.data or Path(name)
@@ -51,36 +67,45 @@ def main() -> None:
         with store:
             client = Client(StoreSettings(url=url, timeout_s=600))
             schema.apply(client)
-            _run(client, store, args.rows, args.repeats)
+            note = folder / "growth.json"
+            if not queries.freshness(client)["spans"]:
+                note.write_text(json.dumps(_load(client, store, args.rows, args.repeats)))
+            _settle(client)
+            if args.match:
+                _list(_timed(client, store, _every_question(client, _end(client), args.match), args.repeats))
+            else:
+                loaded = json.loads(note.read_text()) if note.exists() else {}
+                _run(client, store, args.rows, args.repeats, loaded)
 
 
-def _run(client: Client, store: processes.Server, rows: int, repeats: int) -> None:
-    growth = None
-    if not queries.freshness(client)["spans"]:
-        growth = _load(client, rows, repeats)
+def _run(client: Client, store: processes.Server, rows: int, repeats: int, loaded: dict[str, float]) -> None:
     end = _end(client)
-    _settle(client)
-    times = _timed(client, _every_question(client, end), repeats)
-    longest = _timed(client, [page_questions.Asked("a trace of 50,000 spans", _long_trace)], repeats).popitem()[1]
+    costs = _timed(client, store, _every_question(client, end), repeats)
+    times = {label: cost.wall_s for label, cost in costs.items()}
+    computed = {label: cost.cpu_s for label, cost in costs.items()}
+    whole_trace = [page_questions.Asked("a trace of 50,000 spans", _long_trace)]
+    longest = _timed(client, store, whole_trace, repeats).popitem()[1]
     ratios = _map_ratios(client, end, max(2, repeats // 2))
     spans = int(client.query_rows("SELECT count() AS n FROM otel_traces")[0]["n"])
     disk = client.query_rows("SELECT sum(bytes_on_disk) AS n FROM system.parts WHERE active AND database = 'otel'")
     slowest = sorted(times, key=lambda label: -times[label])
-    for label in slowest[:40]:
-        _say(f"{times[label] * 1e3:8.1f} ms  {label}")
+    _list(costs)
     result = {
         "bench": "query",
         "rows": spans,
         "questions": len(times),
         "p50_ms": _ms(statistics.median(times.values())),
-        "p95_ms": _ms(statistics.quantiles(times.values(), n=20, method="inclusive")[-1]),
+        "p95_ms": _ms(_p95(times)),
         "worst_query": slowest[0],
         "worst_ms": _ms(times[slowest[0]]),
-        "growth_last_hour": growth,
+        "p95_cpu_ms": _ms(_p95(computed)),
+        "worst_cpu_ms": _ms(max(computed.values())),
+        "growth_last_hour": loaded.get("growth_last_hour"),
         "map_ratio": round(statistics.median(ratios.values()), 1),
         "map_ratios": ratios,
         "bytes_per_span": round(disk[0]["n"] / spans, 1),
-        "long_trace_ms": _ms(longest),
+        "long_trace_ms": _ms(longest.wall_s),
+        "load_s": loaded.get("load_s"),
         "peak_rss_mib": round(store.peak_rss_mib),
     }
     if rows >= _WHOLE:
@@ -89,32 +114,49 @@ def _run(client: Client, store: processes.Server, rows: int, repeats: int) -> No
         print(json.dumps(result))
 
 
-def _load(client: Client, rows: int, repeats: int) -> float:
-    """Fill the store; returns the growth of the last hour's cost from a tenth of the rows to all of them."""
+def _list(costs: dict[str, Cost], most: int = 60) -> None:
+    """The dearest questions on standard error."""
+    _say(" wall ms   CPU ms")
+    for label in sorted(costs, key=lambda label: -costs[label].cpu_s)[:most]:
+        _say(f"{costs[label].wall_s * 1e3:8.1f} {costs[label].cpu_s * 1e3:8.1f}  {label}")
+
+
+def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> dict[str, float]:
+    """Fill the store; returns by what the last hour's cost grew from a tenth of the rows to all, and the seconds."""
     traces = rows // _SPANS_A_TRACE
     end = datetime.now(UTC).replace(microsecond=0)
     last_hour = max(200, traces // (_DAYS * 24))
     tenth = traces // 10
+    started = time.monotonic()
     _insert(client, "recent", end - timedelta(hours=1), 3600, 0, last_hour)
     _insert_days(client, "tenth", end - timedelta(hours=1), last_hour, tenth - last_hour)
     _insert_long_trace(client, end - timedelta(minutes=5))
+    prices.refresh(client)
+    load_s = time.monotonic() - started
     _settle(client)
-    before = _last_hour(client, repeats)
+    before = _last_hour(client, store, repeats)
+    started = time.monotonic()
     _insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
+    load_s += time.monotonic() - started
     _settle(client)
-    after = _last_hour(client, repeats)
+    after = _last_hour(client, store, repeats)
     for label in sorted(after, key=lambda label: before[label] - after[label])[:8]:
         _say(f"growth: {before[label] * 1e3:.1f} to {after[label] * 1e3:.1f} ms  {label}")
-    return round(sum(after.values()) / sum(before.values()), 2)
+    return {"growth_last_hour": round(sum(after.values()) / sum(before.values()), 2), "load_s": round(load_s)}
 
 
 def _insert_days(client: Client, batch: str, end: datetime, first: int, traces: int) -> None:
+    """Thirty days of traces up to `end`, two days at a time: one INSERT keeps one core busy."""
     a_day = -(-traces // _DAYS)
-    for day in range(_DAYS):
+
+    def insert(day: int) -> None:
         count = min(a_day, traces - day * a_day)
         start = end - timedelta(days=_DAYS - day)
         _insert(client, f"{batch}-{day}", start, 86400, first + day * a_day, count)
-        _say(f"loading {batch}: day {day + 1} of {_DAYS}, {(first + day * a_day + count) * _SPANS_A_TRACE:,} spans")
+        _say(f"loaded {batch}: day {day + 1} of {_DAYS}")
+
+    with ThreadPoolExecutor(_LOADERS) as pool:
+        list(pool.map(insert, range(_DAYS)))
 
 
 def _insert(client: Client, batch: str, start: datetime, seconds: int, first: int, traces: int) -> None:
@@ -152,7 +194,11 @@ def _end(client: Client) -> datetime:
     return datetime.fromtimestamp(int(row["newest"]) + 1, UTC)
 
 
-def _every_question(client: Client, end: datetime) -> Iterable[page_questions.Asked]:
+def _every_question(client: Client, end: datetime, match: str = "") -> list[page_questions.Asked]:
+    return [question for question in _questions(client, end) if re.search(match, question.label)]
+
+
+def _questions(client: Client, end: datetime) -> Iterable[page_questions.Asked]:
     middle = Filters(start=end - timedelta(days=15), end=end - timedelta(days=15) + timedelta(hours=1))
     row = queries.traces(client, middle, limit=1)[0]
     for window in page_questions.WINDOWS:
@@ -161,26 +207,36 @@ def _every_question(client: Client, end: datetime) -> Iterable[page_questions.As
     yield from page_questions.of_the_store()
 
 
-def _last_hour(client: Client, repeats: int) -> dict[str, float]:
+def _last_hour(client: Client, store: processes.Server, repeats: int) -> dict[str, float]:
     """The fastest of several answers to each question of the last hour, in seconds."""
     asked = [*page_questions.windowed(_end(client), "1h"), *page_questions.of_the_store()]
-    return _timed(client, asked, 2 * repeats, fastest=True)
+    costs = _timed(client, store, asked, 2 * repeats, fastest=True)
+    return {label: cost.wall_s for label, cost in costs.items()}
 
 
 def _timed(
-    client: Client, asked: Iterable[page_questions.Asked], repeats: int, *, fastest: bool = False
-) -> dict[str, float]:
-    """Label to the median (or the fastest) of `repeats` answers, in seconds; one unmeasured answer goes before."""
-    times = {}
-    for question in asked:
+    client: Client,
+    store: processes.Server,
+    asked: Iterable[page_questions.Asked],
+    repeats: int,
+    *,
+    fastest: bool = False,
+) -> dict[str, Cost]:
+    """Label to the median (or the fastest) of `repeats` answers and what one computed; one not measured goes before."""
+    costs = {}
+    for number, question in enumerate(asked, 1):
         question.ask(client)
         each = []
+        computed = store.cpu_s()
         for _ in range(repeats):
             started = time.perf_counter()
             question.ask(client)
             each.append(time.perf_counter() - started)
-        times[question.label] = min(each) if fastest else statistics.median(each)
-    return times
+        computed = (store.cpu_s() - computed) / repeats
+        costs[question.label] = Cost(min(each) if fastest else statistics.median(each), computed)
+        if number % 50 == 0:
+            _say(f"{number} questions timed")
+    return costs
 
 
 def _long_trace(client: Client) -> None:
@@ -190,8 +246,8 @@ def _long_trace(client: Client) -> None:
 
 
 def _map_ratios(client: Client, end: datetime, repeats: int) -> dict[str, float]:
-    """Question to how many times longer it takes of the Map, over seven days. Both must answer the same."""
-    params = Filters(start=end - timedelta(days=7), end=end).params()
+    """Question to how many times longer it takes of the Map, over all days. Both must answer the same."""
+    params = Filters(start=end - timedelta(days=_DAYS), end=end).params()
     ratios = {}
     for name in _OF_THE_MAP:
         typed, of_map = (_SQL / "typed_or_map" / f"{name}.sql").read_text().split(";\n")[:2]
@@ -209,6 +265,10 @@ def _map_ratios(client: Client, end: datetime, repeats: int) -> dict[str, float]
         ratios[name] = round(seconds[1] / seconds[0], 1)
         _say(f"{name}: {seconds[0] * 1e3:.1f} ms typed, {seconds[1] * 1e3:.0f} ms of the Map")
     return ratios
+
+
+def _p95(seconds: dict[str, float]) -> float:
+    return statistics.quantiles(seconds.values(), n=20, method="inclusive")[-1]
 
 
 def _ms(seconds: float) -> float:

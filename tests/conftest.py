@@ -110,9 +110,11 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     env = {"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(folder / "data")}
     role = Role(["sightline-store", "serve"], env, f"{url}/ping", folder / "log")
-    role.start()
-    client = Client(StoreSettings(url=url))
-    schema.apply(client)
-    client.close()
-    yield url
-    role.stop()
+    try:
+        role.start()
+        client = Client(StoreSettings(url=url))
+        schema.apply(client)
+        client.close()
+        yield url
+    finally:
+        role.stop()

@@ -27,11 +27,11 @@ from sightline_collector.settings import CollectorSettings
 from sightline_collector.shipper import Shipper
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
-from sightline_store import prices
+from sightline_store import prices, retention
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.ingest import Signal
-from sightline_store.settings import StoreSettings
+from sightline_store.settings import RetentionSettings, StoreSettings
 
 _log = logging.getLogger("sightline.collector")
 _DRAIN_S = 3.0
@@ -96,6 +96,7 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
                 "stop it, or choose another folder"
             ) from None
         access, redactor = Access(settings), Redactor.from_settings(settings.redaction)
+        keep = RetentionSettings.from_env()
         tls_context(settings)  # Bad files are told before anything listens.
         client = Client(store)
         metrics = SelfMetrics(settings.metrics_interval_s)
@@ -110,6 +111,9 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
             threading.Thread(
                 target=_keep_prices, args=(store, settings.prices_interval_s, stopped), name="prices", daemon=True
             ).start()
+        threading.Thread(
+            target=retention.keep, args=(Client(store), keep, stopped), name="retention", daemon=True
+        ).start()
         intake = Intake(spool, counts, access, Sites(settings), redactor)
         http = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes), metrics.page)
         _log.info(

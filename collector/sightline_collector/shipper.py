@@ -1,10 +1,9 @@
-"""Closed segments into the store, oldest first: one segment, one INSERT, one token; small ones that wait go together.
+"""Closed segments into the store, oldest first, in batches: as many as wait, one INSERT, one token.
 
-A segment is one block, so a request that ClickHouse cannot read fails the INSERT before anything is written. Such a
-segment is checked against a table without views; the requests that fail alone go to dead-letter/, the others become a
-segment of their own with a new name. Any other failure is tried again, with the same name, until it succeeds.
-
-Where several segments of a signal wait, they go as a batch: one INSERT under a token that is on disk before it is sent.
+Which segments a batch holds is on disk before it is sent, so each attempt, also of a later life, has the same token. It
+is one block, so a request that ClickHouse cannot read fails the INSERT before anything is written. Such a segment then
+goes alone and is checked against a table without views; the requests that fail go to dead-letter/, the others become a
+segment of their own with a new name. Any other failure is tried again, under the same token, until it succeeds.
 
 A segment whose traces are sampled is noted when it comes and shipped when its window is over: all that came by then is
 noted before it, since work is done in the order in which it is due. Its verdict is on disk before it is sent.
@@ -150,7 +149,11 @@ class Shipper:
         return frozenset({task.segment.name})
 
     def _gather(self, first: _Task) -> batch.Batch | None:
-        """Bind what waits behind the first task to it, as much as one segment may hold; None where nothing does."""
+        """Bind the first task's segment and what waits behind it, as much as one segment may hold.
+
+        Also where nothing waits: a segment that was tried under its own name, and whose answer was lost, must not be
+        bound to others later, under another token. None where it goes alone: sampled, or not readable as it is.
+        """
         with self._changed:
             now_s = time.monotonic()
             due = [task.segment for task in sorted(self._line) if task.due_s <= now_s and not task.is_note]
@@ -160,10 +163,10 @@ class Shipper:
             if segment.signal is not first.segment.signal or segment.is_sampled or segment.name in self._alone:
                 continue
             size += segment.path.stat().st_size
-            if size > self._batch_bytes or len(members) == _MAX_TOGETHER:
+            if members and (size > self._batch_bytes or len(members) == _MAX_TOGETHER):
                 break
             members.append(segment)
-        if len(members) < 2 or first.segment not in members:
+        if first.segment not in members:
             return None
         together = batch.form(members)
         self._batches.update((segment.name, together) for segment in members)

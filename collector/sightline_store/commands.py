@@ -68,7 +68,9 @@ def _migrate(args: argparse.Namespace) -> None:
 
 
 def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    retain = commands.add_parser("retention", help="drop what SIGHTLINE_STORE_KEEP_* says is too old or too much, now")
+    retain = commands.add_parser(
+        "retention", help="drop what SIGHTLINE_STORE_RETENTION_* says is too old or too much, now"
+    )
     retain.add_argument(
         "--dry-run", action="store_true", help="print what would be dropped or changed, and change nothing"
     )

@@ -67,6 +67,9 @@ class NodeSettings:
     """SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES: statements that run at once. Default: 8."""
     max_queued_queries: int = 128
     """SIGHTLINE_STORE_MAX_QUEUED_QUERIES: statements that wait for a place; more are answered 503. Default: 128."""
+    max_body_bytes: int = 4 * 1024**3
+    """SIGHTLINE_STORE_MAX_BODY_BYTES: size of a request's body, unpacked; a larger one is answered 413. Bodies of more
+    than 128 MiB are kept on the data folder's disk until the engine has read them. Default: 4294967296 (4 GiB)."""
     session_timeout_s: float = 60.0
     """SIGHTLINE_STORE_SESSION_TIMEOUT_S: seconds after which an unused session is dropped. Default: 60."""
     heartbeat_timeout_s: float = 60.0
@@ -86,6 +89,8 @@ class NodeSettings:
             )
         if self.max_concurrent_queries < 2:
             raise ValueError("SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES must be at least 2: one writes while one reads")
+        if self.max_body_bytes < 1024**2:
+            raise ValueError(f"SIGHTLINE_STORE_MAX_BODY_BYTES is {self.max_body_bytes}; needs at least 1048576 (1 MiB)")
         if self.max_queued_queries < 0:
             raise ValueError(f"SIGHTLINE_STORE_MAX_QUEUED_QUERIES is {self.max_queued_queries}; needs 0 or more")
 
@@ -106,6 +111,7 @@ class NodeSettings:
                 _number(env, "SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES", cls.max_concurrent_queries)
             ),
             max_queued_queries=int(_number(env, "SIGHTLINE_STORE_MAX_QUEUED_QUERIES", cls.max_queued_queries)),
+            max_body_bytes=int(_number(env, "SIGHTLINE_STORE_MAX_BODY_BYTES", cls.max_body_bytes)),
             session_timeout_s=_number(env, "SIGHTLINE_STORE_SESSION_TIMEOUT_S", cls.session_timeout_s),
             heartbeat_timeout_s=_number(env, "SIGHTLINE_STORE_HEARTBEAT_TIMEOUT_S", cls.heartbeat_timeout_s),
             backup_dir=Path(env.get("SIGHTLINE_STORE_BACKUP_DIR", "")),

@@ -28,6 +28,7 @@ from sightline_supervisor.role import RestartPolicy, Role, Step
 from sightline_supervisor.roles import CANNOT_BE_HAD, app_role, base_env, demo_env, demo_roles, weaviate_role
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
+from sightline_supervisor.store_keys import NO_KEYS, StoreKeys, store_keys
 from sightline_supervisor.summary import Summary, count, first_row, number, table
 from sightline_supervisor.supervise import StepResult, Supervisor, last_json
 from sightline_supervisor.up import check_start, migrate_step, open_page
@@ -82,6 +83,8 @@ class _Demo:
         self._begun_s = time.monotonic()
         self._since = datetime.now(UTC)
         self._env = demo_env(settings, environ)
+        self._keys: StoreKeys = NO_KEYS
+        self._base_env = base_env(environ)
         self._wants_weaviate = environ.get("SIGHTLINE_RETRIEVAL", "auto") != "clickhouse"
         self._notes: list[str] = [_OTHER_DOCS] if options.docs else []
         self._problems: list[str] = []
@@ -92,8 +95,10 @@ class _Demo:
 
     async def go(self, supervisor: Supervisor) -> int:
         self._supervisor = supervisor
+        self._keys = await supervisor.guard(store_keys(self._settings, self._base_env))
+        self.roles = demo_roles(self._settings, self._env, self._keys, with_weaviate=self._wants_weaviate)
         if self._settings.store_url:
-            await supervisor.guard(self._step(migrate_step(self._env)))
+            await supervisor.guard(self._step(migrate_step(self._admin_env)))
         await supervisor.guard(self._get_ready())
         ready_s = time.monotonic() - self._begun_s
         self._screen.done(f"Ready in {ready_s:.1f} s. Dashboards: {self._settings.dashboards_address}")
@@ -131,7 +136,7 @@ class _Demo:
         ingested = await self._step(self._ingest_step())
         self._screen.done(f"corpus ready in {ingested.took_s:.1f} s")
         self._screen.block(ingested.stdout)
-        await self._supervisor.start([app_role(self._settings, self._env)])
+        await self._supervisor.start([app_role(self._settings, self._admin_env)])
 
     async def _weaviate(self) -> None:
         if self._settings.weaviate_url or not self._wants_weaviate:
@@ -151,6 +156,16 @@ class _Demo:
             self._env["SIGHTLINE_RETRIEVAL"] = "clickhouse"
             return
         await self._supervisor.start([weaviate_role(self._settings, self._env)])
+
+    @property
+    def _admin_env(self) -> Mapping[str, str]:
+        """For who writes into the store; the application does where its vectors are there."""
+        return {**self._env, **self._keys.admin}
+
+    @property
+    def _reader_env(self) -> Mapping[str, str]:
+        """For who only reads it."""
+        return {**self._env, **self._keys.reader}
 
     async def _step(self, step: Step) -> StepResult:
         return await self._supervisor.run_step(step)
@@ -177,20 +192,20 @@ class _Demo:
 
     def _ingest_step(self) -> Step:
         docs = ("--docs", str(self._options.docs.resolve())) if self._options.docs else ()
-        return Step("ingest", "reading and indexing the corpus", ("sightline-app", "ingest", *docs), self._env)
+        return Step("ingest", "reading and indexing the corpus", ("sightline-app", "ingest", *docs), self._admin_env)
 
     def _ask_step(self) -> Step:
         limit = ("--limit", str(self._options.questions)) if self._options.questions else ()
-        return Step("ask", "asking questions", ("sightline-app", "ask", "--json", *limit), self._env)
+        return Step("ask", "asking questions", ("sightline-app", "ask", "--json", *limit), self._admin_env)
 
     def _score_step(self) -> Step:
         window_s = math.ceil(time.monotonic() - self._begun_s) + 1
         command = ("sightline-evals", "run", "--since", f"{window_s}s", "--limit", str(self._options.scored))
-        return Step("evals", "scoring answers with RAGAS", (*command, "--json", "-"), self._env, extra="evals")
+        return Step("evals", "scoring answers with RAGAS", (*command, "--json", "-"), self._reader_env, extra="evals")
 
     def _traffic_role(self) -> Role:
         command = ("sightline-app", "ask", "--forever", "--concurrency", "1", "--rate", _LIGHT_RATE)
-        return Role("traffic", command, env=self._env, restart=RestartPolicy(required=False), extra="app")
+        return Role("traffic", command, env=self._admin_env, restart=RestartPolicy(required=False), extra="app")
 
     @property
     def _since_text(self) -> str:
@@ -248,7 +263,7 @@ class _Demo:
             "summary",
             "waiting until every span is stored",
             ("sightline-store", "query", "demo_summary", "--format", "json", "--param", f"since={self._since_text}"),
-            self._env,
+            self._reader_env,
             extra="collector",
         )
         deadline, priced_until = time.monotonic() + _SETTLE_S, time.monotonic() + _PRICED_S

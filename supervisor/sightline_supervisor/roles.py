@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sightline_supervisor.role import PortUse, RestartPolicy, Role
 from sightline_supervisor.settings import SupervisorSettings
+from sightline_supervisor.store_keys import NO_KEYS, StoreKeys
 
 DEFAULT_PRICED_AS = "openai/gpt-4o-mini"
 """Hosted model whose prices the demo puts on the tokens of the local, free one."""
@@ -176,17 +177,23 @@ def app_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
     )
 
 
-def platform_roles(settings: SupervisorSettings, env: Mapping[str, str]) -> list[Role]:
+def platform_roles(settings: SupervisorSettings, env: Mapping[str, str], keys: StoreKeys = NO_KEYS) -> list[Role]:
     """Return what `sightline up` runs: the store unless another one is named, the collector and the dashboards."""
     store = [] if settings.store_url else [store_role(settings, env)]
-    return [*store, collector_role(settings, env), dashboards_role(settings, env)]
+    return [
+        *store,
+        collector_role(settings, {**env, **keys.admin}),
+        dashboards_role(settings, {**env, **keys.reader}),
+    ]
 
 
-def demo_roles(settings: SupervisorSettings, env: Mapping[str, str], *, with_weaviate: bool) -> list[Role]:
+def demo_roles(
+    settings: SupervisorSettings, env: Mapping[str, str], keys: StoreKeys = NO_KEYS, *, with_weaviate: bool
+) -> list[Role]:
     """Return what the demo runs; Weaviate and the model only where no other one is named."""
-    roles = platform_roles(settings, env)
+    roles = platform_roles(settings, env, keys)
     if with_weaviate and not settings.weaviate_url:
         roles.append(weaviate_role(settings, env))
     if settings.openai_base_url is None:
         roles.append(model_role(settings, env))
-    return [*roles, app_role(settings, env)]
+    return [*roles, app_role(settings, {**env, **keys.admin})]

@@ -14,6 +14,7 @@ from sightline_supervisor.role import Role, Step
 from sightline_supervisor.roles import base_env, platform_roles, shared_env
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings, connectable
+from sightline_supervisor.store_keys import is_ours, key_file, store_keys
 from sightline_supervisor.supervise import Supervisor
 
 CUT_OFF_PATIENCE_S = 8.0
@@ -58,14 +59,25 @@ async def up(settings: SupervisorSettings, environ: Mapping[str, str], options: 
         check_start(lock, roles, screen)
         launcher = Launcher(settings.data_dir / "logs", settings.stop_timeout_s, base_env(environ))
         async with Supervisor(launcher, screen, grace_s=settings.stop_timeout_s) as supervisor:
+            keys = await supervisor.guard(store_keys(settings, base_env(environ)))
             if settings.store_url:
-                await supervisor.guard(supervisor.run_step(migrate_step(env)))
-            await supervisor.guard(supervisor.start(roles))
+                await supervisor.guard(supervisor.run_step(migrate_step({**env, **keys.admin})))
+            await supervisor.guard(supervisor.start(platform_roles(settings, env, keys)))
             screen.done(f"Sightline is ready in {time.monotonic() - begun:.1f} s. Ctrl-C stops it.")
             screen.console.print(_welcome(settings), soft_wrap=True, markup=False)
+            if is_ours(settings, environ):
+                screen.console.print(key_hint(settings), soft_wrap=True, markup=False)
             if options.open_browser:
                 open_page(settings.dashboards_address)
             await supervisor.run_until_stopped()
+
+
+def key_hint(settings: SupervisorSettings) -> str:
+    """Say how another terminal may ask the store."""
+    return f"""Ask the store from another terminal (reads; admin.key beside it writes):
+  export SIGHTLINE_STORE_URL={settings.store_address}
+  export SIGHTLINE_STORE_PASSWORD=$(cat {key_file(settings, "reader")})
+"""
 
 
 def _welcome(settings: SupervisorSettings) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ def _env() -> dict[str, str]:
     env = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("OTEL_", "OPENAI_", "WEAVIATE_")) and name != "SIGHTLINE_STORE_URL"
+        if not name.startswith(("OTEL_", "OPENAI_", "WEAVIATE_", "SIGHTLINE_STORE_"))
     }
     found = subprocess.run([BIN / "sightline-weaviate", "--find-only"], capture_output=True, check=False)
     return env if found.returncode == 0 else {**env, "SIGHTLINE_RETRIEVAL": "clickhouse"}
@@ -80,6 +81,38 @@ def test_demo_stores_every_span_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert second["ok"]
     assert second["requests"] < first["requests"]
     assert second["ready_s"] < RESTART_READY_S
+    for role in ("admin", "reader"):
+        assert stat.S_IMODE((tmp_path / "store" / f"{role}.key").stat().st_mode) == 0o600
+    held = json.loads((tmp_path / "store" / "access_keys.json").read_text())["keys"]
+    assert sorted(key["role"] for key in held) == ["admin", "reader"]
+
+
+def test_another_terminal_is_told_which_file_holds_a_key(tmp_path: Path) -> None:
+    """Without one, `query` and `shell` name it; with the reader's they read and cannot write; no key is in a log."""
+    log, store_port = tmp_path / "up.log", free_port()
+    flags = [*_flags(UP_PORTS[1:]), "--port-store", str(store_port)]
+    with _up(tmp_path / "data", log, flags) as running:
+        reader = tmp_path / "data" / "store" / "reader.key"
+        env = _env() | {"SIGHTLINE_STORE_URL": f"http://127.0.0.1:{store_port}"}
+        keyed = env | {"SIGHTLINE_STORE_PASSWORD": reader.read_text().strip()}
+        for command, text in (("query", ""), ("shell", "SELECT 41 + 1;")):
+            line = [BIN / "sightline-store", command, *(["price_list"] if command == "query" else [])]
+            refused = subprocess.run(line, env=env, input=text, capture_output=True, text=True, timeout=60, check=False)
+            assert refused.returncode == 1
+            assert f"export SIGHTLINE_STORE_PASSWORD=$(cat {reader})" in refused.stderr + refused.stdout
+        shell = [BIN / "sightline-store", "shell"]
+        read = subprocess.run(
+            shell, env=keyed, input="SELECT 41 + 1;", capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (read.returncode, "42" in read.stdout) == (0, True), read.stderr
+        drop = subprocess.run(
+            shell, env=keyed, input="DROP TABLE otel_traces;", capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "ACCESS_DENIED" in drop.stdout + drop.stderr
+        running.send_signal(signal.SIGTERM)
+    kept = {name: (tmp_path / "data" / "store" / f"{name}.key").read_text().strip() for name in ("admin", "reader")}
+    for file in [log, *(tmp_path / "data" / "logs").iterdir()]:
+        assert not any(key in file.read_text(errors="replace") for key in kept.values()), file
 
 
 def test_killed_supervisor_leaves_nothing_and_its_folder_is_taken_over(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ class Up:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
+        self.env["SIGHTLINE_STORE_PASSWORD"] = (folder / "data" / "store" / "reader.key").read_text().strip()
 
     def run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a command with the environment of somebody who uses this store and this collector."""
@@ -83,7 +84,9 @@ class Up:
     def spans(self, service: str) -> int:
         """Count the stored spans of a service."""
         query = f"SELECT count() FROM otel.otel_traces WHERE ServiceName = '{service}'".encode()
-        request = urllib.request.Request(self.env["SIGHTLINE_STORE_URL"], query, method="POST")
+        request = urllib.request.Request(
+            self.env["SIGHTLINE_STORE_URL"], query, {"X-ClickHouse-Key": self.env["SIGHTLINE_STORE_PASSWORD"]}
+        )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return int(answer.read())

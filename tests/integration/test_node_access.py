@@ -227,8 +227,22 @@ def test_tables_that_come_with_a_query_carry_nothing_in(keyed: Keyed) -> None:
         {"loot_structure": f"line String ALIAS {reads}, x UInt8", "loot_format": "JSONEachRow"},
         {"loot_structure": "line String", "loot_format": f"CSV SETTINGS x = 1; SELECT {reads}"},
         {"loot_types": f"String) ENGINE = Memory AS (SELECT * FROM {file}"},
+        {"loot_structure": "line') ENGINE = Memory AS SELECT * FROM " + file + " -- "},
+        {"loot_structure": f"line DEFAULT ({reads})", "loot_format": "JSONEachRow"},
+        {"loot_structure": f"PRIMARY KEY ({reads})", "loot_format": "JSONEachRow"},
+        {"loot_structure": f"line String EPHEMERAL {reads}, x UInt8", "loot_format": "JSONEachRow"},
+        {"loot_structure": "line Object('" + reads + "')", "loot_format": "JSONEachRow"},
+        {"loot_structure": "line String", "loot_format": f"`LineAsString` FROM INFILE '{keyed.folder}/secret.txt'"},
+        {"loot_structure": "x UInt8", "query": f"SELECT * FROM {file}, loot"},
+        {"loot_structure": "x UInt8", "query": "SELECT * FROM loot, default.`secret.txt`"},
     ]
-    for attempt in attempts:
+    harmless = {"loot_structure": "x UInt8", "loot_format": "JSONEachRow", "query": "SELECT x + 1 FROM loot"}
+    for attempt in [
+        *attempts,
+        *({**attempt, "session_id": "loot"} for attempt in attempts),
+        harmless,
+        {**harmless, "session_id": "loot"},
+    ]:
         form = b'--b\r\nContent-Disposition: form-data; name="loot"; filename="loot"\r\n\r\n{"x": 1}\n\r\n--b--\r\n'
         params = urllib.parse.urlencode({"query": "SELECT * FROM loot", **attempt})
         request = urllib.request.Request(
@@ -238,11 +252,15 @@ def test_tables_that_come_with_a_query_carry_nothing_in(keyed: Keyed) -> None:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                text = answer.read().decode()
+                status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as exc:
             with exc:
-                text = exc.read().decode()
+                status, text = exc.code, exc.read().decode()
         assert _SECRET not in text, attempt
+        if attempt.get("query") == harmless["query"]:
+            assert (status, text) == (200, "2\n"), attempt
+        else:
+            assert status >= 400, (attempt, text)
 
 
 def test_what_stands_beside_the_statement_is_no_sql(keyed: Keyed) -> None:

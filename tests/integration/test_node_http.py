@@ -8,10 +8,12 @@ import json
 import lzma
 import subprocess
 import zlib
+from pathlib import Path
 
 import lz4.frame
 import pytest
 import zstandard
+from conftest import StartRole, free_port
 from node_http import ask
 
 from sightline_store.node import blocks
@@ -192,7 +194,7 @@ def test_clickhouses_own_compression_both_ways(store_url: str, method: str) -> N
     plain = ask(store_url, sql)[1]
     packed = ask(store_url, sql, compress="1", network_compression_method=method)[1]
     unpacker = blocks.Decompressor()
-    assert unpacker.feed(packed) == plain
+    assert b"".join(unpacker.feed(packed)) == plain
     unpacker.finish()
     assert ask(store_url, blocks.compress(b"SELECT 7", method), decompress="1")[1] == b"7\n"
     ask(store_url, b"CREATE TABLE default.b (n UInt64) ENGINE = Memory")
@@ -320,6 +322,88 @@ def test_tables_come_with_a_query(store_url: str) -> None:
     )
     assert (status, answer) == (200, b"2\tb\\r\\nc\t[1,2]\t9\n")
     assert ask(store_url, b"x", {"Content-Type": "multipart/form-data; boundary=edge"}, query="SELECT 1")[0] == 400
+
+
+def test_data_that_begin_with_line_ends_stay_whole(store_url: str) -> None:
+    """Behind FORMAT one line end is the statement's; all that follows is data, in the URL's query and in the body."""
+    data = b"\n\r\n\x00 binary\n"
+    for insert, body in (
+        ("", b"INSERT INTO default.raw FORMAT RawBLOB\n" + data),
+        ("INSERT INTO default.raw FORMAT RawBLOB", data),
+    ):
+        ask(store_url, b"CREATE OR REPLACE TABLE default.raw (s String) ENGINE = Memory")
+        assert ask(store_url, body, **({"query": insert} if insert else {}))[0] == 200
+        assert ask(store_url, b"SELECT s FROM default.raw FORMAT RawBLOB")[1] == data
+    ask(store_url, b"DROP TABLE default.raw")
+
+
+def test_a_format_is_a_name(store_url: str) -> None:
+    """Whatever is written where one belongs, quoted or not, is no SQL; and a query id is no header of its own."""
+    harm = "TSV SETTINGS max_block_size = 7"
+    for sql, given in (
+        ("SELECT 1", {"default_format": harm}),
+        (f"SELECT 1 FORMAT `{harm}`", {}),
+        (f'SELECT 1 FORMAT "{harm}"', {}),
+        (f"INSERT INTO default.nosuch FORMAT `{harm}` 1", {}),
+        ("SELECT 1", {"default_format": "T_S_V"}),
+    ):
+        status, _, headers = ask(store_url, sql.encode(), **given)
+        assert (status, headers["x-clickhouse-exception-code"]) == (400, "73"), sql
+    status, _, headers = ask(store_url, b"SELECT 1", query_id="a\r\nSet-Cookie: b\x7f\u20ac")
+    assert (status, headers["x-clickhouse-query-id"]) == (200, "a??Set-Cookie: b??")
+    assert "set-cookie" not in headers
+
+
+def test_a_kafka_table_is_refused_where_it_would_lock_the_folder(store_url: str) -> None:
+    """Only in a database that a restart empties: chDB cannot open a folder again that holds one."""
+    settings = "SETTINGS kafka_broker_list = '127.0.0.1:1', kafka_topic_list = 't', kafka_group_name = 'g', "
+    settings += "kafka_format = 'RawBLOB'"
+    for sql, given in (
+        (f"CREATE TABLE default.k (s String) ENGINE = Kafka {settings}", {}),
+        (f"create table if not exists k (s String) engine Kafka() {settings}", {}),
+        (f"CREATE TABLE `otel`.k (s String) ENGINE = `Kafka` {settings}", {}),
+        (f"CREATE TABLE k (s String) ENGINE = Kafka {settings}", {"database": "otel"}),
+        (f"CREATE TABLE k (s String) ENGINE = Kafka {settings}", {"session_id": "kafka"}),
+    ):
+        status, answer, _ = ask(store_url, sql.encode(), **given)
+        assert (status, b"in a database in memory" in answer) == (400, True), (sql, answer)
+    assert ask(store_url, b"SELECT count() FROM system.tables WHERE engine = 'Kafka' AND name = 'k'")[1] == b"0\n"
+    assert ask(store_url, b"CREATE TABLE default.engine_kafka (s String DEFAULT 'Kafka') ENGINE = Memory")[0] == 200
+    ask(store_url, b"DROP TABLE default.engine_kafka")
+
+
+def test_a_body_that_unpacks_beyond_the_limit_is_refused(roles: StartRole, tmp_path: Path) -> None:
+    """413 and the setting's name, whoever unpacks it: the node, the engine, or nobody because it came as it is."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    roles(
+        "sightline-store",
+        "serve",
+        env={
+            "SIGHTLINE_STORE_PORT": str(port),
+            "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data"),
+            "SIGHTLINE_STORE_MAX_BODY_BYTES": str(8 << 20),
+        },
+        health_url=f"{url}/ping",
+    )
+    ask(url, b"CREATE TABLE default.bomb (s String) ENGINE = Memory")
+    insert = "INSERT INTO default.bomb FORMAT RawBLOB"
+    large, small = bytes(64 << 20), bytes(1 << 20)
+    sql = b"SELECT repeat(repeat('0', 1024), 65536) FORMAT RawBLOB"
+    brotli = ask(url, sql, {"Accept-Encoding": "br"}, enable_http_compression="1")[1]
+    blocked = blocks.compress(large, "ZSTD")
+    for body, headers, given in (
+        (gzip.compress(large), {"Content-Encoding": "gzip"}, {}),
+        (zstandard.ZstdCompressor().compress(large), {"Content-Encoding": "zstd"}, {}),
+        (gzip.compress(blocked), {"Content-Encoding": "gzip"}, {"decompress": "1"}),
+        (brotli, {"Content-Encoding": "br"}, {}),
+        (bytes((8 << 20) + 1), {}, {}),
+    ):
+        assert len(body) < 1 << 20 or not headers
+        status, answer, _ = ask(url, body, headers, query=insert, **given)
+        assert (status, b"SIGHTLINE_STORE_MAX_BODY_BYTES" in answer) == (413, True), (headers, answer)
+    assert ask(url, gzip.compress(small), {"Content-Encoding": "gzip"}, query=insert)[0] == 200
+    assert ask(url, b"SELECT count(), sum(length(s)) FROM default.bomb")[1] == b"1\t1048576\n"
 
 
 def test_exceptions_in_mid_stream_cannot_be_overlooked(store_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -165,6 +166,31 @@ def test_retention_by_days_and_by_size(client: Client) -> None:
     assert len({day.day for day in dropped}) == 1
     assert {day.table for day in dropped} >= {"otel_traces", "llm_calls", "stages"}
     assert [row["InputTokens"] for row in _rows(client)] == list(range(1000, 1200))
+
+
+def test_retention_is_kept_by_a_thread_and_leaves_other_hands_alone(client: Client) -> None:
+    """As soon as the tables are there it enforces what is asked; a TTL that somebody else set stays where none is."""
+    client.command("ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalHour(36)")
+    assert retention.plan(client, RetentionSettings()) == []
+    settings, stopped = RetentionSettings(scores_days=5), threading.Event()
+    away = Client(StoreSettings(url=client.settings.url, database="not_there_yet"))
+    threads = [
+        threading.Thread(target=retention.keep, args=(of, settings, stopped), kwargs={"first_s": 0.01})
+        for of in (Client(client.settings), away)
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while retention.plan(client, settings) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    stopped.set()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert retention.plan(client, settings) == []
+    assert {change.table for change in retention.plan(client, RetentionSettings())} == {"scores"}
+    client.command("ALTER TABLE otel_logs REMOVE TTL")
+    retention.apply(client, RetentionSettings())
 
 
 def test_the_plan_says_what_is_missing_and_what_differs(client: Client) -> None:

@@ -26,6 +26,7 @@ Invariants
    checksum does not hold is cut; what stands before it is kept, whether or not the answer had left: the client sends
    an unanswered request again, and its digest is then found among those of the kept records. What a refused request
    may have left is cut before another of its signal is taken, so that it is never found beside its second attempt.
+   What is kept is written again before it is synced: an earlier sync of it may have failed.
 3. The name of a segment is never used again: it is the token by which the store recognises a segment sent twice.
 4. A closed segment is never written, and its `.seen` file is whole and durable before it has its closed name, or
    absent. It is removed only after the store said that its rows are fsynced; a power cut that brings it back does no

@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 
 from sightline_store.errors import QueryRejected, StoreError
 from sightline_store.node.engine import Engine, Statement
-from sightline_store.node.keys import KeyRing
+from sightline_store.node.keys import READER_FILE_NAME, KeyRing
 from sightline_store.node.roles import READER_LIMITS, Role
 from sightline_store.node.statements import Statements
-from sightline_store.node.tree import check_setting, refusal
+from sightline_store.node.tree import check_setting
 
 if TYPE_CHECKING:
     from sightline_store.settings import NodeSettings
@@ -102,8 +102,7 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
         settings: of the node.
 
     Raises:
-        QueryRejected: 403 and code 516, no key or one that does not hold; the message does not tell which. Code 497, a
-            reader sends a form: the columns of the tables in it are SQL that nobody judges.
+        QueryRejected: 403 and code 516, no key or one that does not hold; the message does not tell which.
 
     Source: https://clickhouse.com/docs/interfaces/http (authentication)
     """
@@ -114,15 +113,12 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
     if len(sent) > 1:
         raise _unknown("more than one way of authentication was used; send the key in one")
     if not sent or not sent[0][1]:
-        raise _unknown("a key is needed: send it as the password, or as `Authorization: Bearer KEY`")
+        raise _unknown("a key is needed: send it as the password, or as `Authorization: Bearer KEY`" + _hint(settings))
     user, token = sent[0]
     key = ring.find(token)
     if key is None or user not in {"", _DEFAULT_USER, key.name, key.role, key.id}:
         raise _unknown("password is incorrect, or there is no user with such name")
-    role = Role(key.role)
-    if role is Role.READER and headers.get("content-type", "").strip().lower().startswith("multipart/"):
-        raise refusal("a form, with tables that come with a query,")
-    return role
+    return Role(key.role)
 
 
 def authorize(
@@ -264,6 +260,14 @@ def _hostname(text: str) -> str:
 
 def _foreign(why: str) -> QueryRejected:
     return QueryRejected(403, 497, f"Code: 497. DB::Exception: {why}. (ACCESS_DENIED)")
+
+
+def _hint(settings: NodeSettings) -> str:
+    """Which file holds a key, for who sits at this machine and is no other user of it."""
+    file = settings.data_dir / READER_FILE_NAME
+    if not _is_loopback(settings.host) or not file.exists():
+        return ""
+    return f"; `export SIGHTLINE_STORE_PASSWORD=$(cat {file})` takes one that reads, admin.key is one that writes"
 
 
 def _unknown(why: str) -> QueryRejected:

@@ -9,6 +9,7 @@ Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Compression/Com
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from sightline_store.errors import QueryRejected
 from sightline_store.node import cityhash
@@ -16,7 +17,7 @@ from sightline_store.node import cityhash
 _HEAD = struct.Struct("<BII")
 _LZ4, _ZSTD, _NONE = 0x82, 0x90, 0x02
 _BLOCK_BYTES = 1024 * 1024
-_MAX_BLOCK_BYTES = 1 << 30  # what ClickHouse's own reader takes
+_MAX_BLOCK_BYTES = 1 << 27  # clients write 1 MiB; one block is in memory as a whole
 
 
 def compress(data: bytes, method: str = "LZ4") -> bytes:
@@ -41,16 +42,17 @@ class Decompressor:
     """Takes blocks in pieces of any size."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
-    def feed(self, data: bytes) -> bytes:
-        """The data of the blocks that are whole now.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The data of each block that is whole now; take all before more is fed.
 
         Raises:
             QueryRejected: a checksum does not fit, or the method is not known.
         """
-        rest = self._rest + data
-        at, found = 0, []
+        rest = self._rest
+        rest += data
+        at = 0
         while len(rest) - at >= 16 + _HEAD.size:
             code, packed_size, size = _HEAD.unpack_from(rest, at + 16)
             if not _HEAD.size <= packed_size <= _MAX_BLOCK_BYTES or size > _MAX_BLOCK_BYTES:
@@ -58,13 +60,12 @@ class Decompressor:
             end = at + 16 + packed_size
             if len(rest) < end:
                 break
-            block = rest[at + 16 : end]
-            if cityhash.digest(block) != rest[at : at + 16]:
+            block = bytes(rest[at + 16 : end])
+            if cityhash.digest(block) != bytes(rest[at : at + 16]):
                 raise _bad(40, "Checksum doesn't match: corrupted data", "CHECKSUM_DOESNT_MATCH")
-            found.append(_unpacked(code, block[_HEAD.size :], size))
+            yield _unpacked(code, block[_HEAD.size :], size)
             at = end
-        self._rest = rest[at:]
-        return b"".join(found)
+        del rest[:at]
 
     def finish(self) -> None:
         """Call at the end.
@@ -83,14 +84,23 @@ def _unpacked(code: int, packed: bytes, size: int) -> bytes:
 
             return bytes(lz4.block.decompress(packed, uncompressed_size=size))
         if code == _ZSTD:
-            import zstandard  # noqa: PLC0415
-
-            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
+            return _unpacked_zstd(packed, size)
+    except QueryRejected:
+        raise
     except Exception as exc:
         raise _bad(271, f"cannot decompress a block: {exc}", "CANNOT_DECOMPRESS") from exc
     if code == _NONE:
         return packed
     raise _bad(89, f"Unknown compression method: {code}", "UNKNOWN_COMPRESSION_METHOD")
+
+
+def _unpacked_zstd(packed: bytes, size: int) -> bytes:
+    import zstandard  # noqa: PLC0415
+
+    # What the frame says of its size would win over `max_output_size`; it is -1 where it says nothing.
+    if zstandard.frame_content_size(packed) > size:
+        raise _bad(271, f"a block says that it holds {size} bytes and holds more", "CANNOT_DECOMPRESS")
+    return zstandard.ZstdDecompressor().decompress(packed, max_output_size=size)
 
 
 def _bad(code: int, text: str, name: str) -> QueryRejected:

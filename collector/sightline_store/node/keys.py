@@ -39,6 +39,9 @@ from sightline_store.node.roles import Role
 FILE_NAME = "access_keys.json"
 """Of the file, in the node's data folder."""
 
+READER_FILE_NAME = "reader.key"
+"""Where `sightline up` keeps a reader's key, in the node's data folder; an admin's is beside it."""
+
 _log = logging.getLogger("sightline.store")
 _LOOK_EVERY_S = 1.0
 _VERSION = 1

@@ -28,7 +28,7 @@ _RESERVED = frozenset(
     }
 )  # fmt: skip
 _HEAD_BYTES = 64 * 1024
-_NAME = re.compile(r"\w+", re.ASCII)
+_FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,12 @@ def read(
         output_format=given.get("default_format") or "TabSeparated",
         readonly=readonly,
     )
-    for fmt_name in (statement.output_format, fmt, *(external.fmt for external in externals)):
-        if fmt_name and not _NAME.fullmatch(fmt_name):
-            raise rejected(400, 73, f"Unknown format {fmt_name[:100]!r}", "UNKNOWN_FORMAT")
     options = {name: value for name, value in given.items() if name in _RESERVED}
     asked = Query(statement, fmt, data, given.get("session_id", ""), given.get("query_id", ""), options, externals)
+    # A name, quoted in the statement or not: it is written into the one that runs.
+    for name in (statement.output_format, fmt, asked.shape.format_name, *(external.fmt for external in externals)):
+        if name and not _FORMAT.fullmatch(name):
+            raise rejected(400, 73, f"Unknown format {name[:100]!r}", "UNKNOWN_FORMAT")
     if not asked.shape.is_alone:
         raise rejected(400, 62, "Syntax error: Multi-statements are not allowed", "SYNTAX_ERROR")
     if asked.shape.has_outfile:

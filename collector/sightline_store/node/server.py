@@ -84,7 +84,7 @@ class Node:
         given = request.parameters(scope["query_string"].decode("latin-1"), headers)
         role = access.authenticate(headers, given, self._settings)
         encoding = headers.get("content-encoding", "").strip().lower()
-        body = Body(receive, encoding, is_in_blocks=given.get("decompress") == "1")
+        body = Body(receive, encoding, self._settings.max_body_bytes, is_in_blocks=given.get("decompress") == "1")
         head, is_whole = await body.head(_HEAD_BYTES)
         is_readonly = scope["method"] != "POST"
 

@@ -26,6 +26,8 @@ _LONG_STATEMENT = 4096
 _READS = frozenset({"SELECT", "WITH", "FROM"})
 # Statements whose effect lies in the connection: without a session it is over with them.
 _OUTSIDE_OF_A_QUEUE = frozenset({"KILL"})
+# A column may have one of these in the place of its type.
+_OF_DEFAULTS = frozenset({"DEFAULT", "MATERIALIZED", "ALIAS", "EPHEMERAL", "AUTO_INCREMENT"})
 
 
 class InsertHead(ValueError):
@@ -224,7 +226,7 @@ def is_column_list(text: str) -> bool:
                 if words != 2:
                     return False
                 words = 0
-            elif token.kind in {"word", "quoted"}:
+            elif token.kind in {"word", "quoted"} and token.text.upper() not in _OF_DEFAULTS:
                 words += 1
             else:
                 return False

@@ -7,15 +7,23 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from sightline_store.node.body import too_large
+
 _IN_MEMORY_BYTES = 128 * 1024**2
 
 
 class Upload:
     """Collects a body. Use as a context manager: the file is gone afterwards, also after a crash."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start one; `folder` is where a large body goes."""
+    def __init__(self, folder: Path, limit: int = 0) -> None:
+        """Start one.
+
+        Args:
+            folder: where a large body goes.
+            limit: the most bytes that it may have, 0 for any number.
+        """
         self._folder = folder
+        self._limit = limit
         self._fd = os.memfd_create("insert", os.MFD_CLOEXEC)
         self._size = 0
         self._taken = 0
@@ -27,8 +35,15 @@ class Upload:
         return f"/proc/self/fd/{self._fd}"
 
     def write(self, data: bytes) -> None:
-        """Append `data`; raises OSError where the disk is full."""
+        """Append `data`.
+
+        Raises:
+            OSError: the disk is full.
+            QueryRejected: 413, this is more than the limit.
+        """
         self._size += len(data)
+        if self._limit and self._size > self._limit:
+            raise too_large(self._limit)
         if self._is_in_memory and self._size > _IN_MEMORY_BYTES:
             self._move_to_disk()
         view = memoryview(data)

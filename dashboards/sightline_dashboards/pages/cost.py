@@ -24,8 +24,13 @@ def render() -> None:
 def _body(selection: Selection) -> None:
     client, filters = source.client(), selection.filters()
     now, before = queries.overview(client, filters), queries.overview(client, filters.previous())
+    embedded = queries.embedding_spend(client, filters)
     if not now.llm_calls:
-        empty_store(selection, "model calls")
+        if embedded:
+            _embeddings(embedded)
+            _unpriced([], embedded)
+        else:
+            empty_store(selection, "model calls")
         return
     cards(cost_cards(now, before), key="cost_cards")
     bucket_s = filters.bucket_s(40)
@@ -44,9 +49,7 @@ def _body(selection: Selection) -> None:
                     "have no known price or told no tokens."
                 )
         else:
-            nothing(
-                "No call of this window has a known price. Prices are in the table model_prices, by provider/model."
-            )
+            nothing("No call of this window has a known price. What is missing stands below, under “Cost unknown”.")
     with right, panel("Tokens by model", "input and output"):
         show(charts.stacked_bars(over_time, "tokens", "model_name", filters, bucket_s, unit="tokens"), key="token_time")
     with panel("Who takes it"):
@@ -54,10 +57,66 @@ def _body(selection: Selection) -> None:
             "By", list(_BY), default="Model", key="spend_by", label_visibility="collapsed", required=True
         )
         by = chosen or "Model"
-        _spend_table(queries.spend_by(client, filters, _BY[by]), by)
+        by_chosen = queries.spend_by(client, filters, _BY[by])
+        _spend_table(by_chosen, by)
+    left, right = st.columns(2, gap="small")
+    with left:
+        _embeddings(embedded)
+    with right:
+        _unpriced(by_chosen if by == "Model" else queries.spend_by(client, filters, "model"), embedded)
     with panel("Most expensive requests", more=("traces", "All by cost →"), sort="cost"):
         rows = queries.traces(client, filters, sort="cost", limit=10)
         trace_table(rows, key="expensive", empty="No request in this selection.", compact=True)
+
+
+def _embeddings(rows: list[queries.Row]) -> None:
+    known = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
+    told = f"{formats.money(sum(known))} on top of the model calls" if known else "on top of the model calls"
+    with panel("Embedding models", told):
+        columns = [
+            Column("Model"),
+            Column("Calls", number=True),
+            Column("Tokens", number=True),
+            Column("Cost", number=True),
+            Column("Cost unknown for", number=True),
+        ]
+        made = [
+            TableRow(
+                cells=(
+                    row["name"] or "(not named)",
+                    formats.count(row["calls"]),
+                    formats.compact(row["input_tokens"]),
+                    formats.money(row["cost_usd"]),
+                    formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
+                )
+            )
+            for row in rows
+        ]
+        table(columns, made, key="embedding_spend", empty="No call of an embedding model in this selection.")
+
+
+def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
+    rows = [(row, key) for found, key in ((models, "unpriced_example"), (embedded, "price_key")) for row in found]
+    rows = sorted(((row, key) for row, key in rows if row["unpriced_calls"]), key=lambda one: -one[0]["unpriced_calls"])
+    with panel("Cost unknown", "counted nowhere as 0"):
+        columns = [Column("Model"), Column("Calls", number=True), Column("Why"), Column("Price looked for")]
+        made = [
+            TableRow(
+                cells=(
+                    row["name"] or "(not named)",
+                    formats.count(row["unpriced_calls"]),
+                    row["unknown_because"] or "not told",
+                    row[key] or formats.UNKNOWN,
+                )
+            )
+            for row, key in rows
+        ]
+        table(columns, made, key="unpriced", empty="Every call of this selection has its cost.")
+        if rows:
+            note(
+                "A price of your own, with the day from which it holds, goes into the file that SIGHTLINE_PRICES_FILE "
+                "names to the collector; past calls are priced by it too. `sightline-store prices` lists all names."
+            )
 
 
 def _spend_table(rows: list[queries.Row], by: str) -> None:

@@ -160,8 +160,12 @@ class SimulatedDisk:
 
     def cut(self, path: Path, size: int) -> None:
         """See Filesystem."""
-        file = _File(self, self._inode(path))
+        inode = self._inode(path)
+        file = _File(self, inode)
         file.truncate(size)
+        self.step()
+        self.refuse()
+        inode.lost_from = None  # all of it is written again
         file.sync()
 
     def rename(self, old: Path, new: Path) -> None:
@@ -417,18 +421,14 @@ class PowerCuts(RuleBasedStateMachine):
         self._answer()
 
     def _ship(self, count: int = 1) -> None:
-        """Ship the oldest segment as it is bound, or, where it is not, with as many of its signal as `count` says."""
+        """Ship the oldest segment as it is bound, or, where it is not, bound to as many of its signal as `count` says."""
         first = self.closed[0]
         together = self.batches.get(first.name)
-        if together is None and count > 1:
+        if together is None:
             alike = [each for each in self.closed if each.signal is first.signal and each.name not in self.batches]
             together = batch.form(alike[:count])
             self.batches |= {segment.name: together for segment in together.segments}
-        if together is None:
-            self._store(first, first.name)
-            self._remove(first)
-        else:
-            self._ship_batch(together)
+        self._ship_batch(together)
 
     def _ship_batch(self, together: batch.Batch) -> None:
         batch.ship(together, self._store_together, self._remove, self.disk)

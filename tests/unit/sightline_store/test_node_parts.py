@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import lzma
 import threading
+import zlib
+from collections.abc import Awaitable, Callable
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
+import lz4.frame
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline_store.errors import QueryFailed, QueryRejected, StoreError
-from sightline_store.node import blocks, cityhash, folder, heartbeat, reply, sqltext
+from sightline_store.node import blocks, body, cityhash, folder, heartbeat, reply, sqltext
 
 # Files that the engine wrote for TinyLog columns, which are such blocks: uncompressed, LZ4 and ZSTD.
 _FROM_THE_ENGINE = [
@@ -31,7 +40,7 @@ _FROM_THE_ENGINE = [
 def test_blocks_of_the_engine_are_understood(packed: str, data: bytes) -> None:
     """Checksum and all three methods, as ClickHouse itself wrote them."""
     unpacker = blocks.Decompressor()
-    assert unpacker.feed(bytes.fromhex(packed)) == data
+    assert b"".join(unpacker.feed(bytes.fromhex(packed))) == data
     unpacker.finish()
 
 
@@ -56,7 +65,10 @@ def test_blocks_in_pieces_of_any_size(data: bytes, method: str, step: int) -> No
     """What goes in comes out, however it is cut on the way."""
     packed = blocks.compress(data, method)
     unpacker = blocks.Decompressor()
-    assert b"".join(unpacker.feed(packed[at : at + step]) for at in range(0, len(packed), step)) == data
+    assert (
+        b"".join(chain.from_iterable(unpacker.feed(packed[at : at + step]) for at in range(0, len(packed), step)))
+        == data
+    )
     unpacker.finish()
 
 
@@ -65,15 +77,63 @@ def test_damaged_blocks_are_refused() -> None:
     packed = blocks.compress(b"x" * 1000)
     for at, code in ((20, 0), (len(packed) - 1, 40), (3, 40)):
         with pytest.raises(QueryRejected) as refused:
-            blocks.Decompressor().feed(packed[:at] + bytes([packed[at] ^ 0x80]) + packed[at + 1 :])
+            list(blocks.Decompressor().feed(packed[:at] + bytes([packed[at] ^ 0x80]) + packed[at + 1 :]))
         assert refused.value.code == (code or refused.value.code)
     unknown = b"\x77" + (9).to_bytes(4, "little") + (0).to_bytes(4, "little")
     with pytest.raises(QueryRejected, match="Unknown compression method"):
-        blocks.Decompressor().feed(cityhash.digest(unknown) + unknown)
+        list(blocks.Decompressor().feed(cityhash.digest(unknown) + unknown))
     half = blocks.Decompressor()
-    half.feed(packed[:-1])
+    assert list(half.feed(packed[:-1])) == []
     with pytest.raises(QueryRejected):
         half.finish()
+
+
+def test_blocks_that_grow_beyond_what_they_say_are_refused() -> None:
+    """A block of 128 MiB or more, and one whose ZSTD frame is larger than the block says it is."""
+    packed = zstandard.ZstdCompressor().compress(bytes(1 << 28))
+    for said in (8, 1 << 28):
+        block = b"\x90" + (len(packed) + 9).to_bytes(4, "little") + said.to_bytes(4, "little") + packed
+        with pytest.raises(QueryRejected) as refused:
+            list(blocks.Decompressor().feed(cityhash.digest(block) + block))
+        assert refused.value.code == 271
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "xz", "lz4", ""])
+def test_bodies_are_unpacked_in_pieces_and_no_further_than_the_limit(encoding: str) -> None:
+    """A bomb of some KiB: neither one piece nor all of them can be as large as what it would be."""
+    size = 1 << 28
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.ZstdCompressor().compress,
+        "xz": lzma.compress, "lz4": lz4.frame.compress, "": bytes,
+    }  # fmt: skip
+    packed = pack[encoding](bytes(size))
+    step = 64 * 1024 if encoding else 1 << 24
+
+    def receiver() -> Callable[[], Awaitable[dict[str, Any]]]:
+        messages = iter(
+            {"type": "http.request", "body": packed[at : at + step], "more_body": at + step < len(packed)}
+            for at in range(0, len(packed), step)
+        )
+
+        async def receive() -> dict[str, Any]:
+            return next(messages)
+
+        return receive
+
+    async def read(limit: int) -> tuple[int, int]:
+        opened = body.Body(receiver(), encoding, limit, is_in_blocks=False)
+        head, is_whole = await opened.head(1)
+        assert not is_whole
+        sizes = [len(head)] + [len(piece) async for piece in opened.rest(1)]
+        assert opened.is_read
+        return sum(sizes), max(sizes)
+
+    total, largest = asyncio.run(read(size))
+    assert total == size
+    assert largest <= 1 << 25
+    with pytest.raises(QueryRejected, match="SIGHTLINE_STORE_MAX_BODY_BYTES") as refused:
+        asyncio.run(read(size - 1))
+    assert refused.value.status == 413
 
 
 def test_names_and_calls_are_replaced_in_code_alone() -> None:
@@ -112,6 +172,8 @@ def test_kinds_of_statements(sql: str, kind: str) -> None:
         ("a", False),
         ("a UInt8, ", False),
         ("a UInt8 DEFAULT 1", False),
+        ("a DEFAULT (file('x'))", False),
+        ("a UInt8, b alias(file('x'))", False),
         ("a UInt8 DEFAULT (SELECT 1)", False),
         ("a String) ENGINE = Memory AS (SELECT 1", False),
         ("a Array((SELECT 1))", False),

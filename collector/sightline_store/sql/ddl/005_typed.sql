@@ -2,6 +2,7 @@
 -- (009_canonical.sql: whatever convention a span speaks, it lands in the same columns). Prompts and answers are not here.
 -- Times are in ms (Float64) unless a name says otherwise; a value that was not told is NULL, never 0.
 -- Sorted by five minutes, then tenant: the last hour reads its own rows only, and of one tenant fewer.
+-- TraceHash stands for TraceId where questions join by trace or count traces: a quarter of the bytes, and no unpacking.
 
 -- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one. A root span
 -- that only calls another service is no request: that service's span is. A model called from nowhere is one.
@@ -11,6 +12,7 @@ CREATE TABLE IF NOT EXISTS requests
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
+    TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
@@ -41,6 +43,7 @@ CREATE TABLE IF NOT EXISTS llm_calls
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
+    TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
@@ -88,6 +91,7 @@ CREATE TABLE IF NOT EXISTS retrievals
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
+    TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
@@ -122,6 +126,7 @@ CREATE TABLE IF NOT EXISTS embeddings
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
+    TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
@@ -153,6 +158,7 @@ CREATE TABLE IF NOT EXISTS stages
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
+    TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
@@ -195,6 +201,7 @@ CREATE TABLE IF NOT EXISTS scores
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
+    TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
     Name LowCardinality(String),

@@ -105,6 +105,7 @@ FROM
 (
     SELECT
         c.*,
+        c.TraceHash AS TraceHash,
         c.PriceKey AS Price,
         p.PricedModel AS PricedModel,
         p.Note AS PriceNote,
@@ -132,6 +133,7 @@ FROM
 (
     SELECT
         c.*,
+        c.TraceHash AS TraceHash,
         c.PriceKey AS Price,
         p.PricedModel AS PricedModel,
         p.Note AS PriceNote,

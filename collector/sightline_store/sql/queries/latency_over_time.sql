@@ -19,10 +19,10 @@ FROM requests
 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
     AND ({tenant:String} = '' OR Tenant = {tenant:String})
     AND ({route:String} = '' OR Route = {route:String})
-    AND ({model:String} = '' OR TraceId IN (
-        SELECT TraceId FROM llm_calls
+    AND ({model:String} = '' OR TraceHash IN (
+        SELECT TraceHash FROM llm_calls
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-            AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
 GROUP BY bucket
 )
 ORDER BY bucket

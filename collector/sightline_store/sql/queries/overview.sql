@@ -17,10 +17,10 @@ FROM
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
         AND ({route:String} = '' OR Route = {route:String})
-        AND ({model:String} = '' OR TraceId IN (
-            SELECT TraceId FROM llm_calls
+        AND ({model:String} = '' OR TraceHash IN (
+            SELECT TraceHash FROM llm_calls
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+                AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
 ) AS r
 CROSS JOIN
 (
@@ -33,9 +33,9 @@ CROSS JOIN
     FROM llm_calls_priced
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
-        AND ({model:String} = '' OR if(ResponseModel != '', ResponseModel, RequestModel) = {model:String})
-        AND ({route:String} = '' OR TraceId IN (
-            SELECT TraceId FROM requests
+        AND ({model:String} = '' OR ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))
+        AND ({route:String} = '' OR TraceHash IN (
+            SELECT TraceHash FROM requests
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
                 AND {route:String} != '' AND Route = {route:String}))
 ) AS m
@@ -53,16 +53,16 @@ CROSS JOIN
         SELECT TraceId, Name, tupleElement(argMax(tuple(Value), Timestamp), 1) AS Value
         FROM scores
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5')
-            AND TraceId IN (
-                SELECT TraceId FROM requests
-                WHERE TraceId IN (SELECT TraceId FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5'))
+            AND TraceHash IN (
+                SELECT TraceHash FROM requests
+                WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5'))
                     AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
                     AND ({tenant:String} = '' OR Tenant = {tenant:String})
                     AND ({route:String} = '' OR Route = {route:String})
-                    AND ({model:String} = '' OR TraceId IN (
-                        SELECT TraceId FROM llm_calls
+                    AND ({model:String} = '' OR TraceHash IN (
+                        SELECT TraceHash FROM llm_calls
                         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                            AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String})))
+                            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String})))))
         GROUP BY TraceId, Name
     )
 ) AS s

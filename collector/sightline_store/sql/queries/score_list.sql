@@ -19,14 +19,14 @@ INNER JOIN
 (
     SELECT TraceId, min(Timestamp) AS Asked, any(toString(Tenant)) AS tenant
     FROM requests
-    WHERE TraceId IN (SELECT TraceId FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceId != '')
+    WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceId != '')
         AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
         AND ({route:String} = '' OR Route = {route:String})
-        AND ({model:String} = '' OR TraceId IN (
-            SELECT TraceId FROM llm_calls
+        AND ({model:String} = '' OR TraceHash IN (
+            SELECT TraceHash FROM llm_calls
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+                AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
     GROUP BY TraceId
 ) AS r USING (TraceId)
 ORDER BY s.value IS NULL, s.value, asked_ms DESC

@@ -1,7 +1,8 @@
 -- Which requests were there? One page of them, sorted by time, ttft, total, cost or faithfulness, with what each spent and scored.
 -- search: a trace id or its beginning, or part of a session or user id. cost_usd is NULL where any of its calls has no price.
--- First the traces that can stand on the page, by what they are sorted by alone; then all that is told of those few.
--- Sorted by cost, the dearest come from the calls; behind them come requests without a known cost, the newest first.
+-- First the traces that can stand on the page, by what they are sorted by alone; then all that is told of those few, whose
+-- five minutes are known. Sorted by cost, the dearest come from the calls; behind them come requests without a known cost,
+-- the newest first.
 WITH
     {limit:UInt32} + {offset:UInt32} AS wanted,
     if({descending:UInt8} = 1, -1, 1) AS direction,
@@ -11,104 +12,109 @@ WITH
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
             AND ({tenant:String} = '' OR Tenant = {tenant:String})
             AND ({route:String} = '' OR Route = {route:String})
-            AND ({model:String} = '' OR TraceId IN (
-                SELECT TraceId FROM llm_calls
+            AND ({model:String} = '' OR TraceHash IN (
+                SELECT TraceHash FROM llm_calls
                 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                    AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
+                    AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
             AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
                 OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
             AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
-            AND ({sort:String} != 'faithfulness' OR TraceId IN (
-                SELECT TraceId FROM scores
+            AND ({sort:String} != 'faithfulness' OR TraceHash IN (
+                SELECT TraceHash FROM scores
                 WHERE {sort:String} = 'faithfulness' AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
-                GROUP BY TraceId HAVING tupleElement(argMax(tuple(Value), Timestamp), 1) IS NOT NULL))
+                GROUP BY TraceHash HAVING tupleElement(argMax(tuple(Value), Timestamp), 1) IS NOT NULL))
     ) AS matching_requests,
     (
-        SELECT (groupArray(trace_id), min(seen) - INTERVAL 1 HOUR, max(seen) + INTERVAL 1 HOUR)
+        SELECT (groupArray(trace_hash), arrayDistinct(groupArray(toStartOfFiveMinutes(seen))))
         FROM
         (
-            SELECT TraceId AS trace_id, Timestamp AS seen
+            SELECT TraceHash AS trace_hash, Timestamp AS seen
             FROM requests
             WHERE {sort:String} IN ('time', 'ttft', 'total')
-            AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND ({tenant:String} = '' OR Tenant = {tenant:String})
-            AND ({route:String} = '' OR Route = {route:String})
-            AND ({model:String} = '' OR TraceId IN (
-                SELECT TraceId FROM llm_calls
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                    AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
-            AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
-                OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
-            AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
+                AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+                AND ({tenant:String} = '' OR Tenant = {tenant:String})
+                AND ({route:String} = '' OR Route = {route:String})
+                AND ({model:String} = '' OR TraceHash IN (
+                    SELECT TraceHash FROM llm_calls
+                    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                        AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+                AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
+                    OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
+                AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
             ORDER BY multiIf({sort:String} = 'ttft', TtftMs, {sort:String} = 'total', DurationMs, toFloat64(toUnixTimestamp64Milli(Timestamp))) * direction ASC NULLS LAST,
-                toUnixTimestamp64Milli(Timestamp) DESC, TraceId
+                toUnixTimestamp64Milli(Timestamp) DESC, TraceHash
             LIMIT wanted
             UNION ALL
-            SELECT TraceId, Timestamp
+            SELECT TraceHash, Timestamp
             FROM requests
             WHERE {sort:String} = 'cost'
-            AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND ({tenant:String} = '' OR Tenant = {tenant:String})
-            AND ({route:String} = '' OR Route = {route:String})
-            AND ({model:String} = '' OR TraceId IN (
-                SELECT TraceId FROM llm_calls
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                    AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
-            AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
-                OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
-            AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
+                AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+                AND ({tenant:String} = '' OR Tenant = {tenant:String})
+                AND ({route:String} = '' OR Route = {route:String})
+                AND ({model:String} = '' OR TraceHash IN (
+                    SELECT TraceHash FROM llm_calls
+                    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                        AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+                AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
+                    OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
+                AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
             ORDER BY Timestamp DESC
             LIMIT wanted * 2
             UNION ALL
-            SELECT TraceId, max(Timestamp)
-            FROM llm_calls_priced
+            SELECT TraceHash, Timestamp
+            FROM requests
             WHERE {sort:String} = 'cost'
-            AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-            AND (({tenant:String} = '' AND {route:String} = '' AND {model:String} = '' AND {search:String} = '' AND {only_errors:UInt8} = 0) OR TraceId IN (
-                SELECT TraceId FROM requests
-                WHERE {sort:String} = 'cost'
-                AND ({tenant:String} != '' OR {route:String} != '' OR {model:String} != '' OR {search:String} != '' OR {only_errors:UInt8} != 0)
                 AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND ({tenant:String} = '' OR Tenant = {tenant:String})
-            AND ({route:String} = '' OR Route = {route:String})
-            AND ({model:String} = '' OR TraceId IN (
-                SELECT TraceId FROM llm_calls
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                    AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
-            AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
-                OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
-            AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)))
-            GROUP BY TraceId
-            HAVING count(CostUsd) = count()
-            ORDER BY sum(CostUsd) * direction
-            LIMIT wanted
+                AND TraceHash IN (
+                    SELECT TraceHash
+                    FROM llm_calls_priced
+                    WHERE {sort:String} = 'cost'
+                        AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                        AND (({tenant:String} = '' AND {route:String} = '' AND {model:String} = '' AND {search:String} = '' AND {only_errors:UInt8} = 0) OR TraceHash IN (
+                            SELECT TraceHash FROM requests
+                            WHERE {sort:String} = 'cost'
+                                AND ({tenant:String} != '' OR {route:String} != '' OR {model:String} != '' OR {search:String} != '' OR {only_errors:UInt8} != 0)
+                                AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+                                AND ({tenant:String} = '' OR Tenant = {tenant:String})
+                                AND ({route:String} = '' OR Route = {route:String})
+                                AND ({model:String} = '' OR TraceHash IN (
+                                    SELECT TraceHash FROM llm_calls
+                                    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                                        AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+                                AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
+                                    OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
+                                AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)))
+                    GROUP BY TraceHash
+                    HAVING count(CostUsd) = count()
+                    ORDER BY sum(CostUsd) * direction
+                    LIMIT wanted)
             UNION ALL
-            SELECT TraceId, Asked
+            SELECT TraceHash, Asked
             FROM
             (
-                SELECT TraceId, tupleElement(argMax(tuple(Value), Timestamp), 1) AS faithfulness
+                SELECT TraceHash, tupleElement(argMax(tuple(Value), Timestamp), 1) AS faithfulness
                 FROM scores
                 WHERE {sort:String} = 'faithfulness' AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
-                GROUP BY TraceId
+                GROUP BY TraceHash
             ) AS judged
             INNER JOIN
             (
-                SELECT TraceId, Timestamp AS Asked FROM requests
+                SELECT TraceHash, Timestamp AS Asked FROM requests
                 WHERE {sort:String} = 'faithfulness'
-                AND TraceId IN (SELECT TraceId FROM scores WHERE {sort:String} = 'faithfulness' AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness')
-                AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND ({tenant:String} = '' OR Tenant = {tenant:String})
-            AND ({route:String} = '' OR Route = {route:String})
-            AND ({model:String} = '' OR TraceId IN (
-                SELECT TraceId FROM llm_calls
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                    AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
-            AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
-                OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
-            AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
-            ) AS asked USING (TraceId)
+                    AND TraceHash IN (SELECT TraceHash FROM scores WHERE {sort:String} = 'faithfulness' AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness')
+                    AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+                    AND ({tenant:String} = '' OR Tenant = {tenant:String})
+                    AND ({route:String} = '' OR Route = {route:String})
+                    AND ({model:String} = '' OR TraceHash IN (
+                        SELECT TraceHash FROM llm_calls
+                        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+                    AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
+                        OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
+                    AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
+            ) AS asked USING (TraceHash)
             WHERE faithfulness IS NOT NULL
-            ORDER BY faithfulness * direction, toUnixTimestamp64Milli(Asked) DESC, TraceId
+            ORDER BY faithfulness * direction, toUnixTimestamp64Milli(Asked) DESC, TraceHash
             LIMIT wanted
         )
     ) AS page
@@ -123,27 +129,23 @@ SELECT
 FROM
 (
     SELECT
-        TraceId AS trace_id, SpanId AS span_id, toUnixTimestamp64Milli(Timestamp) AS started_ms, toString(ServiceName) AS service,
-        toString(Name) AS name, toString(Route) AS route_name, toString(Tenant) AS tenant_name, UserId AS user_id, SessionId AS session_id,
-        StatusCode = 'Error' OR HttpStatus >= 500 AS failed, toString(ErrorType) AS error_type, HttpStatus AS http_status,
-        TtftMs AS ttft_ms, DurationMs AS total_ms
+        TraceHash AS trace_hash, TraceId AS trace_id, SpanId AS span_id, toUnixTimestamp64Milli(Timestamp) AS started_ms,
+        toString(ServiceName) AS service, toString(Name) AS name, toString(Route) AS route_name, toString(Tenant) AS tenant_name,
+        UserId AS user_id, SessionId AS session_id, StatusCode = 'Error' OR HttpStatus >= 500 AS failed,
+        toString(ErrorType) AS error_type, HttpStatus AS http_status, TtftMs AS ttft_ms, DurationMs AS total_ms
     FROM requests
-    WHERE TraceId IN (SELECT arrayJoin(page.1)) AND Timestamp >= page.2 AND Timestamp <= page.3
-            AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND ({tenant:String} = '' OR Tenant = {tenant:String})
-            AND ({route:String} = '' OR Route = {route:String})
-            AND ({model:String} = '' OR TraceId IN (
-                SELECT TraceId FROM llm_calls
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                    AND {model:String} != '' AND if(ResponseModel != '', ResponseModel, RequestModel) = {model:String}))
-            AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
-                OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
-            AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
+    WHERE TraceHash IN (SELECT arrayJoin(page.1)) AND toStartOfFiveMinutes(Timestamp) IN (SELECT arrayJoin(page.2))
+        AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND ({tenant:String} = '' OR Tenant = {tenant:String})
+        AND ({route:String} = '' OR Route = {route:String})
+        AND ({search:String} = '' OR startsWith(TraceId, lower({search:String}))
+            OR positionCaseInsensitiveUTF8(SessionId, {search:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {search:String}) > 0)
+        AND ({only_errors:UInt8} = 0 OR StatusCode = 'Error' OR HttpStatus >= 500)
 ) AS r
 LEFT JOIN
 (
     SELECT
-        TraceId AS trace_id,
+        TraceHash AS trace_hash,
         groupUniqArray(8)(toString(if(ResponseModel != '', ResponseModel, RequestModel))) AS models,
         count() AS calls,
         countIf(CostUsd IS NULL) AS unpriced_calls,
@@ -151,21 +153,22 @@ LEFT JOIN
         sumOrNull(OutputTokens) AS output_tokens,
         sumOrNull(CostUsd) AS cost_usd
     FROM llm_calls_priced
-    WHERE TraceId IN (SELECT arrayJoin(page.1)) AND Timestamp >= page.2 AND Timestamp <= page.3
+    WHERE TraceHash IN (SELECT arrayJoin(page.1))
+        AND toStartOfFiveMinutes(Timestamp) IN (SELECT arrayJoin(arrayFlatten(arrayMap(seen -> arrayMap(step -> addMinutes(seen, 5 * step), range(-1, 13)), page.2))))
         AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-    GROUP BY TraceId
-) AS m USING (trace_id)
+    GROUP BY TraceHash
+) AS m USING (trace_hash)
 LEFT JOIN
 (
-    SELECT TraceId AS trace_id, tupleElement(argMax(tuple(Value), Timestamp), 1) AS faithfulness, count() AS judged
+    SELECT TraceHash AS trace_hash, tupleElement(argMax(tuple(Value), Timestamp), 1) AS faithfulness, count() AS judged
     FROM scores
-    WHERE TraceId IN (SELECT arrayJoin(page.1)) AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
-    GROUP BY TraceId
-) AS s USING (trace_id)
+    WHERE TraceHash IN (SELECT arrayJoin(page.1)) AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
+    GROUP BY TraceHash
+) AS s USING (trace_hash)
 WHERE {sort:String} != 'faithfulness' OR faithfulness IS NOT NULL
 ORDER BY
     multiIf(
         {sort:String} = 'ttft', ttft_ms, {sort:String} = 'total', total_ms, {sort:String} = 'cost', cost_usd,
         {sort:String} = 'faithfulness', faithfulness, toFloat64(started_ms)) * direction ASC NULLS LAST,
-    started_ms DESC, trace_id
+    started_ms DESC, trace_hash
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}

@@ -1,0 +1,63 @@
+"""Refuses a Kafka table where it would lock the data folder: chDB 4.4.0 cannot open one that holds such a table again.
+
+A database of ENGINE = Memory leaves nothing of itself in the folder, so a Kafka table may stand there, and
+`sightline-store kafka start` makes its own so. This guards against a mistake of an admin's, not against an attack.
+"""
+
+from __future__ import annotations
+
+from sightline_store.node import sqltext
+from sightline_store.node.engine import Engine, Statement, quote_string
+from sightline_store.node.request import rejected
+
+_MAKES = frozenset({"CREATE", "ATTACH", "REPLACE"})
+_ENGINE = "Kafka"
+_NOT_A_NAME = frozenset({"IF", "NOT", "EXISTS"})
+
+
+def check(statement: Statement, database: str, engine: Engine) -> None:
+    """Let a statement pass, or refuse it. Blocks for a millisecond where it makes a Kafka table.
+
+    Args:
+        statement: any.
+        database: the one that unqualified names mean.
+        engine: tells what the database is made of.
+
+    Raises:
+        QueryRejected: 400, it makes a Kafka table in a database that is kept on disk.
+    """
+    if _ENGINE.lower() not in statement.sql.lower():
+        return
+    words = list(sqltext.tokens(statement.sql))
+    if not words or words[0].text.upper() not in _MAKES or not _has_kafka_engine(words):
+        return
+    place = _database(words) or database or "default"
+    sql = "SELECT count() FROM system.databases WHERE engine != 'Memory' AND name = "
+    if engine.query_value(sql + quote_string(place)) != "0":
+        raise rejected(
+            400,
+            36,
+            f"A Kafka table in the database {place} would keep the engine from opening this data folder again. Make it "
+            f"in a database in memory (CREATE DATABASE {place}_kafka ENGINE = Memory), which a restart empties, as "
+            "`sightline-store kafka start` does",
+            "BAD_ARGUMENTS",
+        )
+
+
+def _has_kafka_engine(words: list[sqltext.Token]) -> bool:
+    for at, token in enumerate(words):
+        if token.kind == "word" and token.text.upper() == "ENGINE":
+            rest = [word for word in words[at + 1 : at + 3] if word.text != "="]
+            if rest and rest[0].text.strip('`"') == _ENGINE:
+                return True
+    return False
+
+
+def _database(words: list[sqltext.Token]) -> str:
+    """What stands before the dot of the name behind TABLE or VIEW; '' where there is none."""
+    at = next((n for n, word in enumerate(words) if word.text.upper() in {"TABLE", "VIEW"}), len(words)) + 1
+    while at < len(words) and words[at].text.upper() in _NOT_A_NAME:
+        at += 1
+    if at + 1 < len(words) and words[at + 1].text == ".":
+        return words[at].text.strip('`"')
+    return ""

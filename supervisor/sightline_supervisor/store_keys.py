@@ -1,0 +1,99 @@
+"""Two keys of the embedded store, made once per data folder: one for who writes, one for who only reads.
+
+The store's own command makes them. Their files stand in the store's folder, 0600, so that a second terminal can read
+what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/store/reader.key)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sightline_supervisor.errors import StepFailed
+from sightline_supervisor.process import describe_exit, find_command
+from sightline_supervisor.settings import SupervisorSettings
+
+_COMMAND = "sightline-store"
+_HASHES = "access_keys.json"
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class StoreKeys:
+    """What a role is given, by what it does; empty where the user's own settings are passed on."""
+
+    admin: Mapping[str, str] = field(default_factory=dict)
+    """For who writes: the collector, migrations, the reference application's own tables."""
+    reader: Mapping[str, str] = field(default_factory=dict)
+    """For who only reads: dashboards, evals, questions."""
+
+
+NO_KEYS = StoreKeys()
+
+
+def key_file(settings: SupervisorSettings, role: str) -> Path:
+    """Return where the key of a role (`admin` or `reader`) is kept."""
+    return settings.folder("store") / f"{role}.key"
+
+
+def is_ours(settings: SupervisorSettings, environ: Mapping[str, str]) -> bool:
+    """Say whether the keys are made here: not for a store at a URL, nor where the user gave a password."""
+    return settings.store_url is None and not environ.get("SIGHTLINE_STORE_PASSWORD", "").strip()
+
+
+async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -> StoreKeys:
+    """Return the keys of the data folder; what is missing is made. Call while this supervisor owns the folder.
+
+    Raises:
+        StepFailed: the store's command did not make one.
+        RoleMissing: the store's command is not installed.
+    """
+    if not is_ours(settings, environ):
+        return NO_KEYS
+    folder = settings.folder("store")
+    is_known = (folder / _HASHES).exists()  # without it the files hold keys of another folder
+    given = {}
+    for role in ("admin", "reader"):  # the store takes an admin's first
+        file = key_file(settings, role)
+        key = file.read_text().strip() if is_known and file.exists() else ""
+        if not key:
+            key = await _create(settings, role, environ)
+            _write(file, key)
+        given[role] = {"SIGHTLINE_STORE_USER": "default", "SIGHTLINE_STORE_PASSWORD": key}
+    return StoreKeys(**given)
+
+
+async def _create(settings: SupervisorSettings, role: str, environ: Mapping[str, str]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        find_command(_COMMAND, "embedded"),
+        *("key", "create", "--name", f"sightline-{role}", "--role", role),
+        env={**environ, "SIGHTLINE_STORE_DATA_DIR": str(settings.folder("store"))},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), _TIMEOUT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    key = out.decode().strip()
+    if process.returncode or not key:
+        told = describe_exit(process.returncode or 0)
+        raise StepFailed(f"{_COMMAND} key create", told, settings.folder("store"), err.decode(errors="replace").strip())
+    return key
+
+
+def _write(file: Path, key: str) -> None:
+    """Keep a key; nobody but its owner can read it, at no moment."""
+    beside = file.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(f"{key}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(file)
