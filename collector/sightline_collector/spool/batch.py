@@ -1,7 +1,8 @@
 """Segments that go to the store together, in one INSERT: which ones and under which token is on disk before they go.
 
 An INSERT has a price of its own, whatever it holds, so a backlog of small segments would come slowly. Those that wait
-are sent as one body under a token of their own; one behind which nothing waits is a batch of one. `20261123T165400.123456-9f2c01ab.batch` holds one record:
+are sent as one body under a token of their own; one behind which nothing waits is a batch of one.
+`20261123T165400.123456-9f2c01ab.batch` holds one record:
 the names of its segments, in the order in which they are sent. It is named after the first, and so is the token.
 
 Invariants

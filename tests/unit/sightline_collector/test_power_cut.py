@@ -421,7 +421,7 @@ class PowerCuts(RuleBasedStateMachine):
         self._answer()
 
     def _ship(self, count: int = 1) -> None:
-        """Ship the oldest segment as it is bound, or, where it is not, bound to as many of its signal as `count` says."""
+        """Ship the oldest segment as it is bound, or else bound to as many of its signal as `count` says."""
         first = self.closed[0]
         together = self.batches.get(first.name)
         if together is None:
