@@ -6,7 +6,7 @@ SELECT
     count() AS calls,
     countIf(CostUsd IS NULL) AS unpriced_calls,
     countIf(InputTokens IS NULL OR OutputTokens IS NULL) AS uncounted_calls,
-    uniqExact(TraceId) AS requests,
+    uniqExact(TraceHash) AS requests,
     sumOrNull(InputTokens) AS input_tokens,
     sumOrNull(CacheReadTokens) AS cache_read_tokens,
     sumOrNull(OutputTokens) AS output_tokens,

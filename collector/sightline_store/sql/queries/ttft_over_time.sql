@@ -34,18 +34,18 @@ WITH
         FROM
         (
             SELECT
-                TraceId AS trace_id, toString(Stage) AS stage, toUnixTimestamp64Nano(Timestamp) AS start_ns,
+                TraceHash AS trace_id, toString(Stage) AS stage, toUnixTimestamp64Nano(Timestamp) AS start_ns,
                 DurationMs AS duration_ms, TtftMs AS chunk_ms, SpanId AS span_id, ParentSpanId AS parent_id
             FROM stages
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 MINUTE
                 AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND (one_in = 1 OR cityHash64(TraceId) % one_in = 0)
+                AND (one_in = 1 OR TraceHash % one_in = 0)
                 AND ({tenant:String} = '' OR Tenant IN ({tenant:String}, ''))
         ) AS s
         RIGHT JOIN
         (
             SELECT
-                TraceId AS trace_id,
+                TraceHash AS trace_id,
                 SpanId AS request_id,
                 if({bucket_s:UInt32} = 0, 0, intDiv(toUnixTimestamp(Timestamp), greatest({bucket_s:UInt32}, 1)) * {bucket_s:UInt32}) AS bucket,
                 toUnixTimestamp64Nano(Timestamp) AS start_ns,
@@ -53,7 +53,7 @@ WITH
             FROM requests
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
                 AND TtftMs > 0
-                AND (one_in = 1 OR cityHash64(TraceId) % one_in = 0)
+                AND (one_in = 1 OR TraceHash % one_in = 0)
                 AND ({tenant:String} = '' OR Tenant = {tenant:String})
                 AND ({route:String} = '' OR Route = {route:String})
                 AND ({model:String} = '' OR TraceHash IN (
@@ -61,7 +61,7 @@ WITH
                     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
                         AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
             ORDER BY Timestamp
-            LIMIT 1 BY TraceId
+            LIMIT 1 BY TraceHash
         ) AS r ON s.trace_id = r.trace_id
         GROUP BY r.trace_id
     ),
