@@ -222,6 +222,11 @@ def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], 
             )
         text = browser.text(page.capitalize())
         assert "could not answer" not in text
+        if page == "cost":
+            told = browser.text("SIGHTLINE_PRICES_FILE")
+            assert "Embedding models" in told
+            browser.text("no price is known")
+            browser.text("lexical-svd")
         assert "tenant=acme" in browser.driver.current_url
     assert "Traceback" not in role.tail()
     assert browser.errors() == []

@@ -1,4 +1,5 @@
 -- How good were the best passages found, and how often was nothing found, a bucket? Failed searches are counted apart.
+WITH quantilesExact(0.1, 0.5, 0.9)(TopScore) AS scores
 SELECT
     intDiv(toUnixTimestamp(Timestamp), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket,
     count() AS searches,
@@ -6,9 +7,9 @@ SELECT
     countIf(StatusCode != 'Error' AND Returned = 0) AS empty,
     countIf(StatusCode != 'Error' AND Returned IS NOT NULL) AS counted,
     count(TopScore) AS scored,
-    quantileExactOrNull(0.1)(TopScore) AS top_score_p10,
-    quantileExactOrNull(0.5)(TopScore) AS top_score_p50,
-    quantileExactOrNull(0.9)(TopScore) AS top_score_p90,
+    if(scored = 0, NULL, scores[1]) AS top_score_p10,
+    if(scored = 0, NULL, scores[2]) AS top_score_p50,
+    if(scored = 0, NULL, scores[3]) AS top_score_p90,
     quantileExactOrNull(0.95)(DurationMs) AS p95_ms
 FROM retrievals
 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}

@@ -5,21 +5,22 @@ SELECT
 FROM
 (
     SELECT
-        TraceId,
+        TraceHash,
+        any(TraceId) AS TraceId,
         tupleElement(argMax(tuple(Value), Timestamp), 1) AS value,
         argMax(toString(Label), Timestamp) AS label,
         argMax(left(Explanation, 500), Timestamp) AS explanation,
         argMax(toString(Judge), Timestamp) AS judge,
         argMax(toString(ErrorType), Timestamp) AS error_type
     FROM scores
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceId != ''
-    GROUP BY TraceId
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash != cityHash64('')
+    GROUP BY TraceHash
 ) AS s
 INNER JOIN
 (
-    SELECT TraceId, min(Timestamp) AS Asked, any(toString(Tenant)) AS tenant
+    SELECT TraceHash, min(Timestamp) AS Asked, any(toString(Tenant)) AS tenant
     FROM requests
-    WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceId != '')
+    WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash != cityHash64(''))
         AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
         AND ({route:String} = '' OR Route = {route:String})
@@ -27,7 +28,7 @@ INNER JOIN
             SELECT TraceHash FROM llm_calls
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
                 AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
-    GROUP BY TraceId
-) AS r USING (TraceId)
+    GROUP BY TraceHash
+) AS r USING (TraceHash)
 ORDER BY s.value IS NULL, s.value, asked_ms DESC
 LIMIT {limit:UInt32}

@@ -13,19 +13,19 @@ SELECT
 FROM
 (
     SELECT
-        TraceId, toString(Name) AS name,
+        TraceHash, toString(Name) AS name,
         tupleElement(argMax(tuple(Value), Timestamp), 1) AS value,
         argMax(toString(Judge), Timestamp) AS judge,
         argMax(toString(Note), Timestamp) AS note
     FROM scores
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceId != ''
-    GROUP BY TraceId, Name
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64('')
+    GROUP BY TraceHash, Name
 ) AS s
 INNER JOIN
 (
-    SELECT TraceId, min(Timestamp) AS Asked
+    SELECT TraceHash, min(Timestamp) AS Asked
     FROM requests
-    WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceId != '')
+    WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64(''))
         AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
         AND ({route:String} = '' OR Route = {route:String})
@@ -33,7 +33,7 @@ INNER JOIN
             SELECT TraceHash FROM llm_calls
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
                 AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
-    GROUP BY TraceId
-) AS r USING (TraceId)
+    GROUP BY TraceHash
+) AS r USING (TraceHash)
 GROUP BY bucket, name
 ORDER BY bucket, name

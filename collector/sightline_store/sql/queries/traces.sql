@@ -1,7 +1,7 @@
 -- Which requests were there? One page of them, sorted by time, ttft, total, cost or faithfulness, with what each spent and scored.
 -- search: a trace id or its beginning, or part of a session or user id. cost_usd is NULL where any of its calls has no price.
 -- First the traces that can stand on the page, by what they are sorted by alone; then all that is told of those few, whose
--- five minutes are known. Sorted by cost, the dearest come from the calls; behind them come requests without a known cost,
+-- five minutes are known (a call counts that began up to five minutes before its request and up to an hour after it). Sorted by cost, the dearest come from the calls; behind them come requests without a known cost,
 -- the newest first.
 WITH
     {limit:UInt32} + {offset:UInt32} AS wanted,
@@ -25,7 +25,7 @@ WITH
                 GROUP BY TraceHash HAVING tupleElement(argMax(tuple(Value), Timestamp), 1) IS NOT NULL))
     ) AS matching_requests,
     (
-        SELECT (groupArray(trace_hash), arrayDistinct(groupArray(toStartOfFiveMinutes(seen))))
+        SELECT groupUniqArray((toStartOfFiveMinutes(seen), trace_hash))
         FROM
         (
             SELECT TraceHash AS trace_hash, Timestamp AS seen
@@ -134,7 +134,7 @@ FROM
         UserId AS user_id, SessionId AS session_id, StatusCode = 'Error' OR HttpStatus >= 500 AS failed,
         toString(ErrorType) AS error_type, HttpStatus AS http_status, TtftMs AS ttft_ms, DurationMs AS total_ms
     FROM requests
-    WHERE TraceHash IN (SELECT arrayJoin(page.1)) AND toStartOfFiveMinutes(Timestamp) IN (SELECT arrayJoin(page.2))
+    WHERE (toStartOfFiveMinutes(Timestamp), TraceHash) IN (SELECT arrayJoin(page))
         AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
         AND ({tenant:String} = '' OR Tenant = {tenant:String})
         AND ({route:String} = '' OR Route = {route:String})
@@ -153,8 +153,8 @@ LEFT JOIN
         sumOrNull(OutputTokens) AS output_tokens,
         sumOrNull(CostUsd) AS cost_usd
     FROM llm_calls_priced
-    WHERE TraceHash IN (SELECT arrayJoin(page.1))
-        AND toStartOfFiveMinutes(Timestamp) IN (SELECT arrayJoin(arrayFlatten(arrayMap(seen -> arrayMap(step -> addMinutes(seen, 5 * step), range(-1, 13)), page.2))))
+    WHERE (toStartOfFiveMinutes(Timestamp), TraceHash) IN (
+            SELECT arrayJoin(arrayFlatten(arrayMap(p -> arrayMap(step -> (p.1 + 300 * step, p.2), range(-1, 13)), page))))
         AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
     GROUP BY TraceHash
 ) AS m USING (trace_hash)
@@ -162,7 +162,7 @@ LEFT JOIN
 (
     SELECT TraceHash AS trace_hash, tupleElement(argMax(tuple(Value), Timestamp), 1) AS faithfulness, count() AS judged
     FROM scores
-    WHERE TraceHash IN (SELECT arrayJoin(page.1)) AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
+    WHERE TraceHash IN (SELECT arrayJoin(page).2) AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
     GROUP BY TraceHash
 ) AS s USING (trace_hash)
 WHERE {sort:String} != 'faithfulness' OR faithfulness IS NOT NULL

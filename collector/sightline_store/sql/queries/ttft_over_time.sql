@@ -39,7 +39,7 @@ WITH
             FROM stages
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 MINUTE
                 AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND (one_in = 1 OR TraceHash % one_in = 0)
+                AND TraceHash % one_in = 0
                 AND ({tenant:String} = '' OR Tenant IN ({tenant:String}, ''))
         ) AS s
         RIGHT JOIN
@@ -53,7 +53,7 @@ WITH
             FROM requests
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
                 AND TtftMs > 0
-                AND (one_in = 1 OR TraceHash % one_in = 0)
+                AND TraceHash % one_in = 0
                 AND ({tenant:String} = '' OR Tenant = {tenant:String})
                 AND ({route:String} = '' OR Route = {route:String})
                 AND ({model:String} = '' OR TraceHash IN (
@@ -179,17 +179,17 @@ SELECT
     quantileExact(0.95)(part) AS p95_ms,
     avgIf(part, horizon BETWEEN bounds[1] AND bounds[2]) AS median_ms,
     avgIf(part, horizon BETWEEN bounds[3] AND bounds[4]) AS slow_ms,
-    if(one_in = 1, 0, stddevSampStable(part) / sqrt(n) * sqrt(1 - 1 / one_in)) AS mean_se_ms,
-    if(one_in = 1, 0, stddevSampStableIf(part, horizon BETWEEN bounds[1] AND bounds[2]) / sqrt(median_n) * sqrt(1 - 1 / one_in)) AS median_se_ms,
-    if(one_in = 1, 0, stddevSampStableIf(part, horizon BETWEEN bounds[3] AND bounds[4]) / sqrt(slow_n) * sqrt(1 - 1 / one_in)) AS slow_se_ms,
+    if(sampled = 1, 0, stddevSampStable(part) / sqrt(n) * sqrt(1 - 1 / sampled)) AS mean_se_ms,
+    if(sampled = 1, 0, stddevSampStableIf(part, horizon BETWEEN bounds[1] AND bounds[2]) / sqrt(median_n) * sqrt(1 - 1 / sampled)) AS median_se_ms,
+    if(sampled = 1, 0, stddevSampStableIf(part, horizon BETWEEN bounds[3] AND bounds[4]) / sqrt(slow_n) * sqrt(1 - 1 / sampled)) AS slow_se_ms,
     countIf(skewed > 0) AS skewed_n,
-    any(one_in) AS sampled,
+    any(counts.1) AS sampled,
     any(too_long_n) AS left_out,
-    any(counted.2) AS untold
+    any(counts.2) AS untold
 FROM
 (
     SELECT
-        bucket, horizon, too_long, skewed,
+        bucket, horizon, too_long, skewed, counted AS counts,
         arrayMap(name -> arraySum(p -> if(p.1 = name, p.3 - p.2, 0.), parts), stage_names) AS sums,
         quantilesExact(0.4, 0.6, 0.9, 0.99)(horizon) OVER (PARTITION BY bucket, too_long) AS bounds,
         sum(too_long) OVER () AS too_long_n
