@@ -8,6 +8,9 @@ import gc
 import http.server
 import json
 import os
+import re
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -1000,3 +1003,25 @@ def test_server_that_is_away_is_told_with_its_retries(
     assert told[semconv.DB_RETRIES] == 5
     assert told[semconv.DB_RESPONSE_STATUS_CODE] == "UNAVAILABLE"
     gc.collect()
+
+
+def test_recipe_of_the_readme_runs(place: Place) -> None:
+    """As it stands, but for the ports of the test's server."""
+    readme = (Path(__file__).parents[2] / "instrumentation" / "README.md").read_text()
+    (recipe,) = re.findall(r"^## Weaviate\n.*?```python\n(.*?)```", readme, re.MULTILINE | re.DOTALL)
+    documents = place.client.collections.create(
+        "Documents",
+        properties=[Property(name="text", data_type=DataType.TEXT)],
+        vector_config=Configure.Vectors.self_provided(),
+    )
+    documents.data.insert({"text": "copytree copies a folder"}, vector=[0.1, 0.2, 0.3])
+    here = f"connect_to_local(port={place.http}, grpc_port={place.grpc}, skip_init_checks=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", recipe.replace("connect_to_local()", here)],
+        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "['copytree copies a folder']\n"), done.stderr

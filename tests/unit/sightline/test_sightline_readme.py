@@ -35,17 +35,33 @@ with captured() as spans:
 found = spans.attributes("chat gpt-4o-mini")
 assert found["sightline.stream.chunks"] == 2 and found["sightline.output"] == "a", found
 """,
-    "In your tests": "",
+    "LangChain": """
+assert "langchain" in sightline.instrument(only=["langchain"]).on
+""",
+    "Celery": """
+app.conf.task_always_eager = True
+start()
+assert index.delay("hello").get() == 5
+""",
+    "In your tests": """
+from sightline.testing import captured
+with captured() as spans:
+    test_pipeline_searches_after_it_embeds(spans)
+""",
 }
+ELSEWHERE = {"Weaviate"}
+"""With a real server: tests/integration/test_weaviate_instrumentation.py."""
 SPANS = {
     "Plain Python": {"ask", "retrieval Documents", "chat gpt-4o-mini"},
     "FastAPI, streaming": {"POST /v1/chat", "chat gpt-4o-mini"},
+    "LangChain": {"ask", "RunnableSequence", "ChatPromptTemplate", "FakeListChatModel"},
+    "Celery": {"run/tasks.index", "invoke_workflow index document", "embeddings text-embedding-3-small"},
 }
 
 
 def test_every_recipe_is_known() -> None:
     """A new recipe needs a check here."""
-    assert set(RECIPES) == set(CHECKS)
+    assert set(RECIPES) == set(CHECKS) | ELSEWHERE
 
 
 @pytest.mark.parametrize("title", CHECKS)
