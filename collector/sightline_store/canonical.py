@@ -199,6 +199,12 @@ FROM
 )"""
 
 
+def typed_selects() -> dict[str, str]:
+    """Table to the one statement that fills it from spans_canonical, without a step between."""
+    calls = f"FROM ({typed.calls_select()})"
+    return {table: select.replace("FROM calls_canonical", calls) for table, select in typed.typed_selects().items()}
+
+
 def contents_select(source: str) -> str:
     """What people and models wrote, across conventions, from the raw spans."""
     columns = []

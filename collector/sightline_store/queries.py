@@ -174,7 +174,7 @@ def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = 
     return ask(client, "latency_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
 
 
-def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 4_000) -> list[Row]:
+def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 1_500) -> list[Row]:
     """What each stage adds to the time to first token, over the window (ms); see `ttft_over_time.sql` for the rule.
 
     The rows of a mean sum to it exactly. Of more than `max_requests` one in `sampled` is read, chosen by trace id;
@@ -184,7 +184,7 @@ def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 4_000) ->
 
 
 def stage_stack_over_time(
-    client: Asks, filters: Filters, *, bucket_s: int | None = None, max_requests: int = 6_000
+    client: Asks, filters: Filters, *, bucket_s: int | None = None, max_requests: int = 3_000
 ) -> list[Row]:
     """The same, a bucket."""
     width = bucket_s or filters.bucket_s(40)

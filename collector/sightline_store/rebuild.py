@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sightline_store import canonical, schema, typed
+from sightline_store import canonical, schema
 from sightline_store.client import Client
 from sightline_store.errors import SchemaError
 
@@ -200,8 +200,7 @@ class _Work:
 
 def _of_spans(table: str) -> str:
     spans = f"({canonical.canonical_select('@SOURCE', '@WHERE')})"
-    select = typed.typed_selects()[table].replace("FROM calls_canonical", f"FROM ({typed.calls_select()})")
-    return re.sub(r"\bFROM spans_canonical\b", lambda _: f"FROM {spans}", select)
+    return re.sub(r"\bFROM spans_canonical\b", lambda _: f"FROM {spans}", canonical.typed_selects()[table])
 
 
 def _of_logs() -> str:

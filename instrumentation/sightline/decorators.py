@@ -16,6 +16,7 @@ A decorated function keeps its signature, its result and its exceptions. A funct
 coroutine, a generator or a client library's stream is followed until that ends.
 """
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -33,6 +34,8 @@ from sightline.streaming import TracedAsyncGenerator, TracedAsyncIterator, Trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
+BY_HAND: Final = "recorded"
+"""``capture=`` of a call whose arguments and result are left out, but not what its code records."""
 _STREAM_TYPES: Final = (str, bytes, list, tuple, dict, set)
 
 
@@ -84,7 +87,8 @@ def make_scope(
         target_is_function: without a target, the function's name is it.
         extra: attributes that the decorator's own arguments stand for.
     """
-    mode = _capture_mode(capture)
+    by_hand = capture == BY_HAND
+    mode = None if by_hand else _capture_mode(capture)
 
     def make(function_name: str | None) -> SpanPlan:
         what = target or (function_name if target_is_function else None)
@@ -106,7 +110,7 @@ def make_scope(
         else:
             full = what or function_name or stage or "span"
         pending = prefix if prefix and not name and not what else None
-        return SpanPlan(full, stage or "", kind, static, pending, subject, mode)
+        return SpanPlan(full, stage or "", kind, static, pending, subject, mode, by_hand=by_hand)
 
     return SpanScope(make)
 
@@ -115,7 +119,7 @@ def _capture_mode(capture: str | None) -> Capture | None:
     try:
         return None if capture is None else Capture(capture)
     except ValueError:
-        faults.report("read capture=", f"{capture!r} is none of {', '.join(Capture)}")
+        faults.report("read capture=", f"{capture!r} is none of {', '.join([*Capture, BY_HAND])}")
         return Capture.NONE
 
 
@@ -133,7 +137,7 @@ def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
     if streams and plan.stage == semconv.STAGE_MODEL:
         static = {**(static or {}), semconv.GEN_AI_REQUEST_STREAM: True}
     plain = bool(names) and names[0] not in ("self", "cls")
-    plan = SpanPlan(plan.name, plan.stage, plan.kind, static, plan.prefix, plan.subject, plan.capture, names, plain)
+    plan = dataclasses.replace(plan, attributes=static, names=names, plain=plain)
     wrapper: Any
     if inspect.iscoroutinefunction(function):
         wrapper = _wrap_coroutine_function(function, plan)

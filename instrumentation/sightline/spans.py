@@ -21,6 +21,8 @@ _MESSAGE_LIMIT_CHARS: Final = 1000
 _STACK_LIMIT_CHARS: Final = 16_384
 _STACK_LIMIT_FRAMES: Final = 100
 
+_NOTHING: Final = CapturePolicy(Capture.NONE)
+
 
 @dataclass(frozen=True, slots=True)
 class SpanPlan:
@@ -39,6 +41,8 @@ class SpanPlan:
     """Overrides the process-wide capture mode."""
     names: Sequence[str] = ()
     """Parameter names of the decorated function."""
+    by_hand: bool = False
+    """Arguments and results are left out; what the code inside records follows the capture mode."""
     plain: bool = False
     """Whether the function's first parameter is an argument like others: neither ``self`` nor ``cls``."""
 
@@ -58,7 +62,8 @@ class OpenSpan:
     def __init__(self, plan: SpanPlan, parent: Context | None = None) -> None:
         self._plan = plan
         self._ended = False
-        self.policy = policy = runtime.capture if plan.capture is None else plan.policy()
+        policy = runtime.capture if plan.capture is None else plan.policy()
+        self.policy = _NOTHING if plan.by_hand else policy
         stage = plan.stage
         attributes = plan.attributes
         mark: RequestMark | None = None

@@ -38,7 +38,8 @@ def trace(
         name: what the span is called; the function's name when left out.
         stage: value of ``sightline.stage``.
         attributes: more attributes for every span.
-        capture: ``none``, ``lengths``, ``truncated`` or ``full``; overrides the setting here.
+        capture: ``none``, ``lengths``, ``truncated`` or ``full``; overrides the setting here, also for what the code
+            inside records. ``recorded`` leaves out arguments and result, and what is recorded follows the setting.
     """
     function, target = _told(name)
     return _apply(_scope(stage, target, None, attributes, capture), function)

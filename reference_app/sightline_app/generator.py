@@ -41,7 +41,7 @@ class Generator:
             max_retries=0,  # a hidden retry would count as the model's own time
         )
 
-    @sightline.llm(provider="openai", capture="none")  # messages are recorded by hand, in their own attributes
+    @sightline.llm(provider="openai", capture="recorded")  # messages have attributes of their own
     async def stream(self, messages: Sequence[Mapping[str, str]]) -> AsyncIterator[Any]:
         """Yield the chunks of a streamed chat completion, the last with usage.
 

@@ -147,7 +147,7 @@ class Pipeline:
     def _index_attributes(self) -> dict[str, Any]:
         return {semconv.EMBEDDING_NAME: self.embedding.name, semconv.EMBEDDING_VERSION: self.embedding.version}
 
-    @sightline.embedding(capture="none")
+    @sightline.embedding(capture="recorded")
     async def embed(self, query: str) -> Embedded:
         """Turn the question into a vector."""
         sightline.annotate({semconv.GEN_AI_REQUEST_MODEL: self.embedding.name, **self._index_attributes()})
@@ -156,7 +156,7 @@ class Pipeline:
         sightline.record_usage(input_tokens=embedded.input_tokens)
         return embedded
 
-    @sightline.retrieval(capture="none")
+    @sightline.retrieval(capture="recorded")
     async def search(
         self, query: str, embedded: Embedded, tenant: str = "public", since: datetime.date | None = None
     ) -> list[Hit]:
@@ -186,7 +186,7 @@ class Pipeline:
         sightline.record_documents([hit.as_document(400) for hit in hits[: 4 * self.settings.top_k]])
         return hits
 
-    @sightline.rerank("lexical-coverage", capture="none")
+    @sightline.rerank("lexical-coverage", capture="recorded")
     def rerank(self, query: str, hits: list[Hit]) -> list[Hit]:
         """Keep the best few."""
         kept = rerank(query, hits, self._lexicon, self.settings.top_k)
@@ -196,7 +196,7 @@ class Pipeline:
         )
         return kept
 
-    @sightline.trace("prompt", stage=semconv.STAGE_PROMPT, capture="none")
+    @sightline.trace("prompt", stage=semconv.STAGE_PROMPT, capture="recorded")
     def compose(self, question: Question, hits: list[Hit]) -> list[dict[str, str]]:
         """Build the messages for the model."""
         return prompt.build(question.text, hits, question.history)

@@ -367,6 +367,20 @@ def test_a_kafka_table_is_refused_where_it_would_lock_the_folder(store_url: str)
     ):
         status, answer, _ = ask(store_url, sql.encode(), **given)
         assert (status, b"in a database in memory" in answer) == (400, True), (sql, answer)
+    ask(store_url, b"CREATE DATABASE in_memory ENGINE = Memory")
+    ask(
+        store_url, f"CREATE TABLE in_memory.source (s String) ENGINE = Kafka {settings}".encode()
+    )  # says that it failed
+    assert ask(store_url, b"SELECT engine FROM system.tables WHERE name = 'source'")[1] == b"Kafka\n"
+    for sql in (
+        b"CREATE TABLE default.k AS in_memory.source",
+        b"CREATE TABLE `default`.k /* ENGINE */ AS `in_memory`.`source`",
+        b"RENAME TABLE in_memory.source TO default.k",
+    ):
+        assert ask(store_url, sql)[0] >= 400, sql
+    assert ask(store_url, b"CREATE TABLE default.like_it ENGINE = Memory AS in_memory.source")[0] == 200
+    ask(store_url, b"DROP TABLE default.like_it")
+    ask(store_url, b"DROP DATABASE in_memory")
     assert ask(store_url, b"SELECT count() FROM system.tables WHERE engine = 'Kafka' AND name = 'k'")[1] == b"0\n"
     assert ask(store_url, b"CREATE TABLE default.engine_kafka (s String DEFAULT 'Kafka') ENGINE = Memory")[0] == 200
     ask(store_url, b"DROP TABLE default.engine_kafka")

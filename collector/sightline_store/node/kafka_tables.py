@@ -6,12 +6,15 @@ A database of ENGINE = Memory leaves nothing of itself in the folder, so a Kafka
 
 from __future__ import annotations
 
+from itertools import islice
+
 from sightline_store.node import sqltext
 from sightline_store.node.engine import Engine, Statement, quote_string
 from sightline_store.node.request import rejected
 
 _MAKES = frozenset({"CREATE", "ATTACH", "REPLACE"})
 _ENGINE = "Kafka"
+_MOST_WORDS = 100_000
 _NOT_A_NAME = frozenset({"IF", "NOT", "EXISTS"})
 
 
@@ -26,10 +29,10 @@ def check(statement: Statement, database: str, engine: Engine) -> None:
     Raises:
         QueryRejected: 400, it makes a Kafka table in a database that is kept on disk.
     """
-    if _ENGINE.lower() not in statement.sql.lower():
+    words = list(islice(sqltext.tokens(statement.sql), _MOST_WORDS))
+    if not words or words[0].text.upper() not in _MAKES:
         return
-    words = list(sqltext.tokens(statement.sql))
-    if not words or words[0].text.upper() not in _MAKES or not _has_kafka_engine(words):
+    if not _has_kafka_engine(words) and not _is_like_one(words, database, engine):
         return
     place = _database(words) or database or "default"
     sql = "SELECT count() FROM system.databases WHERE engine != 'Memory' AND name = "
@@ -53,11 +56,29 @@ def _has_kafka_engine(words: list[sqltext.Token]) -> bool:
     return False
 
 
+def _is_like_one(words: list[sqltext.Token], database: str, engine: Engine) -> bool:
+    """Whether the table is made AS another, which is a Kafka table; an engine of its own would win."""
+    for at, token in enumerate(words):
+        if token.kind == "word" and token.text.upper() == "AS":
+            place, name = _path(words, at + 1)
+            sql = "SELECT count() FROM system.tables WHERE engine = 'Kafka' AND database = "
+            sql += f"{quote_string(place or database or 'default')} AND name = {quote_string(name)}"
+            if name and not any(word.text.upper() == "ENGINE" for word in words) and engine.query_value(sql) != "0":
+                return True
+    return False
+
+
 def _database(words: list[sqltext.Token]) -> str:
     """What stands before the dot of the name behind TABLE or VIEW; '' where there is none."""
     at = next((n for n, word in enumerate(words) if word.text.upper() in {"TABLE", "VIEW"}), len(words)) + 1
     while at < len(words) and words[at].text.upper() in _NOT_A_NAME:
         at += 1
-    if at + 1 < len(words) and words[at + 1].text == ".":
-        return words[at].text.strip('`"')
-    return ""
+    return _path(words, at)[0]
+
+
+def _path(words: list[sqltext.Token], at: int) -> tuple[str, str]:
+    """Database and table of the name that begins at a word; '' for what is not there."""
+    names = [word.text.strip('`"') if word.kind in {"word", "quoted"} else "" for word in words[at : at + 3]]
+    if len(names) == 3 and words[at + 1].text == ".":
+        return names[0], names[2]
+    return "", names[0] if names else ""

@@ -418,3 +418,27 @@ def test_tree_with_a_clock_of_its_own() -> None:
         )
         with pytest.raises(AssertionError, match="embeddings e"):
             spans.one("nothing")
+
+
+def test_recorded_leaves_out_the_call_and_keeps_what_its_code_records() -> None:
+    """Neither arguments, result nor a stream's text are written; messages and documents are, as the setting says."""
+
+    @sightline.llm("m", provider="p", capture="recorded")
+    def stream(prompt: str) -> Iterator[str]:
+        sightline.record_messages(input=[{"role": "user", "content": prompt}])
+        yield "secret"
+        sightline.record_messages(output="told")
+
+    @sightline.retrieval("Documents", capture="recorded")
+    def search(question: str) -> str:
+        sightline.record_documents([{"id": "d1", "score": 1.0, "content": "passage"}])
+        return question
+
+    with captured() as spans:
+        list(stream("why"))
+        search("why")
+    model, found = spans.attributes("chat m"), spans.attributes("retrieval Documents")
+    assert "told" in model[semconv.GEN_AI_OUTPUT_MESSAGES]
+    assert "why" in model[semconv.GEN_AI_INPUT_MESSAGES]
+    assert "passage" in found[semconv.RETRIEVAL_DOCUMENTS]
+    assert not {semconv.INPUT, semconv.OUTPUT, semconv.INPUT_LENGTH, semconv.OUTPUT_LENGTH} & {*model, *found}

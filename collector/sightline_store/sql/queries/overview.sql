@@ -50,7 +50,7 @@ CROSS JOIN
         countIf(Name = 'retrieval_hit_at_5' AND Value IS NOT NULL) AS hit_n
     FROM
     (
-        SELECT TraceHash, Name, tupleElement(argMax(tuple(Value), Timestamp), 1) AS Value
+        SELECT TraceHash, Name, Value
         FROM scores
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5')
             AND TraceHash IN (
@@ -63,6 +63,7 @@ CROSS JOIN
                         SELECT TraceHash FROM llm_calls
                         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
                             AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String})))))
-        GROUP BY TraceHash, Name
+        ORDER BY Timestamp DESC
+        LIMIT 1 BY TraceHash, Name
     )
 ) AS s

@@ -5,16 +5,12 @@ SELECT
 FROM
 (
     SELECT
-        TraceHash,
-        any(TraceId) AS TraceId,
-        tupleElement(argMax(tuple(Value), Timestamp), 1) AS value,
-        argMax(toString(Label), Timestamp) AS label,
-        argMax(left(Explanation, 500), Timestamp) AS explanation,
-        argMax(toString(Judge), Timestamp) AS judge,
-        argMax(toString(ErrorType), Timestamp) AS error_type
+        TraceHash, TraceId, Value AS value, toString(Label) AS label, left(Explanation, 500) AS explanation,
+        toString(Judge) AS judge, toString(ErrorType) AS error_type
     FROM scores
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash != cityHash64('')
-    GROUP BY TraceHash
+    ORDER BY Timestamp DESC
+    LIMIT 1 BY TraceHash
 ) AS s
 INNER JOIN
 (

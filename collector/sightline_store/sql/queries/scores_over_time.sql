@@ -12,14 +12,11 @@ SELECT
     groupUniqArrayIf(4)(note, note != '') AS notes
 FROM
 (
-    SELECT
-        TraceHash, toString(Name) AS name,
-        tupleElement(argMax(tuple(Value), Timestamp), 1) AS value,
-        argMax(toString(Judge), Timestamp) AS judge,
-        argMax(toString(Note), Timestamp) AS note
+    SELECT TraceHash, toString(Name) AS name, Value AS value, toString(Judge) AS judge, toString(Note) AS note
     FROM scores
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64('')
-    GROUP BY TraceHash, Name
+    ORDER BY Timestamp DESC
+    LIMIT 1 BY TraceHash, Name
 ) AS s
 INNER JOIN
 (
