@@ -105,6 +105,7 @@ class _Demo:
         if self._options.open_browser:
             open_page(self._settings.dashboards_address)
         asked = await supervisor.guard(self._try(self._ask_step()))
+        await supervisor.guard(self._answers_stored())
         scored = await supervisor.guard(self._try(self._score_step()))
         summary = await supervisor.guard(self._sum_up(ready_s, asked, scored))
         out = Console(highlight=False)
@@ -119,6 +120,17 @@ class _Demo:
         await supervisor.guard(supervisor.start([self._traffic_role()]))
         await supervisor.run_until_stopped()
         return 0
+
+    async def _answers_stored(self) -> None:
+        """Wait until the spans of the answers are in the store: what is scored is read from there."""
+        await fetch_json(f"{self._settings.app_address}/stats?flush=1", timeout_s=30)
+        deadline = time.monotonic() + _SETTLE_S
+        while time.monotonic() < deadline:
+            collector = await fetch_json(f"{self._settings.collector_address}/stats") or {}
+            received, stored = (count(collector.get(f"{fate}_spans")) or 0 for fate in ("received", "stored"))
+            if received and stored + (count(collector.get("set_aside_spans")) or 0) >= received:
+                return
+            await asyncio.sleep(0.2)
 
     def _tell_what_is_missing(self, summary: Summary) -> None:
         """Say loudly that spans are missing, and what the collector said last."""
