@@ -66,6 +66,7 @@ class Shipper:
         self._batch_bytes = 0
         self._batches: dict[str, batch.Batch] = {}
         self._alone: set[str] = set()
+        self._most_together = _MAX_TOGETHER
 
     def take(self, segment: ClosedSegment) -> None:
         """Put a segment at the end of the line. Any thread."""
@@ -163,7 +164,7 @@ class Shipper:
             if segment.signal is not first.segment.signal or segment.is_sampled or segment.name in self._alone:
                 continue
             size += segment.path.stat().st_size
-            if members and (size > self._batch_bytes or len(members) == _MAX_TOGETHER):
+            if members and (size > self._batch_bytes or len(members) == self._most_together):
                 break
             members.append(segment)
         if first.segment not in members:
@@ -196,6 +197,13 @@ class Shipper:
 
         try:
             batch.ship(together, send, remove)
+        except OSError:
+            if len(together.segments) > 1 and not batch.is_bound(together):
+                # No room to write down which they are: one alone needs none, and makes some.
+                self._most_together = 1
+                for segment in together.segments:
+                    self._batches.pop(segment.name, None)
+            raise
         except QueryFailed:
             parts = [(segment, self._is_readable(segment, segment.path.read_bytes())) for segment in together.segments]
             if all(is_readable for _, is_readable in parts):
@@ -204,6 +212,8 @@ class Shipper:
             batch.dissolve(together)
             self._alone.update(segment.name for segment, is_readable in parts if not is_readable)
             names = frozenset()
+        else:
+            self._most_together = _MAX_TOGETHER
         for segment in together.segments:
             self._batches.pop(segment.name, None)
         return names

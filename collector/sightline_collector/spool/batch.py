@@ -2,8 +2,9 @@
 
 An INSERT has a price of its own, whatever it holds, so a backlog of small segments would come slowly. Those that wait
 are sent as one body under a token of their own; one behind which nothing waits is a batch of one.
-`20261123T165400.123456-9f2c01ab.batch` holds one record:
-the names of its segments, in the order in which they are sent. It is named after the first, and so is the token.
+`20261123T165400.123456-9f2c01ab.batch` holds one record: the names of its segments, in the order in which they are
+sent. It is named after the first, and so is the token. That of a batch of one is empty: it takes no room, so that a
+full disk can be shipped from, which makes room.
 
 Invariants
 
@@ -56,6 +57,8 @@ def waiting(folder: Path, signal: Signal, filesystem: Filesystem | None = None) 
     for path in disk.names(folder, _SUFFIX):
         with disk.open(path) as file:
             names = [name for entry in record.read_records(file) for name in entry.payload.decode().split("\n")]
+        if disk.size(path) == 0:
+            names = [each.name for each in disk.names(folder, ".seg") if each.name.startswith(f"{path.stem}.")]
         segments = [ClosedSegment.parse(folder / name, signal) for name in names]
         found.append(Batch(f"{path.stem}-batch", signal, path, tuple(segment for segment in segments if segment)))
     return found
@@ -78,7 +81,7 @@ def ship(
     disk = filesystem or Disk()
     if not is_stored(batch, disk):
         names = "\n".join(segment.path.name for segment in batch.segments)
-        disk.write(batch.path, record.encode(names.encode()))
+        disk.write(batch.path, record.encode(names.encode()) if len(batch.segments) > 1 else b"")
         disk.sync_folder(batch.path.parent)
         send(batch)
     present = set(disk.names(batch.path.parent, ".seg"))
@@ -86,6 +89,12 @@ def ship(
         if segment.path in present:
             remove(segment)
     dissolve(batch, disk)
+
+
+def is_bound(batch: Batch, filesystem: Filesystem | None = None) -> bool:
+    """Whether the bond is on disk, so that its segments can go in no other way."""
+    disk = filesystem or Disk()
+    return batch.path in disk.names(batch.path.parent, _SUFFIX)
 
 
 def is_stored(batch: Batch, filesystem: Filesystem | None = None) -> bool:
