@@ -102,9 +102,9 @@ def _flow(rows: list[queries.Row], emitted: dict[str, int]) -> None:
         empty="No span and no count of a collector lies in this window.",
     )
     note(
-        "Emitted: the numbers of the library, of processes that live in this window, since their start. Received and "
-        "stored: counted by Sightline's collectors, by the time of arrival, told every half minute; what other writers "
-        "store is not among them. Queryable: rows, by the time of the span."
+        "Emitted: the numbers of the library, of processes that live in this window, since their start, but for the "
+        "last two minutes. Received and stored: counted by Sightline's collectors, by the time of arrival, told every "
+        "half minute; what other writers store is not among them. Queryable: rows, by the time of the span."
         + (
             " Sampled out: counted by the hour; these have no row, and are in all figures but those of single traces."
             if is_sampled
