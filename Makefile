@@ -16,7 +16,7 @@ SOURCES := instrumentation collector dashboards evals reference_app supervisor t
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e browser weaviate settings bench-ingest bench-faults bench-sdk bench-app clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons browser weaviate settings bench-ingest bench-faults bench-sdk bench-app clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,7 @@ up: $(INSTALLED) ## store, collector and dashboards for your own application
 
 test: $(INSTALLED) browser weaviate kafka otelcol lint types ## everything that must hold before a change is kept
 	@$(BIN)/pytest
+	@$(BIN)/python tests/pythons.py --others
 
 install: $(INSTALLED) ## .venv with the locked packages
 
@@ -61,6 +62,9 @@ integration: $(INSTALLED) weaviate kafka otelcol ## against the real engine, Wea
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
 	@$(BIN)/pytest tests/e2e
+
+pythons: $(INSTALLED) ## the library's suites on each CPython 3.11 to 3.13 that is installed (about 20 seconds each)
+	@$(BIN)/python tests/pythons.py
 
 browser: ## chromium for the browser test, where it can be installed
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \

@@ -3,9 +3,9 @@
     python benchmarks/sdk.py [--rounds 9]
 
 One decorated call with its input and output captured, CPU time of the calling thread; a chunk of a stream; the import;
-the memory of 100,000 spans that wait. Each measurement is a process of its own, and the contenders take turns, so that
-a noisy neighbour meets all of them. The ratios are medians over the rounds, each against the bare
-SDK of the same round.
+the memory of 100,000 spans that wait; a process that ends with a full queue beside Sightline's own collector, wall time
+(nothing else may run then). Each measurement is a process of its own, and the contenders take turns, so that a noisy
+neighbour meets all of them. The ratios are medians over the rounds, each against the bare SDK of the same round.
 The peers (Traceloop, OpenInference, Logfire, Langfuse, MLflow) are installed into a virtual environment in Sightline's
 cache folder. The last line is one JSON object; it is kept in benchmarks/results/sdk.json.
 """
@@ -18,9 +18,11 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import peers
+import processes
 import results
 
 _CONTENDER = Path(__file__).with_name("sdk_contender.py")
@@ -58,6 +60,7 @@ def main() -> None:
             imports[name].append(_import_s(python, env, statement))
         told = "  ".join(f"{name} {us[name][-1]:.1f}" for name in contenders)
         print(f"round {number + 1} of {rounds}, microseconds a call: {told}", file=sys.stderr, flush=True)
+    exits = _exits(python, env, rounds)
     memory = {name: json.loads(_run(python, env, "memory", name))["mib"] for name in ("otel", "sightline")}
 
     importing = [
@@ -73,6 +76,8 @@ def main() -> None:
             "peers_ratio": {name: round(statistics.median(ratios[name]), 2) for name in peers.TRACING_LIBRARIES},
             "us_per_chunk": round(statistics.median(chunks), 2),
             "import_ratio_to_otel": round(statistics.median(importing), 2),
+            "exit_s_full_queue": round(statistics.median(each["s"] for each in exits), 2),
+            "exit_exported_of_queued": round(min(each["exported"] / each["queued"] for each in exits), 4),
             "mib_per_100k_queued": round(memory["sightline"], 1),
             "otel_mib_per_100k_queued": round(memory["otel"], 1),
             "rounds": rounds,
@@ -89,6 +94,16 @@ def _run(python: Path, env: dict[str, str], what: str, name: str) -> str:
     if done.returncode != 0 or not done.stdout.strip():
         raise SystemExit(f"{name} could not be measured:\n{done.stdout}\n{done.stderr}")
     return done.stdout.strip().splitlines()[-1]
+
+
+def _exits(python: Path, env: dict[str, str], rounds: int) -> list[dict[str, float]]:
+    """What became of a full queue when its process ended, beside a collector that keeps what it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        collector, port = processes.collector(Path(folder), "http://127.0.0.1:9", "otel")
+        with collector:
+            # Nothing leaves before the process ends, so the queue is full then.
+            told = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+            return [json.loads(_run(python, env | told, "exit", "sightline")) for _ in range(rounds)]
 
 
 def _import_s(python: Path, env: dict[str, str], statement: str) -> float:

@@ -208,6 +208,21 @@ def memory(name: str) -> dict[str, float]:
     return {"mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}
 
 
+def exit_(name: str) -> dict[str, float]:
+    """Seconds in which a process that ends hands its full queue over to a collector, and how many spans that took."""
+    del name
+    import sightline
+
+    tracing = sightline.configure(service_name="bench", capture="full")
+    ask = sightline.workflow("answer")(plain)
+    for number in range(tracing.settings.queue_size):
+        ask(f"{number} {QUESTION}")
+    queued = tracing.stats().queued
+    begun = time.monotonic()
+    tracing.shutdown()
+    return {"s": time.monotonic() - begun, "queued": queued, "exported": tracing.stats().exported}
+
+
 def sample(name: str) -> dict[str, Any]:
     """Name and attributes of a span of Sightline's, for the contender that is written by hand."""
     del name
@@ -224,5 +239,8 @@ def sample(name: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     what, contender = sys.argv[1:]
-    print(json.dumps({"call": call, "chunk": chunk, "memory": memory, "sample": sample}[what](contender)), flush=True)
+    print(
+        json.dumps({"call": call, "chunk": chunk, "memory": memory, "exit": exit_, "sample": sample}[what](contender)),
+        flush=True,
+    )
     os._exit(0)  # nobody waits for what was only kept in memory

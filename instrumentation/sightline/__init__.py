@@ -40,19 +40,21 @@ from sightline.decorators import SpanScope
 from sightline.errors import SettingsError, SightlineError
 from sightline.identity import identify
 from sightline.outbox import Stats
+from sightline.rag_stages import embedding, llm, rerank, retrieval
 from sightline.runtime import VERSION
 from sightline.scores import feedback, score
 from sightline.settings import Capture, TracingSettings
-from sightline.stages import agent, embedding, guardrail, llm, request, rerank, retrieval, tool, trace, workflow
+from sightline.stages import agent, guardrail, request, tool, trace, workflow
 
 if TYPE_CHECKING:
     from sightline import masks
-    from sightline.instrumentations import InstrumentationReport, instrument, uninstrument
+    from sightline.instrumentation_report import InstrumentationReport
+    from sightline.instrumentations import instrument, uninstrument
     from sightline.sketch import record_query_vector
 
 __version__ = VERSION
 _LATER = {
-    "InstrumentationReport": "sightline.instrumentations",
+    "InstrumentationReport": "sightline.instrumentation_report",
     "instrument": "sightline.instrumentations",
     "masks": "sightline.masks",
     "record_query_vector": "sightline.sketch",

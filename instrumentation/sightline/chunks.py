@@ -16,6 +16,8 @@ from sightline import semconv
 _PLAIN_EVENTS: Final = frozenset({"ping", "error"})
 _REPEATED_EVENTS: Final = ("content.", "refusal.", "tool_calls.", "logprobs.")
 """Events of OpenAI's stream helper that repeat the chunk before them."""
+_REPEATED_PARTS: Final = frozenset({"text", "thinking", "signature", "citation", "input_json"})
+"""Events of Anthropic's stream helper that repeat the delta before them, most with a ``snapshot`` of the whole."""
 _TEXTLESS_DELTAS: Final = frozenset(
     {
         "response.function_call_arguments.delta",
@@ -74,7 +76,9 @@ class ChunkReader:
                 return self._event(chunk, kind)
             if kind == "chunk" and (inner := _get(chunk, "chunk")) is not None:
                 return self.is_content(inner)  # OpenAI's stream helper: the events beside it repeat what this one tells
-            if kind.startswith(_REPEATED_EVENTS):
+            if kind.startswith(_REPEATED_EVENTS) or (
+                kind in _REPEATED_PARTS and (hasattr(chunk, "snapshot") or hasattr(chunk, "signature"))
+            ):
                 return False
         if not isinstance(chunk, dict):
             content = getattr(chunk, "content", None)

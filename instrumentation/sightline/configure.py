@@ -4,11 +4,13 @@ Promise: an application's own TracerProvider is never replaced. Where the applic
 its processors to it and says so in the log.
 
 Forks, threads and event loops (asyncio, uvloop, trio) need nothing: a forked child has its own queue, numbers and
-exporting thread. With gevent, ``monkey.patch_all()`` comes before ``import sightline``, as for everything that starts a
-thread: the exporting thread is then a greenlet, which sends while others wait, and contexts follow greenlets.
+exporting thread. With gevent, ``monkey.patch_all()`` comes first, as for everything that starts a thread: the exporting
+thread is then a greenlet, which sends while others wait. A greenlet begins without a span, as a thread does; killing
+one is told as a cancellation.
 """
 
 import atexit
+import functools
 import logging
 import os
 import threading
@@ -23,12 +25,14 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 
 from sightline import faults, semconv
 from sightline.capture import CapturePolicy
+from sightline.delivery import deliver
 from sightline.errors import SettingsError
 from sightline.identity import SpanEnricher
 from sightline.late_imports import LATE_IMPORTS
-from sightline.otlp_http import OtlpHttpSender
+from sightline.otlp_spans import SpanEncoder
 from sightline.outbox import Outbox, Stats
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
+from sightline.score_log import encode_scores
 from sightline.scores import Score
 from sightline.settings import Capture, TracingSettings
 
@@ -123,48 +127,25 @@ class Tracing:
         return faults.counts()
 
     def _start_spans(self) -> SpanProcessor:
-        settings = self.settings
-        sender = OtlpHttpSender(
+        settings, metrics = self.settings, self._metrics
+        self._spans = deliver(
+            "spans",
+            settings,
             settings.traces_endpoint,
             settings.traces_headers,
-            settings.timeout_s,
-            settings.compression,
-            settings.certificate,
-        )
-        metrics = self._metrics
-        self._spans = Outbox(
-            "spans",
-            _encode_spans,
-            sender.send,
-            rejected=_rejected_spans,
+            functools.partial(_encode_spans, encoder=SpanEncoder(_encode_as_the_sdk)),
             observe=(lambda _: None) if metrics is None else metrics.observe,
-            queue_size=settings.queue_size,
-            batch_size=settings.batch_size,
-            interval_s=settings.flush_interval_s,
-            timeout_s=settings.timeout_s,
-            after_fork=sender.forget,
         )
         return QueueProcessor(self._spans, None if metrics is None else metrics.meter.unsampled)
 
     def _start_scores(self) -> Callable[[Score], object]:
         settings = self.settings
-        sender = OtlpHttpSender(
+        self._scores = deliver(
+            "scores",
+            settings,
             settings.logs_endpoint,
             settings.logs_headers,
-            settings.timeout_s,
-            settings.compression,
-            settings.certificate,
-        )
-        self._scores = Outbox(
-            "scores",
-            self._encode_scores,
-            sender.send,
-            rejected=_rejected_scores,
-            queue_size=settings.queue_size,
-            batch_size=settings.batch_size,
-            interval_s=settings.flush_interval_s,
-            timeout_s=settings.timeout_s,
-            after_fork=sender.forget,
+            lambda batch: encode_scores(batch, self._resource()),
         )
         return self._scores.put
 
@@ -177,12 +158,6 @@ class Tracing:
         }
         self._metrics = MetricReports(self.settings, self._resource, accounts)
         runtime.take_waits = self._metrics.meter.waits
-
-    def _encode_scores(self, batch: Sequence[Score]) -> bytes:
-        with LATE_IMPORTS:
-            from sightline.score_log import encode_scores  # noqa: PLC0415
-
-        return encode_scores(batch, self._resource())
 
 
 def configure(
@@ -304,36 +279,19 @@ def _start(
     return tracing
 
 
-def _encode_spans(batch: Sequence[ReadableSpan]) -> bytes:
-    # Protobuf takes as long to import as the SDK itself: the worker does it, not the application's start.
-    with LATE_IMPORTS:
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
-
+def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
     redact = runtime.capture.redact
     if redact is not None:
         with LATE_IMPORTS:
             from sightline.foreign import masked  # noqa: PLC0415
 
         batch = masked(batch, redact)
+    return encoder(batch)
+
+
+def _encode_as_the_sdk(batch: Sequence[ReadableSpan]) -> bytes:
+    # Protobuf takes as long to import as the SDK itself: the worker does it, and only when it is needed.
+    with LATE_IMPORTS:
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
+
     return bytes(encode_spans(batch).SerializeToString())
-
-
-def _rejected_spans(body: bytes) -> int:
-    if not body:
-        return 0
-    with LATE_IMPORTS:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415
-            ExportTraceServiceResponse,
-        )
-
-    try:
-        return int(ExportTraceServiceResponse.FromString(body).partial_success.rejected_spans)
-    except Exception:
-        return 0
-
-
-def _rejected_scores(body: bytes) -> int:
-    with LATE_IMPORTS:
-        from sightline.score_log import rejected_scores  # noqa: PLC0415
-
-    return rejected_scores(body)

@@ -7,8 +7,6 @@ Source: https://opentelemetry.io/docs/specs/otel/baggage/api/
 """
 
 import itertools
-import os
-import weakref
 from typing import Any, Final
 
 from opentelemetry import baggage
@@ -18,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import get_current_span
 
 from sightline import faults, semconv
+from sightline.forks import renew_in_child
 from sightline.runtime import current_request
 
 _KEYS: Final = (semconv.SESSION_ID, semconv.USER_ID, semconv.TENANT_ID)
@@ -55,14 +54,7 @@ class SpanEnricher(SpanProcessor):
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._restart)
-
-            def in_child() -> None:
-                if method := restart():
-                    method()
-
-            os.register_at_fork(after_in_child=in_child)
+        renew_in_child(self._restart)
 
     def _restart(self) -> None:
         self._numbers = itertools.count(1)

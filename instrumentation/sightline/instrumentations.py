@@ -1,101 +1,36 @@
 """``instrument()``: turns on the OpenTelemetry instrumentations that are installed, and says what it did.
 
-Two failures of theirs are silent: a library newer than an instrumentation knows is simply not traced, and one that
-nobody instruments is not mentioned. Here both are warnings, with the package to install or to pin.
+Failures of theirs are silent: a library newer than an instrumentation knows is simply not traced, one that nobody
+instruments is not mentioned, and where an application has imported a name too early nothing is seen of it. Here each is
+a warning, with the package to install or to pin, or the module that came too early.
 
 Source: https://opentelemetry-python-contrib.readthedocs.io/en/latest/instrumentation/base/instrumentor.html
 """
 
-import enum
 import importlib
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
 
 from sightline.errors import SettingsError
+from sightline.fastapi_apps import leave_apps, tell_of_own_spans, trace_app
+from sightline.instrumentation_report import InstrumentationReport, Instrumented, Outcome
 from sightline.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS, QUIET, Library
 from sightline.runtime import VERSION, runtime
+from sightline.shortfalls import CORRECTIONS, Watch, traces_itself
 
 _logger = logging.getLogger("sightline")
 _lock = threading.RLock()
 _GROUP: Final = "opentelemetry_instrumentor"
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    # Without it FastAPI's and Starlette's make one span for each streamed chunk.
+    # Without it there is one span for each streamed chunk. Starlette's takes no such option: see sightline.shortfalls.
     "fastapi": {"exclude_spans": ["send", "receive"]},
-    "starlette": {"exclude_spans": ["send", "receive"]},
 }
-
-
-class Outcome(enum.StrEnum):
-    """What became of one library."""
-
-    ON = "on"
-    """Traced, by this call or an earlier one."""
-    ALREADY = "already on"
-    """Traced by somebody else before; left as it is."""
-    EXCLUDED = "excluded"
-    """Left out by ``only=`` or ``exclude=``."""
-    MISSING = "not instrumented"
-    """Installed, but nothing that instruments it is: a warning."""
-    FAILED = "failed"
-    """Installed, but its instrumentation refuses or fails: a warning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instrumented:
-    """One installed library and what became of it."""
-
-    library: str
-    """Name for ``only=`` and ``exclude=``."""
-    version: str
-    """Installed version of the library."""
-    outcome: Outcome
-    """What became of it."""
-    by: str = ""
-    """Package and version of the instrumentation."""
-    reason: str = ""
-    """Why not, and the way out; or what to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstrumentationReport:
-    """What ``instrument()`` found; ``str()`` is a table for people."""
-
-    entries: tuple[Instrumented, ...]
-    """One for each installed library that is known here."""
-
-    @property
-    def on(self) -> tuple[str, ...]:
-        """Names of the libraries that are traced."""
-        return tuple(each.library for each in self.entries if each.outcome in (Outcome.ON, Outcome.ALREADY))
-
-    @property
-    def problems(self) -> tuple[Instrumented, ...]:
-        """Libraries that are installed and not traced, without anybody having wanted that."""
-        return tuple(each for each in self.entries if each.outcome in (Outcome.MISSING, Outcome.FAILED))
-
-    def __iter__(self) -> Iterator[Instrumented]:
-        return iter(self.entries)
-
-    def __getitem__(self, library: str) -> Instrumented:
-        """Return what became of one library; KeyError when it is not installed."""
-        for each in self.entries:
-            if each.library == library:
-                return each
-        raise KeyError(library)
-
-    def __str__(self) -> str:
-        rows = [(each.library, each.version, each.outcome.value, each.by, each.reason) for each in self.entries]
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
-        return "\n".join(
-            "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]).rstrip()
-            for row in rows
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +42,39 @@ class _Candidate:
     version: str
 
 
-_on: dict[str, tuple[list[Any], Instrumented]] = {}
-"""Library -> instrumentors that this module turned on, and what was said about it."""
+_Choices = list[tuple[str, list[_Candidate]]]
+"""Installed instrumentations of one library, best first: package and its entry points."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What this module turned on for one library."""
+
+    instrumentors: list[Any]
+    watch: Watch
+    undo: Callable[[], None] | None
+    """Takes back a correction, once the instrumentation has stopped."""
+    entry: Instrumented
+
+    def stop(self) -> None:
+        for instrumentor in self.instrumentors:
+            try:
+                if instrumentor.is_instrumented_by_opentelemetry:
+                    instrumentor.uninstrument()
+            except Exception as error:
+                _logger.warning("sightline: %s could not be turned off (%s)", self.entry.library, _said(error))
+        try:
+            self.watch.put_back()
+            if self.undo is not None:
+                self.undo()
+        except Exception as error:
+            _logger.warning("sightline: %s could not be put back as it was (%s)", self.entry.library, _said(error))
+
+
+_on: dict[str, _Running] = {}
+"""What this module turned on, by library."""
 _quieted: list[str] = []
+_EARLY: Final = "imported too early to be traced:"
 
 
 def instrument(
@@ -124,7 +89,7 @@ def instrument(
     Args:
         only: names of the libraries to trace (``fastapi``, ``redis``, ...; see ``sightline.libraries``); default all.
         exclude: names of libraries to leave alone.
-        app: a FastAPI application that was made before this call.
+        app: a FastAPI application that was made before this call, also one that serves already.
 
     Raises:
         SettingsError: a name in ``only`` or ``exclude`` is not known here.
@@ -144,22 +109,23 @@ def instrument(
                 entries.append(_turn_on(library, version, candidates))
         report = InstrumentationReport(tuple(entries))
         if app is not None:
-            _instrument_app(app)
-    _tell(report)
+            try:
+                trace_app(app, _OPTIONS["fastapi"])
+            except Exception as error:
+                _logger.warning("sightline: the application could not be instrumented (%s)", _said(error))
+    _tell(report, wanted)
     return report
 
 
 def uninstrument() -> None:
-    """Turn off what ``instrument()`` has turned on; what others turned on stays."""
+    """Turn off what ``instrument()`` has turned on, in applications that serve too; what others turned on stays."""
     with _lock:
-        for library, (instrumentors, _) in list(_on.items()):
-            for instrumentor in instrumentors:
-                try:
-                    if instrumentor.is_instrumented_by_opentelemetry:
-                        instrumentor.uninstrument()
-                except Exception as error:
-                    _logger.warning("sightline: %s could not be turned off (%s)", library, _said(error))
-            del _on[library]
+        had_fastapi = "fastapi" in _on
+        while _on:
+            _on.popitem()[1].stop()
+        leave_apps()
+        if had_fastapi:
+            tell_of_own_spans()
         for name in _quieted:
             os.environ.pop(name, None)
         _quieted.clear()
@@ -217,34 +183,75 @@ def _of(library: Library, package: str, candidates: dict[str, list[_Candidate]])
 
 def _turn_on(library: Library, version: str, candidates: dict[str, list[_Candidate]]) -> Instrumented:
     if library.name in _on:
-        return _on[library.name][1]
+        return _on[library.name].entry
     choices = [(package, found) for package in library.instrumentations if (found := _of(library, package, candidates))]
+    own = traces_itself(library, version)
+    others = _turned_on_by_others(choices)
+    if others or (own and not (choices and library.own_spans_give_way)):
+        return _left_alone(library, version, own, others, choices)
+    if choices:
+        return _choose(library, version, choices)
+    if library.covered_by in _on:
+        return Instrumented(library.name, version, Outcome.ALREADY, _on[library.covered_by].entry.by)
+    known = library.instrumentations
+    advised = next((each for each in known if "openinference" in each), known[0])
+    return Instrumented(library.name, version, Outcome.MISSING, reason=f"pip install {advised}")
+
+
+def _turned_on_by_others(choices: _Choices) -> str:
+    # Only a module that is loaded can have been turned on by somebody: the others are not imported to ask.
     for package, found in choices:
-        # Only a module that is loaded can have been turned on by somebody: the others are not imported to ask.
         for each in found:
             if each.module in sys.modules and _is_on(each):
-                by = f"{package} {each.version}"
-                return Instrumented(library.name, version, Outcome.ALREADY, by, "left as it was")
-    if not choices:
-        if library.covered_by in _on:
-            return Instrumented(library.name, version, Outcome.ALREADY, _on[library.covered_by][1].by)
-        known = library.instrumentations
-        advised = next((each for each in known if "openinference" in each), known[0])
-        return Instrumented(library.name, version, Outcome.MISSING, reason=f"pip install {advised}")
+                return f"{package} {each.version}"
+    return ""
+
+
+def _left_alone(library: Library, version: str, own: str, others: str, choices: _Choices) -> Instrumented:
+    """Say who traces a library without us: the library itself, somebody's instrumentation, or (a fault) both."""
+    variable = library.own_spans[1]
+    if others and (not own or library.own_spans_give_way):
+        return Instrumented(library.name, version, Outcome.ALREADY, others, "left as it was")
+    if others:
+        why = f"{own} makes spans itself as well; set {variable}=false before its clients are made"
+        return Instrumented(library.name, version, Outcome.TWICE, others, why)
+    why = f"it makes spans itself ({variable}=false turns them off)" if variable else "it makes spans itself"
+    left = ", ".join(package for package, _ in choices)
+    return Instrumented(library.name, version, Outcome.ALREADY, own, f"{why}; {left} left off" if left else why)
+
+
+def _choose(library: Library, version: str, choices: _Choices) -> Instrumented:
+    """Turn on the first instrumentation that works."""
     reasons: list[str] = []
     for package, found in choices:
         by = f"{package} {found[0].version}"
+        watch, undo = Watch(library), _correct(package)
         started, reason = _start(library, found)
         if started:
+            watch.started()
             rest = [other for other, _ in choices if other != package]
             note = [library.note] if library.note else []
             if rest:
                 note.append(f"{', '.join(rest)} left off: one instrumentation a library")
+            early = watch.imported_before()
+            if early:
+                note.append(f"{_EARLY} {early}")
             entry = Instrumented(library.name, version, Outcome.ON, by, "; ".join([*reasons, *note]))
-            _on[library.name] = (started, entry)
+            _on[library.name] = _Running(started, watch, undo, entry)
             return entry
+        if undo is not None:
+            undo()
         reasons.append(f"{by}: {reason}")
     return Instrumented(library.name, version, Outcome.FAILED, choices[0][0], "; ".join(reasons))
+
+
+def _correct(package: str) -> Callable[[], None] | None:
+    """Correct what an instrumentation does wrong, where that is known; what takes it back."""
+    try:
+        return CORRECTIONS[package]() if package in CORRECTIONS else None
+    except Exception as error:
+        _logger.info("sightline: %s is used as it is (%s)", package, _said(error))
+        return None
 
 
 def _is_on(candidate: _Candidate) -> bool:
@@ -283,22 +290,25 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _instrument_app(app: Any) -> None:
-    """Trace one FastAPI application that was made before."""
-    try:
-        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
-
-        FastAPIInstrumentor.instrument_app(app, **_OPTIONS["fastapi"])
-    except Exception as error:
-        _logger.warning("sightline: the application could not be instrumented (%s)", _said(error))
-
-
-def _tell(report: InstrumentationReport) -> None:
+def _tell(report: InstrumentationReport, wanted: Collection[str] | None) -> None:
     if report.on:
         _logger.info("sightline: tracing %s", ", ".join(report.on))
+    absent = sorted(set(wanted or ()) - {each.library for each in report})
+    if absent:
+        _logger.warning("sightline: only= names %s, which is not installed here", ", ".join(absent))
+    for each in report:
+        _, found, early = each.reason.partition(_EARLY)
+        if found and each.outcome is Outcome.ON:
+            _logger.warning(
+                "sightline: %s: imported before instrument(), so NOT TRACED there:%s. Call instrument() earlier",
+                each.library,
+                early,
+            )
     for each in report.problems:
         if each.outcome is Outcome.FAILED:
             _logger.warning("sightline: %s %s is installed but NOT TRACED: %s", each.library, each.version, each.reason)
+        elif each.outcome is Outcome.TWICE:
+            _logger.warning("sightline: %s is TRACED TWICE, tokens and all: %s", each.library, each.reason)
     missing = [each for each in report.problems if each.outcome is Outcome.MISSING]
     if missing:
         _logger.warning(

@@ -1,7 +1,8 @@
 """Imports that the exporting thread makes, kept apart from forks.
 
-Protobuf and the HTTP client take as long to import as the SDK itself, so the exporting thread imports them, not the
-application's start. A fork in the middle of an import would leave the child a module's lock that nobody gives back.
+The HTTP client, TLS and what few processes need (gzip, protobuf) would double this library's import time, so the
+exporting thread imports them, not the application's start. A fork in the middle of an import would leave the child a
+module's lock that nobody gives back.
 """
 
 from __future__ import annotations

@@ -28,13 +28,28 @@ class Library:
     """What a reader must know to get its spans."""
     covered_by: str = ""
     """Name of another library whose instrumentation sees it too: nobody need install one for it."""
+    exchanged: tuple[str, ...] = ()
+    """Names (``module:name``) that its instrumentation exchanges: who imported one before is not traced."""
+    not_put_back: tuple[str, ...] = ()
+    """Places (``module:Class.method``) that its instrumentation leaves patched."""
+    own_spans: tuple[str, str] = ("", "")
+    """File of the distribution by whose presence it makes spans itself, and the variable that says "false" to them."""
+    own_spans_give_way: bool = False
+    """Whether it makes none where an instrumentation is on."""
 
 
-def _contrib(name: str, *distributions: str, note: str = "") -> Library:
-    return Library(name, distributions or (name,), (f"opentelemetry-instrumentation-{name}",), note=note)
+def _contrib(name: str, *distributions: str, note: str = "", exchanged: tuple[str, ...] = ()) -> Library:
+    packages = (f"opentelemetry-instrumentation-{name}",)
+    return Library(name, distributions or (name,), packages, note=note, exchanged=exchanged)
 
 
-def _genai(name: str, *distributions: str, official: tuple[str, ...] = (), traceloop: str | None = None) -> Library:
+def _genai(
+    name: str,
+    *distributions: str,
+    official: tuple[str, ...] = (),
+    traceloop: str | None = None,
+    own_spans: tuple[str, str] = ("", ""),
+) -> Library:
     return Library(
         name,
         distributions or (name,),
@@ -43,48 +58,74 @@ def _genai(name: str, *distributions: str, official: tuple[str, ...] = (), trace
             f"openinference-instrumentation-{name}",
             f"opentelemetry-instrumentation-{traceloop or name}",
         ),
+        own_spans=own_spans,
     )
 
 
 LIBRARIES: Final = (
     # Servers
-    _contrib("fastapi", note="apps made before need instrument(app=app); add sightline.asgi.RequestMiddleware"),
+    Library(
+        "fastapi",
+        ("fastapi",),
+        ("opentelemetry-instrumentation-fastapi",),
+        note="apps made before need instrument(app=app); add sightline.asgi.RequestMiddleware",
+        own_spans=("fastapi/telemetry/_asgi.py", ""),
+        own_spans_give_way=True,
+    ),
     Library(
         "starlette",
         ("starlette",),
         ("opentelemetry-instrumentation-starlette",),
         note="apps made before are not seen; add sightline.asgi.RequestMiddleware",
         covered_by="fastapi",
+        exchanged=("starlette.applications:Starlette",),
     ),
-    _contrib("flask", note="apps made before are not seen"),
+    _contrib("flask", note="apps made before are not seen", exchanged=("flask:Flask",)),
     _contrib("django"),
-    Library("grpc", ("grpcio",), ("opentelemetry-instrumentation-grpc",)),
+    Library(
+        "grpc",
+        ("grpcio",),
+        ("opentelemetry-instrumentation-grpc",),
+        note="channels and servers made before are not seen",
+        exchanged=("grpc:insecure_channel", "grpc:secure_channel", "grpc:server"),
+    ),
     # HTTP clients
     Library("httpx", ("httpx",), ("opentelemetry-instrumentation-httpx",), ("httpx",)),
     Library("httpx2", ("httpx2",), ("opentelemetry-instrumentation-httpx",), ("httpx2",)),
     _contrib("requests"),
+    _contrib("urllib3"),
     Library("aiohttp", ("aiohttp",), ("opentelemetry-instrumentation-aiohttp-client",)),
     # State, queues, brokers
     _contrib("redis"),
     _contrib("celery", note="with forked workers also call configure() and instrument() in worker_process_init"),
-    _contrib("confluent-kafka"),
+    _contrib("confluent-kafka", exchanged=("confluent_kafka:Producer", "confluent_kafka:Consumer")),
     _contrib("aiokafka"),
     _contrib("kafka-python"),
     _contrib("pika"),
     _contrib("aio-pika"),
     # Databases
-    _contrib("sqlalchemy", note="engines made before are not seen"),
-    _contrib("psycopg"),
-    _contrib("psycopg2", "psycopg2", "psycopg2-binary"),
+    _contrib("sqlalchemy", note="engines made before are not seen", exchanged=("sqlalchemy:create_engine",)),
+    _contrib("psycopg", exchanged=("psycopg:connect", "psycopg:Connection", "psycopg:AsyncConnection")),
+    _contrib("psycopg2", "psycopg2", "psycopg2-binary", exchanged=("psycopg2:connect",)),
     _contrib("asyncpg"),
     # Models
     _genai("openai", official=("opentelemetry-instrumentation-openai-v2",)),
-    _genai("anthropic"),
+    _genai("anthropic", own_spans=("anthropic/_tracing.py", "ANTHROPIC_OPEN_TELEMETRY")),
     _genai("google-genai", official=("opentelemetry-instrumentation-google-genai",), traceloop="google-generativeai"),
     _genai("mistralai"),
     _genai("groq"),
+    _genai("bedrock", "boto3"),
     Library("cohere", ("cohere",), ("opentelemetry-instrumentation-cohere",)),
-    Library("ollama", ("ollama",), ("opentelemetry-instrumentation-ollama",)),
+    Library(
+        "ollama",
+        ("ollama",),
+        ("opentelemetry-instrumentation-ollama",),
+        not_put_back=(
+            "ollama._client:Client._request",
+            "ollama._client:AsyncClient._request",
+            "ollama._client:_copy_messages",
+        ),
+    ),
     Library("litellm", ("litellm",), ("openinference-instrumentation-litellm",)),
     # Frameworks
     _genai("langchain", "langchain-core"),

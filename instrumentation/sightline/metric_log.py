@@ -1,93 +1,64 @@
-"""Metrics -> an OTLP request. Runs on exporting threads only; written with the protocol's own messages.
+"""Metrics -> an OTLP request, as protobuf bytes. Runs on exporting threads only.
 
 Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from struct import Struct, pack
+from typing import Final
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
-)
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 from opentelemetry.sdk.resources import Resource
 
-from sightline import semconv
-from sightline.metrics import Histogram, Snapshot, Sum
-from sightline.runtime import SCOPE_NAME, VERSION
-from sightline.score_log import attributes_of
+from sightline.metrics import Histogram, HistogramPoint, Labels, Snapshot, Sum
+from sightline.otlp_wire import AttributeWriter, delimited, rejected_items, request, text
+from sightline.score_log import SCOPE
+
+_DELTA: Final = b"\x10\x01"
+_CUMULATIVE: Final = b"\x10\x02"
+_MONOTONIC: Final = b"\x18\x01"
+_pack_times: Final = Struct("<BQBQ").pack
+_pack_histogram: Final = Struct("<BQBdBdBd").pack
+_pack_int: Final = Struct("<Bq").pack
 
 
 def encode_snapshots(batch: Iterable[Snapshot], resource: Resource) -> bytes:
-    """Return an ExportMetricsServiceRequest with everything in the snapshots."""
-    metrics = [metric for snapshot in batch for metric in _metrics(snapshot)]
-    scope = pb.ScopeMetrics(
-        scope=InstrumentationScope(name=SCOPE_NAME, version=VERSION), metrics=metrics, schema_url=semconv.SCHEMA_URL
-    )
-    message = ResourceMessage(attributes=attributes_of(resource.attributes))
-    request = ExportMetricsServiceRequest(
-        resource_metrics=[pb.ResourceMetrics(resource=message, scope_metrics=[scope])]
-    )
-    return bytes(request.SerializeToString())
+    """Return an ``ExportMetricsServiceRequest`` with everything in the snapshots."""
+    return request(resource, SCOPE, [metric for snapshot in batch for metric in _metrics(snapshot)])
 
 
-def _metrics(snapshot: Snapshot) -> Iterable[pb.Metric]:
-    temporality = (
-        pb.AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
-        if snapshot.delta
-        else pb.AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
-    )
+def _metrics(snapshot: Snapshot) -> Iterator[bytes]:
+    temporality = _DELTA if snapshot.delta else _CUMULATIVE
+    times = _pack_times(0x11, snapshot.since_ns, 0x19, snapshot.until_ns)
     for histogram in snapshot.histograms:
-        points = _histogram_points(histogram, snapshot)
-        data = pb.Histogram(data_points=points, aggregation_temporality=temporality)
-        yield pb.Metric(name=histogram.name, unit=histogram.unit, histogram=data)
+        told = [delimited(b"\x0a", times + _histogram_point(histogram, *each)) for each in histogram.points.items()]
+        yield _head(histogram) + delimited(b"\x4a", b"".join(told) + temporality)
     for each in snapshot.sums:
-        numbers = _number_points(each, snapshot)
-        total = pb.Sum(
-            data_points=numbers,
-            # What goes up and down has no meaning as a difference to the last report.
-            aggregation_temporality=temporality
-            if each.monotonic
-            else pb.AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE,
-            is_monotonic=each.monotonic,
-        )
-        yield pb.Metric(name=each.name, unit=each.unit, sum=total)
+        told = [delimited(b"\x0a", times + _number_point(*point)) for point in each.points.items()]
+        # What goes up and down has no meaning as a difference to the last report.
+        kind = temporality + _MONOTONIC if each.monotonic else _CUMULATIVE
+        yield _head(each) + delimited(b"\x3a", b"".join(told) + kind)
 
 
-def _histogram_points(histogram: Histogram, snapshot: Snapshot) -> list[pb.HistogramDataPoint]:
-    return [
-        pb.HistogramDataPoint(
-            attributes=attributes_of(dict(labels)),
-            start_time_unix_nano=snapshot.since_ns,
-            time_unix_nano=snapshot.until_ns,
-            count=sum(point.counts),
-            sum=point.total,
-            min=point.least,
-            max=point.most,
-            bucket_counts=point.counts,
-            explicit_bounds=histogram.bounds,
-        )
-        for labels, point in histogram.points.items()
-    ]
+def _head(metric: Histogram | Sum) -> bytes:
+    return text(b"\x0a", metric.name) + text(b"\x1a", metric.unit)
 
 
-def _number_points(each: Sum, snapshot: Snapshot) -> list[pb.NumberDataPoint]:
-    return [
-        pb.NumberDataPoint(
-            attributes=attributes_of(dict(labels)),
-            start_time_unix_nano=snapshot.since_ns,
-            time_unix_nano=snapshot.until_ns,
-            as_int=value,
-        )
-        for labels, value in each.points.items()
-    ]
+def _histogram_point(histogram: Histogram, labels: Labels, point: HistogramPoint) -> bytes:
+    counts, bounds = point.counts, histogram.bounds
+    return b"".join(
+        [
+            _pack_histogram(0x21, sum(counts), 0x29, point.total, 0x59, point.least, 0x61, point.most),
+            delimited(b"\x32", pack(f"<{len(counts)}Q", *counts)),
+            delimited(b"\x3a", pack(f"<{len(bounds)}d", *bounds)),
+            AttributeWriter(b"\x4a").write(dict(labels)),
+        ]
+    )
+
+
+def _number_point(labels: Labels, value: int) -> bytes:
+    return _pack_int(0x31, value) + AttributeWriter(b"\x3a").write(dict(labels))
 
 
 def rejected_points(body: bytes) -> int:
     """Return 1 when the collector says that it refused some points of a snapshot, else 0."""
-    try:
-        return int(bool(body and ExportMetricsServiceResponse.FromString(body).partial_success.rejected_data_points))
-    except Exception:
-        return 0
+    return int(rejected_items(body) > 0)

@@ -1,18 +1,18 @@
 """Sends the metrics: every interval, on demand and at exit, never from the thread of a caller's request."""
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from sightline import faults
-from sightline.late_imports import LATE_IMPORTS
+from sightline.delivery import deliver
+from sightline.forks import renew_in_child
+from sightline.metric_log import encode_snapshots, rejected_points
 from sightline.metrics import Meter, Snapshot
-from sightline.otlp_http import Answer, OtlpHttpSender, Verdict
+from sightline.otlp_http import Answer, Verdict
 from sightline.outbox import Account, Outbox
 from sightline.settings import TracingSettings
 
@@ -39,36 +39,21 @@ class MetricReports:
         self.meter = Meter(accounts, delta=settings.metrics_delta)
         """Where spans are counted."""
         self._interval_s = settings.metrics_interval_s
-        self._resource = resource
         self._unwanted = False
-        sender = self._sender = OtlpHttpSender(
+        self.outbox: Outbox[Snapshot] = deliver(
+            "metric reports",
+            settings,
             settings.metrics_endpoint,
             settings.metrics_headers,
-            settings.timeout_s,
-            settings.compression,
-            settings.certificate,
-        )
-        self.outbox: Outbox[Snapshot] = Outbox(
-            "metric reports",
-            self._encode,
-            self._send,
-            rejected=_rejected,
+            lambda batch: encode_snapshots(batch, resource()),
+            rejected=rejected_points,
+            answered=self._answered,
             queue_size=_WAITING_REPORTS,
             batch_size=8,
-            interval_s=settings.flush_interval_s,
-            timeout_s=settings.timeout_s,
-            after_fork=sender.forget,
         )
         """Reports on their way."""
         self._fresh()
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._fresh)
-
-            def in_child() -> None:
-                if method := restart():
-                    method()
-
-            os.register_at_fork(after_in_child=in_child)
+        renew_in_child(self._fresh)
 
     def _fresh(self) -> None:
         self._due = time.monotonic() + self._interval_s
@@ -104,22 +89,7 @@ class MetricReports:
             self.report()
         self.outbox.shutdown(max(timeout_s, _LEAST_S))
 
-    def _send(self, body: bytes, timeout_s: float) -> Answer:
-        answer = self._sender.send(body, timeout_s)
+    def _answered(self, answer: Answer) -> None:
         if answer.verdict is Verdict.REFUSED and answer.reason.startswith(_TAKES_NO_METRICS):
             # A receiver of traces only: said once, in the log of the queue, not every minute.
             self._unwanted = True
-        return answer
-
-    def _encode(self, batch: Sequence[Snapshot]) -> bytes:
-        with LATE_IMPORTS:
-            from sightline.metric_log import encode_snapshots  # noqa: PLC0415
-
-        return encode_snapshots(batch, self._resource())
-
-
-def _rejected(body: bytes) -> int:
-    with LATE_IMPORTS:
-        from sightline.metric_log import rejected_points  # noqa: PLC0415
-
-    return rejected_points(body)

@@ -12,10 +12,8 @@ https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 
 import bisect
 import collections
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +21,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from sightline import faults, semconv
+from sightline.forks import renew_in_child
 from sightline.outbox import Account
 from sightline.runtime import SCOPE_NAME
 
@@ -147,14 +146,7 @@ class Meter:
         self._accounts = dict(accounts or {})
         self._delta = delta
         self._fresh()
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._fresh)
-
-            def in_child() -> None:
-                if method := restart():
-                    method()
-
-            os.register_at_fork(after_in_child=in_child)
+        renew_in_child(self._fresh)
 
     def _fresh(self) -> None:
         self._lock = threading.Lock()
@@ -197,9 +189,10 @@ class Meter:
 
     def _span(self, span: ReadableSpan) -> None:
         scope = span.instrumentation_scope
-        attributes = span.attributes
-        if scope is None or not attributes or not scope.name.startswith(SCOPE_NAME):
+        if scope is None or not scope.name.startswith(SCOPE_NAME):
             return
+        view: Any = span.attributes
+        attributes = view.copy()  # a plain dict: the SDK's container answers each question for an absent key slowly
         if span.start_time is None or span.end_time is None:
             return
         seconds = (span.end_time - span.start_time) / 1e9

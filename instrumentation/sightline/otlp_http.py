@@ -6,10 +6,13 @@ nothing to import that Python does not have.
 Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 """
 
+import contextlib
 import enum
 import math
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -85,22 +88,27 @@ class OtlpHttpSender:
         seconds = self._timeout_s if timeout_s is None else max(timeout_s, 0.01)
         for fresh in (False, True):
             # A kept connection that the receiver closed in the meantime is no failure: try once on a new one.
-            if fresh or self._connection is None:
-                self.close()
-                self._connection = self._connect(seconds)
-                fresh = True  # noqa: PLW2901
-            elif self._connection.sock is not None:
-                self._connection.sock.settimeout(seconds)
+            connection = self._connection
             try:
-                self._connection.request("POST", self._path, body=payload, headers=self._headers)
-                response = self._connection.getresponse()
+                if fresh or connection is None:
+                    self.close()
+                    connection = self._connection = self._make_connection(seconds)
+                    fresh = True  # noqa: PLW2901
+                    self._open(connection, seconds)
+                    if connection is not self._connection:
+                        connection.close()
+                        return Answer(Verdict.RETRY, "this process was forked in the meantime")
+                elif connection.sock is not None:
+                    connection.sock.settimeout(seconds)
+                connection.request("POST", self._path, body=payload, headers=self._headers)
+                response = connection.getresponse()
                 answer_body = response.read()
             except (ConnectionResetError, BrokenPipeError) as error:
-                self.close()
+                self._drop(connection)
                 if fresh:
                     return Answer(Verdict.RETRY, f"{type(error).__name__}: {error}")
             except Exception as error:
-                self.close()
+                self._drop(connection)
                 return Answer(Verdict.RETRY, f"{type(error).__name__}: {error}")
             else:
                 return _judge(response.status, response.reason, response.getheader("Retry-After"), answer_body)
@@ -108,15 +116,26 @@ class OtlpHttpSender:
 
     def close(self) -> None:
         """Close the kept connection; the next ``send`` opens a new one."""
-        connection, self._connection = self._connection, None
+        self._drop(self._connection)
+
+    def leave_to_parent(self) -> None:
+        """After a fork: give up the connection, which goes on in the parent process.
+
+        A greenlet that waits for an answer lives on in the child: what it reads or writes from here on goes nowhere.
+        """
+        sock = None if self._connection is None else self._connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError), Path(os.devnull).open("r+b", buffering=0) as nowhere:
+                os.dup2(nowhere.fileno(), sock.fileno(), inheritable=False)
+        self.close()
+
+    def _drop(self, connection: "http.client.HTTPConnection | None") -> None:
+        if connection is self._connection:
+            self._connection = None
         if connection is not None:
             connection.close()
 
-    def forget(self) -> None:
-        """Drop the connection without closing it for the parent process (after a fork)."""
-        self._connection = None
-
-    def _connect(self, timeout_s: float) -> "http.client.HTTPConnection":
+    def _make_connection(self, timeout_s: float) -> "http.client.HTTPConnection":
         # Imported on the worker: http.client and ssl would be a third of this library's import time.
         with LATE_IMPORTS:
             import http.client  # noqa: PLC0415
@@ -128,6 +147,25 @@ class OtlpHttpSender:
             context = ssl.create_default_context(cafile=self._certificate)
             return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=context)
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+
+    def _open(self, connection: "http.client.HTTPConnection", timeout_s: float) -> None:
+        with LATE_IMPORTS:
+            import socket  # noqa: PLC0415
+
+        try:
+            socket.inet_pton(socket.AF_INET, self._host)
+        except OSError:
+            is_number = False
+        else:
+            is_number = not self._secure
+        if not is_number:
+            connection.connect()
+            return
+        # Nothing to resolve. Under gevent that would take a thread, and CPython 3.12 starts none at exit.
+        connection.sock = sock = socket.socket()
+        sock.settimeout(timeout_s)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect((self._host, self._port))
 
 
 def _judge(status: int, reason: str, retry_after: str | None, body: bytes) -> Answer:

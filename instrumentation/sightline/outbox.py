@@ -7,6 +7,8 @@ Invariant, at any moment: ``emitted == exported + dropped + queued``. Nothing le
   queue every ``interval_s``.
 - The worker sends a batch until the receiver takes or refuses it. While the receiver is away, the batch
   waits, the queue fills, and what comes on top of a full queue is dropped and counted.
+- At exit the answers of the receiver are what takes the time: requests grow, as far as one of them still takes no more
+  than a quarter of the time that is left.
 - After a fork the child starts with an empty queue and its own worker: the parent sends what it had.
 
 The SDK's BatchSpanProcessor is not used because it gives up on a batch after its timeout and counts
@@ -16,15 +18,14 @@ neither that nor what a full queue pushed out.
 import collections
 import contextlib
 import logging
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from sightline.forks import renew_in_child
 from sightline.otlp_http import Answer, Verdict
 
 _logger = logging.getLogger("sightline")
@@ -32,6 +33,7 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_RETRY_AFTER_S = 60.0
 _LOG_EVERY_S = 60.0
+_MOST_BYTES_AT_EXIT = 4 * 1024**2
 
 T = TypeVar("T")
 
@@ -69,7 +71,7 @@ class Outbox(Generic[T]):
         send: (request body, seconds at most) -> answer. Runs on the worker.
         rejected: response body -> items that the receiver refused (OTLP partial success).
         queue_size: items that may wait.
-        batch_size: items in one request.
+        batch_size: items in one request; more after ``close``, as far as they fit 4 MiB.
         interval_s: seconds between two looks at the queue.
         timeout_s: seconds for one request.
         observe: sees each batch once as it leaves the queue, and ``()`` when nothing does. Runs on the worker.
@@ -100,14 +102,7 @@ class Outbox(Generic[T]):
         self._after_fork = after_fork
         self._observe = observe
         self._fresh()
-        if hasattr(os, "register_at_fork"):
-            restart = weakref.WeakMethod(self._in_child)
-
-            def in_child() -> None:
-                if method := restart():
-                    method()
-
-            os.register_at_fork(after_in_child=in_child)
+        renew_in_child(self._in_child)
 
     def _fresh(self) -> None:
         self._queue: collections.deque[T] = collections.deque()
@@ -122,7 +117,10 @@ class Outbox(Generic[T]):
         self._closed = False
         self._abandoned = False
         self._give_up_at = float("inf")
+        self._bytes_each = float("inf")  # of the last request
+        self._items_a_second = 0.0  # of the last batch, encoded and answered
         self._logged: dict[str, float] = {}
+        self._life = object()  # whoever runs with another one is a worker of the parent process
 
     def _in_child(self) -> None:
         self._fresh()
@@ -186,7 +184,7 @@ class Outbox(Generic[T]):
         if worker is not None:
             worker.join(timeout_s)
         elif self._queue:
-            self._run()  # the interpreter is going down and lets no thread start: send from here, as briefly
+            self._run(self._life)  # the interpreter is going down and lets no thread start: send from here, as briefly
         with self._account, self._callers:
             left = self._emitted - self._overflowed - self._exported - self._lost
             self._abandoned = True
@@ -198,35 +196,51 @@ class Outbox(Generic[T]):
 
     def _start(self) -> None:
         try:
-            worker = threading.Thread(target=self._run, name=f"sightline-{self._what}", daemon=True)
+            worker = threading.Thread(target=self._run, args=(self._life,), name=f"sightline-{self._what}", daemon=True)
             self._worker = worker
             worker.start()
         except RuntimeError:  # the interpreter is going down: no new threads
             self._worker = None
 
-    def _run(self) -> None:
+    def _run(self, life: object) -> None:
         with contextlib.suppress(Exception):
             self._encode(())  # what encoding imports is there before it is needed, at exit most of all
         while True:
             self._wake.wait(self._interval_s)
+            self._stay_with(life)
             self._wake.clear()
             while self._queue and time.monotonic() < self._give_up_at:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))]
+                begun = time.monotonic()
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most()))]
                 self._observe(batch)
-                self._deliver(batch)
+                self._deliver(batch, life)
+                self._items_a_second = len(batch) / max(time.monotonic() - begun, 1e-6)
             self._observe(())
             if self._closed and (not self._queue or time.monotonic() >= self._give_up_at):
                 return
 
-    def _deliver(self, batch: list[T]) -> None:
+    def _most(self) -> int:
+        """Return how many items the next request may hold."""
+        if not self._closed:
+            return self._batch_size
+        in_time = self._items_a_second * (self._give_up_at - time.monotonic()) / 4
+        return max(self._batch_size, int(min(in_time, _MOST_BYTES_AT_EXIT / self._bytes_each)))
+
+    def _stay_with(self, life: object) -> None:
+        """Stop here for good when this is the worker of the parent process: gevent's greenlets live on after a fork."""
+        while life is not self._life:
+            threading.Event().wait()  # ending would be a fault in ``threading``, which has forgotten it
+
+    def _deliver(self, batch: list[T], life: object) -> None:
         try:
             body = self._encode(batch)
+            self._bytes_each = max(len(body) / len(batch), 1.0)
         except Exception as error:
             if len(batch) == 1:
                 self._settle(exported=0, lost=1, reason=f"cannot be encoded ({type(error).__name__}: {error})")
                 return
             for item in batch:
-                self._deliver([item])
+                self._deliver([item], life)
             return
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -234,14 +248,15 @@ class Outbox(Generic[T]):
             if left_s <= 0:
                 return  # shutdown counts them
             answer = self._send(body, min(self._timeout_s, left_s))
+            self._stay_with(life)
             if answer.verdict is Verdict.SENT:
                 refused = min(self._rejected(answer.body), len(batch))
                 self._settle(exported=len(batch) - refused, lost=refused, reason="refused by the collector")
                 return
             if answer.verdict is Verdict.TOO_LARGE and len(batch) > 1:
                 half = len(batch) // 2
-                self._deliver(batch[:half])
-                self._deliver(batch[half:])
+                self._deliver(batch[:half], life)
+                self._deliver(batch[half:], life)
                 return
             if answer.verdict is not Verdict.RETRY:
                 self._settle(exported=0, lost=len(batch), reason=answer.reason)

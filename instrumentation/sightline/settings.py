@@ -72,7 +72,7 @@ class TracingSettings:
     queue_size: int = 16_384
     """``OTEL_BSP_MAX_QUEUE_SIZE``: spans that may wait; what comes on top is dropped and counted. Default 16384."""
     batch_size: int = 512
-    """``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``: spans in one request. Default 512."""
+    """``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``: spans in one request; more at exit, up to 4 MiB. Default 512."""
     flush_interval_s: float = 0.2
     """``OTEL_BSP_SCHEDULE_DELAY`` (milliseconds there): seconds between two looks at the queue. Default 0.2."""
     exit_timeout_s: float = 1.0

@@ -154,13 +154,13 @@ def _encode(numbers: Sequence[float]) -> str | None:
         sums = [total(plus(numbers)) - total(minus(numbers)) for plus, minus in _plan(len(numbers))]
     except (OverflowError, ValueError, TypeError):  # infinities of both signs, beyond the range, not all numbers
         return None
-    length = math.sqrt(total(x * x for x in sums))
+    length = math.sqrt(total([x * x for x in sums]))
     if not 0 < length < math.inf:  # all zero, infinite, or not a number
         return None
     scale = _SCALE / length
     if scale == math.inf:
         return None
-    return binascii.b2a_base64(bytes(round(x * scale) & 0xFF for x in sums), newline=False).decode("ascii")
+    return binascii.b2a_base64(bytes([round(x * scale) & 0xFF for x in sums]), newline=False).decode("ascii")
 
 
 @functools.lru_cache(maxsize=8)

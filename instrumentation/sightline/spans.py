@@ -129,11 +129,11 @@ class OpenSpan:
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Return whether an exception means that the task was cancelled (asyncio, and trio by its name)."""
+    """Return whether an exception means that the task was cancelled (asyncio; trio and gevent by its name)."""
     # Who has not imported asyncio cannot have been cancelled by it; importing it here would cost 10 ms at start.
     exceptions = sys.modules.get("asyncio.exceptions")
     cancelled = exceptions is not None and isinstance(error, exceptions.CancelledError)
-    return cancelled or type(error).__qualname__ == "Cancelled"
+    return cancelled or type(error).__qualname__ in ("Cancelled", "GreenletExit")
 
 
 def record_error(span: Span, error: BaseException) -> None:

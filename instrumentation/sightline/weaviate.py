@@ -38,8 +38,8 @@ from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Final
 
 from sightline import faults, semconv
-from sightline import weaviate_attributes as told
 from sightline.weaviate_call import ACTIVE, Operation, Options, run, run_async, settings
+from sightline.weaviate_documents import BM25, FUSION, ONE_MINUS_DISTANCE, CollectionNotes
 from sightline.weaviate_hooks import HOOKS
 
 _logger = logging.getLogger("sightline")
@@ -47,13 +47,13 @@ _Wrapper = Callable[[Callable[..., Any], Any, Any, Any], Any]
 """Gets the original, the instance, args and kwargs."""
 
 _SEARCHES: Final = {
-    "near_vector": told.ONE_MINUS_DISTANCE,
-    "near_text": told.ONE_MINUS_DISTANCE,
-    "near_object": told.ONE_MINUS_DISTANCE,
-    "near_image": told.ONE_MINUS_DISTANCE,
-    "near_media": told.ONE_MINUS_DISTANCE,
-    "hybrid": told.FUSION,
-    "bm25": told.BM25,
+    "near_vector": ONE_MINUS_DISTANCE,
+    "near_text": ONE_MINUS_DISTANCE,
+    "near_object": ONE_MINUS_DISTANCE,
+    "near_image": ONE_MINUS_DISTANCE,
+    "near_media": ONE_MINUS_DISTANCE,
+    "hybrid": FUSION,
+    "bm25": BM25,
 }
 _FETCHES: Final = ("fetch_objects", "fetch_object_by_id", "fetch_objects_by_ids")
 _AGGREGATES: Final = ("over_all", "near_vector", "near_text", "near_object", "near_image", "hybrid")
@@ -155,7 +155,7 @@ def describe(
         semconv.EMBEDDING_NAME: embedding,
         semconv.EMBEDDING_VERSION: embedding_version,
     }
-    notes = told.CollectionNotes({key: value for key, value in versions.items() if value}, content, title)
+    notes = CollectionNotes({key: value for key, value in versions.items() if value}, content, title)
     with settings.lock:
         settings.collections = {**settings.collections, collection[:1].upper() + collection[1:]: notes}
 

@@ -7,49 +7,16 @@ capture setting allows (``?`` stands for a literal otherwise).
 
 import enum
 import json
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sized
+from typing import Any, Final
 
 from sightline import semconv, sketch
-from sightline.capture import HARD_LIMIT_CHARS, CapturePolicy, cut
-from sightline.settings import Capture
-
-FUSION: Final = "fusion"
-BM25: Final = "bm25"
-RERANK: Final = "rerank"
-ONE_MINUS_DISTANCE: Final = "one_minus_distance"
-
-MAX_DOCUMENTS: Final = 1000
-"""Documents that are written at most; ``db.response.returned_rows`` still counts all."""
+from sightline.capture import CapturePolicy, cut
+from sightline.weaviate_documents import MAX_DOCUMENTS
 
 _MAX_FILTER_CHARS: Final = 2000
 _MAX_FILTER_DEPTH: Final = 20
-_CONTENT_NAMES: Final = ("text", "content", "page_content", "body", "chunk", "passage")
-_TITLE_NAMES: Final = ("title", "name", "heading")
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionNotes:
-    """What a user has told about a collection (``sightline.weaviate.describe``)."""
-
-    attributes: Mapping[str, str]
-    """Index and embedding version, ready for a span."""
-    content: str | None = None
-    """Property that holds a document's text."""
-    title: str | None = None
-    """Property that holds a document's title."""
-
-
-class Relevance(NamedTuple):
-    """What the server said about one found object; None where it said nothing."""
-
-    score: float | None = None
-    distance: float | None = None
-    certainty: float | None = None
-    rerank_score: float | None = None
 
 
 def of_request(asked: Mapping[str, Any], policy: CapturePolicy, *, ranked: bool) -> dict[str, Any]:
@@ -61,48 +28,57 @@ def of_request(asked: Mapping[str, Any], policy: CapturePolicy, *, ranked: bool)
         ranked: whether it is a search, so that ``limit`` is its k.
     """
     found: dict[str, Any] = {}
+    for name, value in asked.items():  # a call gives few of the many that there are
+        if value is None:
+            continue
+        key = _NUMBERS.get(name)
+        if key is not None:
+            if isinstance(value, (int, float)):
+                found[key] = value
+        elif name in _READ:
+            _read(name, value, policy, found)
     limit = asked.get("limit")
     if ranked and isinstance(limit, int):
         found[semconv.GEN_AI_REQUEST_TOP_K] = limit
-    query = asked.get("query")
-    text = None if query is None else policy.text(query)
-    if text is not None:
-        found[semconv.RETRIEVAL_QUERY_TEXT] = text
-    for name, key in _NUMBERS:
-        value = asked.get(name)
-        if isinstance(value, (int, float)):
-            found[key] = value
-    fusion = asked.get("fusion_type")
-    if fusion is not None:
-        found[semconv.RETRIEVAL_FUSION] = str(getattr(fusion, "name", fusion)).lower()
-    targets = asked.get("target_vector")
-    for names, key in (
-        (asked.get("query_properties"), semconv.RETRIEVAL_QUERY_PROPERTIES),
-        (getattr(targets, "target_vectors", targets), semconv.RETRIEVAL_TARGET_VECTORS),
-    ):
-        if names:
-            found[key] = [names] if isinstance(names, str) else [str(name) for name in names]
-    for name, key in (("group_by", semconv.RETRIEVAL_GROUP_BY), ("rerank", semconv.RETRIEVAL_RERANK)):
-        value = asked.get(name)
-        if value is not None:
-            found[key] = value if isinstance(value, str) else str(getattr(value, "prop", type(value).__name__))
-    wanted = asked.get("filters", asked.get("where"))
-    if wanted is not None:
-        found[semconv.RETRIEVAL_FILTER] = filter_text(wanted, policy)
     generative = [name for name, given in _PROMPTS if asked.get(given) is not None]
     if generative:
         found[semconv.RETRIEVAL_GENERATIVE] = ",".join(generative)
     return found
 
 
-_NUMBERS: Final = (
-    ("alpha", semconv.RETRIEVAL_ALPHA),
-    ("offset", semconv.RETRIEVAL_OFFSET),
-    ("auto_limit", semconv.RETRIEVAL_AUTOCUT),
-    ("distance", semconv.RETRIEVAL_MAX_DISTANCE),
-    ("max_vector_distance", semconv.RETRIEVAL_MAX_DISTANCE),
-    ("certainty", semconv.RETRIEVAL_MIN_CERTAINTY),
-)
+def _read(name: str, value: Any, policy: CapturePolicy, found: dict[str, Any]) -> None:
+    """Read one argument that is no plain number."""
+    if name == "query":
+        text = policy.text(value)
+        if text is not None:
+            found[semconv.RETRIEVAL_QUERY_TEXT] = text
+    elif name == "fusion_type":
+        found[semconv.RETRIEVAL_FUSION] = str(getattr(value, "name", value)).lower()
+    elif name in _NAMES:
+        names = getattr(value, "target_vectors", value)
+        if names:
+            found[_NAMES[name]] = [names] if isinstance(names, str) else [str(each) for each in names]
+    elif name in _PROPERTIES:
+        told = value if isinstance(value, str) else str(getattr(value, "prop", type(value).__name__))
+        found[_PROPERTIES[name]] = told
+    else:
+        found[semconv.RETRIEVAL_FILTER] = filter_text(value, policy)
+
+
+_NUMBERS: Final = {
+    "alpha": semconv.RETRIEVAL_ALPHA,
+    "offset": semconv.RETRIEVAL_OFFSET,
+    "auto_limit": semconv.RETRIEVAL_AUTOCUT,
+    "distance": semconv.RETRIEVAL_MAX_DISTANCE,
+    "max_vector_distance": semconv.RETRIEVAL_MAX_DISTANCE,
+    "certainty": semconv.RETRIEVAL_MIN_CERTAINTY,
+}
+_NAMES: Final = {
+    "query_properties": semconv.RETRIEVAL_QUERY_PROPERTIES,
+    "target_vector": semconv.RETRIEVAL_TARGET_VECTORS,
+}
+_PROPERTIES: Final = {"group_by": semconv.RETRIEVAL_GROUP_BY, "rerank": semconv.RETRIEVAL_RERANK}
+_READ: Final = frozenset({"query", "fusion_type", "filters", "where", *_NAMES, *_PROPERTIES})
 _PROMPTS: Final = (("single", "single_prompt"), ("grouped", "grouped_task"))
 
 
@@ -210,100 +186,6 @@ def generated_texts(result: Any) -> list[str]:
     return [text for text in texts if isinstance(text, str) and text]
 
 
-def documents(
-    objects: Iterable[Any],
-    relevances: Sequence[Relevance],
-    kind: str,
-    policy: CapturePolicy,
-    notes: CollectionNotes | None = None,
-) -> list[dict[str, Any]]:
-    """Return found objects as rows of ``gen_ai.retrieval.documents``, in rank order.
-
-    Args:
-        objects: the client's objects.
-        relevances: what the server said about each, in order; read from the objects when it has another length.
-        kind: which number is the score: higher is better in each kind.
-        policy: decides about title and content.
-        notes: which properties hold them; the usual names are tried otherwise.
-    """
-    items = list(objects)
-    shown = items[:MAX_DOCUMENTS]
-    if len(relevances) != len(items):
-        relevances = [_relevance(item) for item in shown]
-    each = max(200, min(policy.limit_chars, HARD_LIMIT_CHARS // (len(shown) or 1)))
-    writer = _Rows(kind, policy, notes, each)
-    return [writer.row(item, relevance) for item, relevance in zip(shown, relevances, strict=False)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    kind: str
-    policy: CapturePolicy
-    notes: CollectionNotes | None
-    limit_chars: int
-
-    def row(self, item: Any, relevance: Relevance) -> dict[str, Any]:
-        row: dict[str, Any] = {"id": str(getattr(item, "uuid", None)), "score": _score(relevance, self.kind)}
-        if relevance.distance is not None:
-            row["distance"] = _short(relevance.distance)
-        if relevance.certainty is not None:
-            row["certainty"] = _short(relevance.certainty)
-        if self.kind == RERANK and relevance.score is not None:
-            row["first_score"] = _short(relevance.score)
-        if self.policy.mode is not Capture.NONE:
-            properties = getattr(item, "properties", None)
-            if isinstance(properties, Mapping):
-                self._texts(row, item, properties)
-        return row
-
-    def _texts(self, row: dict[str, Any], item: Any, properties: Mapping[str, Any]) -> None:
-        content = _property(properties, self.notes.content if self.notes else None, _CONTENT_NAMES)
-        if not self.policy.content:
-            if content is not None:
-                row["length"] = len(content)
-            return
-        title = _property(properties, self.notes.title if self.notes else None, _TITLE_NAMES)
-        for name, text in (("title", title), ("content", content)):
-            shown = None if text is None else self.policy.text(text)
-            if shown is not None:
-                row[name] = cut(shown, self.limit_chars)
-        explained = getattr(getattr(item, "metadata", None), "explain_score", None)
-        shown = self.policy.text(explained) if isinstance(explained, str) and explained else None
-        if shown is not None:
-            row["explain"] = cut(shown, 500)
-
-
-def _property(properties: Mapping[str, Any], told: str | None, usual: Sequence[str]) -> str | None:
-    for name in (told,) if told else usual:
-        value = properties.get(name)
-        if isinstance(value, str):
-            return value
-    return None
-
-
-def _relevance(item: Any) -> Relevance:
-    said = getattr(item, "metadata", None)
-    numbers = [getattr(said, name, None) for name in ("score", "distance", "certainty", "rerank_score")]
-    return Relevance(*[number if isinstance(number, (int, float)) else None for number in numbers])
-
-
-def _score(relevance: Relevance, kind: str) -> float | None:
-    number = relevance.score
-    if kind == RERANK:
-        number = relevance.rerank_score
-    elif kind == ONE_MINUS_DISTANCE:
-        distance = relevance.distance
-        if distance is None and relevance.certainty is not None:
-            distance = 2 * (1 - relevance.certainty)
-        number = None if distance is None else 1 - distance
-    return None if number is None else _short(number)
-
-
-def _short(number: float) -> float | None:
-    """Return a number of the wire, which has 24 bits, without the digits that its widening invented."""
-    return round(number, 7) if math.isfinite(number) else None
-
-
 _TENANT_ERRORS: Final = (
     (
         "missing",
@@ -343,11 +225,3 @@ def _status(error: BaseException | None) -> str | None:
                 return name
         error = error.__cause__ or error.__context__
     return None
-
-
-def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as the text of an attribute."""
-    return _encode(rows)
-
-
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

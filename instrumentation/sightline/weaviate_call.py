@@ -23,6 +23,16 @@ from sightline import faults, semconv
 from sightline import weaviate_attributes as told
 from sightline.runtime import CONTEXT, Frame, current_search, restore
 from sightline.spans import OpenSpan, SpanPlan, leave, open_span
+from sightline.weaviate_documents import (
+    BM25,
+    FUSION,
+    ONE_MINUS_DISTANCE,
+    RERANK,
+    CollectionNotes,
+    Said,
+    as_json,
+    documents,
+)
 from sightline.weaviate_outer import tell
 
 SYSTEM: Final = "weaviate"
@@ -68,7 +78,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.options = Options()
-        self.collections: Mapping[str, told.CollectionNotes] = {}
+        self.collections: Mapping[str, CollectionNotes] = {}
         self.lock = threading.Lock()
 
 
@@ -81,6 +91,7 @@ class Call:
     __slots__ = (
         "asked",
         "collection",
+        "found",
         "hidden",
         "kind",
         "opened",
@@ -98,10 +109,12 @@ class Call:
         self.outer = outer
         """The caller's own retrieval span, None where the call is the retrieval or none at all."""
         self.collection: str | None = None
-        self.kind = told.RERANK if asked.get("rerank") is not None else operation.score
+        self.found: dict[str, Any] = {}
+        """What the arguments said; written with what came back, for each writing takes the span's lock."""
+        self.kind = RERANK if asked.get("rerank") is not None else operation.score
         self.server_s: float | None = None
         self.retries = 0
-        self.relevances: list[told.Relevance] = []
+        self.relevances: list[Said] = []
         self.hidden: str | None = None
         """Field of the reply that only we asked for; the caller must not see it."""
 
@@ -134,7 +147,7 @@ class Call:
         for group in reply.group_by_results:
             found.extend(result.metadata for result in group.objects)
         self.relevances = [
-            told.Relevance(
+            (
                 said.score if said.score_present else None,
                 said.distance if said.distance_present else None,
                 said.certainty if said.certainty_present else None,
@@ -162,12 +175,13 @@ class Call:
                 self._write(span, result)
         except Exception as fault:
             faults.report("read a Weaviate result", fault)
+            span.set_attributes(self.found)
         leave(self.opened, None)
 
     def fail(self, error: BaseException) -> None:
         """Write the error, and end the span."""
         try:
-            self.opened.span.set_attributes({**self._measured(), **told.of_error(error)})
+            self.opened.span.set_attributes({**self.found, **self._measured(), **told.of_error(error)})
         except Exception as fault:
             faults.report("read a Weaviate error", fault)
         leave(self.opened, error)
@@ -181,7 +195,7 @@ class Call:
         return found
 
     def _write(self, span: Span, result: Any) -> None:
-        found = self._measured()
+        found = {**self.found, **self._measured()}
         operation = self.operation
         if operation.reads:
             rows = told.rows_of(result)
@@ -190,7 +204,7 @@ class Call:
             if rows is not None:
                 found[semconv.DB_RESPONSE_RETURNED_ROWS] = rows
             found.update(told.of_groups(result))
-            if semconv.RETRIEVAL_GENERATIVE in (getattr(span, "attributes", None) or {}):
+            if semconv.RETRIEVAL_GENERATIVE in found:
                 found.update(_generated(result, self.opened))
         else:
             found.update(_outcome(span, result))
@@ -202,20 +216,20 @@ class Call:
     def _write_documents(self, span: Span, result: Any, found: dict[str, Any]) -> None:
         policy = self.opened.policy
         objects = getattr(result, "objects", None) or ()
-        kind = self.kind or told.FUSION
-        rows = told.documents(objects, self.relevances, kind, policy, settings.collections.get(self.collection or ""))
-        if kind != told.RERANK or any(row["score"] is not None for row in rows):
+        kind = self.kind or FUSION
+        rows = documents(objects, self.relevances, kind, policy, settings.collections.get(self.collection or ""))
+        if kind != RERANK or any(score is not None for _, score, _ in rows):
             found[semconv.RETRIEVAL_SCORE_KIND] = kind
         if not objects:
             found[semconv.RETRIEVAL_EMPTY] = True
         if self.outer is None:
-            found[semconv.RETRIEVAL_DOCUMENTS] = told.as_json(rows)
+            found[semconv.RETRIEVAL_DOCUMENTS] = as_json(rows)
         span.set_attributes(found)
         if self.outer is not None:
             tell(self.outer, span, rows)
 
 
-_ASKED: Final = {told.FUSION: "score", told.BM25: "score", told.ONE_MINUS_DISTANCE: "distance"}
+_ASKED: Final = {FUSION: "score", BM25: "score", ONE_MINUS_DISTANCE: "distance"}
 """Which number the server is asked for so that each kind of search has scores."""
 
 
@@ -244,17 +258,16 @@ def begin(operation: Operation, instance: Any, args: Sequence[Any], kwargs: Mapp
         call = Call(operation, opened, asked, outer)
         call.collection = collection
         if opened.span.is_recording():
-            _write_request(call)
+            _read_request(call)
     except Exception as fault:
         faults.report("trace a Weaviate call", fault)
         return None
     return call
 
 
-def _write_request(call: Call) -> None:
+def _read_request(call: Call) -> None:
     try:
-        operation, asked = call.operation, call.asked
-        found: dict[str, Any] = {}
+        operation, asked, found = call.operation, call.asked, call.found
         if operation.reads or operation.name == "delete_many":
             ranked = operation.score is not None
             found.update(told.of_request(asked, call.opened.policy, ranked=ranked))
@@ -268,7 +281,6 @@ def _write_request(call: Call) -> None:
             many = asked.get(operation.many)
             if isinstance(many, Sequence) and not isinstance(many, str):
                 found[semconv.DB_OPERATION_BATCH_SIZE] = len(many)
-        call.opened.span.set_attributes(found)
     except Exception as fault:
         faults.report("read a Weaviate request", fault)
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from opentelemetry.trace import Span
 
 from sightline import semconv
-from sightline import weaviate_attributes as told
 from sightline.runtime import Frame
+from sightline.weaviate_documents import MAX_DOCUMENTS, Row, as_json
 
 _COPIED: Final = (
     semconv.DB_SYSTEM_NAME,
@@ -45,7 +45,7 @@ class _Below:
     def __init__(self) -> None:
         self.searches = 0
         self.server_s = 0.0
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
         self.written = ""
 
 
@@ -62,7 +62,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def tell(outer: Frame, inner: Span, rows: list[dict[str, Any]]) -> None:
+def tell(outer: Frame, inner: Span, rows: list[Row]) -> None:
     """Write onto the caller's retrieval span what it lacks; documents of several searches are joined, each id once."""
     span = outer.span
     with _below_lock:  # searches of one question may run in several threads
@@ -83,10 +83,10 @@ def tell(outer: Frame, inner: Span, rows: list[dict[str, Any]]) -> None:
             below.server_s += server_s
             found[semconv.RETRIEVAL_SERVER_DURATION] = below.server_s
         if has.get(semconv.RETRIEVAL_DOCUMENTS, "") == below.written:  # nobody else has said what was found
-            seen = {row["id"] for row in below.rows}
-            below.rows.extend(row for row in rows if row["id"] not in seen)
-            del below.rows[told.MAX_DOCUMENTS :]
-            below.written = told.as_json(below.rows)
+            seen = {name for name, _, _ in below.rows}
+            below.rows.extend(row for row in rows if row[0] not in seen)
+            del below.rows[MAX_DOCUMENTS:]
+            below.written = as_json(below.rows)
             found[semconv.RETRIEVAL_DOCUMENTS] = below.written
             found[semconv.DB_RESPONSE_RETURNED_ROWS] = len(below.rows)
             if not below.rows or semconv.RETRIEVAL_EMPTY in has:  # a later search may have found something

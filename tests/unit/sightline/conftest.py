@@ -1,6 +1,7 @@
 """Fixtures for the library's tests."""
 
 import http.server
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,14 @@ def spans() -> Iterator[Spans]:
     assert faults.counts() == {}
 
 
+@pytest.fixture
+def no_context_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """OpenTelemetry may not complain about a context."""
+    with caplog.at_level(logging.WARNING):
+        yield
+    assert [record.message for record in caplog.records if record.name.startswith("opentelemetry")] == []
+
+
 class Collector:
     """A receiver on a free port that keeps what it gets."""
 
@@ -31,6 +40,7 @@ class Collector:
         self.logs: list[ExportLogsServiceRequest] = []
         self.metrics: list[ExportMetricsServiceRequest] = []
         self.refuse = 0
+        self.held: threading.Event | None = None
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,6 +48,8 @@ class Collector:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if outer.held is not None:
+                    outer.held.wait(60)
                 if outer.refuse:
                     outer.refuse -= 1
                     self.send_response(503)

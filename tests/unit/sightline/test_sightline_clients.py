@@ -367,6 +367,19 @@ def test_a_failure_told_in_the_stream_is_an_error_of_the_span(spans: Spans) -> N
     assert (span.attributes or {})[semconv.STREAM_OUTCOME] == "completed"
 
 
+def test_events_of_anthropics_stream_helper_repeat_what_was_counted() -> None:
+    """Each delta comes a second time, with the whole so far beside it: no content of its own, thinking least of all."""
+    make: Callable[..., Any] = SimpleNamespace
+    items = [
+        make(type="thinking", thinking="hm", snapshot="hm"),
+        make(type="signature", signature="s"),
+        make(type="text", text="x", snapshot="x"),
+        make(type="input_json", partial_json="{", snapshot={}),
+        make(type="text", text="x"),
+    ]
+    assert read(items)[0] == [False, False, False, False, True]
+
+
 def test_langchain_chunks() -> None:
     """Message chunks: text is content, an empty one is not, a tool call is."""
     make: Callable[..., Any] = SimpleNamespace

@@ -1,40 +1,15 @@
 """instrument(): what is on, what is not and why, each library once, and all of it off again."""
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
 from importlib import metadata
 
 import pytest
+from script_run import installed, run
 
 import sightline
 from sightline import SettingsError
 from sightline.instrumentations import InstrumentationReport, Instrumented, Outcome
 from sightline.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS
-
-
-def run(script: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own: instrumentations patch whole libraries."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "SIGHTLINE_"))}
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env=clean | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "SIGHTLINE_EXIT_TIMEOUT_S": "0"} | env,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def installed(name: str) -> bool:
-    """Return whether a package is installed."""
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def test_real_instrumentations_are_turned_on_once_and_off() -> None:
@@ -259,3 +234,12 @@ def test_the_list_is_consistent() -> None:
         for package in each.instrumentations:
             assert package not in packages or each.entry_points, package
             packages[package] = each.name
+
+
+def test_a_library_that_is_asked_for_and_not_there_is_a_warning() -> None:
+    """only= names it, nobody has installed it: that is said, not passed over."""
+    absent = [each.name for each in LIBRARIES if not any(map(installed, each.distributions))][:2]
+    if not absent:
+        pytest.skip("everything known is installed")
+    done = run(f"import sightline; sightline.instrument(only={absent!r})")
+    assert f"only= names {', '.join(sorted(absent))}, which is not installed here" in done.stderr

@@ -6,13 +6,12 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from sightline.otlp_http import Answer, OtlpHttpSender, Verdict, retry_after_s
+from sightline.otlp_http import Answer, Verdict
 from sightline.outbox import Outbox, Stats
 
 SENT = Answer(Verdict.SENT)
@@ -174,6 +173,44 @@ def test_shutdown_sends_what_is_queued() -> None:
     assert receiver.taken == list(range(10))
 
 
+def sizes_at_exit(encode: Callable[[Sequence[int]], bytes], items: int, batch_size: int, pause_s: float) -> list[int]:
+    """Return how many items each request held when a full queue was sent at exit; nothing may be missing."""
+    requests: list[list[int]] = []
+
+    def noting(batch: Sequence[int]) -> bytes:
+        if batch:
+            requests.append(list(batch))
+        return encode(batch)
+
+    def answer(body: bytes, timeout_s: float) -> Answer:
+        time.sleep(pause_s)
+        return SENT
+
+    outbox: Outbox[int] = Outbox("things", noting, answer, interval_s=600, batch_size=batch_size)
+    for item in range(items):
+        outbox.put(item)
+    assert outbox.shutdown(20)
+    assert [item for request in requests for item in request] == list(range(items))
+    return [len(request) for request in requests]
+
+
+def test_requests_grow_at_exit() -> None:
+    """The first one is as always; a quick receiver then gets all the rest in a few large ones."""
+    first, *rest = sizes_at_exit(encode, 10_000, 100, 0.0)
+    assert first == 100
+    assert len(rest) < 10
+
+
+def test_requests_at_exit_stay_below_4_mib() -> None:
+    """Items of a mebibyte go by fours."""
+    assert max(sizes_at_exit(lambda batch: bytes(len(batch) << 20), 20, 2, 0.0)) == 4
+
+
+def test_requests_at_exit_fit_the_time_that_is_left() -> None:
+    """25 items a second and 18 seconds: none is so large that it would take more than a quarter of them."""
+    assert max(sizes_at_exit(encode, 200, 5, 0.2)) <= 25 * 18 // 4
+
+
 def test_many_threads_lose_no_count() -> None:
     """The account is exact under contention."""
     receiver = Receiver()
@@ -222,108 +259,3 @@ def test_fork_starts_with_an_empty_account() -> None:
         assert outbox.flush(5) and taken == [b"parent"], taken
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)
-
-
-# One real server: the sender's own seam is the socket.
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    answers: list[tuple[int, dict[str, str]]] = []  # noqa: RUF012
-    bodies: list[tuple[bytes, dict[str, str]]] = []  # noqa: RUF012
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        type(self).bodies.append((body, {key.lower(): value for key, value in self.headers.items()}))
-        status, headers = self.answers.pop(0) if self.answers else (200, {})
-        self.send_response(status)
-        for key, value in headers.items():
-            self.send_header(key, value)
-        self.send_header("content-length", "0")
-        self.end_headers()
-        if headers.get("connection") == "close":
-            self.close_connection = True
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[str, type[_Handler]]]:
-    """A receiver on a free port."""
-    handler = type("Handler", (_Handler,), {"answers": [], "bodies": []})
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    httpd.daemon_threads = True
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{httpd.server_address[1]}/v1/traces", handler
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
-
-
-def test_sender_posts_protobuf_with_headers(server: tuple[str, type[_Handler]]) -> None:
-    """Body, content type, own headers and gzip are as OTLP wants them."""
-    url, handler = server
-    sender = OtlpHttpSender(url, (("authorization", "Bearer x"),), compression="gzip")
-    assert sender.send(b"abc" * 100).verdict is Verdict.SENT
-    sender.close()
-    body, headers = handler.bodies[0]
-    assert headers["content-type"] == "application/x-protobuf"
-    assert headers["authorization"] == "Bearer x"
-    assert headers["content-encoding"] == "gzip"
-    assert body[:2] == b"\x1f\x8b"
-
-
-@pytest.mark.parametrize(
-    ("status", "verdict"),
-    [
-        (200, Verdict.SENT),
-        (202, Verdict.SENT),
-        (400, Verdict.REFUSED),
-        (401, Verdict.REFUSED),
-        (404, Verdict.REFUSED),
-        (413, Verdict.TOO_LARGE),
-        (429, Verdict.RETRY),
-        (500, Verdict.REFUSED),
-        (502, Verdict.RETRY),
-        (503, Verdict.RETRY),
-        (504, Verdict.RETRY),
-    ],
-)
-def test_sender_judges_statuses(server: tuple[str, type[_Handler]], status: int, verdict: Verdict) -> None:
-    """The statuses mean what OTLP/HTTP says."""
-    url, handler = server
-    handler.answers.append((status, {"Retry-After": "2"}))
-    sender = OtlpHttpSender(url)
-    answer = sender.send(b"x")
-    sender.close()
-    assert answer.verdict is verdict
-    assert answer.retry_after_s == (2.0 if verdict is Verdict.RETRY else None)
-
-
-def test_sender_survives_a_closed_connection(server: tuple[str, type[_Handler]]) -> None:
-    """A kept connection that the receiver closed is replaced without a failure."""
-    url, handler = server
-    handler.answers.append((200, {"connection": "close"}))
-    sender = OtlpHttpSender(url)
-    assert [sender.send(b"x").verdict for _ in range(3)] == [Verdict.SENT] * 3
-    sender.close()
-
-
-def test_sender_says_retry_when_nobody_listens() -> None:
-    """No receiver is a reason to wait, not to lose."""
-    assert OtlpHttpSender("http://127.0.0.1:9/v1/traces", timeout_s=1).send(b"x").verdict is Verdict.RETRY
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [("3", 3.0), ("-1", 0.0), ("nonsense", None), (None, None), ("inf", None)]
-)
-def test_retry_after_forms(value: str | None, expected: float | None) -> None:
-    """Numbers are seconds; nonsense is no wish."""
-    assert retry_after_s(value) == expected
-
-
-def test_retry_after_date() -> None:
-    """A date in the past is now."""
-    assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
