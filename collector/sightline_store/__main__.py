@@ -47,6 +47,7 @@ def _serve(settings: NodeSettings) -> None:
         from sightline_store.node import access  # noqa: PLC0415
         from sightline_store.node.engine import Engine  # noqa: PLC0415
         from sightline_store.node.heartbeat import watch  # noqa: PLC0415
+        from sightline_store.node.progress import Protocol  # noqa: PLC0415
         from sightline_store.node.server import Node  # noqa: PLC0415
 
         # The engine keeps schemas that come inside statements in the current folder: that shall be its own.
@@ -68,6 +69,7 @@ def _serve(settings: NodeSettings) -> None:
                 Node(engine, settings),
                 host=settings.host,
                 port=settings.port,
+                http=Protocol,
                 lifespan="off",
                 access_log=False,
                 log_level="warning",

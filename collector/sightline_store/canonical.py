@@ -16,8 +16,8 @@ import re
 import sys
 from pathlib import Path
 
-from sightline_store import aliases, typed
-from sightline_store.aliases import Definition, Unit
+from sightline_store import aliases, dialects, first_tokens, typed
+from sightline_store.first_tokens import Definition, Unit
 from sightline_store.terms import has, listed, named, text, told
 
 FILE = Path(__file__).parent / "sql" / "ddl" / "009_canonical.sql"
@@ -34,15 +34,15 @@ _CANONICAL_COLUMNS = """\
     ParentSpanId String,
     ServiceName LowCardinality(String),
     Name LowCardinality(String),
-    ScopeName String,
+    ScopeName LowCardinality(String),
     SpanAttributes Map(LowCardinality(String), String),
     EventNames Array(LowCardinality(String)),
     EventAttributes Array(Map(LowCardinality(String), String)),
     StatusCode LowCardinality(String),
     told Map(UInt8, String),
     Convention LowCardinality(String),
+    ToldStage LowCardinality(String),
     Kind LowCardinality(String),
-    Stage LowCardinality(String),
     IsRequest Bool,
     Tenant String,
     UserId String,
@@ -55,51 +55,58 @@ _CANONICAL_COLUMNS = """\
 """
 
 
-_TTFT_FIRST = min(aliases.number(column) for column in aliases.TTFT)
+_TTFT_FIRST = min(aliases.number(column) for column in first_tokens.TTFT)
 
 
 _EVENT_CHUNK, _EVENT_TOKEN = 254, 255  # stand for an event where else a column's number stands
 
 
-def _ttft_told() -> str:
-    """Each time to first token that is told: who tells it, and what it says in ms; those of events last.
-
-    Nearly all spans tell none: then the arrays are empty and nothing is computed for them.
-    """
-    (moment,) = (aliases.number(name) for name, ttft in aliases.TTFT.items() if ttft.unit is Unit.MOMENT)
-    (either,) = (aliases.number(name) for name, ttft in aliases.TTFT.items() if ttft.unit is Unit.S_OR_NS)
-    millis = [str(aliases.number(name)) for name, ttft in aliases.TTFT.items() if ttft.unit is Unit.MS]
-    codes = [
-        str(_EVENT_CHUNK if what is Definition.FIRST_CHUNK else _EVENT_TOKEN) for what in aliases.TTFT_EVENTS.values()
-    ]
-    return f"""\
-            arrayConcat(
-                arrayMap(one -> (one.1, multiIf(
-                        one.1 = {moment}, ifNull(toUnixTimestamp64Nano(parseDateTime64BestEffortOrNull(trim(BOTH '"' FROM one.2), 9, 'UTC'))
-                            - toUnixTimestamp64Nano(Timestamp), 0) / 1e6,
-                        one.1 IN ({", ".join(millis)}), toFloat64OrZero(one.2),
-                        one.1 = {either} AND toFloat64OrZero(one.2) * 1e9 > Duration + 1e6, toFloat64OrZero(one.2) / 1e6,
-                        toFloat64OrZero(one.2) * 1e3)),
-                    arrayFilter(one -> one.1 >= {_TTFT_FIRST}, told_all)),
-                arrayMap((name, moment) -> (transform(name, [{listed(aliases.TTFT_EVENTS)}], [{", ".join(codes)}], toUInt8(0)),
-                        (toUnixTimestamp64Nano(moment) - toUnixTimestamp64Nano(Timestamp)) / 1e6),
-                    Events.Name, Events.Timestamp))"""
-
-
 def _ttft() -> tuple[str, str, str]:
     """A name, milliseconds from the start of the span to its first token, and whose definition that is.
 
-    The first plausible spelling counts, and else an event. The clocks of a span and of a library differ by what a call
-    costs: a millisecond more than the span is let pass.
+    The first plausible spelling counts, and else an event. Nearly all spans tell none: then the arrays are empty and
+    nothing is computed for them. The clocks of a span and of a library differ by what a call costs: a millisecond more
+    than the span is let pass.
     """
-    definitions = {str(aliases.number(column)): str(ttft.definition) for column, ttft in aliases.TTFT.items()}
+    (moment,) = (aliases.number(name) for name, ttft in first_tokens.TTFT.items() if ttft.unit is Unit.MOMENT)
+    (either,) = (aliases.number(name) for name, ttft in first_tokens.TTFT.items() if ttft.unit is Unit.S_OR_NS)
+    millis = [str(aliases.number(name)) for name, ttft in first_tokens.TTFT.items() if ttft.unit is Unit.MS]
+    codes = [
+        str(_EVENT_CHUNK if what is Definition.FIRST_CHUNK else _EVENT_TOKEN)
+        for what in first_tokens.TTFT_EVENTS.values()
+    ]
+    definitions = {str(aliases.number(column)): str(ttft.definition) for column, ttft in first_tokens.TTFT.items()}
     definitions |= {str(_EVENT_CHUNK): "first_chunk", str(_EVENT_TOKEN): "first_token"}
     name = f"""\
-            arrayFirst(one -> one.2 > 0 AND one.2 <= multiIf(one.1 >= {_EVENT_CHUNK}, {aliases.EVENT_TTFT_MAX_S}e3, one.1 = 0 OR Duration = 0, 0, Duration / 1e6 + 1),
-{_ttft_told()}) AS ttft"""
-    value = f"multiIf(ttft.1 = 0, NULL, ttft.1 >= {_EVENT_CHUNK}, ttft.2, least(ttft.2, Duration / 1e6))"
+            arrayFirst(one -> one.2 > 0 AND one.2 <= multiIf(one.1 >= {_EVENT_CHUNK}, {first_tokens.EVENT_TTFT_MAX_S}e3, one.1 = 0, 0, Duration / 1e6 + (Duration > 0)),
+            arrayConcat(
+                arrayMap(one -> (one.1, if(one.1 = {moment},
+                        dateDiff('nanosecond', Timestamp, parseDateTime64BestEffortOrZero(trim(BOTH '"' FROM one.2), 9, 'UTC')) / 1e6,
+                        toFloat64OrZero(one.2) * multiIf(one.1 IN ({", ".join(millis)}), 1, one.1 = {either} AND toFloat64OrZero(one.2) * 1e9 > Duration + 1e6, 1e-6, 1e3))),
+                    arrayFilter(one -> one.1 >= {_TTFT_FIRST}, told_all)),
+                arrayMap((name, moment) -> (transform(name, [{listed(first_tokens.TTFT_EVENTS)}], [{", ".join(codes)}], toUInt8(0)),
+                    dateDiff('nanosecond', Timestamp, moment) / 1e6), Events.Name, Events.Timestamp))) AS ttft"""
+    value = f"nullIf(least(ttft.2, if(ttft.1 >= {_EVENT_CHUNK}, ttft.2, Duration / 1e6)), 0)"
     return name, value, f"transform(ttft.1, [{', '.join(definitions)}], [{listed(definitions.values())}], '')"
 
+
+_SEEN_COLUMNS = """\
+    Timestamp DateTime64(9),
+    TraceId String,
+    SpanId String,
+    ParentSpanId String,
+    ServiceName LowCardinality(String),
+    SpanName LowCardinality(String),
+    SpanKind LowCardinality(String),
+    ScopeName LowCardinality(String),
+    SpanAttributes Map(LowCardinality(String), String),
+    StatusCode LowCardinality(String),
+    StatusMessage String,
+    Duration UInt64,
+    Events Nested (Timestamp DateTime64(9), Name LowCardinality(String), Attributes Map(LowCardinality(String), String)),
+    stamped String,
+    found Array(Tuple(UInt16, String))
+"""
 
 _BASE = (
     "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, ScopeName, SpanAttributes, "
@@ -108,34 +115,67 @@ _BASE = (
 """The columns of otel_traces that are read."""
 
 
+def seen_select(source: str, where: str = "") -> str:
+    """The statement that finds the known keys of the spans of `source`, a table shaped as otel_traces.
+
+    Args:
+        source: the table.
+        where: a condition on its rows.
+    """
+    keys = aliases.ids()
+    return f"""\
+SELECT
+    {_BASE},
+    ResourceAttributes['sightline.tenant'] AS stamped,
+    arraySort(one -> one.1, arrayFilter(one -> one.1 > 0, arrayMap(
+        (key, value) -> (if(value = '', 0, transform(key, [{listed(keys)}], [{", ".join(map(str, keys.values()))}], toUInt16(0))), value),
+        mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS found
+FROM {source}{f" WHERE {where}" if where else ""}"""
+
+
 def canonical_select(source: str, where: str = "") -> str:
     """The statement that turns the spans of `source`, a table shaped as otel_traces, into the rows of spans_canonical.
 
     Args:
-        source: the table, or a subquery in brackets.
+        source: the table.
         where: a condition on its rows.
     """
+    return _canonical(f"({seen_select(source, where)})")
+
+
+def _canonical(source: str) -> str:
+    """The statement that turns rows of spans_seen into those of spans_canonical."""
     keys = aliases.ids()
     names, ttft, definition = _ttft()
-    conventions = {keys[key]: name for key, name in aliases.CONVENTIONS.items() if key in keys}
+    conventions = {keys[key]: name for key, name in dialects.CONVENTIONS.items() if key in keys}
     members = {member: aliases.number(column) for column, found in aliases.JSON_MEMBERS.items() for member in found}
     json = ", ".join(str(aliases.number(column)) for column in aliases.JSON_COLUMNS)
     operation_kind, named_kind = (
-        named(aliases.KINDS, f"lower(trim(BOTH '\"' FROM {told(name)}))", "''") for name in ("operation", "kind")
+        named(dialects.KINDS, f"lower(trim(BOTH '\"' FROM {told(name)}))", "''") for name in ("operation", "kind")
     )
-    scope = "|".join(re.escape(start) for start in aliases.SCOPES).replace("\\", "\\\\")
+    scope = "|".join(re.escape(start) for start in dialects.SCOPES).replace("\\", "\\\\")
     return f"""\
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, SpanAttributes,
     Events.Name AS EventNames, Events.Attributes AS EventAttributes, StatusCode, told,
     multiIf(
         told_stage != '', 'sightline',
-        convention_key > 0, transform(convention_key, [{", ".join(map(str, conventions))}], [{listed(conventions.values())}], ''),
-        scope != '', transform(scope, [{listed(aliases.SCOPES)}], [{listed(aliases.SCOPES.values())}], ''),
+        convention != '', convention,
+        scope != '', scope,
         arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)), 'otel',
         '') AS Convention,
-    kind AS Kind,
-    if(told_stage != '', told_stage, kind) AS Stage,
+    told_stage AS ToldStage,
+    multiIf(
+        operation_kind = 'agent' AND named_kind = 'workflow', named_kind,
+        operation_kind != '', operation_kind,
+        named_kind != '', named_kind,
+        told_stage IN ('search', 'model', 'embed'), told_stage,
+        {has("entity")}, if(match({told("entity")}, 'Retriever(\\\\.task)?$'), 'search', ''),
+        {has("vector_search")}, 'search',
+        -- A search told by our own library without a stage is one step of a retrieval that is told around it.
+        lower({told("system")}) IN ({listed(dialects.VECTOR_SYSTEMS)})
+            AND lower({told("db_operation")}) IN ({listed(dialects.SEARCH_OPERATIONS)}) AND ScopeName != 'sightline', 'search',
+        '') AS Kind,
     told_stage = 'request' OR (ParentSpanId = '' AND told_stage IN ('', 'workflow', 'agent', 'model')
         AND (SpanKind NOT IN ('Client', 'Producer') OR {told("operation")} != '' OR named_kind != '')) AS IsRequest,
     if(stamped != '', stamped, {told("tenant")}) AS Tenant,
@@ -149,52 +189,29 @@ SELECT
 FROM
 (
     SELECT
-        {_BASE}, told, told_stage, named_kind, convention_key, scope, stamped, exception, ttft,
-        multiIf(
-            operation_kind != '' AND NOT (operation_kind = 'agent' AND named_kind = 'workflow'), operation_kind,
-            named_kind != '', named_kind,
-            told_stage IN ('search', 'model', 'embed'), told_stage,
-            {has("entity")}, if(match({told("entity")}, 'Retriever(\\\\.task)?$'), 'search', ''),
-            {has("vector_search")}, 'search',
-            -- A search told by our own library without a stage is one step of a retrieval that is told around it.
-            lower({told("system")}) IN ({listed(aliases.VECTOR_SYSTEMS)})
-                AND lower({told("db_operation")}) IN ({listed(aliases.SEARCH_OPERATIONS)}) AND ScopeName != 'sightline', 'search',
-            '') AS kind
+        {_BASE}, told, stamped,
+        {told("stage")} AS told_stage,
+        {operation_kind} AS operation_kind,
+        {named_kind} AS named_kind,
+        transform(arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), found.1), [{", ".join(map(str, conventions))}], [{listed(conventions.values())}], '') AS convention,
+        transform(extract(ScopeName, '^({scope})'), [{listed(dialects.SCOPES)}], [{listed(dialects.SCOPES.values())}], '') AS scope,
+        indexOf(Events.Name, 'exception') AS exception,
+        -- Of the times to first token that are told, the first plausible one: its column's number or an event's, ms.
+{names}
     FROM
     (
+        -- What stands in JSON objects comes last: a key's first value counts.
         SELECT
-            {_BASE}, told, stamped,
-            {told("stage")} AS told_stage,
-            {operation_kind} AS operation_kind,
-            {named_kind} AS named_kind,
-            arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), found.1) AS convention_key,
-            extract(ScopeName, '^({scope})') AS scope,
-            indexOf(Events.Name, 'exception') AS exception,
-            -- Of the times to first token that are told, the first plausible one: its column's number or an event's, ms.
-{names}
-        FROM
-        (
-            -- What stands in JSON objects comes last: a key's first value counts.
-            SELECT
-                {_BASE}, stamped, found,
-                arrayConcat(
-                    arrayMap(one -> (toUInt8(intDiv(one.1, {aliases.SPELLINGS_MAX})), one.2), found),
-                    arrayFilter(member -> member.1 > 0, arrayMap(
-                        member -> (transform(member.1, [{listed(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)), trim(BOTH '"' FROM member.2)),
-                        arrayFlatten(arrayMap(one -> JSONExtractKeysAndValuesRaw(one.2),
-                            arrayFilter(one -> intDiv(one.1, {aliases.SPELLINGS_MAX}) IN ({json}), found)))))) AS told_all,
-                CAST(told_all, 'Map(UInt8, String)') AS told
-            FROM
-            (
-                -- Which column each key tells, as column * {aliases.SPELLINGS_MAX} + place among its spellings, the best first.
-                SELECT {_BASE}, ResourceAttributes['sightline.tenant'] AS stamped,
-                    arraySort(one -> one.1, arrayFilter(one -> one.1 > 0, arrayMap(
-                        (key, value) -> (if(value = '', 0, transform(key, [{listed(keys)}], [{", ".join(map(str, keys.values()))}], toUInt16(0))), value),
-                        mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS found
-                FROM {source}{f" WHERE {where}" if where else ""}
-            )
-            WHERE ParentSpanId = '' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(found)
-        )
+            {_BASE}, stamped, found,
+            arrayConcat(
+                arrayMap(one -> (toUInt8(intDiv(one.1, {aliases.SPELLINGS_MAX})), one.2), found),
+                arrayFilter(member -> member.1 > 0, arrayMap(
+                    member -> (transform(member.1, [{listed(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)), trim(BOTH '"' FROM member.2)),
+                    arrayFlatten(arrayMap(one -> JSONExtractKeysAndValuesRaw(one.2),
+                        arrayFilter(one -> intDiv(one.1, {aliases.SPELLINGS_MAX}) IN ({json}), found)))))) AS told_all,
+            CAST(told_all, 'Map(UInt8, String)') AS told
+        FROM {source}
+        WHERE ParentSpanId = '' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(found)
     )
 )"""
 
@@ -222,11 +239,15 @@ FROM {source}"""
 
 def ddl() -> str:
     """The whole file."""
-    parts = [f"{_HEADER}CREATE TABLE IF NOT EXISTS spans_canonical\n(\n{_CANONICAL_COLUMNS})\nENGINE = Null;"]
+    parts = [f"{_HEADER}CREATE TABLE IF NOT EXISTS spans_seen\n(\n{_SEEN_COLUMNS})\nENGINE = Null;"]
     for source in ("otel_traces", "otel_traces_sampled_out"):
         parts.append(
-            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {source}_to_spans_canonical TO spans_canonical AS\n{canonical_select(source)};"
+            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {source}_to_spans_seen TO spans_seen AS\n{seen_select(source)};"
         )
+    parts.append(f"CREATE TABLE IF NOT EXISTS spans_canonical\n(\n{_CANONICAL_COLUMNS})\nENGINE = Null;")
+    parts.append(
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS spans_seen_to_spans_canonical TO spans_canonical AS\n{_canonical('spans_seen')};"
+    )
     parts.append(f"CREATE TABLE IF NOT EXISTS calls_canonical\n(\n{typed.CALLS_COLUMNS})\nENGINE = Null;")
     for table, select in {"calls_canonical": typed.calls_select(), **typed.typed_selects()}.items():
         source = "calls_canonical" if "FROM calls_canonical" in select else "spans_canonical"

@@ -1,7 +1,8 @@
 """A ClickHouse at a URL: the embedded node, a server or a cluster, asked in the same way.
 
 The connection is made on first use and shared by threads (no session is held, so statements do not queue behind each
-other). Errors of the network and of an overloaded server become `StoreUnavailable`, all else `QueryFailed`.
+other). Errors of the network become `StoreUnavailable`, those of a busy server its kind `StoreBusy`, all else
+`QueryFailed`.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client as Driver
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
+from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 from sightline_store.settings import StoreSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Codes with which ClickHouse says "not now": timeouts, too many queries, memory, no free space, read-only replicas.
+# Codes with which ClickHouse says "not now": timeouts, too many queries, memory, no free space, read-only tables.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-_BUSY_CODES = frozenset({159, 160, 164, 173, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 439, 999})
+_BUSY_CODES = frozenset({159, 160, 173, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 439, 999})
 _CODE = re.compile(r"Code:\s*(\d+)|error code (\d+)", re.IGNORECASE)
+_WORDS = re.compile(r"DB::Exception:\s*(.*?)(?:\s*\(version [^)]*\))?(?:\s*\(for url [^)]*\))?\s*\Z", re.DOTALL)
 
 
 class Client:
@@ -62,10 +64,21 @@ class Client:
         return answer
 
     def stream(
-        self, sql: str, params: Mapping[str, Any] | None = None, fmt: str = "JSONEachRow", piece_bytes: int = 1 << 20
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None = None,
+        fmt: str = "JSONEachRow",
+        piece_bytes: int = 1 << 20,
+        settings: Mapping[str, Any] | None = None,
     ) -> Iterator[bytes]:
-        """The rows of a query in one of ClickHouse's formats, in pieces of about `piece_bytes`, in flat memory."""
-        answer = self._run(lambda driver: driver.raw_stream(sql, parameters=dict(params or {}), fmt=fmt))
+        """The rows of a query in one of ClickHouse's formats, in pieces of about `piece_bytes`, in flat memory here.
+
+        `settings` are ClickHouse's, for this statement.
+        """
+        given = dict(settings or {})
+        answer = self._run(
+            lambda driver: driver.raw_stream(sql, parameters=dict(params or {}), fmt=fmt, settings=given)
+        )
         try:
             while piece := self._run(lambda _: answer.read(piece_bytes)):
                 yield piece
@@ -146,7 +159,8 @@ class Client:
             return StoreUnavailable(self.settings.url, _reason(text) or type(exc).__name__)
         code = int(found[1] or found[2])
         if code in _BUSY_CODES:
-            return StoreUnavailable(self.settings.url, _reason(text))
+            words = _WORDS.search(text)
+            return StoreBusy(self.settings.url, code, words[1] if words else _reason(text))
         return QueryFailed(code, text)
 
 

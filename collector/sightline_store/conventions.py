@@ -13,6 +13,62 @@ from sightline import semconv
 from sightline_store import aliases, canonical, queries
 from sightline_store.client import Client
 
+_KNOWN_PREFIXES = (
+    "llm.input_messages.",
+    "llm.output_messages.",
+    "llm.prompts.",
+    "llm.tools.",
+    "llm.cost.",
+    "llm.prompt_template.",
+    "llm.token_count.",
+    "retrieval.documents.",
+    "embedding.embeddings.",
+    "reranker.input_documents.",
+    "reranker.output_documents.",
+    "reranker.query",
+    "evaluations.",
+    "annotations.",
+    "gen_ai.prompt.",
+    "gen_ai.completion.",
+    "gen_ai.request.",
+    "gen_ai.tool.",
+    "gen_ai.agent.",
+    "gen_ai.evaluation.",
+    "gen_ai.task.",
+    "gen_ai.openai.",
+    "traceloop.",
+    "langfuse.",
+    "ai.telemetry.",
+    "ai.settings.",
+    "ai.prompt.",
+    "ai.response.",
+    "ai.toolCall.",
+    "mlflow.",
+    "input.",
+    "output.",
+    "sightline.",
+)
+"""Beginnings of keys that are known and stand in no column of their own."""
+
+_GENAI_PREFIXES = (
+    "gen_ai.",
+    "llm.",
+    "ai.",
+    "openinference.",
+    "retrieval.",
+    "embedding.",
+    "reranker.",
+    "traceloop.",
+    "langfuse.",
+    "langsmith.",
+    "mlflow.",
+    "opik.",
+    "braintrust.",
+    "db.vector.",
+    "sightline.",
+)
+"""A key that begins so is meant for a reader like this one."""
+
 
 @dataclass(frozen=True)
 class Spoken:
@@ -80,7 +136,7 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
     silent = spans - sum(n for _, n in counted)
     if silent > 0:
         counted.append(("", silent))
-    keys = queries.attribute_keys(client, list(aliases.GENAI_PREFIXES), since_s=since_s)
+    keys = queries.attribute_keys(client, list(_GENAI_PREFIXES), since_s=since_s)
     unknown = [
         UnknownKey(str(row["key_name"]), int(row["spans"]), tuple(sorted(row["scopes"])), str(row["example"]))
         for row in keys
@@ -98,4 +154,4 @@ def is_known(key: str) -> bool:
     """Whether a key, with N in place of its numbers, is understood or known to hold nothing of a column."""
     ours = {value for value in vars(semconv).values() if isinstance(value, str)}
     known = {spelling.replace(".0.", ".N.") for spelling in aliases.spellings()} | ours
-    return key in known or key.startswith(aliases.KNOWN_PREFIXES)
+    return key in known or key.startswith(_KNOWN_PREFIXES)

@@ -3,7 +3,8 @@
 ::
 
     StoreError
-    ├── StoreUnavailable   nobody answers, or the store says that it is busy: trying again can help
+    ├── StoreUnavailable   nobody answers: trying again can help
+    │   └── StoreBusy      ClickHouse answers that it cannot do it now: trying again can help
     ├── QueryFailed        ClickHouse refused the statement: trying again does not help
     │   └── QueryRejected  the embedded node refused it before the engine saw it
     ├── SchemaError        the tables are newer than this code, or a migration was changed after it ran
@@ -16,15 +17,33 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached or is overloaded. Retrying can help."""
+    """The store cannot be reached. Retrying can help."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, message: str = "") -> None:
         self.url = url
         self.reason = reason
         super().__init__(
-            f"no ClickHouse answers at SIGHTLINE_STORE_URL={url}: {reason}. "
+            message
+            or f"no ClickHouse answers at SIGHTLINE_STORE_URL={url}: {reason}. "
             "Start one with `sightline up` or `sightline-store serve`, or set the URL of yours."
         )
+
+
+class StoreBusy(StoreUnavailable):
+    """ClickHouse answered that it cannot do it now. Retrying can help.
+
+    Attributes:
+        code: ClickHouse's error code.
+        reason: its own words.
+        way_out: what helps where waiting does not; '' where only waiting does.
+    """
+
+    def __init__(self, url: str, code: int, reason: str) -> None:
+        self.code = code
+        self.way_out = _way_out(code, reason)
+        words = reason.rstrip(". ")
+        message = f"the ClickHouse at SIGHTLINE_STORE_URL={url} cannot do it now (code {code}): {words}."
+        super().__init__(url, reason, f"{message} {self.way_out}".rstrip())
 
 
 class QueryFailed(StoreError):
@@ -63,3 +82,26 @@ class PricesFileError(StoreError):
         self.reason = reason
         place = file + (f", line {line}" if line else "") + (f", field {field}" if field else "")
         super().__init__(f"{place}: {reason}")
+
+
+def _way_out(code: int, reason: str) -> str:
+    """What helps with a busy store where waiting does not."""
+    if code == _MEMORY and "(total)" in reason:
+        return (
+            "All statements together have reached the server's memory limit: ask for less at once, or raise "
+            "SIGHTLINE_STORE_MAX_MEMORY_BYTES of the embedded store (max_server_memory_usage of a server)."
+        )
+    return _WAYS_OUT.get(code, "")
+
+
+_MEMORY = 241
+_WAYS_OUT = {
+    159: "The statement took longer than it may: ask for a shorter time, or raise max_execution_time.",
+    202: "Fewer statements at once help, or more room for them: SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES and "
+    "SIGHTLINE_STORE_MAX_QUEUED_QUERIES of the embedded store (max_concurrent_queries of a server).",
+    _MEMORY: "This one statement has reached its own memory limit, max_memory_usage: ask for a shorter time or fewer "
+    "columns.",
+    242: "The table takes no rows while its replicas cannot reach Keeper.",
+    243: "The store's disk is full: make room, or let SIGHTLINE_STORE_RETENTION_MAX_GIB drop the oldest days.",
+    252: "Rows come in more pieces than ClickHouse merges: send fewer, larger batches.",
+}

@@ -22,6 +22,14 @@ from sightline_store.errors import StoreError
 
 FORMATS = {"parquet": "Parquet", "csv": "CSVWithNames", "json": "JSONEachRow", "native": "Native", "arrow": "Arrow"}
 """Name on the command line to ClickHouse's."""
+# A million rows of prompts in a row group, and several groups at once, are more memory than an embedded store has.
+_SETTINGS = {
+    "max_threads": 1,
+    "max_block_size": 16_384,
+    "output_format_parquet_parallel_encoding": 0,
+    "output_format_parquet_row_group_size": 131_072,
+    "output_format_parquet_row_group_size_bytes": 64 * 1024**2,
+}
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KINDS = {"Internal": 1, "Server": 2, "Client": 3, "Producer": 4, "Consumer": 5}
@@ -73,7 +81,8 @@ def export_table(
                 params[name] = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     size = 0
-    for piece in client.stream(f"SELECT * FROM {table}{where}", params, FORMATS[fmt]):  # noqa: S608  (a plain name)
+    sql = f"SELECT * FROM {table}{where}"  # noqa: S608  (a plain name)
+    for piece in client.stream(sql, params, FORMATS[fmt], settings=_SETTINGS):
         target.write(piece)
         size += len(piece)
         told(size)

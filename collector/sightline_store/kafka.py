@@ -1,9 +1,9 @@
 """ClickHouse reads OTLP from Kafka by itself: the SQL of `sql/kafka`, with brokers, topics and group filled in.
 
 A Kafka-engine table reads `otlp_proto` messages of a topic, and the views that hang off `otlp_traces`, `otlp_logs` and
-`otlp_metrics` are hung off it too, taken from `sql/ddl`, so the two ways into the official tables cannot differ. There
-is one difference on purpose: the collector turns deeply nested attribute values into JSON text and nobody does so here,
-so such a value is kept as `protobuf:` and the base64 of the bytes that were sent.
+`otlp_metrics` are hung behind it too, taken from `sql/ddl`, so the two ways into the official tables cannot differ.
+There is one difference on purpose: the collector turns deeply nested attribute values into JSON text and nobody does so
+here, so such a value is kept as `protobuf:` and the base64 of the bytes that were sent.
 
 On an embedded store the tables stand in a database of its own that lives in memory: chDB 4.4.0 cannot open a data
 folder that holds a Kafka table. They are gone after a restart and the group's offsets are not, so `start` goes on
@@ -65,6 +65,7 @@ def statements(settings: KafkaSettings, database: str, *, in_memory: bool) -> li
             schema=_quoted(_proto()),
         )
         made += _views(signal, database, kafka)
+        made += _shipped("reading", kafka=kafka, signal=signal)
     return made
 
 
@@ -192,7 +193,7 @@ def _shape(signal: str) -> str:
 
 
 def _views(signal: str, database: str, kafka: str) -> list[str]:
-    """What hangs off otlp_SIGNAL, hung off the Kafka table: its views, and Null tables between with their views."""
+    """What hangs off otlp_SIGNAL, hung off what Kafka gave: its views, and Null tables between with their views."""
     made, sources, ddl = [], [f"otlp_{signal}"], _ddl()
     for source in sources:
         for statement in ddl:
@@ -209,10 +210,11 @@ def _views(signal: str, database: str, kafka: str) -> list[str]:
                 sources.append(target)
                 made.append(_deep(between[0]).replace(f"EXISTS {target}", f"EXISTS {kafka}.{target}", 1))
             into = f"{kafka if between else database}.{target}"
-            select = re.sub(rf"\bFROM {source}\b", f"FROM {kafka}.{source}", select)
+            read = f"{source}_read" if source == f"otlp_{signal}" else source
+            select = re.sub(rf"\bFROM {source}\b", f"FROM {kafka}.{read}", select)
             select = re.sub(r"\bsightline(JsonScalar|Array|Text|Attributes)\(", r"sightlineKafka\1(", select)
             if source == f"otlp_{signal}":
-                select = _without_errors(select, f"FROM {kafka}.{source}")
+                select = _without_errors(select, f"FROM {kafka}.{read}")
             made.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {kafka}.{view} TO {into} AS\n{select}")
     return made
 

@@ -8,7 +8,8 @@ the statement (`{name:Type}`), so no value can change it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,6 +22,7 @@ SpendBy = Literal["model", "tenant", "user", "session"]
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+_INCLUDE = re.compile(r"^ *-- include: (\w+\.sql)\n", re.MULTILINE)
 _Z95 = 1.959963984540054  # 97.5th percentile of the standard normal distribution
 
 
@@ -152,8 +154,10 @@ class Overview:
 
 @cache
 def sql(name: str) -> str:
-    """Return the text of a question, as it is sent."""
-    return (resources.files("sightline_store") / "sql" / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the text of a question, as it is sent: instead of a line `-- include: FILE`, that file of `sql/`."""
+    folder = resources.files("sightline_store.sql")
+    text = folder.joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: folder.joinpath(found[1]).read_text(encoding="utf-8"), text)
 
 
 def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
@@ -261,23 +265,33 @@ def traces(
     limit: int = 50,
     offset: int = 0,
 ) -> list[Row]:
-    """One page of requests; `matching` in each row is the number on all pages.
+    """One page of requests with what each spent and scored; `matching` in each row is the number on all pages.
 
     Sorted by faithfulness, only judged answers are listed. Unknown values sort last either way.
     """
-    return ask(
-        client,
-        "traces",
-        {
-            **filters.params(),
-            "search": search.strip(),
-            "sort": sort,
-            "descending": int(descending),
-            "only_errors": int(only_errors),
-            "limit": limit,
-            "offset": offset,
-        },
-    )
+    name = {"cost": "traces_by_cost", "faithfulness": "traces_by_faithfulness"}.get(sort, "traces")
+    params = {
+        **filters.params(),
+        "search": search.strip(),
+        "descending": int(descending),
+        "only_errors": int(only_errors),
+        "limit": limit,
+        "offset": offset,
+    }
+    rows = ask(client, name, {**params, "sort": sort} if name == "traces" else params)
+    totals = {row["trace_id"]: row for row in trace_totals(client, rows)}
+    return [{**row, **totals[row["trace_id"]]} for row in rows]
+
+
+def trace_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:
+    """What each trace of `requests` (rows with trace_id and started_ms) spent and how faithful its answer was."""
+    if not requests:
+        return []
+    params = {
+        "trace_ids": [row["trace_id"] for row in requests],
+        "started_ms": [row["started_ms"] for row in requests],
+    }
+    return ask(client, "trace_totals", params)
 
 
 def trace_spans(client: Asks, trace_id: str, *, limit: int = 2000) -> list[Row]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 
+from sightline_store import queries
+
 _PLACE = re.compile(r"\{(\w+):((?:[^{}']|'[^']*')+)\}")
 # What a question is asked with where nothing is said: the last day, all of the traffic.
 _WINDOW = timedelta(days=1)
@@ -27,7 +29,7 @@ def text(name: str) -> str:
     """The SQL of a question; raises ValueError where there is none of that name."""
     if name not in names():
         raise ValueError(f"there is no question {name!r}: `sightline-store query` lists them")
-    return resources.files("sightline_store.sql").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    return queries.sql(name)
 
 
 def places(sql: str) -> dict[str, str]:

@@ -48,10 +48,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision on one segment: `message` goes behind it, `sampled_out` says how many of its spans go."""
+    """The decision on one segment.
+
+    Attributes:
+        message: goes behind the segment.
+        sampled_out: how many of its spans go.
+        late: how many of its spans came when an earlier segment had been decided on that held spans of their traces:
+            what they say, an error for example, could not keep those any more. 0 where the verdict was read from disk.
+    """
 
     message: bytes
     sampled_out: int
+    late: int = 0
 
 
 def note_message(segment: str, rule: Rule) -> bytes:
@@ -64,7 +72,7 @@ def keep_all() -> Verdict:
     return Verdict(_message(_number(5, _HASHES - 1), _text(6, "1")), 0)
 
 
-def decide(client: Client, segment: str, since: str, rule: Rule) -> Verdict | None:
+def decide(client: Client, segment: str, since: str, decided: str, rule: Rule) -> Verdict | None:
     """The verdict on a segment by what is noted now; None where the segment itself was not noted.
 
     Asked again the answer may differ, since more may be noted by then: write it down before acting on it.
@@ -73,16 +81,17 @@ def decide(client: Client, segment: str, since: str, rule: Rule) -> Verdict | No
         client: whom to ask.
         segment: name of the segment.
         since: notes of segments with names below this do not count.
+        decided: segments with names below this had their verdict before this one was opened.
         rule: what decides.
     """
-    params = {"segment": segment, "since": since, "salt": rule.salt, "below": rule.below}
+    params = {"segment": segment, "since": since, "decided": decided, "salt": rule.salt, "below": rule.below}
     question = resources.files("sightline_store.sql").joinpath("sampling_verdict.sql").read_text(encoding="utf-8")
     (row,) = client.query_rows(question, params)
     if not row["traces"]:
         return None
     whole = [_text(3, str(trace_id)) for trace_id in row["whole_traces"]]
     message = _message(*whole, _text(4, rule.salt), _number(5, rule.below), _text(6, rule.weight))
-    return Verdict(message, int(row["sampled_out"]))
+    return Verdict(message, int(row["sampled_out"]), int(row["late"]))
 
 
 def _message(*fields: bytes) -> bytes:

@@ -26,9 +26,10 @@ def told(column: str) -> str:
     return f"told[{aliases.number(column)}]"
 
 
-def has(column: str) -> str:
-    """Whether a span tells a column."""
-    return f"mapContains(told, {aliases.number(column)})"
+def has(*columns: str) -> str:
+    """Whether a span tells a column, or one of several."""
+    numbers = [str(aliases.number(column)) for column in columns]
+    return f"mapContains(told, {numbers[0]})" if len(numbers) == 1 else f"hasAny(mapKeys(told), [{', '.join(numbers)}])"
 
 
 def tokens(column: str) -> str:

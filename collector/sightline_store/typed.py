@@ -8,7 +8,7 @@ rows it brings, so what several tables need is computed there, once.
 
 from __future__ import annotations
 
-from sightline_store import aliases
+from sightline_store import dialects
 from sightline_store.terms import has, listed, named, tokens, told
 
 MAX_TOKENS = 100_000_000
@@ -55,12 +55,11 @@ def calls_select() -> str:
     model that come from two instrumentations, tell the same tokens, and one lies within the other in time. Of two, the
     one that tells more stays. Of equals that is the inner one for a model and the outer one for all else.
     """
-    own = "(Convention = 'sightline')"
-    documents = f"{has('documents')} OR {has('indexed_documents')} OR has(EventNames, 'db.query.result') OR {has('entity_output')}"
+    documents = f"{has('documents', 'indexed_documents', 'entity_output')} OR has(EventNames, 'db.query.result')"
     return f"""\
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, UserId, SessionId, Convention, Kind,
-    {named(aliases.PROVIDERS, "provider", "provider")} AS Provider,
+    {named(dialects.PROVIDERS, "provider", "provider")} AS Provider,
     trim(BOTH '"' FROM if({has("request_model")}, {told("request_model")}, {told("response_model")})) AS RequestModel,
     SpanAttributes, EventNames, EventAttributes, told,
     mapApply((number, text) -> (number, if(toUInt64OrNull(text) <= {MAX_TOKENS}, toUInt64OrNull(text), NULL)), told) AS counts,
@@ -73,22 +72,23 @@ FROM
         lower({told("provider")}) AS provider,
         toFloat64OrNull({told("told_cost")}) AS told_cost,
         Kind = 'model' AS inner_wins,
-        CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ScopeName), toUnixTimestamp64Nano(Timestamp),
-            toUnixTimestamp64Nano(Timestamp) + toInt64(DurationMs * 1e6),
-            if(Kind = 'model' AND {has("input_tokens")}, cityHash64({told("input_tokens")}, {told("output_tokens")}), 0),
-            if(Kind = 'search', 4 * ({documents}) + 2 * {has("returned")}, 2 * ({has("input_tokens")} OR (Kind = 'model' AND {has("output_tokens")}))) + {own}),
-            'Tuple(id UInt64, parent UInt64, scope UInt64, began Int64, ended Int64, tokens UInt64, rank UInt8)') AS me,
+        CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ScopeName),
+            (toUnixTimestamp64Nano(Timestamp), -DurationMs, SpanId), toUnixTimestamp64Nano(Timestamp) + toInt64(DurationMs * 1e6),
+            if(Kind = 'model' AND {has("input_tokens")}, cityHash64({told("input_tokens")}, {told("output_tokens")}), cityHash64(SpanId)),
+            4 * (Kind = 'search' AND ({documents})) + 2 * {has("returned", "input_tokens", "output_tokens")} + (Convention = 'sightline')),
+            'Tuple(id UInt64, parent UInt64, scope UInt64, outermost Tuple(Int64, Float64, String), ended Int64, tokens UInt64, rank Int8)') AS me,
         groupArray(me) OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN {FAR} PRECEDING AND {FAR} FOLLOWING) AS around
     FROM spans_canonical
     WHERE Kind IN ('model', 'search', 'embed')
 )
 WHERE TraceId = '' OR length(around) = 1 OR NOT arrayExists(
-    one -> one.id != me.id AND multiIf(
-        one.parent = me.id, one.rank + inner_wins > me.rank,
-        one.id = me.parent, one.rank >= me.rank + inner_wins,
-        one.tokens = 0 OR one.tokens != me.tokens OR one.scope = me.scope, false,
-        one.began <= me.began AND one.ended >= me.ended AND (one.began < me.began OR one.ended > me.ended OR one.id < me.id), one.rank > me.rank,
-        one.began >= me.began AND one.ended <= me.ended AND one.rank >= me.rank),
+    -- Another one of the same call wins if it tells more than this one, or as much and stands on the side that wins.
+    one -> one.id != me.id AND one.rank + multiIf(
+        one.parent = me.id, inner_wins,
+        one.id = me.parent, 1 - inner_wins,
+        one.tokens != me.tokens OR one.scope = me.scope, -99,
+        one.outermost < me.outermost, if(one.ended >= me.ended, 0, -99),
+        if(one.ended <= me.ended, 1, -99)) > me.rank,
     around)"""
 
 
@@ -131,8 +131,8 @@ FROM
         ifNull({tokens("cache_read_tokens")}, 0) + ifNull({tokens("cache_write_tokens")}, 0) AS cached,
         -- Langfuse's usage details do not hold each other.
         Convention = 'langfuse' AND {has("usage_json")} AS is_apart,
-        cached > 0 AND (is_apart OR ifNull(cached > told_input, false) OR (Convention IN ({listed(aliases.CACHE_APART_CONVENTIONS)})
-            AND Provider IN ({listed(aliases.CACHE_APART_PROVIDERS)}) AND NOT mapContains(SpanAttributes, 'ai.usage.inputTokenDetails.cacheReadTokens'))) AS cache_apart,
+        cached > 0 AND (is_apart OR ifNull(cached > told_input, false) OR (Convention IN ({listed(dialects.CACHE_APART_CONVENTIONS)})
+            AND Provider IN ({listed(dialects.CACHE_APART_PROVIDERS)}) AND NOT mapContains(SpanAttributes, 'ai.usage.inputTokenDetails.cacheReadTokens'))) AS cache_apart,
         ifNull(reasoning > 0 AND (is_apart OR reasoning > told_output), false) AS reasoning_apart
     FROM calls_canonical
     WHERE Kind = 'model'
@@ -174,7 +174,7 @@ FROM
                         JSONExtractString(SpanAttributes[concat(place, 'metadata')], 'id')),
                     toFloat64OrNull(SpanAttributes[concat(place, 'score')])),
                 arrayMap(number -> concat('retrieval.documents.', toString(number), '.document.'), arraySort(arrayDistinct(arrayMap(
-                    key -> toUInt32OrZero(splitByChar('.', toString(key))[3]),
+                    key -> toUInt32OrZero(extract(key, '^retrieval.documents.([0-9]+)')),
                     arrayFilter(key -> startsWith(key, 'retrieval.documents.'), mapKeys(SpanAttributes))))))),
             has(EventNames, 'db.query.result'), arrayMap(a -> (a['db.query.result.id'],
                 toFloat64OrNull(if(a['db.query.result.score'] != '', a['db.query.result.score'], a['db.query.result.distance']))),
@@ -253,11 +253,11 @@ WHERE IsRequest""",
         "retrievals": _RETRIEVALS,
         "embeddings": _EMBEDDINGS,
         "stages": f"""\
-SELECT {_SPAN}, Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {told("flagged")} = 'true' AS Flagged
+SELECT {_SPAN}, if(ToldStage != '', ToldStage, Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {told("flagged")} = 'true' AS Flagged
 FROM spans_canonical
 WHERE Stage NOT IN ('', 'request', 'workflow', 'evaluator')""",
         "errors": f"""\
-SELECT {_SPAN}, Stage, Name, ErrorType, ErrorMessage AS Message, DurationMs
+SELECT {_SPAN}, if(ToldStage != '', ToldStage, Kind) AS Stage, Name, ErrorType, ErrorMessage AS Message, DurationMs
 FROM spans_canonical
 WHERE StatusCode = 'Error' OR ErrorType != ''""",
         "scores": _SCORES,

@@ -10,7 +10,7 @@ from html import escape
 import streamlit as st
 
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
+from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 from sightline_store.settings import StoreSettings
 
 _LOG = logging.getLogger("sightline.dashboards")
@@ -36,6 +36,11 @@ def answered() -> Iterator[None]:
 
 
 def _sentence(exc: StoreError) -> str:
+    if isinstance(exc, StoreBusy):
+        return (
+            f"<b>The store is busy and could not answer now.</b> {escape(exc.way_out)} The page asks again when you "
+            f"reload it, or by itself while it is live. <span>{escape(exc.reason[:300])}</span>"
+        )
     if isinstance(exc, StoreUnavailable):
         return (
             f"<b>No store answers at SIGHTLINE_STORE_URL={escape(exc.url)}.</b> Start it with "

@@ -1,18 +1,21 @@
 """Spans of other projects' instrumentations, made by the real packages against a model server of this process's own.
 
-`python foreign_spans.py FAMILY OUT` with FAMILY openinference or openllmetry calls OpenAI, LangChain and LlamaIndex,
-plain and streamed, with embeddings and a retrieval, and writes the spans as one OTLP request into the file OUT. It is a
-process of its own, since the packages patch what they find, and warn.
+`python foreign_spans.py FOLDER` calls OpenAI, LangChain and LlamaIndex, plain and streamed, with embeddings and a
+retrieval, and writes the spans of each family (openinference, openllmetry) as one OTLP request into the file of that
+name. Each family has a process of its own, since the packages patch what they find, and warn. Nearly all of the time is
+importing what is observed, so that is done once, before the processes part.
 """
 
 from __future__ import annotations
 
 import http.server
+import importlib
 import json
 import os
 import sys
 import threading
 import time
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,8 @@ os.environ.update(
     TRACELOOP_TRACE_CONTENT="true", OPENAI_API_KEY="none", OTEL_SDK_DISABLED="false", ANONYMIZED_TELEMETRY="false"
 )
 
+FAMILIES = ("openinference", "openllmetry")
+"""Whose instrumentations are tried."""
 FIRST_CHUNK_S = 0.15
 """Seconds that the server waits before the first piece of a streamed answer."""
 PIECES = ("Use ", "asyncio", ".timeout")
@@ -174,8 +179,7 @@ def _llama_index(url: str) -> None:
                 pass
 
 
-def main(family: str, out: Path) -> None:
-    """Make the spans and write them."""
+def _write(family: str, out: Path) -> None:
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
     from opentelemetry.sdk.resources import Resource
@@ -196,8 +200,26 @@ def main(family: str, out: Path) -> None:
     provider.force_flush()
     out.write_bytes(encode_spans(exporter.get_finished_spans()).SerializeToString())
     server.shutdown()
-    os._exit(0)
+
+
+def main(folder: Path) -> None:
+    """Make the spans of both families and write them."""
+    for name in ("langchain_openai", "llama_index.core", "llama_index.llms.ollama", "openai.resources"):
+        importlib.import_module(name)
+    children = []
+    for family in FAMILIES:
+        child = os.fork()
+        if child == 0:
+            try:
+                _write(family, folder / family)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        children.append(child)
+    failed = [os.waitpid(child, 0)[1] for child in children]
+    os._exit(1 if any(failed) else 0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

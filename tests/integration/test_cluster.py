@@ -128,7 +128,14 @@ def _together(url: str, like: Client) -> Client:
 
 def _given(name: str, trace: Any) -> list[str]:
     root = next(span for span in trace.spans if span["ParentSpanId"] == "")
-    known = {"trace_id": root["TraceId"], "span_id": root["SpanId"], "limit": "1000"}
+    started = datetime.fromisoformat(root["Timestamp"]).replace(tzinfo=UTC)
+    known = {
+        "trace_id": root["TraceId"],
+        "span_id": root["SpanId"],
+        "limit": "1000",
+        "trace_ids": f"['{root['TraceId']}']",
+        "started_ms": f"[{int(started.timestamp() * 1e3)}]",
+    }
     return [f"{key}={value}" for key, value in known.items() if key in questions.places(questions.text(name))]
 
 

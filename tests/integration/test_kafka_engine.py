@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import free_port
+from conftest import StartRole, free_port
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -26,7 +28,7 @@ from scale_peers import Broker, collector, why_no_kafka
 
 from sightline_store import kafka, schema
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed
+from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.settings import KafkaSettings, StoreSettings
 
 pytestmark = pytest.mark.skipif(bool(why_no_kafka()), reason=f"!!! SKIPPED: {why_no_kafka()}")
@@ -203,3 +205,53 @@ def test_stopping_leaves_no_table_and_keeps_what_could_not_be_read(client: Clien
     assert kafka.errors(client) == unreadable
     kafka.start(client, _settings(broker))
     assert {one.signal for one in kafka.status(client)} == {"traces", "logs", "metrics"}
+
+
+def test_watch_starts_reading_again_after_the_store_was_killed(
+    client: Client, broker: Broker, roles: StartRole, tmp_path: Path
+) -> None:
+    """`kafka start --watch` outlives its store: what is sent while that is down is read in the next life."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    store = roles(
+        "sightline-store",
+        "serve",
+        env={"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")},
+        health_url=f"{url}/ping",
+    )
+    watched = Client(StoreSettings(url=url))
+    schema.apply(watched)
+    env = {
+        **os.environ,
+        "SIGHTLINE_STORE_URL": url,
+        "SIGHTLINE_KAFKA_BROKERS": broker.address,
+        "SIGHTLINE_KAFKA_GROUP": "watched",
+        "SIGHTLINE_KAFKA_FLUSH_INTERVAL_MS": "200",
+    }
+    command = [str(Path(sys.executable).with_name("sightline-store")), "kafka", "start", "--watch"]
+    log = tmp_path / "watch.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
+    try:
+        _until(lambda: b"reading otlp_spans" in log.read_bytes())
+        _send(client, "otlp_spans", _trace_request("first life").SerializeToString())
+        _until(lambda: _spans(watched, "first life"))
+        store.kill()
+        _until(lambda: b"waiting for the store" in log.read_bytes())
+        _send(client, "otlp_spans", _trace_request("second life").SerializeToString())
+        store.start()
+        _until(lambda: b"reading again" in log.read_bytes(), 60)
+        # The brokers wait for the consumer that was killed before they let the next one read.
+        _until(lambda: _spans(watched, "second life"), 60)
+        # The first may be there twice, where the kill came before the brokers knew that it was read.
+        assert len(_spans(watched, "second life")) == 1
+        assert len(_spans(watched, "first life")) in {1, 2}
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(StoreError):
+            kafka.stop(watched)
+        watched.close()

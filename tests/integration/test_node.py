@@ -16,7 +16,7 @@ import pytest
 
 from sightline_store import schema
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed, SchemaError, StoreUnavailable
+from sightline_store.errors import QueryFailed, SchemaError, StoreBusy, StoreUnavailable
 from sightline_store.settings import StoreSettings
 
 
@@ -164,3 +164,41 @@ def test_client_tells_away_from_refused(store_url: str) -> None:
         client.query_rows("SELECT nosuch")
     assert failed.value.code == 47
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "told"),
+    [
+        (
+            "SELECT groupArray(number) FROM numbers(1e9) SETTINGS max_memory_usage = '50M'",
+            241,
+            r"cannot do it now \(code 241\): .*memory limit exceeded.*max_memory_usage",
+        ),
+        (
+            "SELECT throwIf(1, '(total) memory limit exceeded', 241::Int16) "
+            "SETTINGS allow_custom_error_code_in_throwif = 1",
+            241,
+            r"SIGHTLINE_STORE_MAX_MEMORY_BYTES",
+        ),
+        *(
+            (f"SELECT throwIf(1, 'no', {code}::Int16) SETTINGS allow_custom_error_code_in_throwif = 1", code, told)
+            for code, told in (
+                (202, "SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES"),
+                (242, "Keeper"),
+                (243, "SIGHTLINE_STORE_RETENTION_MAX_GIB"),
+                (252, "fewer, larger batches"),
+                (319, r"cannot do it now \(code 319\)"),
+            )
+        ),
+    ],
+)
+def test_client_tells_busy_from_away(store_url: str, sql: str, code: int, told: str) -> None:
+    """A store that answers that it cannot now is quoted, with the way out, and may be asked again."""
+    client = Client(StoreSettings(url=store_url))
+    with pytest.raises(StoreBusy, match=f"(?s){told}") as busy:
+        client.query_rows(sql)
+    client.close()
+    assert busy.value.code == code
+    assert isinstance(busy.value, StoreUnavailable)
+    assert "sightline up" not in str(busy.value)
+    assert "for url" not in str(busy.value)

@@ -24,7 +24,7 @@ from conftest import Role as Process
 from conftest import free_port
 from integration import attack_runner
 
-from sightline_store import schema
+from sightline_store import queries, schema
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed
 from sightline_store.node import keys
@@ -111,7 +111,7 @@ def test_clients_ask_with_a_key_in_each_of_their_ways(keyed: Keyed) -> None:
 @pytest.mark.parametrize("name", _QUESTIONS)
 def test_every_question_of_the_pages_passes_for_a_reader(keyed: Keyed, name: str) -> None:
     """The dashboards and evals need no more than the reader role."""
-    sql = resources.files("sightline_store.sql").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    sql = queries.sql(name)
     params: dict[str, Any] = {}
     for parameter, kind in set(re.findall(r"\{(\w+):([^}]+)\}", sql)):
         value = "2026-01-01 00:00:00" if kind.startswith("DateTime") else "[]" if kind.startswith("Array") else ""

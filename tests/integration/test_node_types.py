@@ -242,7 +242,45 @@ def test_clients_that_name_a_protocol_version_get_its_blocks(store_url: str) -> 
     named = {"client_protocol_version": "54460", "default_format": "Native"}
     answer = ask(store_url, b"SELECT 1 AS a", **named)[1]
     assert answer == b"\x01\x00\x02\xff\xff\xff\xff\x00\x01\x01\x01a\x05UInt8\x00\x01"
-    status, body, _ = ask(
-        store_url, b"SELECT CAST('{}', 'JSON')", client_protocol_version="54460", default_format="Native"
-    )
+    states = b"SELECT uniqState(1)"
+    status, body, _ = ask(store_url, states, client_protocol_version="54460", default_format="Native")
     assert (status, b"cast the column to String" in body) == (501, True)
+
+
+_OF_NO_FIXED_SHAPE = [
+    "CAST(multiIf(number % 4 = 0, NULL, number % 4 = 1, number::Dynamic, toString(number)::Dynamic), 'Dynamic')",
+    "[number::Dynamic, 'x'::Dynamic, [toString(number)]::Dynamic]",
+    "CAST(number % 2 = 0 ? number::Dynamic : toString(number)::Dynamic, 'Dynamic(max_types=1)')",
+    """concat('{"a":', toString(number), ',"b":{"c":"x"},"d":[', toString(number), ']}')::JSON""",
+    """concat('{"k', toString(number % 9), '":1,"t":3}')::JSON(max_dynamic_paths=2, t UInt32, SKIP z)""",
+    """'{"a b":[1],"c":"2024-01-01"}'::JSON(`a b` Array(Dynamic), c Nullable(Date))""",
+    "[CAST('{}', 'JSON'), CAST('{\"a\":[{\"b\":1}]}', 'JSON')]",
+    "CAST([], 'Array(JSON)')",
+    "CAST((1, '{\"a\":1}'), 'Tuple(n UInt8, j JSON)')",
+    "map('k', number::Dynamic)",
+    "number",
+]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"output_format_native_use_flattened_dynamic_and_json_serialization": "1"},
+        {"output_format_native_write_json_as_string": "1"},
+    ],
+)
+def test_columns_of_no_fixed_shape_are_walked_too(store_url: str, settings: dict[str, str]) -> None:
+    """JSON and Dynamic in every serialization of theirs, in arrays, tuples and maps, block by block to the end."""
+    for columns in (_OF_NO_FIXED_SHAPE, *([column] for column in _OF_NO_FIXED_SHAPE)):
+        sql = f"SELECT {', '.join(columns)} FROM numbers(3000) SETTINGS max_block_size = 1000 FORMAT Native".encode()
+        status, plain, _ = ask(store_url, sql, **settings)
+        assert status == 200, plain
+        status, walked, _ = ask(store_url, sql, client_protocol_version="54460", **settings)
+        assert status == 200, walked
+        blocks = walked.count(b"\x01\x00\x02\xff\xff\xff\xff\x00" + bytes([len(columns)]))
+        assert blocks >= 3
+        assert len(walked) == len(plain) + blocks * (8 + len(columns)), columns
+        for at in range(1, 2000, 97):
+            half = native.whole_with_block_info(plain[:-at])
+            assert walked.startswith(half)

@@ -256,6 +256,46 @@ def test_unknown_is_null_with_its_reason_and_zero_is_zero(client: Client) -> Non
     assert listed["house/free"]["known"]
 
 
+def test_without_any_price_and_far_from_now_calls_are_told(client: Client) -> None:
+    """Before the first look-up no cost is known; moments that 32 bits do not hold fail no question."""
+    rows = [call(at, "openai", "gpt-4o", tokens=(10, 10), at=at) for at in (NOON, "1960-05-01", "2150-05-01")]
+    insert(client, "llm_calls", rows)
+    asked = client.query_rows("SELECT CostUsd, CostUnknown FROM llm_calls_priced")
+    assert [(row["CostUsd"], row["CostUnknown"]) for row in asked] == [(None, "no price is known")] * 3
+    prices.refresh(client)
+    assert costs(client)[NOON] == pytest.approx(10 * 2.5e-6 + 10 * 10e-6, abs=1e-12)
+
+
+def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
+    """Dearer requests before and after the window, and of another tenant, take no place; unknown costs come last."""
+    start, end = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 16, tzinfo=UTC)
+    told = {"early": "11:59:30", "cheap": "12:30:00", "dear": "14:00:00", "unknown": "15:00:00", "late": "16:00:30"}
+    requests, calls = [], []
+    for name, at in told.items():
+        moment, tokens = f"2026-03-01 {at}", {"cheap": 10, "dear": 1_000, "unknown": 5}.get(name, 900_000)
+        for copy in range(120 if name in {"early", "late"} else 1):
+            trace = {"TraceId": f"{name}-{copy}", "SpanId": f"{name}-{copy}", "Timestamp": moment}
+            requests.append({**trace, "Tenant": "acme" if name == "cheap" else "globex", "DurationMs": 90_000})
+            calls.append(call(f"{name}-{copy}", "house" if name == "unknown" else "openai", "gpt-4o", (tokens, 0)))
+            calls[-1]["Timestamp"] = (datetime.fromisoformat(moment) + timedelta(minutes=1)).isoformat(
+                sep=" "
+            )  # those of "early" are inside
+    insert(client, "requests", requests)
+    insert(client, "llm_calls", calls)
+    prices.refresh(client)
+
+    def listed(**more: Any) -> list[tuple[str, float | None]]:
+        filters = queries.Filters(start=start, end=end, tenant=more.pop("tenant", ""))
+        rows = queries.traces(client, filters, sort="cost", **more)
+        return [(row["trace_id"], row["cost_usd"]) for row in rows]
+
+    dear, cheap = ("dear-0", pytest.approx(0.0025)), ("cheap-0", pytest.approx(0.000025))
+    assert listed() == [dear, cheap, ("unknown-0", None)]
+    assert listed(descending=False) == [cheap, dear, ("unknown-0", None)]
+    assert listed(limit=1, offset=1) == [cheap]
+    assert listed(tenant="acme") == [cheap]
+
+
 def test_correction_reprices_history(client: Client, tmp_path: Path) -> None:
     """A price file that changes, or goes, prices old calls anew; hand-made rows stay; a broken file changes nothing."""
     path = tmp_path / "prices.csv"

@@ -85,11 +85,12 @@ def test_equal_scores_are_not_certain() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_question_says_first_what_it_answers(name: str) -> None:
-    """The first line is a comment; parameters are typed; nothing is put into the text by Python."""
+    """The first line is a comment; parameters are typed; shared text is put in whole, and nothing else by Python."""
     text = queries.sql(name)
     assert re.match(r"-- [A-Z]", text)
     assert "%(" not in text
     assert not re.search(r"\{(?!\w+:[A-Z])", text)
+    assert "-- include:" not in text
 
 
 def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> None:
@@ -103,6 +104,9 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.collected,
     ):  # fmt: skip
         question(asked, window)  # type: ignore[operator]
+    for sort in ("cost", "faithfulness"):
+        queries.traces(asked, window, sort=sort)
+    queries.trace_totals(asked, [{"trace_id": "AB", "started_ms": 1}])
     queries.score_list(asked, window, "faithfulness")
     queries.trace_spans(asked, "AB")
     queries.span_detail(asked, "AB", "CD")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import random
 import time
@@ -217,10 +218,13 @@ def test_error_that_comes_within_the_window_keeps_what_came_before(client: Clien
     for bodies in ([traffic.request(ids)], [traffic.request(ids[:1], failed=True)]):
         folder = tmp_path / str(len(bodies[0]))
         shipper.take(_spooled(CollectorSettings(spool_dir=folder, sampling=settings.sampling), bodies))
-    spool = Spool(settings, shipper.take)
+    began_s = time.time()
+    spool = Spool(dataclasses.replace(settings, segment_max_age_s=0.01), shipper.take)
     shipper.start(spool)
     _until(lambda: counts.as_dict(0)["stored_spans"] == 2 * _SPANS)
     assert {row["TraceId"] for row in _raw(client)} == {ids[0].hex()}
+    assert counts.as_dict(0)["late_spans"] == 0
+    _until(lambda: time.time() > began_s + 1.1)
 
     late = CollectorSettings(spool_dir=tmp_path / "late", sampling=settings.sampling)
     shipper.take(_spooled(late, [traffic.request(ids[1:2], failed=True)]))
@@ -231,6 +235,7 @@ def test_error_that_comes_within_the_window_keeps_what_came_before(client: Clien
     per_trace = client.query_rows("SELECT TraceId, count() AS n FROM otel_traces GROUP BY TraceId ORDER BY n")
     assert {row["TraceId"]: row["n"] for row in per_trace} == {ids[0].hex(): 6, ids[1].hex(): 6}
     assert counts.as_dict(0)["sampled_out_spans"] == 2 * _SPANS
+    assert counts.as_dict(0)["late_spans"] == 2 * _SPANS
 
 
 def _until(holds: Callable[[], bool]) -> None:

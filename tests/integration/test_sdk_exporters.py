@@ -8,7 +8,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import StartRole, free_port
+from collector_role import start_collector
+from conftest import StartRole
 from google.rpc import status_pb2
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -26,21 +27,10 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 def test_http_and_grpc_exporters_reach_the_store(roles: StartRole, tmp_path: Path, store_url: str) -> None:
     """Spans sent by both exporters, compressed and not, are rows with their attributes."""
-    port, grpc_port = free_port(), free_port()
-    roles(
-        "sightline-collector",
-        "serve",
-        env={
-            "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-            "SIGHTLINE_COLLECTOR_GRPC_PORT": str(grpc_port),
-            "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-            "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
-            "SIGHTLINE_STORE_URL": store_url,
-            "SIGHTLINE_STORE_DATABASE": "exporters",
-        },
-        health_url=f"http://127.0.0.1:{port}/healthz",
+    collector = start_collector(
+        roles, tmp_path, store_url, COLLECTOR_SEGMENT_MAX_AGE_S="0.1", STORE_DATABASE="exporters"
     )
-    http_url, grpc_url = f"http://127.0.0.1:{port}/v1/traces", f"127.0.0.1:{grpc_port}"
+    http_url, grpc_url = f"{collector.url}/v1/traces", collector.grpc_address
     exporters: dict[str, SpanExporter] = {
         "http": HttpExporter(endpoint=http_url),
         "http-gzip": HttpExporter(endpoint=http_url, compression=Compression.Gzip),
@@ -77,21 +67,14 @@ def test_full_spool_is_unavailable_with_retry_info(roles: StartRole, tmp_path: P
     """Over gRPC a full spool says UNAVAILABLE and how long to wait; nothing is lost, nothing is promised."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    port, grpc_port = free_port(), free_port()
-    roles(
-        "sightline-collector",
-        "serve",
-        env={
-            "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-            "SIGHTLINE_COLLECTOR_GRPC_PORT": str(grpc_port),
-            "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-            "SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES": "4096",
-            "SIGHTLINE_COLLECTOR_SPOOL_MAX_BYTES": "8192",
-            "SIGHTLINE_STORE_URL": "http://127.0.0.1:9",
-        },
-        health_url=f"http://127.0.0.1:{port}/healthz",
+    collector = start_collector(
+        roles,
+        tmp_path,
+        "http://127.0.0.1:9",
+        COLLECTOR_SEGMENT_MAX_BYTES="4096",
+        COLLECTOR_SPOOL_MAX_BYTES="8192",
     )
-    with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
+    with grpc.insecure_channel(collector.grpc_address) as channel:
         call = channel.unary_unary(_EXPORT)
 
         def send_many() -> None:

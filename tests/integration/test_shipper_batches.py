@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -16,6 +18,7 @@ from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_store import schema
 from sightline_store.client import Client
+from sightline_store.errors import QueryFailed
 from sightline_store.ingest import Signal
 from sightline_store.settings import StoreSettings
 
@@ -93,3 +96,36 @@ def test_damaged_segment_is_quarantined_behind_its_batch(client: Client, tmp_pat
     assert len(list((tmp_path / "quarantine").glob("*.reason"))) == 1
     assert (counts.as_dict(0)["stored_spans"], counts.as_dict(0)["set_aside_spans"]) == (2, 1)
     assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
+
+
+class _Refused(Client):
+    """A client whose inserts are refused as a store refuses those of a key that was revoked."""
+
+    attempts = 0
+    code = 516
+
+    def insert_raw(self, table: str, payload: bytes | BinaryIO, fmt: str, settings: Mapping[str, Any]) -> None:
+        self.attempts += 1
+        raise QueryFailed(self.code, "Authentication failed")
+
+
+@pytest.mark.parametrize("code", [516, 497, 60])
+def test_a_store_that_lets_nobody_in_costs_nothing(client: Client, tmp_path: Path, code: int) -> None:
+    """A revoked key, a reader's key or a dropped table is no fault of the segments: they wait and are stored later."""
+    _segments(tmp_path, [_body("a"), _body("b")])
+    refused = _Refused(client.settings)
+    refused.code = code
+    shipper = Shipper(refused, Counts())
+    spool = Spool(CollectorSettings(spool_dir=tmp_path), shipper.take)
+    shipper.start(spool)
+    spool.close()
+    deadline = time.monotonic() + 30
+    while refused.attempts < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shipper.stop(0)
+    refused.close()
+    assert refused.attempts >= 4
+    assert not (tmp_path / "dead-letter").exists()
+    assert len(list((tmp_path / "traces").glob("*.seg"))) == 2
+    _ship(client, tmp_path)
+    assert _names(client) == ["a", "b"]

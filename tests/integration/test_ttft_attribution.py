@@ -349,8 +349,8 @@ def test_sample_comes_with_its_standard_error(empty: Client) -> None:
     whole = {row["stage"]: row for row in queries.stage_stack(empty, window)}
     some = {row["stage"]: row for row in queries.stage_stack(empty, window, max_requests=300)}
     assert (whole["search"]["sampled"], whole["search"]["mean_se_ms"]) == (1, 0)
-    assert some["search"]["sampled"] == 5
-    assert 200 < some["search"]["n"] < 400
+    assert some["search"]["sampled"] == 8
+    assert 120 < some["search"]["n"] < 260
     for stage in ("search", "rest", "delivery"):
         error = some[stage]["mean_se_ms"]
         assert 0 < error < 3
@@ -404,14 +404,3 @@ def test_sql_and_the_rule_agree_and_sum_to_the_time_to_first_token(empty: Client
     for n in (0, 7, 31):
         one, _ = divided(empty, f"{n:032x}")
         assert one == pytest.approx({stage: ms for stage, ms in told[n].items() if ms > 0}, abs=1e-6)
-
-
-def test_both_questions_state_the_same_rule() -> None:
-    """The rule's text is the same for a trace and over time."""
-    rules = []
-    for name in ("ttft_trace", "ttft_over_time"):
-        text = queries.sql(name)
-        begin, end = text.index("-- The rule of attribution"), text.index("-- End of the rule.")
-        rules.append(text[begin:end])
-    assert rules[0] == rules[1]
-    assert len(rules[0]) > 2_000

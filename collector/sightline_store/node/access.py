@@ -187,11 +187,12 @@ class _Asker:
         if engine is None:
             raise StoreError("the engine is closed")
         longest = max((len(value.encode()) for value in params.values()), default=0)
+        needed = {"max_query_size": str(longest + _ROOM_BYTES)} if longest > _ROOM_BYTES // 4 else {}
         with engine.session() as session:
             return session.execute(
                 Statement(
                     sql,
-                    settings={"max_query_size": str(longest + _ROOM_BYTES)},
+                    settings=needed,
                     params={
                         name: value if f"{{{name}:Identifier}}" in sql else value.translate(_ESCAPES)
                         for name, value in params.items()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.node import folder, sqltext
+from sightline_store.node.roles import READER_LIMITS
 from sightline_store.settings import NodeSettings
 
 if TYPE_CHECKING:
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
 _CODE = re.compile(r"Code: (\d+)\. ")
 _SETTINGS = re.compile(r"(.*?)(\bSETTINGS\b.*)?\Z", re.IGNORECASE | re.DOTALL)
 _PLAIN_ID = re.compile(r"[\w-]{1,100}\Z", re.ASCII)
+# What a connection can be opened with, which a USE and a SET of their own cost a quarter of a small SELECT. Settings
+# that each client sends, and the node; each is one of the engine's, since it does not refuse an unknown one here.
+_OPENED_WITH = frozenset(
+    {"cast_string_to_dynamic_use_inference", "date_time_input_format", "max_threads", "readonly", *READER_LIMITS}
+)
 # What an answer's compression is called by the engine; the level is one that keeps up with a network.
 _LEVELS = {"gzip": 3, "deflate": 3, "zstd": 1, "lz4": 1, "br": 1, "xz": 1, "snappy": 1}
+# The engine wants a free GiB a thread by default, which under the node's cap leaves one thread for any statement.
+_EVERY_CONNECTION = "max_threads_min_free_memory_per_thread=0"
 NOT_SENT = "/*default*/"
 """Before a FORMAT that the client has not written itself."""
 
@@ -103,19 +111,31 @@ class Engine:
         self.timezone = str(self.query_value("SELECT timezone()"))
 
     @contextmanager
-    def session(self, query_id: str = "") -> Iterator[Session]:
+    def session(self) -> Iterator[Session]:
         """A connection for one statement."""
-        session = self.open_session(query_id)
+        session = self.open_session()
         try:
             yield session
         finally:
             session.close()
 
-    def open_session(self, query_id: str = "") -> Session:
+    @contextmanager
+    def session_for(self, statement: Statement) -> Iterator[Session]:
+        """A connection for one statement, opened with its id and, where they are plain, its database and settings."""
+        given = _plain(statement)
+        try:
+            connection = self._connect(*(f"{name}={value}" for name, value in given.items()))
+        except QueryFailed:  # The statement's own SET words it better.
+            given, connection = {}, self._connect()
+        session = Session(connection, given)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def open_session(self) -> Session:
         """A connection of the caller's own, which keeps its database, settings and temporary tables."""
-        if _PLAIN_ID.match(query_id):
-            return Session(self._connect(f"log_comment={query_id}"), query_id)
-        return Session(self._connect(), "")
+        return Session(self._connect())
 
     def query_value(self, sql: str) -> str:
         """The one value of a query, as text."""
@@ -128,15 +148,21 @@ class Engine:
 
     def _connect(self, *options: str) -> Connection:
         with self._lock, _translated():
-            return self._chdb.connect("?".join([self._path, *filter(None, ["&".join(options)])]))
+            return self._chdb.connect(f"{self._path}?{'&'.join((_EVERY_CONNECTION, *options))}")
 
 
 class Session:
     """One connection. Not for two threads at once."""
 
-    def __init__(self, connection: Any, query_id: str) -> None:
+    def __init__(self, connection: Any, given: Mapping[str, str] | None = None) -> None:
+        """Take a connection over.
+
+        Args:
+            connection: of the engine.
+            given: settings that it was opened with, `database` and the id as `log_comment` among them.
+        """
         self._connection = connection
-        self._query_id = query_id
+        self._given = dict(given or {})
         self.on_progress: Callable[[Mapping[str, int]], None] | None = None
 
     def execute(self, statement: Statement) -> Outcome:
@@ -223,15 +249,11 @@ class Session:
     def _prepared(self, statement: Statement) -> Iterator[None]:
         """The connection with the statement's database and settings, which stay with it."""
         with _translated():
-            if statement.database:
+            if statement.database and statement.database != self._given.get("database"):
                 self._connection.query(f"USE {quote_identifier(statement.database)}")
-            settings = dict(statement.settings or {})
-            if statement.query_id and statement.query_id != self._query_id:
-                settings["log_comment"] = statement.query_id
-            if settings:
-                self.set(settings)
-            if statement.readonly and not settings.get("readonly", "0").strip("0"):
-                self.set({"readonly": "2"})
+            settings = _settings(statement)
+            if missing := {name: value for name, value in settings.items() if self._given.get(name) != value}:
+                self.set(missing)
             yield
 
     def set(self, settings: Mapping[str, str | None]) -> None:
@@ -246,6 +268,31 @@ class Session:
         )
         with _translated():
             self._connection.query(f"SET {pairs}")
+
+
+def _settings(statement: Statement) -> dict[str, str]:
+    """All that a statement runs under, but for its database."""
+    settings = dict(statement.settings or {})
+    if statement.query_id:
+        settings["log_comment"] = statement.query_id
+    if statement.readonly and not settings.get("readonly", "0").strip("0"):
+        settings["readonly"] = "2"
+    return settings
+
+
+def _plain(statement: Statement) -> dict[str, str]:
+    """What a connection for a statement is opened with.
+
+    All of its settings or none but the id: where `readonly` holds, no other can be set any more.
+    """
+    settings = _settings(statement)
+    if not all(name in _OPENED_WITH or name == "log_comment" for name in settings) or not all(
+        _PLAIN_ID.match(value) for value in settings.values()
+    ):
+        settings = {name: value for name, value in settings.items() if name == "log_comment" and _PLAIN_ID.match(value)}
+    if _PLAIN_ID.match(statement.database):
+        settings["database"] = statement.database
+    return settings
 
 
 def _options(settings: NodeSettings) -> dict[str, str | int]:
@@ -276,6 +323,8 @@ def _options(settings: NodeSettings) -> dict[str, str | int]:
         "backup_threads": 2,
         "restore_threads": 2,
         "backups.allowed_path": str(settings.backups),
+        # So long the brokers wait for a consumer that was killed before they give its partitions to the next one.
+        "kafka.session_timeout_ms": 10_000,
     }
 
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 from sightline_store.errors import QueryFailed
 
@@ -37,6 +39,14 @@ _GEOMETRY = {
     "MultiPolygon": "Array(Polygon)",
 }
 _U64 = struct.Struct("<Q")
+_WIDTHS = {1: "B", 2: "H", 4: "I"}
+# Versions of JSON's and Dynamic's serialization, which stand before a column's rows.
+_JSON_V1, _JSON_AS_TEXT, _DYNAMIC_V1, _V2, _FLATTENED = 0, 1, 1, 2, 3
+_TYPED_PATH = re.compile(
+    r"(?!SKIP |max_dynamic_(?:paths|types)\s*=)(`(?:[^`\\]|\\.)*`(?:\.`(?:[^`\\]|\\.)*`)*|\S+)\s+(.+)", re.DOTALL
+)
+_Walk: TypeAlias = Callable[[bytes, int, int], int]
+"""Goes past so many rows from a place in some bytes."""
 
 
 class _Short(Exception):
@@ -55,7 +65,7 @@ async def with_block_info(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         source: the engine's bytes, cut anywhere.
 
     Raises:
-        QueryFailed: a column's type cannot be walked: JSON, Dynamic, states of aggregate functions.
+        QueryFailed: a column's type cannot be walked: states of aggregate functions.
     """
     held, wanted = b"", 0
     async for piece in source:
@@ -107,11 +117,117 @@ def _block(data: bytes, at: int) -> tuple[bytes, int]:
         parts += [data[start:at], b"\x00"]
         if rows:
             start = at
-            at = _rows(data, _prefix(data, at, kind), kind, rows)
+            at, walk = _walker(data, at, kind)
+            at = walk(data, at, rows)
             if at > len(data):
                 raise _Short
             parts.append(data[start:at])
     return b"".join(parts), at
+
+
+def _walker(data: bytes, at: int, kind: str) -> tuple[int, _Walk]:
+    """Past what stands before a column's rows, and what goes past the rows: of some types only the former tells how."""
+    if "Dynamic" not in kind and "JSON" not in kind:
+        return _prefix(data, at, kind), lambda data, at, rows: _rows(data, at, kind, rows)
+    name, inner = _parsed(kind)
+    if name in {"Dynamic", "JSON"}:
+        return _dynamic(data, at) if name == "Dynamic" else _json(data, at, inner)
+    if name not in {"Array", "Tuple", "Nullable", "Variant"}:
+        raise _unwalkable(kind)
+    walks = []
+    at += 8 * (name == "Variant")
+    for one in inner:
+        at, walk = _walker(data, at, one)
+        walks.append(walk)
+    if name == "Tuple":
+        return at, lambda data, at, rows: _one_after_another(walks, data, at, rows)
+    if name == "Nullable":
+        return at, lambda data, at, rows: walks[0](data, at + rows, rows)
+    if name == "Variant":
+        in_order = [walk for _, walk in sorted(zip(inner, walks, strict=True), key=lambda pair: pair[0])]
+        return at, lambda data, at, rows: _chosen(in_order, data, at, rows)
+    return at, lambda data, at, rows: walks[0](data, at + 8 * rows, _u64(data, at + 8 * (rows - 1)) if rows else 0)
+
+
+def _dynamic(data: bytes, at: int) -> tuple[int, _Walk]:
+    """A column whose types are named before its rows."""
+    version, at = _u64(data, at), at + 8
+    if version not in {_DYNAMIC_V1, _V2, _FLATTENED}:
+        raise _unwalkable(f"Dynamic of version {version}")
+    if version == _DYNAMIC_V1:
+        _, at = _varint(data, at)
+    kinds, at = _texts(data, at)
+    if version == _FLATTENED:
+        at, walks = _walkers(data, at, kinds)
+        return at, lambda data, at, rows: _chosen(walks, data, at, rows, width=_index_width(len(walks)))
+    kinds = sorted([*kinds, "SharedVariant"])
+    at, walks = _walkers(data, at + 8, ["String" if one == "SharedVariant" else one for one in kinds])
+    return at, lambda data, at, rows: _chosen(walks, data, at, rows)
+
+
+def _json(data: bytes, at: int, arguments: tuple[str, ...]) -> tuple[int, _Walk]:
+    """A column of documents: paths with types of their own, paths that are Dynamic, and the rest as text."""
+    version, at = _u64(data, at), at + 8
+    if version == _JSON_AS_TEXT:
+        return at, _strings
+    if version not in {_JSON_V1, _V2, _FLATTENED}:
+        raise _unwalkable(f"JSON of version {version}")
+    if version == _JSON_V1:
+        _, at = _varint(data, at)
+    paths, at = _texts(data, at)
+    typed = [found.groups("") for one in arguments if (found := _TYPED_PATH.match(one))]
+    at, walks = _walkers(data, at, [kind for _, kind in sorted(typed, key=lambda pair: pair[0].strip("`"))])
+    for _ in paths:
+        at, walk = _dynamic(data, at)
+        walks.append(walk)
+    if version != _FLATTENED:
+        walks.append(lambda data, at, rows: _rows(data, at, "Array(Tuple(String, String))", rows))
+    return at, lambda data, at, rows: _one_after_another(walks, data, at, rows)
+
+
+def _walkers(data: bytes, at: int, kinds: list[str]) -> tuple[int, list[_Walk]]:
+    walks = []
+    for kind in kinds:
+        at, walk = _walker(data, at, kind)
+        walks.append(walk)
+    return at, walks
+
+
+def _one_after_another(walks: list[_Walk], data: bytes, at: int, rows: int) -> int:
+    for walk in walks:
+        at = walk(data, at, rows)
+    return at
+
+
+def _chosen(walks: list[_Walk], data: bytes, at: int, rows: int, width: int = 1) -> int:
+    """Past rows that each are of one type, which a number of `width` bytes names, and then the types' own rows."""
+    found = data[at : at + rows * width]
+    if len(found) < rows * width:
+        raise _Short
+    at += rows * width
+    numbers = Counter(
+        found if width == 1 else [number for (number,) in struct.iter_unpack(f"<{_WIDTHS[width]}", found)]
+    )
+    for number, walk in enumerate(walks):
+        at = walk(data, at, numbers[number])
+    return at
+
+
+def _index_width(types: int) -> int:
+    """Bytes of a number that names one of the types, or none."""
+    return next(width for width in _WIDTHS if types < 1 << (8 * width))
+
+
+def _texts(data: bytes, at: int) -> tuple[list[str], int]:
+    count, at = _varint(data, at)
+    texts = []
+    for _ in range(count):
+        size, at = _varint(data, at)
+        if at + size > len(data):
+            raise _Short
+        texts.append(data[at : at + size].decode("utf-8", "replace"))
+        at += size
+    return texts, at
 
 
 def _prefix(data: bytes, at: int, kind: str) -> int:
@@ -152,7 +268,11 @@ def _rows(data: bytes, at: int, kind: str, rows: int) -> int:  # noqa: PLR0911  
         for number, one in enumerate(sorted(inner)):
             at = _rows(data, at, one, found.count(number))
         return at
-    raise QueryFailed(
+    raise _unwalkable(kind)
+
+
+def _unwalkable(kind: str) -> QueryFailed:
+    return QueryFailed(
         48,
         f"Code: 48. DB::Exception: the embedded node cannot send {kind} to a client that names a protocol version: "
         "cast the column to String. (NOT_IMPLEMENTED)",

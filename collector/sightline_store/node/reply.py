@@ -10,12 +10,12 @@ import secrets
 import string
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import asdict
 from typing import Any
 
 from sightline_store.errors import QueryFailed
 from sightline_store.node import blocks
 from sightline_store.node.engine import Counts
+from sightline_store.node.progress import Progress, Wire
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -41,7 +41,7 @@ _CONTENT_TYPES = {
     "XML": "application/xml; charset=UTF-8",
 }
 _ALONE_IN_A_LINE = {"JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow"}
-_MAX_PROGRESS_HEADERS = 40  # http.client takes at most 100 headers in all
+_PROGRESS = b"x-clickhouse-progress"
 
 
 class Reply:
@@ -61,8 +61,8 @@ class Reply:
         self.block_method = "LZ4"
         self.writes_exceptions = False
         self.allowed_origin = ""
-        self.progress: list[Mapping[str, int]] = []
-        self.shows_progress = False
+        self.progress = Progress()
+        self._shows_progress = False
 
     @property
     def content_type(self) -> str:
@@ -73,6 +73,17 @@ class Reply:
             if known in _CONTENT_TYPES and self.format.startswith(known):
                 return _CONTENT_TYPES[known]
         return "application/octet-stream"
+
+    def show_progress(self, interval_s: float, wire: Wire | None) -> None:
+        """Say in headers how far the statement is: once with the answer, and before it every `interval_s`.
+
+        Args:
+            interval_s: seconds; the longer it runs, the longer they become.
+            wire: where headers can be sent early; None where they cannot.
+        """
+        self._shows_progress = True
+        if wire is not None:
+            self.progress.tell_every(interval_s, lambda now: wire.tell(_PROGRESS, self._summary(_counts(now))))
 
     async def whole(self, body: bytes, counts: Counts, *, is_encoded: bool = False) -> None:
         """Answer rows that are complete, with a summary that is.
@@ -95,15 +106,15 @@ class Reply:
 
     async def start(self, *, length: int | None = None, counts: Counts | None = None) -> None:
         """Begin an answer whose pieces follow; `length` in bytes where it is known."""
-        if counts is None and self.progress:
-            counts = _counts(self.progress[-1])
+        if counts is None:
+            counts = _counts(self.progress.last)
         extra = []
         if length is None or self.is_in_blocks:
             self._tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
             extra.append((b"x-clickhouse-exception-tag", self._tag.encode()))
         else:
             extra.append((b"content-length", str(length).encode()))
-        await self._head(200, self.content_type, counts or Counts(), extra)
+        await self._head(200, self.content_type, counts, extra)
 
     async def piece(self, body: bytes) -> None:
         """Send a piece."""
@@ -157,6 +168,7 @@ class Reply:
         self, status: int, content_type: str, counts: Counts | None, extra: list[tuple[bytes, bytes]]
     ) -> None:
         self.is_started = True
+        self.progress.end()
         headers = [
             (b"content-type", content_type.encode()),
             (b"x-clickhouse-server-display-name", b"sightline"),
@@ -170,9 +182,8 @@ class Reply:
             headers.append((b"x-clickhouse-format", _header(self.format)))
             if self.encoding:
                 headers.append((b"content-encoding", self.encoding.encode()))
-            if self.shows_progress:
-                shown = self.progress[-_MAX_PROGRESS_HEADERS:] or [asdict(counts)]
-                headers += [(b"x-clickhouse-progress", self._summary(_counts(one))) for one in shown]
+            if self._shows_progress:
+                headers.append((_PROGRESS, self._summary(counts)))
             headers.append((b"x-clickhouse-summary", self._summary(counts)))
         await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *extra]})
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from sightline_store.node.engine import Counts
 from sightline_store.node.pipe import Pipe
@@ -83,12 +82,3 @@ async def drain(pipe: Pipe) -> None:
     """Take all that comes out of a pipe and leave it."""
     while await pipe.read():
         pass
-
-
-def last_of(progress: list[Any]) -> Callable[[Any], None]:
-    """Keeps the last value alone."""
-
-    def keep(value: Any) -> None:
-        progress[:] = [value]
-
-    return keep

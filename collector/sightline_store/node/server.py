@@ -23,6 +23,7 @@ from sightline_store.errors import QueryFailed, QueryRejected
 from sightline_store.node import access, multipart, play, request
 from sightline_store.node.body import BY_ENGINE, Body, ClientGone, Receive
 from sightline_store.node.engine import Engine
+from sightline_store.node.progress import EXTENSION
 from sightline_store.node.reply import Reply, Send, chosen_encoding
 from sightline_store.node.upload import Upload
 from sightline_store.node.worker import Order, Worker
@@ -33,6 +34,7 @@ Scope = MutableMapping[str, Any]
 _HEAD_BYTES = 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 _FORM_BYTES = 256 * 1024**2
+_PROGRESS_INTERVAL_MS = 100
 _HEALTH_PATHS = frozenset({"/ping", "/healthz", "/replicas_status"})
 _log = logging.getLogger("sightline.store")
 
@@ -63,6 +65,8 @@ class Node:
             await reply.fail(exc)
         except Exception as exc:
             await reply.fail(_unforeseen(exc))
+        finally:
+            reply.progress.end()
 
     async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, reply: Reply) -> None:
         path, method = scope["path"], scope["method"]
@@ -92,7 +96,10 @@ class Node:
             query_id = asked.query_id or str(uuid.uuid4())
             asked = replace(asked, query_id=query_id, statement=replace(asked.statement, query_id=query_id))
             _shape(reply, asked, headers)
-            await self._answer(Order(asked, role, scope["method"]), rest, receive, reply)
+            if asked.flag("send_progress_in_http_headers"):
+                every_ms = asked.number("http_headers_progress_interval_ms", _PROGRESS_INTERVAL_MS)
+                reply.show_progress(every_ms / 1000, scope.get("extensions", {}).get(EXTENSION))
+            await self._answer(Order(asked, role, scope["method"], reply.progress), rest, receive, reply)
 
         if multipart.is_form(headers.get("content-type", "")):
             rest, _ = await body.head(_FORM_BYTES)
@@ -129,7 +136,6 @@ def _shape(reply: Reply, asked: request.Query, headers: dict[str, str]) -> None:
     reply.format = asked.answer_format
     reply.is_in_blocks = asked.flag("compress")
     reply.block_method = asked.options.get("network_compression_method", "LZ4")
-    reply.shows_progress = asked.flag("send_progress_in_http_headers")
     reply.writes_exceptions = asked.flag("http_write_exception_in_output_format")
     if asked.flag("enable_http_compression") and not reply.is_in_blocks:
         reply.encoding = chosen_encoding(headers.get("accept-encoding", ""))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from sightline_store.node.tree import Findings, Walk, refusal
 
 _CACHED_STATEMENTS = 512
 _CACHED_CHARACTERS = 32 * 1024
+_KNOWN_TABLES = 512
+_KNOWN_S = 5.0
 
 # What the engine writes for statements that ask about one table, a subquery or a database.
 _ABOUT = re.compile(
@@ -64,6 +67,8 @@ class Statements:
         self._functions = Functions(ask)
         self._lock = threading.Lock()
         self._passed: OrderedDict[tuple[str, str, bool], Verdict] = OrderedDict()
+        # Tables by database and name, and when each was last seen: pages send many texts about few tables.
+        self._seen: dict[tuple[str, str], float] = {}
 
     def judge(self, sql: str, database: str, params: Mapping[str, str], *, lenient: bool = False) -> Verdict:
         """Let a reader's statement pass, or refuse it.
@@ -144,7 +149,7 @@ class Statements:
         are_tables = True
         for (database, name), must_be_one in findings.tables.items():
             place = {"database": database, "name": name}
-            if self._ask(_IS_TABLE, place, "TSVRaw").strip() != b"0":
+            if self._is_table(place):
                 continue
             are_tables = False
             # No word on whether such a file is there.
@@ -159,6 +164,18 @@ class Statements:
             if exists.strip() != b"0":
                 raise _no_table(database, name)
         return are_tables
+
+    def _is_table(self, place: Mapping[str, str]) -> bool:
+        key, now_s = (place["database"], place["name"]), time.monotonic()
+        if now_s - self._seen.get(key, -_KNOWN_S) < _KNOWN_S:
+            return True
+        is_table = self._ask(_IS_TABLE, place, "TSVRaw").strip() != b"0"
+        if is_table:
+            with self._lock:
+                if len(self._seen) >= _KNOWN_TABLES:
+                    self._seen.clear()
+                self._seen[key] = now_s
+        return is_table
 
 
 def _no_table(database: str, name: str) -> QueryRejected:

@@ -20,6 +20,7 @@ from sightline_store.node.engine import (
     quote_string,
 )
 from sightline_store.node.pipe import Pipe
+from sightline_store.node.progress import Progress
 from sightline_store.node.reply import Reply
 from sightline_store.node.roles import Role
 from sightline_store.node.upload import Upload
@@ -37,6 +38,7 @@ class Order:
     query: request.Query
     role: Role
     method: str
+    progress: Progress
 
     @property
     def has_block_info(self) -> bool:
@@ -83,7 +85,6 @@ class Worker:
 
             def write(session: Session, statement: Statement) -> Counts:
                 start.take()
-                session.on_progress = reply.progress.append if reply.shows_progress else rows.last_of(reply.progress)
                 if order.role is Role.ADMIN:  # a text that changes after it has been judged is no reader's
                     statement = replace(statement, sql=running.with_own_ids(statement.sql))
                 return session.write(statement, pipe.path, reply.encoding)
@@ -187,8 +188,12 @@ class Worker:
 
         def run() -> _T:
             statement = self._authorized(order)
-            with self._engine.session(query.query_id) as session:
+            # Tables that came with a query are made before nothing can be changed any more.
+            opened = replace(statement, settings=None, readonly=False) if query.externals else statement
+            with self._engine.session_for(opened) as session:
                 self._load(session, query, statement)
+                session.on_progress = order.progress
+                order.progress.begin()
                 return work(session, statement)
 
         async with self._running.place():
@@ -210,10 +215,13 @@ class Worker:
                 statement = named.entered(statement, is_reader=is_reader)
                 try:
                     self._load(named.session, query, statement)
+                    named.session.on_progress = order.progress
+                    order.progress.begin()
                     result = work(named.session, statement)
                     named.note(statement)
                     return result
                 finally:
+                    named.session.on_progress = None
                     for external in query.externals:
                         name = quote_identifier(external.name)
                         named.session.execute(Statement(f"DROP TEMPORARY TABLE IF EXISTS {name}"))

@@ -65,7 +65,7 @@ def _indexes(rows: list[queries.Row]) -> None:
         Column("Searches", number=True),
         Column("Failed", number=True),
         Column("Empty", number=True),
-        Column("Median score", number=True),
+        Column("Mean score", number=True),
         Column("p95", number=True),
         Column("First seen"),
     ]
@@ -98,7 +98,7 @@ def _documents(rows: list[queries.Row]) -> None:
         Column("Found", number=True),
         Column("Share", number=True),
         Column("Mean rank", number=True),
-        Column("Median score", number=True),
+        Column("Mean score", number=True),
     ]
     made = [
         TableRow(
@@ -107,7 +107,7 @@ def _documents(rows: list[queries.Row]) -> None:
                 formats.count(row["hits"]),
                 formats.share(row["share"]),
                 formats.significant(row["mean_rank"]),
-                formats.score(row["score_p50"]),
+                formats.score(row["mean_score"]),
             ),
             page="trace",
             params={"trace": row["trace_id"]},

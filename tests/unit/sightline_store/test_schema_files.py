@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 
 from sightline import semconv
-from sightline_store import aliases, canonical, schema
+from sightline_store import aliases, canonical, dialects, schema
 from sightline_store.settings import NodeSettings, StoreSettings
 
 
@@ -35,7 +35,7 @@ def test_statements_are_split_at_line_ends_only() -> None:
 def test_attribute_names_in_sql_are_the_librarys() -> None:
     """Every quoted name of ours and of GenAI in sql/ stands in semconv.py, or in the alias table."""
     known = {value for value in vars(semconv).values() if isinstance(value, str)} | aliases.spellings()
-    known |= {value for values in aliases.KINDS.values() for value in values}
+    known |= {value for values in dialects.KINDS.values() for value in values}
     folder = resources.files("sightline_store.sql")
     texts = [
         entry.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -103,6 +104,18 @@ def test_the_kafka_tables_hang_off_every_view_of_the_collectors_way() -> None:
     assert "otel_kafka.otlp_metrics_each_to_otel_metrics_gauge TO otel.otel_metrics_gauge" in text
     assert text.count("ENGINE = Kafka") == 3
     assert "${" not in text
+
+
+def test_reading_begins_when_all_that_takes_the_rows_is_there() -> None:
+    """One view reads a Kafka table, and it is the last that is made of its signal: none is read too early."""
+    made = kafka.statements(KafkaSettings(brokers="b:9092"), "otel", in_memory=True)
+    for signal, following in (("traces", "logs"), ("logs", "metrics"), ("metrics", "")):
+        reading = [n for n, text in enumerate(made) if re.search(rf"\bFROM otel_kafka\.otlp_{signal}\b", text)]
+        assert len(reading) == 1
+        assert "MATERIALIZED VIEW" in made[reading[0]]
+        after = made[reading[0] + 1 :]
+        assert not any(f"otlp_{signal}" in text for text in after)
+        assert bool(after) == bool(following)
 
 
 def test_a_cluster_needs_a_plain_name() -> None:

@@ -10,7 +10,7 @@
 -- instrumentation, where the request is one call. What a request spent stands in llm_calls, by TraceId.
 CREATE TABLE IF NOT EXISTS requests
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
@@ -41,7 +41,7 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 -- ToldCostUsd is what the span says; costs shown are computed from tokens and prices.
 CREATE TABLE IF NOT EXISTS llm_calls
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS llm_calls
     Outcome LowCardinality(String),
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
-    PriceKey LowCardinality(String) ALIAS if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel))),
+    PriceKey LowCardinality(String) MATERIALIZED if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel))),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
@@ -89,7 +89,7 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 -- one: the smallest where ScoreKind is 'distance', else the greatest.
 CREATE TABLE IF NOT EXISTS retrievals
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
@@ -124,7 +124,7 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 -- One row a call that turns text into vectors. Texts: how many.
 CREATE TABLE IF NOT EXISTS embeddings
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),
@@ -147,18 +147,20 @@ CREATE TABLE IF NOT EXISTS embeddings
     DurationMs Float64,
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
-    PriceKey LowCardinality(String) ALIAS if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel))),
+    PriceKey LowCardinality(String) MATERIALIZED if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel))),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
--- One row a stage of a request: where its time went.
+-- One row a stage of a request: where its time went. Every 16th trace is in sample 1, every 256th in sample 2: a question
+-- that samples reads those alone, since they stand together.
 CREATE TABLE IF NOT EXISTS stages
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
+    Sample UInt8 MATERIALIZED (TraceHash % 16 = 0) + (TraceHash % 256 = 0),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
     ServiceName LowCardinality(String),
@@ -174,13 +176,13 @@ CREATE TABLE IF NOT EXISTS stages
     Flagged Bool,
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
+ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (Sample, toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a span that failed, whatever it was. Message holds at most 1000 characters.
 CREATE TABLE IF NOT EXISTS errors
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     SpanId String CODEC(ZSTD(1)),
     ParentSpanId String CODEC(ZSTD(1)),
@@ -199,7 +201,7 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 -- One row a score of an answer: evaluation results and human feedback. Value is NULL where the judge failed: never a pass.
 CREATE TABLE IF NOT EXISTS scores
 (
-    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Timestamp DateTime64(9) CODEC(T64, LZ4),
     TraceId String CODEC(ZSTD(1)),
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     SpanId String CODEC(ZSTD(1)),

@@ -13,6 +13,21 @@ SETTINGS kafka_broker_list = ${brokers}, kafka_topic_list = ${topic}, kafka_grou
     input_format_protobuf_oneof_presence = 1, output_format_json_escape_forward_slashes = 0,
     format_schema = ${schema};
 
+-- What was read, before it goes into any table: ClickHouse begins to read with the first view of a Kafka table, and what
+-- it reads before the others are there would never come to them. So there is one, made last (reading.sql).
+CREATE TABLE IF NOT EXISTS ${kafka}.otlp_${signal}_read
+(
+    ${shape},
+    _topic LowCardinality(String),
+    _partition UInt64,
+    _offset UInt64,
+    _timestamp_ms Nullable(DateTime64(3)),
+    _key String,
+    _error String,
+    _raw_message String
+)
+ENGINE = Null;
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${kafka}.otlp_${signal}_to_kafka_errors TO ${database}.kafka_errors AS
 SELECT
     now() AS ReadAt,
@@ -23,5 +38,5 @@ SELECT
     _key AS MessageKey,
     _error AS Error,
     _raw_message AS Message
-FROM ${kafka}.otlp_${signal}
+FROM ${kafka}.otlp_${signal}_read
 WHERE _error != '';

@@ -1,35 +1,64 @@
 -- What happened in one trace? Its spans in the order in which they began, without their payloads.
--- The id table says which hours to open, so the size of the store does not matter.
+-- The id table says which hours to open, so the size of the store does not matter. What a span means, in whichever
+-- convention it speaks, is read from the typed tables.
 WITH
-    (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS first_start,
-    (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS last_start
+    (SELECT (min(Start), toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within
 SELECT
-    SpanId AS span_id,
-    ParentSpanId AS parent_id,
-    toString(SpanName) AS name,
-    toString(SpanKind) AS kind,
-    toString(ServiceName) AS service,
-    toUnixTimestamp64Nano(Timestamp) AS start_ns,
-    Duration AS duration_ns,
-    toString(StatusCode) AS status,
-    StatusMessage AS status_message,
-    multiIf(
-        SpanAttributes['sightline.stage'] != '', SpanAttributes['sightline.stage'],
-        SpanAttributes['gen_ai.operation.name'] IN ('chat', 'text_completion', 'generate_content'), 'model',
-        SpanAttributes['gen_ai.operation.name'] = 'embeddings', 'embed',
-        SpanAttributes['gen_ai.operation.name'] = 'retrieval', 'search',
-        SpanAttributes['gen_ai.operation.name'] = 'execute_tool', 'tool',
-        '') AS stage,
-    toFloat64OrNull(SpanAttributes['sightline.response.time_to_first_token']) * 1e3 AS ttft_ms,
-    toFloat64OrNull(SpanAttributes['gen_ai.response.time_to_first_chunk']) * 1e3 AS first_chunk_ms,
-    SpanAttributes['gen_ai.request.model'] AS model_name,
-    SpanAttributes['error.type'] AS error_type,
-    SpanAttributes['sightline.guardrail.flagged'] = 'true' AS flagged,
-    SpanAttributes['tenant.id'] AS tenant_name,
-    SpanAttributes['user.id'] AS user_id,
-    SpanAttributes['session.id'] AS session_id
-FROM otel_traces
-WHERE TraceId = {trace_id:String}
-    AND Timestamp >= first_start AND Timestamp < toDateTime64(last_start, 9) + INTERVAL 1 SECOND
+    s.SpanId AS span_id,
+    s.ParentSpanId AS parent_id,
+    toString(s.SpanName) AS name,
+    toString(s.SpanKind) AS kind,
+    toString(s.ServiceName) AS service,
+    toUnixTimestamp64Nano(s.Timestamp) AS start_ns,
+    s.Duration AS duration_ns,
+    toString(s.StatusCode) AS status,
+    s.StatusMessage AS status_message,
+    if(t.stage != '', t.stage, s.SpanAttributes['sightline.stage']) AS stage,
+    t.ttft_ms AS ttft_ms,
+    t.first_chunk_ms AS first_chunk_ms,
+    t.model_name AS model_name,
+    t.error_type AS error_type,
+    t.flagged AS flagged,
+    t.tenant_name AS tenant_name,
+    t.user_id AS user_id,
+    t.session_id AS session_id
+FROM otel_traces AS s
+LEFT JOIN
+(
+    SELECT
+        SpanId,
+        if(max(stage_name) = '' AND max(is_request), 'request', max(stage_name)) AS stage,
+        maxIf(ttft, definition = 'delivered') AS ttft_ms,
+        maxIf(ttft, definition IN ('first_chunk', 'first_token')) AS first_chunk_ms,
+        max(model) AS model_name,
+        max(error) AS error_type,
+        max(is_flagged) AS flagged,
+        max(tenant) AS tenant_name,
+        max(user) AS user_id,
+        max(session) AS session_id
+    FROM
+    (
+        SELECT
+            SpanId, true AS is_request, '' AS stage_name, TtftMs AS ttft, toString(TtftDefinition) AS definition, '' AS model,
+            '' AS error, false AS is_flagged, toString(Tenant) AS tenant, UserId AS user, SessionId AS session
+        FROM requests
+        WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2
+        UNION ALL
+        SELECT SpanId, false, toString(Stage), TtftMs, toString(TtftDefinition), '', '', Flagged, toString(Tenant), '', ''
+        FROM stages
+        WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2
+        UNION ALL
+        SELECT
+            SpanId, false, '', NULL, '', toString(if(ResponseModel != '', ResponseModel, RequestModel)), '', false, '', UserId, SessionId
+        FROM llm_calls
+        WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2
+        UNION ALL
+        SELECT SpanId, false, '', NULL, '', '', toString(ErrorType), false, '', '', ''
+        FROM errors
+        WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2
+    )
+    GROUP BY SpanId
+) AS t ON t.SpanId = s.SpanId
+WHERE s.TraceId = {trace_id:String} AND s.Timestamp >= within.1 AND s.Timestamp < within.2
 ORDER BY start_ns, duration_ns DESC, span_id
 LIMIT {limit:UInt32}

@@ -1,0 +1,104 @@
+"""How every convention spells the time to first token: with which unit, and by whose definition.
+
+A part of the alias table (`aliases.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sightline import semconv
+
+
+class Definition(StrEnum):
+    """Whose moment a time to first token is."""
+
+    DELIVERED = "delivered"
+    """The first content reached the user: measured at the edge."""
+    FIRST_TOKEN = "first_token"  # noqa: S105
+    """The first token, as the instrumentation or the model host saw it."""
+    FIRST_CHUNK = "first_chunk"
+    """The first chunk of the stream, which may be empty."""
+
+
+class Unit(StrEnum):
+    """What a told time counts."""
+
+    S = "s"
+    MS = "ms"
+    S_OR_NS = "s or ns"
+    """Seconds; nanoseconds where as seconds it were longer than the span."""
+    MOMENT = "moment"
+    """A point in time, ISO 8601, in JSON quotes or without."""
+
+
+@dataclass(frozen=True)
+class Ttft:
+    """Spellings of the time to first token that share unit and definition."""
+
+    unit: Unit
+    definition: Definition
+    keys: tuple[str, ...]
+
+
+TTFT: dict[str, Ttft] = {
+    "ttft_edge": Ttft(Unit.S, Definition.DELIVERED, (semconv.RESPONSE_TIME_TO_FIRST_TOKEN,)),
+    "ttft_chunk": Ttft(
+        Unit.S,
+        Definition.FIRST_CHUNK,
+        (
+            semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK,
+            "gen_ai.client.operation.time_to_first_chunk",
+            "gen_ai.client.inference.time_to_first_chunk",
+            "gen_ai.client.inference.operation.time_to_first_chunk",
+        ),
+    ),
+    "ttft_token": Ttft(
+        Unit.S_OR_NS,
+        Definition.FIRST_TOKEN,
+        (
+            "gen_ai.response.time_to_first_token",
+            "gen_ai.server.time_to_first_token",
+            "gen_ai.client.time_to_first_token",
+            "time_to_first_token",
+            "braintrust.metrics.time_to_first_token",
+        ),
+    ),
+    "ttft_token_ms": Ttft(
+        Unit.MS,
+        Definition.FIRST_TOKEN,
+        (
+            "gen_ai.response.time_to_first_token_ms",
+            "gen_ai.server.time_to_first_token_ms",
+            "time_to_first_token_ms",
+            "opik.ttft",
+            "ttft",
+            "ttft_ms",
+            "llm.ttft_ms",
+        ),
+    ),
+    "ttft_chunk_ms": Ttft(Unit.MS, Definition.FIRST_CHUNK, ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk")),
+    "ttft_moment": Ttft(
+        Unit.MOMENT,
+        Definition.FIRST_TOKEN,
+        ("langfuse.observation.completion_start_time", "langsmith.first_token_time", "first_token_time"),
+    ),
+}
+"""By column name, the best first."""
+
+TTFT_EVENTS: dict[str, Definition] = {
+    "First Token Stream Event": Definition.FIRST_TOKEN,
+    "first_token": Definition.FIRST_TOKEN,
+    "llm.first_token": Definition.FIRST_TOKEN,
+    "new_token": Definition.FIRST_TOKEN,
+    "ai.stream.firstChunk": Definition.FIRST_CHUNK,
+    "gen_ai.content.chunk": Definition.FIRST_CHUNK,
+    "gen_ai.content.completion.chunk": Definition.FIRST_CHUNK,
+    "llm.content.completion.chunk": Definition.FIRST_CHUNK,
+}
+"""Span events whose first one marks it. An event has a time of its own, so no unit can be wrong, and it may come after
+the end of its span: LlamaIndex ends a streamed span when it hands out the generator."""
+
+EVENT_TTFT_MAX_S = 3600
+"""An event later than that after the start of its span marks no first token."""

@@ -1,0 +1,298 @@
+"""Keys in a file that holds their hashes: of the embedded node and of the collector.
+
+A key reads `<prefix>_<id>_<secret>`: the id, 8 hex digits, finds it and may be shown; the secret is 256 random bits in
+43 URL-safe characters and is shown once. The file keeps the SHA-256 of the whole token. A slow hash such as scrypt
+makes guessing a password dear; 256 random bits cannot be guessed at any speed, so a fast one is right, once a request.
+
+The file is JSON, readable by its owner only, and replaced as a whole: written beside, fsynced, renamed. A running
+process looks at most once a second whether it was replaced: a key holds, or no longer holds, within a second. A file
+that goes away or cannot be read closes, it never opens.
+
+Source: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html (hashing is for secrets of low
+entropy).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+_LOOK_EVERY_S = 1.0
+_VERSION = 1
+_SECRET_BYTES = 32
+_ID = re.compile(r"[0-9a-f]{8}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashedKey:
+    """What is known of any key; its secret is not."""
+
+    id: str
+    """8 hex digits; part of the token, and no secret."""
+    name: str
+    """What the key is for, 1 to 128 characters."""
+    digest: str
+    """SHA-256 of the token, hex."""
+    created: str
+    """UTC, ISO 8601."""
+    revoked: str | None = None
+    """UTC, ISO 8601; None while the key holds."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no key can be, whether from a command or from a file."""
+        if not _ID.fullmatch(self.id) or not _DIGEST.fullmatch(self.digest):
+            raise ValueError("a key needs an id of 8 and a digest of 64 hex digits")
+        check_label("name", self.name)
+
+
+KeyT = TypeVar("KeyT", bound=HashedKey)
+
+
+def check_label(what: str, text: str) -> None:
+    """Refuse a text that cannot stand in a list of keys.
+
+    Raises:
+        ValueError: it is empty, too long, not printable or has blanks at its ends.
+    """
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{what} needs 1 to 128 printable characters, no blanks at its ends")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """What a file of keys is called where something is said of it."""
+
+    prefix: str
+    """Of its tokens, without the underscore."""
+    error: type[Exception]
+    """Raised where the file cannot be used; takes a sentence."""
+    log: logging.Logger
+    """Where changes of the file are told."""
+    list_command: str
+    """The command that shows the keys."""
+    setting: str = ""
+    """The setting that names the file; '' where none does."""
+
+
+class KeyFile(Generic[KeyT]):
+    """The keys of a file. Any thread may ask; a file that is not there holds no key."""
+
+    def __init__(
+        self, path: Path, key_type: type[KeyT], wording: Wording, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read the file.
+
+        Args:
+            path: the file; its folder is made with the first key.
+            key_type: what each entry of the file is read into.
+            wording: names and errors of its owner.
+            clock: seconds that never go back.
+
+        Raises:
+            wording.error: it is there and cannot be read, is no such file, or others than its owner may write to it.
+        """
+        self.path = path
+        self._key_type = key_type
+        self._wording = wording
+        self._called = f"{wording.setting}={path}" if wording.setting else str(path)
+        self._token = re.compile(rf"{wording.prefix}_({_ID.pattern})_[A-Za-z0-9_-]{{43}}")
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen = self._signature()
+        self._keys = self._read()
+        self._looked_s = clock()
+
+    def __len__(self) -> int:
+        """Keys that were ever created, the revoked among them."""
+        self._look()
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[KeyT]:
+        """Every key, the oldest first."""
+        self._look()
+        return iter(sorted(self._keys.values(), key=lambda key: (key.created, key.id)))
+
+    def find(self, token: str) -> KeyT | None:
+        """The key that a token opens; None where it is unknown, wrong or revoked.
+
+        The comparison takes the same time whatever is wrong with the secret; the id is no secret.
+        """
+        self._look()
+        found = self._token.fullmatch(token)
+        key = self._keys.get(found[1]) if found else None
+        digest = _digest(token)
+        if not hmac.compare_digest(digest, key.digest if key else "0" * len(digest)):
+            return None
+        return key if key and key.revoked is None else None
+
+    def revoke(self, key_id: str) -> KeyT:
+        """End a key; one that was revoked before stays as it was.
+
+        Raises:
+            wording.error: there is no such key, or the file cannot be read or written.
+        """
+        with self._locked():
+            key = self._keys.get(key_id)
+            if key is None:
+                raise self._wording.error(
+                    f"{self.path} holds no key {key_id[:16]!r}; see `{self._wording.list_command}`"
+                )
+            if key.revoked is None:
+                key = dataclasses.replace(key, revoked=_now())
+                self._write(key)
+        return key
+
+    def _add(self, **fields: Any) -> str:
+        """Add a key with these fields of its own and return its token, which is kept nowhere.
+
+        Raises:
+            ValueError: a field cannot be.
+            wording.error: the file cannot be read or written.
+        """
+        with self._locked():
+            key_id = secrets.token_hex(4)
+            while key_id in self._keys:
+                key_id = secrets.token_hex(4)
+            token = f"{self._wording.prefix}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+            self._write(self._key_type(id=key_id, digest=_digest(token), created=_now(), **fields))
+        return token
+
+    def _look(self) -> None:
+        """Read the file again when it was replaced; what cannot be read leaves the keys that were known."""
+        if self._clock() - self._looked_s < _LOOK_EVERY_S:
+            return
+        with self._lock:
+            if self._clock() - self._looked_s < _LOOK_EVERY_S:
+                return
+            self._looked_s = self._clock()
+            signature = self._signature()
+            if signature == self._seen:
+                return
+            self._seen = signature
+            log = self._wording.log
+            if signature is None:
+                # Not a way to open what was closed: the keys end, and the file's reader keeps their number.
+                self._keys = {key.id: dataclasses.replace(key, revoked=_now()) for key in self._keys.values()}
+                log.warning("%s is gone: no key holds until it is back", self.path)
+                return
+            try:
+                self._keys = self._read()
+            except self._wording.error as exc:
+                log.warning("%s; the keys known so far go on", exc)
+            else:
+                log.info("%d keys read from %s", len(self._keys), self.path)
+
+    def _signature(self) -> tuple[int, int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> dict[str, KeyT]:
+        error = self._wording.error
+        try:
+            with self.path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read()
+        except FileNotFoundError:
+            return {}
+        except OSError as exc:
+            raise error(f"cannot read {self._called}: {exc.strerror}") from exc
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise error(
+                f"others may write {self._called} (mode {stat.S_IMODE(mode):o}): "
+                f"check its keys, then `chmod 600 {self.path}`"
+            )
+        try:
+            keys = [self._key_type(**fields) for fields in _entries(content)]
+        except (ValueError, TypeError, KeyError) as exc:
+            raise error(f"{self._called} is no file of keys: {exc}") from None
+        return {key.id: key for key in keys}
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, and none that has not read what the last one wrote."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise self._wording.error(f"cannot write {self._called}: {exc.strerror}") from exc
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._lock:
+                self._keys = self._read()
+                yield
+        finally:
+            os.close(lock)
+
+    def _write(self, key: KeyT) -> None:
+        keys = self._keys | {key.id: key}
+        document = {"version": _VERSION, "keys": [dataclasses.asdict(one) for one in keys.values()]}
+        try:
+            _replace(self.path, json.dumps(document, indent=1) + "\n")
+        except OSError as exc:
+            raise self._wording.error(f"cannot write {self._called}: {exc.strerror}") from exc
+        self._keys, self._seen = keys, self._signature()
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of text, a head first, as lines whose columns stand below each other."""
+    rows = list(rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _replace(path: Path, content: str) -> None:
+    """Put a file in the place of another, durably, its owner's alone."""
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # makes it with mode 600
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _entries(content: bytes) -> list[dict[str, Any]]:
+    document: dict[str, Any] = json.loads(content)
+    if document["version"] != _VERSION:
+        raise ValueError(f"its version is {document['version']!r}, known is {_VERSION}")
+    entries: list[dict[str, Any]] = document["keys"]
+    return entries
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

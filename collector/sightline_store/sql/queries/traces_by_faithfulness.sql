@@ -1,0 +1,41 @@
+-- Which answers were judged most, or least, faithful? One page of their requests, as `traces` tells them.
+-- A trace's newest judgement counts; one that no judge could judge is not among them.
+WITH
+    if({descending:UInt8} = 1, -1, 1) AS direction,
+    (
+        SELECT groupArray((asked, trace, matching))
+        FROM
+        (
+            SELECT asked, trace, count() OVER () AS matching
+            FROM
+            (
+                SELECT TraceHash AS trace, argMax(ifNull(Value, nan), Timestamp) AS faithfulness
+                FROM scores
+                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
+                GROUP BY trace
+                HAVING NOT isNaN(faithfulness)
+            ) AS judged
+            INNER JOIN
+            (
+                SELECT TraceHash AS trace, Timestamp AS asked
+                FROM requests
+                WHERE
+                    -- include: requests_matching.sql
+                    AND TraceHash IN (
+                        SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness')
+            ) AS matched USING (trace)
+            ORDER BY faithfulness * direction, toUnixTimestamp64Milli(asked) DESC, trace
+            LIMIT {limit:UInt32} OFFSET {offset:UInt32}
+        )
+    ) AS page,
+    transform(TraceHash, page.2, arrayEnumerate(page.2), 0) AS place
+SELECT
+    TraceId AS trace_id, SpanId AS span_id, toUnixTimestamp64Milli(Timestamp) AS started_ms, toString(ServiceName) AS service,
+    toString(Name) AS name, toString(Route) AS route_name, toString(Tenant) AS tenant_name, UserId AS user_id,
+    SessionId AS session_id, StatusCode = 'Error' OR HttpStatus >= 500 AS failed, toString(ErrorType) AS error_type,
+    HttpStatus AS http_status, TtftMs AS ttft_ms, DurationMs AS total_ms,
+    page.3[1] AS matching
+FROM requests
+WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    AND place > 0 AND Timestamp = page.1[place]
+ORDER BY place
