@@ -1,30 +1,27 @@
 """Finds what should not be stored in a text and writes `[redacted:NAME]` in its place.
 
 The ready-made masks check what can be checked (Luhn, the IBAN's remainder, addresses), so that ids and times stay. They
-take time in proportion to the text, whatever it holds. Own patterns are tried on hostile texts before they are let in,
-in a process that can be stopped, since Python's regular expressions cannot.
+take time in proportion to the text, whatever it holds; own patterns (`own_patterns`) are tried before they are let in.
 
 A long text is looked at through windows that overlap, so that a pattern never sees more than `window_chars` at once and
-nothing is left out. A match keeps the whole of its window; only one that is longer than the window is cut.
+nothing is left out. A match keeps the whole of its window; only one that is longer than the window is cut. Of a text
+that may hold something, `value_chars` are looked at; the rest, and what a mask may have seen half of, is cut off.
 """
 
 from __future__ import annotations
 
 import copy
 import ipaddress
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 _OVERLAP_CHARS = 256
-_PROBE_LIMIT_S = 0.05
-_PROBES_TIMEOUT_S = 20.0
-_MAX_PATTERNS = 100
+# Hints are looked for in pieces too: a search is one call, during which no other thread runs. None is as long as this.
+_HINT_CHARS = 262_144
+_HINT_OVERLAP_CHARS = 512
+_REST = "[redacted:rest]"
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,16 @@ class Mask:
     clean: Callable[[str, str], str] | None = None
     """The candidate and the replacement to the text that stays; None replaces all of every candidate."""
 
+    def may_find(self, text: str) -> bool:
+        """Whether it can find anything in a text of any length, or in any part of it."""
+        if len(text) <= _HINT_CHARS:
+            return bool(self.may_hold(text))
+        starts = range(0, len(text), _HINT_CHARS - _HINT_OVERLAP_CHARS)
+        return any(self.may_hold(text[start : start + _HINT_CHARS]) for start in starts)
+
     def apply(self, text: str, window_chars: int) -> str:
         """The text without what this mask finds; the same object where it finds nothing."""
-        if not self.may_hold(text):
+        if not self.may_find(text):
             return text
         found: list[str] = []
         copied = start = 0
@@ -75,16 +79,24 @@ class Mask:
 class Masks:
     """Several masks, one after the other."""
 
-    def __init__(self, names: Iterable[str], own: Iterable[re.Pattern[str]] = (), window_chars: int = 16384) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        own: Iterable[re.Pattern[str]] = (),
+        window_chars: int = 16384,
+        value_chars: int = 1_048_576,
+    ) -> None:
         """Choose.
 
         Args:
             names: of ready-made masks: token, email, iban, card, phone, ip.
-            own: own patterns, as `load_patterns` gives them; what they find becomes `[redacted:pattern]`.
+            own: own patterns, as `own_patterns.load_patterns` gives them; what they find becomes `[redacted:pattern]`.
             window_chars: what a pattern sees at once, at least 1024.
+            value_chars: how much of a text is looked at, several windows.
         """
         chosen = set(names)
         self._window_chars = window_chars
+        self._value_chars = value_chars
         self._masks = tuple(mask for mask in READY_MADE if mask.name in chosen)
         self._masks += tuple(Mask("pattern", pattern) for pattern in own)
 
@@ -94,103 +106,25 @@ class Masks:
     def that_may_find(self, text: str) -> Masks:
         """Those of the masks that can find anything in the text, or in any part of it."""
         some = copy.copy(self)
-        some._masks = tuple(mask for mask in self._masks if mask.may_hold(text))
+        some._masks = tuple(mask for mask in self._masks if mask.may_find(text))
         return some
 
     def may_find(self, text: str) -> bool:
         """Whether any mask can find anything in the text, or in any part of it."""
-        return any(mask.may_hold(text) for mask in self._masks)
+        return any(mask.may_find(text) for mask in self._masks)
 
     def apply(self, text: str) -> str:
-        """The text without what the masks find; the same object where they find nothing."""
+        """The text without what the masks find; the same object where they find nothing.
+
+        A text longer than may be looked at, that may hold something, ends with `[redacted:rest]`.
+        """
+        is_cut = len(text) > self._value_chars and self.may_find(text)
+        if is_cut:
+            text = text[: self._value_chars]
         for mask in self._masks:
             text = mask.apply(text, self._window_chars)
-        return text
-
-
-def load_patterns(path: Path, window_chars: int) -> list[re.Pattern[str]]:
-    """Read own patterns: Python regular expressions, one a line; empty lines and those that start with # are skipped.
-
-    Each is tried on texts of `window_chars` characters made of what it names, in a process of its own.
-
-    Raises:
-        ValueError: the file cannot be read, or a pattern does not compile, matches nothing at all, or takes too long.
-    """
-    where = f"SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS={path}"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as exc:
-        raise ValueError(f"cannot read {where}: {exc}") from exc
-    numbered = [(n, line.strip()) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
-    if len(numbered) > _MAX_PATTERNS:
-        raise ValueError(f"{where} holds {len(numbered)} patterns; at most {_MAX_PATTERNS} are applied to every text")
-    patterns = []
-    for number, line in numbered:
-        try:
-            pattern = re.compile(line)
-        except (re.error, RecursionError, OverflowError) as exc:
-            raise ValueError(f"{where}, line {number}: not a regular expression: {exc}") from None
-        if pattern.search("") or pattern.fullmatch("", 0, 0):
-            raise ValueError(f"{where}, line {number}: matches the empty text; let it need at least one character")
-        patterns.append(pattern)
-    slow = _first_slow([pattern.pattern for pattern in patterns], window_chars)
-    if slow is not None:
-        raise ValueError(
-            f"{where}, line {numbered[slow][0]}: takes more than {_PROBE_LIMIT_S * 1000:.0f} ms on a text of "
-            f"{window_chars} characters: bound its repeats (\\w{{1,64}} for \\w+), make them possessive (\\w++), or "
-            "lower SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS"
-        )
-    return patterns
-
-
-_PROBE = r"""
-import json, re, sys, time
-asked = json.load(sys.stdin)
-size, limit_s = asked["size"], asked["limit_s"]
-for pattern in asked["patterns"]:
-    known = sorted(set(re.sub(r"\\[A-Za-z]|[^\w@:/. =+-]", "", pattern)))[:16]
-    units = [*known, *"aA1 -.@:/_=", "a1", "a ", "1 ", "a.", "1-", "aA1 ", "a@", *map("".join, zip(known, known[1:]))]
-    compiled, slow = re.compile(pattern), False
-    for unit in dict.fromkeys(units):
-        # In steps: what explodes shows before it takes for ever.
-        for size_now in (12, 16, 20, 24, 28, 32, 40, 64, 256, 1024, 4096, size):
-            text = (unit * (size_now // len(unit) + 1))[: size_now - 1] + "\0"
-            started_s = time.process_time()
-            for _ in compiled.finditer(text):
-                pass
-            slow = slow or time.process_time() - started_s > limit_s
-            if slow:
-                break
-        if slow:
-            break
-    print(int(slow), flush=True)
-    if slow:
-        break
-"""
-
-
-def _first_slow(patterns: list[str], size: int) -> int | None:
-    """Index of the first pattern that takes too long on a hostile text, None where none does."""
-    if not patterns:
-        return None
-    asked = json.dumps({"patterns": patterns, "size": size, "limit_s": _PROBE_LIMIT_S})
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PROBE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
-    with child:
-        try:
-            said, _ = child.communicate(asked, timeout=_PROBES_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            said, _ = child.communicate()
-    answers = said.split()
-    if "1" in answers:
-        return answers.index("1")
-    return len(answers) if len(answers) < len(patterns) else None
+        # What begins within the last window may go on behind the cut, where no mask can see that it is one.
+        return text[: max(0, len(text) - self._window_chars)] + _REST if is_cut else text
 
 
 def _card(candidate: str, replacement: str) -> str:
@@ -267,14 +201,14 @@ _IBAN_LENGTHS: Final = {
         18: "DK FI FO GL NL SD FK",
         19: "MK SI",
         20: "AT BA EE KZ LT LU XK MN",
-        21: "CH CR HR LI LV",
-        22: "BG BH DE GB GE IE ME RS VA",
+        21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA",
         23: "AE GI IL IQ OM SO TL",
         24: "AD CZ ES MD PK RO SA SE SK TN VG",
         25: "LY PT ST",
         26: "IS TR",
         27: "BI DJ FR GR IT MC MR SM",
-        28: "AL AZ BY CY DO GT HU LB NI PL SV",
+        28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
         29: "BR EG PS QA UA",
         30: "JO KW MU YE",
         31: "MT SC",
@@ -318,7 +252,9 @@ READY_MADE: Final = (
     ),
     Mask(
         "token",
-        re.compile(r"\b(?:bearer|basic)\s{1,4}(?=[\w.~+/-]{0,64}[0-9])(?P<value>[\w.~+/-]{12,8192}+=*)", re.IGNORECASE),
+        re.compile(
+            r"\b(?:bearer|basic)\s{1,4}(?=[\w.~+/-]{0,64}[0-9])(?P<value>[\w.~+/-]{12,8192}+={0,4}+)", re.IGNORECASE
+        ),
         _holds("bearer", "basic"),
     ),
     Mask(

@@ -8,6 +8,9 @@ JSON document in an attribute, are text: masks see them, key patterns do not.
 Most spans hold nothing to take out, and their bytes tell: a key or a text stands in them as it is. So bytes are
 searched for hints first, those of the request, then those of each span, log record or metric, and only what has one is
 read. What is read is written anew without fields that OTLP does not name: what cannot be read cannot be redacted.
+
+The work is bounded by a request's size, whatever stands in it: no text is looked at beyond a limit, no pattern repeats
+without one, and a thread gives way between two windows.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from sightline_collector.errors import BadRequest
-from sightline_collector.masks import Masks, load_patterns
+from sightline_collector.masks import Masks
+from sightline_collector.own_patterns import load_patterns
 from sightline_collector.settings import RedactionSettings
 from sightline_collector.shallow import shallow_types
 from sightline_store.ingest import Signal
@@ -56,7 +60,7 @@ class Redactor:
             ValueError: the file of own patterns cannot be used.
         """
         own = load_patterns(settings.mask_patterns, settings.window_chars) if settings.mask_patterns else []
-        self._masks = Masks(settings.masks, own, settings.window_chars)
+        self._masks = Masks(settings.masks, own, settings.window_chars, settings.value_chars)
         self._numbers = Masks({"card"}.intersection(settings.masks))
         self._drop, self._hash = _globs(settings.drop_keys), _globs(settings.hash_keys)
         self._hash_key = settings.hash_key.encode()

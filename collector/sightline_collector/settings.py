@@ -11,6 +11,7 @@ from pathlib import Path
 
 _MASKS = frozenset({"email", "phone", "card", "iban", "ip", "token"})
 _MIN_HASH_KEY_CHARS = 16
+_MIN_WINDOWS = 4
 _MIN_WINDOW_CHARS = 1024
 _MAX_SAMPLE_WINDOW_S = 600.0
 
@@ -36,6 +37,9 @@ class RedactionSettings:
     """SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS: file of own regular expressions, one a line. Default: unset."""
     window_chars: int = 16384
     """SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS: characters of a long text that a mask sees at once. Default: 16384."""
+    value_chars: int = 1_048_576
+    """SIGHTLINE_COLLECTOR_REDACT_VALUE_CHARS: characters of one text that masks look at; of a longer one that may hold
+    something to mask, the rest becomes `[redacted:rest]`. Default: 1048576."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""
@@ -54,6 +58,11 @@ class RedactionSettings:
             raise ValueError(
                 f"SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS is {self.window_chars}; needs at least {_MIN_WINDOW_CHARS}"
             )
+        if self.value_chars < _MIN_WINDOWS * self.window_chars:
+            raise ValueError(
+                f"SIGHTLINE_COLLECTOR_REDACT_VALUE_CHARS is {self.value_chars}; needs at least {_MIN_WINDOWS} times "
+                f"SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS={self.window_chars}"
+            )
 
     @property
     def is_on(self) -> bool:
@@ -71,6 +80,7 @@ class RedactionSettings:
             masks=tuple(name.lower() for name in read.names("REDACT_MASKS")),
             mask_patterns=read.path("REDACT_MASK_PATTERNS"),
             window_chars=int(read.number("REDACT_WINDOW_CHARS", cls.window_chars)),
+            value_chars=int(read.number("REDACT_VALUE_CHARS", cls.value_chars)),
         )
 
 

@@ -35,6 +35,8 @@ from sightline_store.errors import QueryFailed, StoreError
 
 _log = logging.getLogger("sightline.collector")
 _MAX_TOGETHER = 1000  # segments; their files are open one at a time
+# What ClickHouse says of the one who asks, or of what is there, and not of the bytes: no table, no database, no right.
+_NOT_OF_THE_BYTES = frozenset({60, 81, 164, 192, 193, 194, 291, 497, 516})
 _LOOK_BACK_S = 600.0  # an error so long ago still keeps what comes late of its trace
 
 
@@ -64,6 +66,7 @@ class Shipper:
         self._thread: threading.Thread | None = None
         self._has_schema = False
         self._batch_bytes = 0
+        self._longest_open_s = 0.0
         self._batches: dict[str, batch.Batch] = {}
         self._alone: set[str] = set()
         self._most_together = _MAX_TOGETHER
@@ -81,7 +84,7 @@ class Shipper:
 
     def start(self, spool: Spool) -> None:
         """Begin to ship, the batches that earlier lives left as they were bound."""
-        self._batch_bytes = spool.segment_max_bytes
+        self._batch_bytes, self._longest_open_s = spool.segment_max_bytes, spool.segment_max_age_s
         for signal in ingest.Signal:
             for left in batch.waiting(spool.folder(signal), signal):
                 if any(segment.path.exists() for segment in left.segments):
@@ -265,6 +268,7 @@ class Shipper:
         if decided is None:
             decided = self._decide(segment)
             verdict.write(segment, decided)
+            self._counts.late(decided.late)
         with verdict.followed(segment, decided.message) as body:
             ingest.insert_sampled_traces(self._client, body, segment.name)
         return decided.sampled_out
@@ -273,11 +277,12 @@ class Shipper:
         if not self._sampling.is_on:  # It was when the segment was opened.
             return sampling.keep_all()
         since = name_before(segment.name, _LOOK_BACK_S + self._sampling.window_s)
-        decided = sampling.decide(self._client, segment.name, since, self._rule)
+        over = name_before(segment.name, self._longest_open_s + self._sampling.window_s)
+        decided = sampling.decide(self._client, segment.name, since, over, self._rule)
         if decided is None:  # It was noted so long ago that the notes are gone.
             with verdict.followed(segment, sampling.note_message(segment.name, self._rule)) as body:
                 ingest.note_traces(self._client, body)
-            decided = sampling.decide(self._client, segment.name, since, self._rule)
+            decided = sampling.decide(self._client, segment.name, since, over, self._rule)
         return decided or sampling.keep_all()
 
     def _quarantine(self, spool: Spool, segment: ClosedSegment, found: reader.Survey) -> None:
@@ -294,9 +299,16 @@ class Shipper:
         _log.error("segment %s is damaged: %s; moved to %s", segment.name, damage, target)
 
     def _is_readable(self, segment: ClosedSegment, data: bytes) -> bool:
+        """Whether ClickHouse can read it.
+
+        Raises:
+            QueryFailed: it did not come to that, for example because the key was revoked: nothing is set aside for it.
+        """
         try:
             ingest.check_segment(self._client, segment.signal, data)
-        except QueryFailed:
+        except QueryFailed as exc:
+            if exc.code in _NOT_OF_THE_BYTES:
+                raise
             return False
         return True
 

@@ -20,7 +20,10 @@ from sightline_store.ingest import Signal
 
 _ITEMS = {Signal.TRACES: "spans", Signal.METRICS: "points", Signal.LOGS: "logs"}
 _ALWAYS_TOLD = ("received", "repeated", "stored", "set_aside")
-_FATES = (*_ALWAYS_TOLD, "sampled_out")
+_FATES = {
+    **{fate: f"Spans, points and logs {fate}" for fate in (*_ALWAYS_TOLD, "sampled_out")},
+    "late": "Spans that came when their trace had been decided on, tail sampling's window being too short for them",
+}
 _MAX_SERVICES = 100
 _OTHER_SERVICES = "_other"
 
@@ -38,12 +41,12 @@ class Counts:
         self._bytes: Counter[Signal] = Counter()
         self._reasons: Counter[str] = Counter()
         self._oldest_waiting_s: float | None = None
-        for fate in _FATES:
+        for fate, description in _FATES.items():
             meter.create_observable_counter(
                 f"sightline.collector.items.{fate}",
                 [self._observer(lambda fate=fate: self._told(fate))],  # type: ignore[misc]
                 "{item}",
-                f"Spans, points and logs {fate}",
+                description,
             )
         for fate, told in (("received", "received"), ("shipped", "in the store's tables, those sampled out included")):
             meter.create_observable_counter(
@@ -125,6 +128,11 @@ class Counts:
         with self._lock:
             self._items["sampled_out", Signal.TRACES] += items
 
+    def late(self, items: int) -> None:
+        """Spans of a sampled segment that came after their trace's decision: they could not change it."""
+        with self._lock:
+            self._items["late", Signal.TRACES] += items
+
     def set_aside(self, signal: Signal, items: int) -> None:
         """A segment went to quarantine or dead-letter."""
         with self._lock:
@@ -142,7 +150,7 @@ class Counts:
         """Everything, for /stats."""
         with self._lock:
             counts = {f"{fate}_{item}": 0 for fate in _ALWAYS_TOLD for item in _ITEMS.values()}
-            counts |= {"sampled_out_spans": 0, "rejected_requests": sum(self._reasons.values())}
+            counts |= {"sampled_out_spans": 0, "late_spans": 0, "rejected_requests": sum(self._reasons.values())}
             counts |= {f"{fate}_{_ITEMS[signal]}": n for (fate, signal), n in self._items.items()}
             counts |= {f"rejected_{reason}": n for reason, n in self._reasons.items()}
             services: dict[str, dict[str, int]] = {}

@@ -31,7 +31,7 @@ from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.store_keys import NO_KEYS, StoreKeys, store_keys
 from sightline_supervisor.summary import Summary, count, first_row, number, table
 from sightline_supervisor.supervise import StepResult, Supervisor, last_json
-from sightline_supervisor.up import check_start, migrate_step, open_page
+from sightline_supervisor.up import check_start, migrate_step, open_page, tell_renewed
 
 _SETTLE_S = 60.0
 _PRICED_S = 15.0
@@ -96,6 +96,7 @@ class _Demo:
     async def go(self, supervisor: Supervisor) -> int:
         self._supervisor = supervisor
         self._keys = await supervisor.guard(store_keys(self._settings, self._base_env))
+        tell_renewed(self._keys, self._screen)
         self.roles = demo_roles(self._settings, self._env, self._keys, with_weaviate=self._wants_weaviate)
         if self._settings.store_url:
             await supervisor.guard(self._step(migrate_step(self._admin_env)))

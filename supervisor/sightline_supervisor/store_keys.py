@@ -1,12 +1,15 @@
 """Two keys of the embedded store, made once per data folder: one for who writes, one for who only reads.
 
 The store's own command makes them. Their files stand in the store's folder, 0600, so that a second terminal can read
-what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/store/reader.key)`.
+what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/store/reader.key)`. One that was revoked, by
+`sightline-store key revoke`, is replaced at the next start.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +32,8 @@ class StoreKeys:
     """For who writes: the collector, migrations, the reference application's own tables."""
     reader: Mapping[str, str] = field(default_factory=dict)
     """For who only reads: dashboards, evals, questions."""
+    renewed: tuple[Path, ...] = field(default=(), compare=False)
+    """Files whose keys no longer held, so that new ones were made."""
 
 
 NO_KEYS = StoreKeys()
@@ -54,16 +59,29 @@ async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -
     if not is_ours(settings, environ):
         return NO_KEYS
     folder = settings.folder("store")
-    is_known = (folder / _HASHES).exists()  # without it the files hold keys of another folder
-    given = {}
+    hashes = folder / _HASHES
+    given, renewed = {}, []
     for role in ("admin", "reader"):  # the store takes an admin's first
         file = key_file(settings, role)
-        key = file.read_text().strip() if is_known and file.exists() else ""
+        key = file.read_text().strip() if hashes.exists() and file.exists() else ""  # else they are another folder's
+        if key and not _holds(key, hashes):
+            key = ""
+            renewed.append(file)
         if not key:
             key = await _create(settings, role, environ)
             _write(file, key)
         given[role] = {"SIGHTLINE_STORE_USER": "default", "SIGHTLINE_STORE_PASSWORD": key}
-    return StoreKeys(**given)
+    return StoreKeys(**given, renewed=tuple(renewed))
+
+
+def _holds(key: str, hashes: Path) -> bool:
+    """Say whether a key is known and was not revoked; a file that cannot be read is for the store to complain of."""
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    try:
+        known = json.loads(hashes.read_text())["keys"]
+        return any(each["digest"] == digest and not each.get("revoked") for each in known)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return True
 
 
 async def _create(settings: SupervisorSettings, role: str, environ: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from sightline_supervisor.role import Role, Step
 from sightline_supervisor.roles import base_env, platform_roles, shared_env
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings, connectable
-from sightline_supervisor.store_keys import is_ours, key_file, store_keys
+from sightline_supervisor.store_keys import StoreKeys, is_ours, key_file, store_keys
 from sightline_supervisor.supervise import Supervisor
 
 CUT_OFF_PATIENCE_S = 8.0
@@ -60,6 +60,7 @@ async def up(settings: SupervisorSettings, environ: Mapping[str, str], options: 
         launcher = Launcher(settings.data_dir / "logs", settings.stop_timeout_s, base_env(environ))
         async with Supervisor(launcher, screen, grace_s=settings.stop_timeout_s) as supervisor:
             keys = await supervisor.guard(store_keys(settings, base_env(environ)))
+            tell_renewed(keys, screen)
             if settings.store_url:
                 await supervisor.guard(supervisor.run_step(migrate_step({**env, **keys.admin})))
             await supervisor.guard(supervisor.start(platform_roles(settings, env, keys)))
@@ -70,6 +71,12 @@ async def up(settings: SupervisorSettings, environ: Mapping[str, str], options: 
             if options.open_browser:
                 open_page(settings.dashboards_address)
             await supervisor.run_until_stopped()
+
+
+def tell_renewed(keys: StoreKeys, screen: Screen) -> None:
+    """Say which keys were replaced: whoever holds the old ones is let in no more."""
+    for file in keys.renewed:
+        screen.warn(f"The store's key in {file} no longer held; a new one was made.")
 
 
 def key_hint(settings: SupervisorSettings) -> str:

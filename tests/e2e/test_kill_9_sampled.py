@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import random
 import secrets
-import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import Role, StartRole, free_port
+from conftest import StartRole
+from killed_roles import Sender, start_pair
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from sightline_store import schema
-from sightline_store.client import Client
-from sightline_store.settings import StoreSettings
 
 _KILLS = 6
 _TRACES = 10
@@ -41,89 +35,34 @@ def _requests() -> tuple[list[bytes], dict[str, bool]]:
     return [request.SerializeToString() for request in requests], spans
 
 
-class _Sender(threading.Thread):
-    """Sends requests one after the other; each again, unchanged, until it is answered."""
-
-    def __init__(self, url: str, stop: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self._url, self._stop_event = url, stop
-        self.acknowledged: dict[str, bool] = {}
-
-    def run(self) -> None:
-        """Send until told to stop, and then until the last request is answered."""
-        while not self._stop_event.is_set():
-            bodies, spans = _requests()
-            for body in bodies:
-                self._send(body)
-            self.acknowledged |= spans
-
-    def _send(self, body: bytes) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            post = urllib.request.Request(
-                f"{self._url}/v1/traces", body, {"Content-Type": "application/x-protobuf"}, method="POST"
-            )
-            try:
-                with urllib.request.urlopen(post, timeout=10):
-                    return
-            except OSError as exc:
-                if isinstance(exc, urllib.error.HTTPError):
-                    exc.close()
-                time.sleep(0.05)
-        raise AssertionError("not answered for a minute")
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_every_acknowledged_span_is_decided_once_across_kill_9(roles: StartRole, tmp_path: Path) -> None:
     """Six kills of collector, store or both: typed tables hold each span once, raw rows and sampled out add up."""
-    chance = random.Random(20261124)
-    store_port, port = free_port(), free_port()
-    store_url, url = f"http://127.0.0.1:{store_port}", f"http://127.0.0.1:{port}"
-    store = roles(
-        "sightline-store",
-        "serve",
-        env={"SIGHTLINE_STORE_PORT": str(store_port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "store")},
-        health_url=f"{store_url}/ping",
+    pair = start_pair(
+        roles,
+        tmp_path,
+        COLLECTOR_SEGMENT_MAX_AGE_S="0.25",
+        COLLECTOR_SAMPLE_SHARE="0.2",
+        COLLECTOR_SAMPLE_WINDOW_S="0.5",
     )
-    client = Client(StoreSettings(url=store_url))
-    schema.apply(client)
-    collector = roles(
-        "sightline-collector",
-        "serve",
-        env={
-            "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-            "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
-            "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-            "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
-            "SIGHTLINE_COLLECTOR_SAMPLE_SHARE": "0.2",
-            "SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S": "0.5",
-            "SIGHTLINE_STORE_URL": store_url,
-        },
-        health_url=f"{url}/healthz",
-    )
-    stop = threading.Event()
-    senders = [_Sender(url, stop) for _ in range(3)]
+    client = pair.client
+    senders = [Sender(pair.url, _requests) for _ in range(3)]
     for sender in senders:
         sender.start()
-    for _ in range(_KILLS):
-        time.sleep(chance.uniform(0.3, 1.2))
-        victims: list[Role] = chance.choice([[collector], [store], [collector, store]])
-        for victim in victims:
-            victim.kill()
-        for victim in reversed(victims):
-            victim.start()
-    stop.set()
+    pair.kill(random.Random(20261124), _KILLS, 0.3, 1.2)
     for sender in senders:
-        sender.join(90)
-    acknowledged = {span_id: fails for sender in senders for span_id, fails in sender.acknowledged.items()}
+        sender.end()
+    acknowledged = {
+        span_id: fails for sender in senders for spans in sender.acknowledged for span_id, fails in spans.items()
+    }
     assert len(acknowledged) > _TRACES * _KILLS
 
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        (typed,) = client.query_rows("SELECT count() AS n, uniqExact(SpanId) AS u FROM llm_calls")
-        if typed["u"] >= len(acknowledged) and not list((tmp_path / "spool" / "traces").glob("*.seg")):
-            break
-        time.sleep(0.2)
+    def is_stored() -> bool:
+        (row,) = client.query_rows("SELECT uniqExact(SpanId) AS u FROM llm_calls")
+        return row["u"] >= len(acknowledged) and not list(pair.spool.glob("*.seg"))
+
+    pair.wait_until(is_stored)
+    (typed,) = client.query_rows("SELECT count() AS n, uniqExact(SpanId) AS u FROM llm_calls")
     assert acknowledged.keys() == {row["SpanId"] for row in client.query_rows("SELECT SpanId FROM llm_calls")}
     assert typed == {"n": len(acknowledged), "u": len(acknowledged)}
     raw = {

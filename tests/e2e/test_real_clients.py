@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from collector_role import start_collector
 from conftest import StartRole, free_port
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -146,24 +147,10 @@ class _Collector:
 @pytest.fixture
 def collector(roles: StartRole, tmp_path: Path, store_url: str, request: pytest.FixtureRequest) -> Iterator[_Collector]:
     """A collector with both ports, over the session's store, in a database of its own."""
-    port, grpc_port = free_port(), free_port()
     database = "clients_" + "".join(c if c.isalnum() else "_" for c in request.node.name.removeprefix("test_"))[:40]
-    roles(
-        "sightline-collector",
-        "serve",
-        env={
-            "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-            "SIGHTLINE_COLLECTOR_GRPC_PORT": str(grpc_port),
-            "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-            "SIGHTLINE_COLLECTOR_KEYS_FILE": str(tmp_path / "keys.json"),
-            "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
-            "SIGHTLINE_STORE_URL": store_url,
-            "SIGHTLINE_STORE_DATABASE": database,
-        },
-        health_url=f"http://127.0.0.1:{port}/healthz",
-    )
+    started = start_collector(roles, tmp_path, store_url, COLLECTOR_SEGMENT_MAX_AGE_S="0.1", STORE_DATABASE=database)
     client = Client(StoreSettings(url=store_url, database=database))
-    yield _Collector(port, grpc_port, client)
+    yield _Collector(started.port, started.grpc_port, client)
     client.close()
 
 

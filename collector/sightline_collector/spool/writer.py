@@ -91,6 +91,11 @@ class Spool:
         return self._settings.segment_max_bytes
 
     @property
+    def segment_max_age_s(self) -> float:
+        """Seconds after which a segment is closed."""
+        return self._settings.segment_max_age_s
+
+    @property
     def waiting_bytes(self) -> int:
         """Bytes in the spool that the store has not confirmed."""
         return self._waiting_bytes

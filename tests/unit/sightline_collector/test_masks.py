@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from re._parser import SubPattern, parse  # type: ignore[import-not-found]
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_collector import settings
-from sightline_collector.masks import READY_MADE, Masks, load_patterns
+from sightline import masks as library_masks
+from sightline_collector import masks, settings
+from sightline_collector.masks import READY_MADE, Mask, Masks
+from sightline_collector.own_patterns import load_patterns
 
 NAMES = {mask.name for mask in READY_MADE}
 ALL = Masks(NAMES)
@@ -113,6 +118,88 @@ def test_ready_made_masks_take_linear_time(unit: str) -> None:
         return time.process_time() - began_s
 
     assert min(took_s(80_000) for _ in range(2)) < 12 * min(took_s(20_000) for _ in range(3)) + 0.05
+
+
+class _Counted:
+    """A pattern, or what a hint calls, that finds nothing and counts the characters that it is shown."""
+
+    def __init__(self) -> None:
+        self.shown = self.longest = 0
+
+    def finditer(self, _: str, start: int, end: int) -> Iterator[re.Match[str]]:
+        """Show a window."""
+        self.shown += end - start
+        self.longest = max(self.longest, end - start)
+        return iter(())
+
+    def hint(self, text: str) -> bool:
+        """Show a text that may hold something, which shows at its end only."""
+        self.shown += len(text)
+        self.longest = max(self.longest, len(text))
+        return "\0" in text
+
+
+@pytest.mark.parametrize("size", [70_000, 300_000, 5_000_000])
+@pytest.mark.parametrize("hint_is_first", [True, False])
+def test_work_on_a_hostile_text_is_bounded(size: int, *, hint_is_first: bool) -> None:
+    """Of a text of any length a pattern is shown a limited part, in windows; hints see each part once, in pieces."""
+    pattern, hint = _Counted(), _Counted()
+    masks = Masks([], window_chars=1024, value_chars=65_536)
+    masks._masks = (Mask("any", cast(re.Pattern[str], pattern), hint.hint),)
+    hostile = "x" * (size - 1)
+    masked = masks.apply("\0" + hostile if hint_is_first else hostile + "\0")
+    assert masked.endswith("x[redacted:rest]")
+    assert len(masked) < 65_536
+    # Two windows overlap; where the part that stays holds no hint, none is looked at.
+    shown = 65_536 * 1024 / (1024 - 256) if hint_is_first else 0
+    assert 0.9 * shown <= pattern.shown <= shown + 1024
+    assert pattern.longest <= 1024
+    assert hint.shown <= 1.01 * size + 65_536
+    assert hint.longest <= 262_144
+
+
+def test_no_ready_made_pattern_repeats_without_a_limit() -> None:
+    """A pattern that may go on for ever from each of many places takes the square of a text's length."""
+
+    def repeats(parsed: Any) -> Iterator[int]:
+        for kind, value in parsed:
+            if str(kind).endswith("REPEAT"):
+                yield value[1]
+            for part in value if isinstance(value, list | tuple) else [value]:
+                for inner in part if isinstance(part, list) else [part]:
+                    if isinstance(inner, SubPattern):
+                        yield from repeats(inner)
+
+    for mask in READY_MADE:
+        limits = list(repeats(parse(mask.pattern.pattern, mask.pattern.flags)))
+        assert all(limit <= 16_384 for limit in limits), mask.pattern.pattern
+
+
+@given(st.integers(0, 1500), st.sampled_from([*SECRETS, "Bearer abcdef123456789xyz", "secret=hunter2hunter2"]))
+def test_nothing_unmasked_stands_before_a_cut(back: int, secret: str) -> None:
+    """Wherever a secret lies at the limit, neither the whole nor the half of it is let through."""
+    text = "word " * 2000
+    text = text[: 8192 - back] + f" {secret} " + text
+    masked = Masks(NAMES, window_chars=1024, value_chars=8192).apply(text)
+    assert masked.endswith("[redacted:rest]")
+    assert not re.search(r"[0-9@]|abc|example|hun", masked), masked[-200:]
+
+
+def test_a_long_text_without_a_hint_stays() -> None:
+    """Only what may hold something is cut: long prompts are not."""
+    text = "word " * 400_000
+    assert Masks(NAMES).apply(text) is text
+
+
+def test_hints_are_seen_where_two_pieces_meet() -> None:
+    """A text is looked for hints in pieces that overlap by more than any hint is long."""
+    for before in range(262_144 - 40, 262_144 + 2):
+        assert Masks(["email"]).may_find("x" * (before - 1) + " a@example.org " + "x" * 9)
+
+
+def test_countries_of_ibans_are_those_of_the_library() -> None:
+    """The collector and the library know the same registry."""
+    assert masks._IBAN_LENGTHS == library_masks._IBAN_LENGTHS
 
 
 def test_own_patterns_are_read_and_applied(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_values import fill
 
 from sightline_collector.nesting import may_nest
 
@@ -22,34 +23,13 @@ _nested = st.one_of(
 )
 
 
-def _fill(target: Any, value: Any) -> None:
-    if isinstance(value, bool):
-        target.bool_value = value
-    elif isinstance(value, int):
-        target.int_value = value
-    elif isinstance(value, float):
-        target.double_value = value
-    elif isinstance(value, str):
-        target.string_value = value
-    elif isinstance(value, bytes):
-        target.bytes_value = value
-    elif isinstance(value, list):
-        target.array_value.SetInParent()
-        for item in value:
-            _fill(target.array_value.values.add(), item)
-    elif isinstance(value, dict):
-        target.kvlist_value.SetInParent()
-        for key, item in value.items():
-            _fill(target.kvlist_value.values.add(key=key).value, item)
-
-
 def _request(values: list[tuple[str, Any]], trace_id: bytes, name: str) -> bytes:
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
     span = resource.scope_spans.add().spans.add(trace_id=trace_id, name=name)
     places = [resource.resource.attributes, span.attributes, span.events.add().attributes, span.links.add().attributes]
     for index, (key, value) in enumerate(values):
-        _fill(places[index % len(places)].add(key=key).value, value)
+        fill(places[index % len(places)].add(key=key).value, value)
     return request.SerializeToString()
 
 

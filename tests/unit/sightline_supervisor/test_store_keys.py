@@ -1,17 +1,23 @@
 """Keys of the embedded store: made once, by the store's own command, and given to each role by what it does."""
 
 import asyncio
+import io
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sightline_supervisor.errors import StepFailed
 from sightline_supervisor.roles import demo_env, demo_roles, platform_roles, shared_env
+from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.store_keys import NO_KEYS, key_file, store_keys
+from sightline_supervisor.up import tell_renewed
 
 
 def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
@@ -35,6 +41,29 @@ def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> N
     assert second.reader != first.reader
     (settings.folder("store") / "access_keys.json").unlink()
     assert asyncio.run(store_keys(settings, os.environ)).admin != first.admin
+
+
+@pytest.mark.parametrize("role", ["admin", "reader"])
+def test_a_key_that_was_revoked_is_replaced_and_told(tmp_path: Path, role: str) -> None:
+    """The next start notices it, makes a new one that holds, and leaves the other as it was."""
+    settings = SupervisorSettings(data_dir=tmp_path)
+    first = asyncio.run(store_keys(settings, os.environ))
+    old = key_file(settings, role).read_text().strip()
+    command = [str(Path(sys.executable).with_name("sightline-store")), "key", "revoke", old.split("_")[1]]
+    env = {**os.environ, "SIGHTLINE_STORE_DATA_DIR": str(settings.folder("store"))}
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    second = asyncio.run(store_keys(settings, os.environ))
+    assert second.renewed == (key_file(settings, role),)
+    new = key_file(settings, role).read_text().strip()
+    assert new != old
+    assert getattr(second, role)["SIGHTLINE_STORE_PASSWORD"] == new
+    other = "reader" if role == "admin" else "admin"
+    assert getattr(second, other) == getattr(first, other)
+    told = io.StringIO()
+    tell_renewed(second, Screen(Console(file=told)))
+    assert str(key_file(settings, role)) in told.getvalue()
+    assert str(key_file(settings, other)) not in told.getvalue()
+    assert asyncio.run(store_keys(settings, os.environ)).renewed == ()
 
 
 def test_the_users_own_store_or_password_is_left_alone(tmp_path: Path) -> None:
