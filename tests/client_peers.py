@@ -1,17 +1,22 @@
 """Servers that instrumented clients speak to, for tests: Redis, RabbitMQ and PostgreSQL on loopback.
 
 Each is the distribution's own (``apt-get install redis-server rabbitmq-server postgresql``), is started on free ports
-with its data in a folder of the test's, and ends with its ``with`` block. Kafka is in ``scale_peers``.
+with its data in a folder of the test's, and ends with its ``with`` block. Kafka is in ``scale_peers``. Providers that
+cannot run here are played by HTTP handlers (``serving``).
 """
 
 from __future__ import annotations
 
+import http.server
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +24,58 @@ from conftest import free_port
 
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 _LAST_CHARS = 2000
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Ends with the process, and is silent about clients that leave."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve HTTP from this process, with a handler that plays somebody; the address."""
+    server = _Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """A handler that keeps connections, logs nothing, and leaves to ``reply`` what is answered."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer a request without a body."""
+        self.reply(b"")
+
+    def do_POST(self) -> None:
+        """Answer a request with a body."""
+        self.reply(self.rfile.read(int(self.headers["content-length"] or 0)))
+
+    def reply(self, body: bytes) -> None:
+        """Answer; subclasses say what."""
+        raise NotImplementedError
+
+    def answer(self, body: bytes, status: int = 200, kind: str = "application/json") -> None:
+        """Send a whole answer."""
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
 
 
 class Peer:

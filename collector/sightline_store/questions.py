@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from typing import Any
 
 from sightline_store import queries
 
@@ -46,8 +47,10 @@ def listing() -> str:
     return "".join(lines)
 
 
-def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tuple[str, dict[str, str]]:
+def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tuple[str, dict[str, Any]]:
     """A question's SQL and its parameters: those given as NAME=VALUE, and a default for what was left out.
+
+    Where a question takes several values (`Array`), they stand with commas between them.
 
     Raises:
         ValueError: no such question, a pair without `=`, a parameter that it does not take, or one that has to be told.
@@ -68,7 +71,14 @@ def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tu
     missing = [key for key, value in params.items() if value is None]
     if missing:
         raise ValueError(f"{name} needs {', '.join(missing)}: write --param {missing[0]}=VALUE")
-    return sql, {key: value for key, value in params.items() if value is not None}
+    return sql, {key: _typed(wanted[key], value) for key, value in params.items() if value is not None}
+
+
+def _typed(kind: str, value: str) -> str | list[str] | list[int]:
+    if not kind.startswith("Array("):
+        return value
+    items = [item.strip() for item in value.split(",") if item.strip()]
+    return [int(item) for item in items] if "Int" in kind else items
 
 
 def _moment(moment: datetime) -> str:

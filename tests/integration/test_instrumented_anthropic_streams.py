@@ -6,14 +6,13 @@ Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming
 from __future__ import annotations
 
 import asyncio
-import http.server
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from client_peers import Quiet, serving
 from opentelemetry.trace import StatusCode
 
 import sightline
@@ -102,13 +101,11 @@ SCRIPTS: dict[str, list[dict[str, Any]]] = {
 """What the server says, by the name of the model that is asked."""
 
 
-class _Provider(http.server.BaseHTTPRequestHandler):
+class _Provider(Quiet):
     """Plays a script."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+    def reply(self, body: bytes) -> None:
+        asked = json.loads(body)
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -130,21 +127,12 @@ class _Provider(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.flush()
 
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     """The address of the provider."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(_Provider) as url:
+        yield url
 
 
 @pytest.fixture

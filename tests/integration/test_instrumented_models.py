@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from client_peers import Quiet, serving
 from instrument_trial import CALLER, SECRET, needs, trial
 
 _MESSAGE = {"role": "assistant", "content": SECRET}
@@ -62,35 +61,18 @@ ANSWERS: dict[str, dict[str, Any]] = {
 """What a provider answers, by the end of the address; five tokens in, seven out."""
 
 
-class _Provider(http.server.BaseHTTPRequestHandler):
+class _Provider(Quiet):
     """Answers every question alike."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"] or 0))
-        body = json.dumps(next(answer for end, answer in ANSWERS.items() if self.path.endswith(end))).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+    def reply(self, body: bytes) -> None:
+        self.answer(json.dumps(next(answer for end, answer in ANSWERS.items() if self.path.endswith(end))).encode())
 
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     """The address of all providers."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(_Provider) as url:
+        yield url
 
 
 ASKED: Any = [{"role": "user", "content": SECRET}]

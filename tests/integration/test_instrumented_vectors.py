@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import tempfile
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from client_peers import Quiet, serving
 from instrument_trial import CALLER, SECRET, needs, trial
 
 VECTOR = [1.0, 0.5]
@@ -53,37 +52,20 @@ def use_chroma() -> None:
     assert found["documents"] == [[SECRET]]
 
 
-class _Index(http.server.BaseHTTPRequestHandler):
+class _Index(Quiet):
     """As much of Pinecone's data plane as one upsert and one query need."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+    def reply(self, body: bytes) -> None:
         match = {"id": "a", "score": 0.9, "values": VECTOR, "metadata": {"text": SECRET}}
         found = {"matches": [match], "namespace": "red", "usage": {"readUnits": 5}}
-        body = json.dumps(found if self.path == "/query" else {"upsertedCount": 1}).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        self.answer(json.dumps(found if self.path == "/query" else {"upsertedCount": 1}).encode())
 
 
 @pytest.fixture
 def index() -> Iterator[str]:
     """The address of an index."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(_Index) as url:
+        yield url
 
 
 def use_pinecone(url: str) -> None:

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import concurrent.futures
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from client_peers import Quiet, serving
 from instrument_trial import CALLER, needs, trial
 
 
-class _Echo(http.server.BaseHTTPRequestHandler):
+class _Echo(Quiet):
     """Answers with the headers of the request."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
-        self.send_response(404 if self.path == "/missing" else 200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
+    def reply(self, body: bytes) -> None:
+        told = {name.lower(): value for name, value in self.headers.items()}
+        self.answer(json.dumps(told).encode(), 404 if self.path == "/missing" else 200)
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """A server that tells what it was sent."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(_Echo) as url:
+        yield url
 
 
 def _check(headers: dict[str, str]) -> None:

@@ -284,7 +284,7 @@ def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
     insert(client, "llm_calls", calls)
     prices.refresh(client)
 
-    def listed(**more: Any) -> list[tuple[str, float | None]]:
+    def listed(**more: Any) -> list[tuple[str, Any]]:
         filters = queries.Filters(start=start, end=end, tenant=more.pop("tenant", ""))
         rows = queries.traces(client, filters, sort="cost", **more)
         return [(row["trace_id"], row["cost_usd"]) for row in rows]

@@ -102,6 +102,19 @@ def test_a_window_of_a_table_leaves_as_parquet(client: Client, tmp_path: Path) -
         export.export_table(client, "sightline_schema", io.BytesIO(), since=since)
 
 
+def test_a_large_table_leaves_in_small_row_groups(client: Client, tmp_path: Path) -> None:
+    """A row group is in the store's memory as a whole: each is of a bounded number of rows, whatever the table has."""
+    client.command("CREATE TABLE many (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
+    client.command("INSERT INTO many SELECT number, toString(number) FROM numbers(400000)")
+    path = tmp_path / "many.parquet"
+    export.write_whole(path, lambda file: export.export_table(client, "many", file))
+    client.command("DROP TABLE many SYNC")
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
+    assert sum(groups) == 400_000
+    assert max(groups) <= 150_000
+
+
 def test_a_failed_export_leaves_no_file(client: Client, tmp_path: Path) -> None:
     """Half a file never stands under the name that was asked for."""
     path = tmp_path / "nothing.parquet"

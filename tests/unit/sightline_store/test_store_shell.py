@@ -73,10 +73,12 @@ def test_a_failure_does_not_end_the_shell() -> None:
 
 
 def test_questions_get_defaults_and_refuse_what_they_do_not_take() -> None:
-    """Every window has a default, a wrong name is told, and what has to be said is named."""
+    """Every window has a default, lists have commas, a wrong name is told, and what has to be said is named."""
     _, params = questions.prepared("overview", ["tenant=a"], datetime(2026, 1, 2, tzinfo=UTC))
     assert params["tenant"] == "a"
     assert params["from"] == "2026-01-01 00:00:00.000"
+    _, params = questions.prepared("trace_totals", ["trace_ids=aa, bb", "started_ms=1,2"])
+    assert params == {"trace_ids": ["aa", "bb"], "started_ms": [1, 2]}
     with pytest.raises(ValueError, match="not tenantt"):
         questions.prepared("overview", ["tenantt=a"])
     with pytest.raises(ValueError, match="needs trace_id"):
