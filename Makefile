@@ -16,7 +16,7 @@ SOURCES := instrumentation collector dashboards evals reference_app supervisor t
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons browser weaviate settings bench-ingest bench-faults bench-sdk bench-app clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons clients browser weaviate kafka otelcol settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,8 +30,8 @@ up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
 test: $(INSTALLED) browser weaviate kafka otelcol lint types ## everything that must hold before a change is kept
-	@$(BIN)/pytest
 	@$(BIN)/python tests/pythons.py --others
+	@$(BIN)/pytest
 
 install: $(INSTALLED) ## .venv with the locked packages
 
@@ -66,6 +66,9 @@ e2e: $(INSTALLED) browser weaviate ## through the command lines and a real brows
 pythons: $(INSTALLED) ## the library's suites on each CPython 3.11 to 3.13 that is installed (about 20 seconds each)
 	@$(BIN)/python tests/pythons.py
 
+clients: $(INSTALLED) ## instrument() on some 30 client libraries (about 4 minutes; redis, rabbitmq and postgresql servers where installed)
+	@$(BIN)/python tests/client_libraries.py
+
 browser: ## chromium for the browser test, where it can be installed
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -97,6 +100,9 @@ bench-sdk: $(INSTALLED) ## what one traced call, one chunk and the import cost, 
 
 bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application under load (about 10 minutes)
 	@$(BIN)/python benchmarks/app.py
+
+bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 2 minutes)
+	@$(BIN)/python benchmarks/insert.py
 
 bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 20 minutes, 3 GB of disk)
 	@$(BIN)/python benchmarks/query.py
