@@ -20,7 +20,7 @@ export UV_PYTHON_DOWNLOADS := never
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(INSTALLED) ## the reference application with real questions, traced, scored and shown
 	@exec $(BIN)/sightline demo $(if $(DATA),--data "$(DATA)") $(if $(DOCS),--docs "$(DOCS)") \
