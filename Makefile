@@ -104,7 +104,7 @@ bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application
 bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 2 minutes)
 	@$(BIN)/python benchmarks/insert.py
 
-bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 20 minutes, 3 GB of disk)
+bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)
 	@$(BIN)/python benchmarks/query.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes

@@ -1,7 +1,7 @@
 -- Narrow tables that pages and evals read. Views fill them from the official tables, so any writer of those fills them too
 -- (009_canonical.sql: whatever convention a span speaks, it lands in the same columns). Prompts and answers are not here.
 -- Times are in ms (Float64) unless a name says otherwise; a value that was not told is NULL, never 0.
--- Sorted by five minutes, then tenant: the last hour reads its own rows only, and of one tenant fewer.
+-- Sorted by five minutes, then tenant (stages by sample first): the last hour reads its own rows only, and of one tenant fewer.
 -- TraceHash stands for TraceId where questions join by trace or count traces: a quarter of the bytes, and no unpacking.
 
 -- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one. A root span
