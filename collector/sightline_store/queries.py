@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
+from textwrap import indent
 from typing import Any, Literal, Protocol
 
 Row = dict[str, Any]
@@ -22,7 +23,7 @@ SpendBy = Literal["model", "tenant", "user", "session"]
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
-_INCLUDE = re.compile(r"^ *-- include: (\w+\.sql)\n", re.MULTILINE)
+_INCLUDE = re.compile(r"^( *)-- include: (\w+\.sql)\n", re.MULTILINE)
 _Z95 = 1.959963984540054  # 97.5th percentile of the standard normal distribution
 
 
@@ -154,10 +155,13 @@ class Overview:
 
 @cache
 def sql(name: str) -> str:
-    """Return the text of a question, as it is sent: instead of a line `-- include: FILE`, that file of `sql/`."""
-    folder = resources.files("sightline_store.sql")
-    text = folder.joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: folder.joinpath(found[1]).read_text(encoding="utf-8"), text)
+    """Return the text of a question, as it is sent: instead of a line `-- include: FILE`, that file of `sql/parts`."""
+    return _whole(f"queries/{name}.sql")
+
+
+def _whole(file: str) -> str:
+    text = resources.files("sightline_store.sql").joinpath(file).read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: indent(_whole(f"parts/{found[2]}"), found[1]), text)
 
 
 def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:

@@ -9,12 +9,7 @@ SELECT
     sumOrNull(CostUsd) AS cost_usd,
     anyIf(CostUnknown, CostUsd IS NULL) AS unknown_because
 FROM embeddings_priced
-WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-    AND ({tenant:String} = '' OR Tenant = {tenant:String})
-    AND ({model:String} = '' OR ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))
-    AND ({route:String} = '' OR TraceHash IN (
-        SELECT TraceHash FROM requests
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND {route:String} != '' AND Route = {route:String}))
+WHERE
+    -- include: of_calls.sql
 GROUP BY name
 ORDER BY ifNull(cost_usd, 0) DESC, calls DESC, name

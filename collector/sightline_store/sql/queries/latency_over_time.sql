@@ -16,13 +16,8 @@ SELECT
     total[2] AS total_p95_ms,
     total[3] AS total_p99_ms
 FROM requests
-WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-    AND ({tenant:String} = '' OR Tenant = {tenant:String})
-    AND ({route:String} = '' OR Route = {route:String})
-    AND ({model:String} = '' OR TraceHash IN (
-        SELECT TraceHash FROM llm_calls
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+WHERE
+    -- include: of_requests.sql
 GROUP BY bucket
 )
 ORDER BY bucket

@@ -14,13 +14,8 @@ FROM
         if(requests = 0, NULL, total[1]) AS total_p50_ms,
         if(requests = 0, NULL, total[2]) AS total_p95_ms
     FROM requests
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-        AND ({tenant:String} = '' OR Tenant = {tenant:String})
-        AND ({route:String} = '' OR Route = {route:String})
-        AND ({model:String} = '' OR TraceHash IN (
-            SELECT TraceHash FROM llm_calls
-            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+    WHERE
+        -- include: of_requests.sql
 ) AS r
 CROSS JOIN
 (
@@ -31,13 +26,8 @@ CROSS JOIN
         sumOrNull(OutputTokens) AS output_tokens,
         sumOrNull(CostUsd) AS cost_usd
     FROM llm_calls_priced
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-        AND ({tenant:String} = '' OR Tenant = {tenant:String})
-        AND ({model:String} = '' OR ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))
-        AND ({route:String} = '' OR TraceHash IN (
-            SELECT TraceHash FROM requests
-            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
-                AND {route:String} != '' AND Route = {route:String}))
+    WHERE
+        -- include: of_calls.sql
 ) AS m
 CROSS JOIN
 (
@@ -55,14 +45,9 @@ CROSS JOIN
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5')
             AND TraceHash IN (
                 SELECT TraceHash FROM requests
-                WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5'))
-                    AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-                    AND ({tenant:String} = '' OR Tenant = {tenant:String})
-                    AND ({route:String} = '' OR Route = {route:String})
-                    AND ({model:String} = '' OR TraceHash IN (
-                        SELECT TraceHash FROM llm_calls
-                        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String})))))
+                WHERE
+                    -- include: of_requests.sql
+                    AND TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name IN ('faithfulness', 'retrieval_hit_at_5')))
         ORDER BY Timestamp DESC
         LIMIT 1 BY TraceHash, Name
     )

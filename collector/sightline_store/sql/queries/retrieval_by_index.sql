@@ -16,16 +16,8 @@ SELECT
     toUnixTimestamp64Milli(min(Timestamp)) AS first_ms,
     toUnixTimestamp64Milli(max(Timestamp)) AS last_ms
 FROM retrievals
-WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-    AND ({tenant:String} = '' OR Tenant = {tenant:String})
-    AND ({route:String} = '' OR TraceHash IN (
-        SELECT TraceHash FROM requests
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND {route:String} != '' AND Route = {route:String}))
-    AND ({model:String} = '' OR TraceHash IN (
-        SELECT TraceHash FROM llm_calls
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+WHERE
+    -- include: of_stages.sql
 GROUP BY system, collection, operation, index_version, embedding, embedding_version
 ORDER BY searches DESC
 LIMIT {limit:UInt32}

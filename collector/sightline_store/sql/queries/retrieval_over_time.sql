@@ -12,15 +12,7 @@ SELECT
     if(scored = 0, NULL, scores[3]) AS top_score_p90,
     quantileExactOrNull(0.95)(DurationMs) AS p95_ms
 FROM retrievals
-WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-    AND ({tenant:String} = '' OR Tenant = {tenant:String})
-    AND ({route:String} = '' OR TraceHash IN (
-        SELECT TraceHash FROM requests
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND {route:String} != '' AND Route = {route:String}))
-    AND ({model:String} = '' OR TraceHash IN (
-        SELECT TraceHash FROM llm_calls
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+WHERE
+    -- include: of_stages.sql
 GROUP BY bucket
 ORDER BY bucket

@@ -22,14 +22,9 @@ INNER JOIN
 (
     SELECT TraceHash, min(Timestamp) AS Asked
     FROM requests
-    WHERE TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64(''))
-        AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-        AND ({tenant:String} = '' OR Tenant = {tenant:String})
-        AND ({route:String} = '' OR Route = {route:String})
-        AND ({model:String} = '' OR TraceHash IN (
-            SELECT TraceHash FROM llm_calls
-            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+    WHERE
+        -- include: of_requests.sql
+        AND TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64(''))
     GROUP BY TraceHash
 ) AS r USING (TraceHash)
 GROUP BY bucket, name

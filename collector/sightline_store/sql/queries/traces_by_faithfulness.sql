@@ -20,7 +20,7 @@ WITH
                 SELECT TraceHash AS trace, Timestamp AS asked
                 FROM requests
                 WHERE
-                    -- include: requests_matching.sql
+                    -- include: matching_requests.sql
                     AND TraceHash IN (
                         SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness')
             ) AS matched USING (trace)
@@ -30,10 +30,7 @@ WITH
     ) AS page,
     transform(TraceHash, page.2, arrayEnumerate(page.2), 0) AS place
 SELECT
-    TraceId AS trace_id, SpanId AS span_id, toUnixTimestamp64Milli(Timestamp) AS started_ms, toString(ServiceName) AS service,
-    toString(Name) AS name, toString(Route) AS route_name, toString(Tenant) AS tenant_name, UserId AS user_id,
-    SessionId AS session_id, StatusCode = 'Error' OR HttpStatus >= 500 AS failed, toString(ErrorType) AS error_type,
-    HttpStatus AS http_status, TtftMs AS ttft_ms, DurationMs AS total_ms,
+    -- include: request_columns.sql
     page.3[1] AS matching
 FROM requests
 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}

@@ -1,5 +1,5 @@
 -- Where did the time to first token of one trace go? The pieces of its critical path, in order; they sum to that time.
--- ttft_rule.sql says how.
+-- parts/ttft_rule.sql says how.
 -- until says what is divided: 'delivered', the time to the first token that reached the user; 'first token' or 'first
 -- chunk', where the request told only that of its model, or nothing and its last model call did; 'total', where nothing
 -- streamed, all of the request's time. A trace with more than 500 stage spans before then is one piece, 'left out'.
