@@ -267,7 +267,7 @@ def test_without_any_price_and_far_from_now_calls_are_told(client: Client) -> No
 
 
 def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
-    """Dearer requests before and after the window, and of another tenant, take no place; unknown costs come last."""
+    """Dearer requests before and after the window, of another tenant, and calls of no request take no place."""
     start, end = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 16, tzinfo=UTC)
     told = {"early": "11:59:30", "cheap": "12:30:00", "dear": "14:00:00", "unknown": "15:00:00", "late": "16:00:30"}
     requests, calls = [], []
@@ -280,6 +280,9 @@ def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
             calls[-1]["Timestamp"] = (datetime.fromisoformat(moment) + timedelta(minutes=1)).isoformat(
                 sep=" "
             )  # those of "early" are inside
+    for copy in range(300):
+        calls.append(call(f"orphan-{copy}", "openai", "gpt-4o", (900_000, 0)))
+        calls[-1]["Timestamp"] = "2026-03-01 14:30:00"
     insert(client, "requests", requests)
     insert(client, "llm_calls", calls)
     prices.refresh(client)
@@ -290,7 +293,7 @@ def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
         return [(row["trace_id"], row["cost_usd"]) for row in rows]
 
     dear, cheap = ("dear-0", pytest.approx(0.0025)), ("cheap-0", pytest.approx(0.000025))
-    assert listed() == [dear, cheap, ("unknown-0", None)]
+    assert listed() == [dear, cheap, ("unknown-0", None)]  # unknown costs come last
     assert listed(descending=False) == [cheap, dear, ("unknown-0", None)]
     assert listed(limit=1, offset=1) == [cheap]
     assert listed(tenant="acme") == [cheap]
