@@ -65,7 +65,7 @@ def _indexes(rows: list[queries.Row]) -> None:
         Column("Searches", number=True),
         Column("Failed", number=True),
         Column("Empty", number=True),
-        Column("Mean score", number=True),
+        Column("Median score", number=True),
         Column("p95", number=True),
         Column("First seen"),
     ]
