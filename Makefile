@@ -30,7 +30,7 @@ up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
 test: $(INSTALLED) browser weaviate kafka otelcol lint types ## everything that must hold before a change is kept
-	@$(BIN)/python tests/pythons.py --others
+	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest
 
 install: $(INSTALLED) ## .venv with the locked packages
@@ -64,10 +64,10 @@ e2e: $(INSTALLED) browser weaviate ## through the command lines and a real brows
 	@$(BIN)/pytest tests/e2e
 
 pythons: $(INSTALLED) ## the library's suites on each CPython 3.11 to 3.13 that is installed (about 20 seconds each)
-	@$(BIN)/python tests/pythons.py
+	@$(BIN)/python tests/support/pythons.py
 
 clients: $(INSTALLED) ## instrument() on some 30 client libraries (about 4 minutes; redis, rabbitmq and postgresql servers where installed)
-	@$(BIN)/python tests/client_libraries.py
+	@$(BIN)/python tests/support/client_libraries.py
 
 browser: ## chromium for the browser test, where it can be installed
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
@@ -82,11 +82,11 @@ weaviate: $(INSTALLED) ## the Weaviate server in the cache folder (a first build
 		|| echo "!!! SKIPPED: no Weaviate server is to be had (reason above); its tests will not run"
 
 kafka: $(INSTALLED) ## Kafka from Maven Central in the cache folder (48 MB; needs java and mvn)
-	@$(BIN)/python tests/scale_peers.py kafka \
+	@$(BIN)/python tests/support/scale_peers.py kafka \
 		|| echo "!!! SKIPPED: no Kafka is to be had (reason above); its tests will not run"
 
 otelcol: $(INSTALLED) ## the official Collector with ClickHouse and Kafka (needs Go; a first build takes some minutes)
-	@$(BIN)/python tests/scale_peers.py otelcol \
+	@$(BIN)/python tests/support/scale_peers.py otelcol \
 		|| echo "!!! SKIPPED: no Collector is to be had (reason above); its tests will not run"
 
 bench-ingest: $(INSTALLED) ## spans per CPU-second, beside rotel and the OpenTelemetry Collector (needs Go; about 5 minutes)

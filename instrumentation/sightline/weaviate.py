@@ -38,9 +38,10 @@ from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Final
 
 from sightline import faults, semconv
-from sightline.weaviate_call import ACTIVE, Operation, Options, run, run_async, settings
+from sightline.weaviate_call import ACTIVE, Options, run, run_async, settings
 from sightline.weaviate_documents import BM25, FUSION, ONE_MINUS_DISTANCE, CollectionNotes
 from sightline.weaviate_hooks import HOOKS
+from sightline.weaviate_operation import Operation
 
 _logger = logging.getLogger("sightline")
 _Wrapper = Callable[[Callable[..., Any], Any, Any, Any], Any]

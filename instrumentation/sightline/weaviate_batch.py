@@ -15,7 +15,8 @@ from opentelemetry.trace import SpanKind
 from sightline import faults, semconv
 from sightline.runtime import CONTEXT, restore
 from sightline.spans import OpenSpan, SpanPlan, leave, open_span
-from sightline.weaviate_call import ACTIVE, SYSTEM, Call, Operation, enter, exit_, flag_refused, server_of
+from sightline.weaviate_call import ACTIVE, Call, enter, exit_, flag_refused
+from sightline.weaviate_operation import SYSTEM, Operation, server_of
 
 REQUEST: Final = Operation("batch_request")
 """One request of a batch, sent by the client's threads."""

@@ -33,35 +33,14 @@ from sightline.weaviate_documents import (
     as_json,
     documents,
 )
+from sightline.weaviate_operation import Operation
 from sightline.weaviate_outer import tell
-
-SYSTEM: Final = "weaviate"
 
 ACTIVE: Final[ContextVar["Call | None"]] = ContextVar("sightline-weaviate-call", default=None)
 """The client's call that is running in this context; calls that the client makes inside it get no span of their own."""
 
 _TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 """Only ``traceparent`` and ``tracestate``: baggage holds users and tenants, and the database may be somebody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What is known about a method of the client before it is called."""
-
-    name: str
-    """``db.operation.name``."""
-    names: Sequence[str] = ()
-    """Parameter names, without self."""
-    score: str | None = None
-    """For a search: what its documents' scores are, one of ``weaviate_attributes``' kinds."""
-    reads: bool = False
-    """Whether arguments and result are those of a query."""
-    http: bool = False
-    """Whether it goes over HTTP rather than gRPC."""
-    many: str | None = None
-    """Argument whose length is the size of a batch."""
-    names_collection: bool = False
-    """Whether its first argument is the collection's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +217,9 @@ def begin(operation: Operation, instance: Any, args: Sequence[Any], kwargs: Mapp
     try:
         asked: dict[str, Any] = dict(zip(operation.names, args, strict=False))
         asked.update(kwargs)
-        collection = _collection(operation, instance, asked)
+        collection = operation.collection_of(instance, asked)
         outer = current_search() if operation.score is not None else None
-        attributes = _place(operation, instance, collection)
+        attributes = operation.place(instance, collection)
         stage = ""
         name = f"{operation.name} {collection}" if collection else operation.name
         if operation.score is not None and outer is None:
@@ -283,38 +262,6 @@ def _read_request(call: Call) -> None:
                 found[semconv.DB_OPERATION_BATCH_SIZE] = len(many)
     except Exception as fault:
         faults.report("read a Weaviate request", fault)
-
-
-def _collection(operation: Operation, instance: Any, asked: Mapping[str, Any]) -> str | None:
-    if operation.names_collection:
-        name = asked.get("name")
-        return name[:1].upper() + name[1:] if isinstance(name, str) else None
-    name = getattr(instance, "_name", None) or getattr(instance, "name", None)
-    return name if isinstance(name, str) else None
-
-
-def _place(operation: Operation, instance: Any, collection: str | None) -> dict[str, Any]:
-    """Return where a call goes: system, operation, collection, tenant, consistency level, server."""
-    found: dict[str, Any] = {semconv.DB_SYSTEM_NAME: SYSTEM, semconv.DB_OPERATION_NAME: operation.name}
-    if collection:
-        found[semconv.DB_COLLECTION_NAME] = collection
-    tenant = getattr(instance, "_tenant", None) or getattr(getattr(instance, "_query", None), "_tenant", None)
-    if isinstance(tenant, str):
-        found[semconv.DB_NAMESPACE] = tenant
-    level = getattr(instance, "_consistency_level", None) or getattr(instance, "_BaseExecutor__consistency_level", None)
-    if level is not None:
-        found[semconv.DB_CONSISTENCY_LEVEL] = str(getattr(level, "value", level))
-    found.update(server_of(getattr(instance, "_connection", None), http=operation.http))
-    return found
-
-
-def server_of(connection: Any, *, http: bool) -> dict[str, Any]:
-    """Return host and port of a client's connection."""
-    params = getattr(connection, "_connection_params", None)
-    protocol = getattr(params, "http" if http else "grpc", None)
-    if protocol is None:
-        return {}
-    return {semconv.SERVER_ADDRESS: str(protocol.host), semconv.SERVER_PORT: int(protocol.port)}
 
 
 def _generated(result: Any, opened: OpenSpan) -> dict[str, Any]:

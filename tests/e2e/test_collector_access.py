@@ -16,8 +16,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Role, StartRole, free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from role_process import Role, StartRole, free_port
 
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed

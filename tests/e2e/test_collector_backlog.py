@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import StartRole
 from killed_roles import start_pair
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from role_process import StartRole
 
 from sightline_collector.settings import CollectorSettings
 from sightline_collector.spool.segment import ClosedSegment

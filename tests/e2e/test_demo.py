@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import free_port
+from role_process import free_port
 
 BIN = Path(sys.executable).parent
 UP_PORTS = ("store", "collector", "collector-grpc", "dashboards")

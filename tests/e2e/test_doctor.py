@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import StartRole, free_port
+from role_process import StartRole, free_port
 
 from sightline_store import schema
 from sightline_store.client import Client

@@ -14,7 +14,7 @@ import textwrap
 import urllib.request
 from pathlib import Path
 
-from conftest import StartRole, free_port
+from role_process import StartRole, free_port
 
 _QUEUE = 16_384
 _PROCESS = """

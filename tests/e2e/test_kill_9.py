@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import StartRole
 from killed_roles import Sender, start_pair
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from role_process import StartRole
 
 _KILLS = 12
 _SPANS = 20

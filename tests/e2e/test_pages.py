@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import queries_traffic
 
 from sightline_store import schema
 from sightline_store.client import Client
@@ -25,17 +23,6 @@ pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="NO BROWSER: chromium and chromedriver are not on PATH: no page was looked at (apt install chromium-driver)",
 )
-
-
-def _traffic() -> ModuleType:
-    path = Path(__file__).parents[1] / "integration" / "queries_traffic.py"
-    spec = importlib.util.spec_from_file_location("queries_traffic", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["queries_traffic"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _free_port() -> int:
@@ -141,10 +128,7 @@ def _store_with(store_url: str, database: str, requests: int) -> None:
     schema.apply(client)
     client.close()
     if requests:
-        traffic = _traffic()
-        plain = traffic.insert
-        traffic.insert = lambda url, table, rows: plain(url, table, rows, database)
-        traffic.fill(store_url, requests, hours=0.8)
+        queries_traffic.fill(store_url, requests, hours=0.8, database=database)
 
 
 def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
@@ -189,11 +173,10 @@ def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callab
     )
     browser.text("by total, highest first")
 
-    traffic = _traffic()
     client = Client(StoreSettings(url=store_url, database="pages"))
     hostile = client.query_rows(
         "SELECT TraceId FROM otel_traces WHERE SpanAttributes['sightline.input'] = {text:String} LIMIT 1",
-        {"text": traffic.HOSTILE_QUESTION},
+        {"text": queries_traffic.HOSTILE_QUESTION},
     )
     client.close()
     assert hostile
@@ -211,6 +194,13 @@ def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callab
 def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
     """Each page, reached by its link on a fresh server, shows charts and a table; the filters in the URL hold."""
     _store_with(store_url, "charts", 120)
+    client = Client(StoreSettings(url=store_url, database="charts"))
+    client.command(
+        "INSERT INTO otel_metrics_sum (ServiceName, MetricName, Attributes, StartTimeUnix, TimeUnix, Value) "
+        "SELECT 'sightline-collector', concat('sightline.collector.items.', told.1), map('signal', 'traces'), "
+        "now() - 1200, now() - 600, told.2 FROM (SELECT arrayJoin([('received', 800), ('late', 20)]) AS told)"
+    )
+    client.close()
     url, role = pages(store_url, "charts")
     for page in ("latency", "cost", "retrieval", "quality", "pipeline"):
         browser.driver.get(f"{url}/{page}?tenant=acme&window=3h")
@@ -227,6 +217,8 @@ def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], 
             assert "Embedding models" in told
             browser.text("no price is known")
             browser.text("lexical-svd")
+        if page == "pipeline":
+            browser.text("20 of 800 spans received (2.5 %) came late")
         assert "tenant=acme" in browser.driver.current_url
     assert "Traceback" not in role.tail()
     assert browser.errors() == []

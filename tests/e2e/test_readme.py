@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import free_port
+from role_process import free_port
 
 from sightline_supervisor.roles import demo_env, demo_roles
 from sightline_supervisor.settings import SupervisorSettings

@@ -23,7 +23,6 @@ from typing import Any
 
 import pytest
 from collector_role import start_collector
-from conftest import StartRole, free_port
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -35,6 +34,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from role_process import StartRole, free_port
 
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from integration import queries_traffic
+import queries_traffic
 from scale_peers import collector
 
 from sightline_store import cluster, questions, schema

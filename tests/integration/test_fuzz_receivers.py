@@ -17,8 +17,8 @@ import grpc
 import psutil
 import pytest
 from collector_role import start_collector
-from conftest import StartRole
 from damaged_requests import SIGNALS, Mutator
+from role_process import StartRole
 
 _SEED = 20261124
 _HTTP, _RAW, _GRPC = 7600, 400, 2000

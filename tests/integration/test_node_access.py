@@ -18,11 +18,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import attack_runner
 import clickhouse_connect
 import pytest
-from conftest import Role as Process
-from conftest import free_port
-from integration import attack_runner
+from role_process import Role as Process
+from role_process import free_port
 
 from sightline_store import queries, schema
 from sightline_store.client import Client
@@ -32,13 +32,13 @@ from sightline_store.node.roles import Role
 from sightline_store.settings import StoreSettings
 
 _SECRET = "what-nobody-else-may-read"
-_ATTACKS = json.loads(Path(__file__).with_name("store_attacks.json").read_text(encoding="utf-8"))
+_ATTACKS = json.loads((attack_runner.LISTS / "store_attacks.json").read_text(encoding="utf-8"))
 _QUESTIONS = sorted(
     entry.name.removesuffix(".sql")
     for entry in resources.files("sightline_store.sql").joinpath("queries").iterdir()
     if entry.name.endswith(".sql")
 )
-_LOOKALIKES = json.loads(Path(__file__).with_name("store_lookalikes.json").read_text(encoding="utf-8"))
+_LOOKALIKES = json.loads((attack_runner.LISTS / "store_lookalikes.json").read_text(encoding="utf-8"))
 _OF_TYPE = {"String": "", "UInt8": "1", "UInt32": "60", "UInt64": "60", "Int64": "1", "Float64": "0.5"}
 
 

@@ -11,15 +11,14 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from attack_runner import LISTS
 
-_HERE = Path(__file__).parent
 _MARKER = "marker-of-a-secret"
-_ATTACKS = json.loads((_HERE / "store_attacks.json").read_text(encoding="utf-8"))
-_LOOKALIKES = json.loads((_HERE / "store_lookalikes.json").read_text(encoding="utf-8"))
+_ATTACKS = json.loads((LISTS / "store_attacks.json").read_text(encoding="utf-8"))
+_LOOKALIKES = json.loads((LISTS / "store_lookalikes.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of each attack and of each that only looks like one, by name, and of the composed ones."""
     folder = tmp_path_factory.mktemp("attacked")
     done = subprocess.run(
-        [sys.executable, _HERE / "attack_runner.py", folder], check=False, capture_output=True, timeout=240
+        [sys.executable, LISTS / "attack_runner.py", folder], check=False, capture_output=True, timeout=240
     )
     assert done.returncode == 0, done.stderr.decode()[-1000:]
     came = json.loads(done.stdout)

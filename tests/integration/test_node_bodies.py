@@ -10,8 +10,8 @@ from pathlib import Path
 import lz4.frame
 import pytest
 import zstandard
-from conftest import StartRole, free_port
 from node_http import ask
+from role_process import StartRole, free_port
 
 from sightline_store.node import blocks
 

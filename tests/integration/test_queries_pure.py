@@ -116,7 +116,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     queries.trace_scores(asked, "AB")
     queries.samples(asked, since_s=60)
     queries.attribute_keys(asked, ["gen_ai."], since_s=60)
-    for single in (queries.overview, queries.filter_values, queries.labels):
+    for single in (queries.overview, queries.filter_values, queries.labels, queries.tail_sampling):
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]
     with pytest.raises(IndexError):

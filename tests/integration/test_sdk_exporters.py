@@ -9,7 +9,6 @@ from pathlib import Path
 import grpc
 import pytest
 from collector_role import start_collector
-from conftest import StartRole
 from google.rpc import status_pb2
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -17,6 +16,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from role_process import StartRole
 
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import queries_traffic
 from google.protobuf.json_format import Parse
-from integration import queries_traffic
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_store import export, ingest, schema

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import weaviate
-from conftest import free_port
 from opentelemetry.trace import StatusCode
+from role_process import free_port
 from weaviate.classes.config import Configure, DataType, Property
 from weaviate.classes.query import NearMediaType
 from weaviate_place import VECTOR, Do, Place, attributes, only
@@ -138,7 +138,7 @@ def test_tracing_that_fails_breaks_no_call(
     for _ in range(2):
         answer = do(lambda client: client.collections.get("Docs").query.near_vector(VECTOR, limit=2))
         assert len(answer.objects) == 2
-    monkeypatch.setattr(weaviate_call, "_place", broken)
+    monkeypatch.setattr(weaviate_call.Operation, "place", broken)
     assert len(do(lambda client: client.collections.get("Docs").query.bm25("folder")).objects) == 1
     assert set(faults.counts().values()) <= {1, 2}
     assert len(faults.counts()) == 6

@@ -2,7 +2,7 @@
 
 Deterministic for a seed. Every request is a trace of up to eight spans: request, guard, cache, embed, search, rerank,
 prompt, model. Some fail, some are blocked, some texts are hostile, and of one process two spans are missing.
-`python queries_traffic.py URL N` puts N requests of the last three hours into the ClickHouse at URL.
+`python tests/support/queries_traffic.py URL N` puts N requests of the last three hours into the ClickHouse at URL.
 """
 
 import argparse
@@ -399,19 +399,21 @@ def price_rows() -> list[dict[str, Any]]:
     return [{**dict(zip(names, row, strict=True)), "Source": "test"} for row in PRICES]
 
 
-def fill(url: str, requests: int, *, end: datetime | None = None, hours: float = 3.0, seed: int = 7) -> int:
+def fill(
+    url: str, requests: int, *, end: datetime | None = None, hours: float = 3.0, seed: int = 7, database: str = "otel"
+) -> int:
     """Put traffic into a store and return the number of spans sent."""
-    insert(url, "model_prices", price_rows())
+    insert(url, "model_prices", price_rows(), database)
     sent, batch = 0, Traffic()
     for trace in Generator(seed).stretch(requests, end or datetime.now(UTC), timedelta(hours=hours)):
         batch.spans += trace.spans
         batch.scores += trace.scores
         if len(batch.spans) >= 20_000:
-            insert(url, "otel_traces", batch.spans)
-            insert(url, "otel_logs", batch.scores)
+            insert(url, "otel_traces", batch.spans, database)
+            insert(url, "otel_logs", batch.scores, database)
             sent, batch = sent + len(batch.spans), Traffic()
-    insert(url, "otel_traces", batch.spans)
-    insert(url, "otel_logs", batch.scores)
+    insert(url, "otel_traces", batch.spans, database)
+    insert(url, "otel_logs", batch.scores, database)
     return sent + len(batch.spans)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from collector_role import start_collector
-from conftest import Role, StartRole, free_port
+from role_process import Role, StartRole, free_port
 
 from sightline_store import schema
 from sightline_store.client import Client

@@ -1,7 +1,7 @@
 """What stands around a store at scale, for tests: a Kafka broker and the official OpenTelemetry Collector.
 
-`python tests/scale_peers.py kafka` fetches Kafka from Maven Central, `... otelcol` builds the Collectors from Go
-modules; both stay in the cache folder. The contrib modules that Kafka needs are published in other versions than the
+`python tests/support/scale_peers.py kafka` fetches Kafka from Maven Central, `... otelcol` builds the Collectors from
+Go modules; both stay in the cache folder. The contrib modules that Kafka needs are published in other versions than the
 ClickHouse exporter, so there are two Collectors.
 """
 

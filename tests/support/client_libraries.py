@@ -1,9 +1,9 @@
 """Tries ``instrument()`` on the real client libraries of many makers, in the versions that are named here.
 
-`python tests/client_libraries.py [SET ...]` makes each set of libraries a virtual environment in the cache folder and
-runs ``tests/integration/test_instrumented_*.py`` in it. They are no dependencies of this project: together they are
-some 200 packages, and some exclude each other. What cannot run (no server, another version) is named by pytest. The
-table in instrumentation/README.md tells what these runs found.
+`python tests/support/client_libraries.py [SET ...]` makes each set of libraries a virtual environment in the cache
+folder and runs ``tests/integration/test_instrumented_*.py`` in it. They are no dependencies of this project: together
+they are some 200 packages, and some exclude each other. What cannot run (no server, another version) is named by
+pytest. The table in instrumentation/README.md tells what these runs found.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("SIGHTLINE_CACHE_DIR") or Path.home() / ".cache" / "sightline") / "client-libraries"
 
 

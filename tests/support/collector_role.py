@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import Role, StartRole, free_port
+from role_process import Role, StartRole, free_port
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from sightline_store.node.engine import Engine, Statement
 from sightline_store.node.roles import Role
 from sightline_store.settings import NodeSettings
 
+LISTS = Path(__file__).parent
 MARKER = "marker-of-a-secret"
 BEFORE = (
     "CREATE TABLE default.victim (a UInt8) ENGINE = Memory",
@@ -165,7 +166,7 @@ def _compose(engine: Engine, folder: Path) -> list[dict[str, Any]]:
 
 
 def _listed(name: str, folder: Path, port: int) -> list[dict[str, Any]]:
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    text = (LISTS / name).read_text(encoding="utf-8")
     listed: list[dict[str, Any]] = json.loads(text.replace("@FOLDER@", str(folder)).replace("@PORT@", str(port)))
     return listed
 

@@ -1,8 +1,8 @@
 """The library's suites on every supported CPython that is installed here, with every warning an error.
 
-`python tests/pythons.py` looks for CPython 3.11 to 3.13 on PATH, with pyenv and with uv, makes each a light virtual
-environment in the cache folder (the library, what its streams are tested with, in the locked versions) and runs the
-suites of streams, of the ASGI edge and of "never in the way" there. A version that is not installed is named aloud.
+`python tests/support/pythons.py` looks for CPython 3.11 to 3.13 on PATH, with pyenv and with uv, makes each a light
+virtual environment in the cache folder (the library, what its streams are tested with, in the locked versions) and runs
+the suites of streams, of the ASGI edge and of "never in the way" there. A version that is not installed is named aloud.
 `--others` leaves out the version that runs this script: `make test` has run all of them on it, but gevent's.
 """
 
@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("SIGHTLINE_CACHE_DIR") or Path.home() / ".cache" / "sightline") / "pythons"
 VERSIONS = ("3.11", "3.12", "3.13")
 SUITES = (

@@ -16,13 +16,13 @@ from typing import Any
 
 import grpc
 import weaviate
-from conftest import free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
+from role_process import free_port
 from weaviate.classes.config import Configure, DataType, Property, ReferenceProperty, VectorDistances
 from weaviate.classes.data import DataObject
 from weaviate.classes.tenants import Tenant

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from conftest import free_port
+from role_process import free_port
 
 _POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 _LAST_CHARS = 2000

@@ -1,0 +1,67 @@
+"""What is known of an operation of the Weaviate client before it runs: what it does, and where it goes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sightline import semconv
+
+SYSTEM: Final = "weaviate"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is known about a method of the client before it is called."""
+
+    name: str
+    """``db.operation.name``."""
+    names: Sequence[str] = ()
+    """Parameter names, without self."""
+    score: str | None = None
+    """For a search: what its documents' scores are, one of ``weaviate_attributes``' kinds."""
+    reads: bool = False
+    """Whether arguments and result are those of a query."""
+    http: bool = False
+    """Whether it goes over HTTP rather than gRPC."""
+    many: str | None = None
+    """Argument whose length is the size of a batch."""
+    names_collection: bool = False
+    """Whether its first argument is the collection's name."""
+
+    def collection_of(self, instance: Any, asked: Mapping[str, Any]) -> str | None:
+        """Return the name of the collection that a call is about, None where it is about none.
+
+        Args:
+            instance: whose method is called.
+            asked: arguments by name.
+        """
+        if self.names_collection:
+            name = asked.get("name")
+            return name[:1].upper() + name[1:] if isinstance(name, str) else None
+        name = getattr(instance, "_name", None) or getattr(instance, "name", None)
+        return name if isinstance(name, str) else None
+
+    def place(self, instance: Any, collection: str | None) -> dict[str, Any]:
+        """Return where a call goes: system, operation, collection, tenant, consistency level, server."""
+        found: dict[str, Any] = {semconv.DB_SYSTEM_NAME: SYSTEM, semconv.DB_OPERATION_NAME: self.name}
+        if collection:
+            found[semconv.DB_COLLECTION_NAME] = collection
+        tenant = getattr(instance, "_tenant", None) or getattr(getattr(instance, "_query", None), "_tenant", None)
+        if isinstance(tenant, str):
+            found[semconv.DB_NAMESPACE] = tenant
+        level = getattr(instance, "_consistency_level", None) or getattr(
+            instance, "_BaseExecutor__consistency_level", None
+        )
+        if level is not None:
+            found[semconv.DB_CONSISTENCY_LEVEL] = str(getattr(level, "value", level))
+        found.update(server_of(getattr(instance, "_connection", None), http=self.http))
+        return found
+
+
+def server_of(connection: Any, *, http: bool) -> dict[str, Any]:
+    """Return host and port of a client's connection."""
+    params = getattr(connection, "_connection_params", None)
+    protocol = getattr(params, "http" if http else "grpc", None)
+    if protocol is None:
+        return {}
+    return {semconv.SERVER_ADDRESS: str(protocol.host), semconv.SERVER_PORT: int(protocol.port)}
