@@ -1,6 +1,7 @@
 """How long rows stay: days per signal as the tables' TTL, and a cap in GiB that drops the oldest days.
 
-Both act on whole days, since every table is parted by day. What is dropped is returned and logged, never silent.
+Both act on whole days where a table is parted by day. The small tables that hold counts are not: their rows go, or are
+folded, one by one, and the cap leaves them out. What is dropped is returned and logged, never silent.
 
 `apply` brings the tables' TTL to what the settings ask, `enforce` runs both, and `keep` does so every hour, in the
 collector. `sightline-store migrate --dry-run` prints `plan`.
@@ -20,16 +21,31 @@ from sightline_store.settings import RetentionSettings
 _log = logging.getLogger("sightline.store.retention")
 
 SIGNALS: dict[str, dict[str, str]] = {
-    "traces": {"otel_traces": "Timestamp", "otel_traces_trace_id_ts": "Start"},
+    "traces": {
+        "otel_traces": "Timestamp",
+        "otel_traces_trace_id_ts": "Start",
+        "clamped_spans": "Hour",
+        "sampled_out_spans": "Hour",
+    },
     "logs": {"otel_logs": "Timestamp"},
     "metrics": dict.fromkeys(
         (f"otel_metrics_{kind}" for kind in ("gauge", "sum", "histogram", "exp_histogram", "summary")), "TimeUnix"
     ),
-    "typed": dict.fromkeys(("requests", "llm_calls", "retrievals", "embeddings", "stages", "errors"), "Timestamp"),
+    "typed": {
+        **dict.fromkeys(("requests", "llm_calls", "retrievals", "embeddings", "stages", "errors"), "Timestamp"),
+        "instances": "Minute",
+    },
     "scores": {"scores": "Timestamp"},
 }
 """Signal to its tables, each with the column that its days are taken from."""
 
+_PROCESS_DAYS = 365
+_FOLDS = {
+    # A process numbers its spans from 1: without its first minutes all that it sent in them would look lost. So minutes
+    # that are over become one row, which goes when the process has been silent for so long that it will not come back.
+    "instances": "GROUP BY ServiceName, InstanceId SET FirstSeen = min(FirstSeen), LastSeen = max(LastSeen), "
+    "Spans = sum(Spans), HighestSequence = max(HighestSequence), toDateTime(LastSeen) + toIntervalDay({later})",
+}
 _BYTES_PER_GIB = 1024**3
 _FOREIGN = -1
 _NO_SUCH_DATABASE = 81
@@ -72,11 +88,11 @@ def plan(client: Client, settings: RetentionSettings) -> list[Change]:
         for table, column in tables.items():
             if table not in known:
                 continue
-            have = _days(known[table])
+            have = _days(known[table], table, column)
             if have == days or (have == _FOREIGN and days == 0):
                 continue
             statement = (
-                f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + toIntervalDay({days})"
+                f"ALTER TABLE {table} MODIFY TTL {_ttl(table, column, days)}"
                 if days
                 else f"ALTER TABLE {table} REMOVE TTL"
             )
@@ -182,13 +198,20 @@ def enforce(client: Client, settings: RetentionSettings) -> list[Dropped]:
     return dropped
 
 
-def _days(create: str) -> int:
+def _ttl(table: str, column: str, days: int) -> str:
+    """A table's TTL, spelled as ClickHouse gives it back."""
+    fold = f" {_FOLDS[table].format(later=days + _PROCESS_DAYS)}" if table in _FOLDS else ""
+    return f"toDateTime({column}) + toIntervalDay({days}){fold}"
+
+
+def _days(create: str, table: str, column: str) -> int:
     """The days of a table's TTL; 0 for none, _FOREIGN for one that is not of our making."""
     ttl = re.search(r"\bTTL (.+?)(?: SETTINGS |$)", create, re.DOTALL)
     if ttl is None:
         return 0
-    found = re.fullmatch(r"toDateTime\(\w+\) \+ toIntervalDay\((\d+)\)", ttl[1].strip())
-    return int(found[1]) if found else _FOREIGN
+    found = re.search(r"toIntervalDay\((\d+)\)", ttl[1])
+    days = int(found[1]) if found else _FOREIGN
+    return days if ttl[1].strip() == _ttl(table, column, days) else _FOREIGN
 
 
 def _said(days: int) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
+from sightline_store import varint
 from sightline_store.client import Client
 
 _HASHES = 2**64
@@ -104,17 +105,8 @@ def _text(number: int, text: str) -> bytes:
 
 
 def _bytes(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
+    return varint.encode(number << 3 | 2) + varint.encode(len(data)) + data
 
 
 def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return varint.encode(number << 3) + varint.encode(value)

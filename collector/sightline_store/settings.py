@@ -186,15 +186,16 @@ class RetentionSettings:
     """How long rows stay."""
 
     traces_days: int = 0
-    """SIGHTLINE_STORE_RETENTION_TRACES_DAYS: days that raw spans stay, prompts and answers with them; 0 keeps them for
-    ever. Default: 0."""
+    """SIGHTLINE_STORE_RETENTION_TRACES_DAYS: days that raw spans stay, prompts and answers with them, and the counts of
+    those that were sampled out; 0 keeps them for ever. Default: 0."""
     logs_days: int = 0
     """SIGHTLINE_STORE_RETENTION_LOGS_DAYS: days that raw log records stay; 0 is for ever. Default: 0."""
     metrics_days: int = 0
     """SIGHTLINE_STORE_RETENTION_METRICS_DAYS: days that metrics stay; 0 is for ever. Default: 0."""
     typed_days: int = 0
     """SIGHTLINE_STORE_RETENTION_TYPED_DAYS: days that requests, calls, retrievals, stages and errors stay; 0 is for
-    ever. Default: 0."""
+    ever. The counts that tell lost spans are kept a minute for as long, then as one row a process, until that has been
+    silent for a year more. Default: 0."""
     scores_days: int = 0
     """SIGHTLINE_STORE_RETENTION_SCORES_DAYS: days that scores stay; 0 is for ever. Default: 0."""
     max_gib: float = 0.0

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.spool import record
-from sightline_store import drift, ingest, rebuild, retention, schema
+from sightline_store import drift, ingest, queries, rebuild, retention, schema
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
 from sightline_store.settings import RetentionSettings, StoreSettings
@@ -168,6 +168,45 @@ def test_retention_by_days_and_by_size(client: Client) -> None:
     assert [row["InputTokens"] for row in _rows(client)] == list(range(1000, 1200))
 
 
+_COUNTS = ("clamped_spans", "sampled_out_spans", "instances")
+
+
+def test_counts_that_are_too_old_go_and_no_span_looks_lost_for_that(client: Client) -> None:
+    """Hours of counts go one by one; a living process's old minutes become one row, a dead one's go after a year."""
+    for table in _COUNTS[:2]:
+        client.command(
+            f"INSERT INTO {table} SELECT 'retained', toStartOfHour(now() - toIntervalDay(arrayJoin([40, 31, 1]))), 1"
+        )
+    for process, days_ago in {"living": [41, 40, 31, 1], "dead": [402, 401]}.items():
+        for minute, days in enumerate(days_ago, 1):  # of ten numbers a minute, nine have come
+            client.command(
+                f"INSERT INTO instances WITH now() - toIntervalDay({days}) AS then "
+                f"SELECT 'retained', '{process}', toStartOfMinute(then), then, then, 9, {minute * 10}"
+            )
+    now = datetime.now(UTC)
+    window = queries.Filters(start=now - timedelta(days=30), end=now)
+    before = queries.loss(client, window)
+    assert [(row["emitted"], row["stored_spans"], row["lost"]) for row in before] == [(40, 36, 4)]
+    settings = RetentionSettings(traces_days=30, typed_days=30)
+    assert {change.table for change in retention.apply(client, settings)} >= set(_COUNTS)
+    assert retention.plan(client, settings) == []
+    for table in _COUNTS:
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+    for table in _COUNTS[:2]:
+        ages = client.query_rows(f"SELECT dateDiff('day', Hour, now()) AS days FROM {table}")
+        assert [row["days"] for row in ages] == [1]
+    assert client.query_rows("SELECT InstanceId, Spans FROM instances ORDER BY Minute") == [
+        {"InstanceId": "living", "Spans": 27},
+        {"InstanceId": "living", "Spans": 9},
+    ]
+    assert queries.loss(client, window) == before
+    assert not {day.table for day in retention.over_cap(client, RetentionSettings(max_gib=1e-9))} & set(_COUNTS)
+    retention.apply(client, RetentionSettings())
+    assert retention.plan(client, RetentionSettings()) == []
+    for table in _COUNTS:
+        client.command(f"TRUNCATE TABLE {table}")
+
+
 def test_retention_is_kept_by_a_thread_and_leaves_other_hands_alone(client: Client) -> None:
     """As soon as the tables are there it enforces what is asked; a TTL that somebody else set stays where none is."""
     client.command("ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalHour(36)")
@@ -200,12 +239,13 @@ def test_the_plan_says_what_is_missing_and_what_differs(client: Client) -> None:
     client.command("ALTER TABLE requests ADD COLUMN Mine String")
     client.command("DROP VIEW span_contents")
     client.command("ALTER TABLE errors MODIFY COLUMN Message LowCardinality(String)")
-    lines = "\n".join(schema.plan(client, RetentionSettings(logs_days=7)).lines())
+    lines = "\n".join(schema.plan(client, RetentionSettings(logs_days=7, typed_days=9)).lines())
     assert "ALTER TABLE requests ADD COLUMN IF NOT EXISTS `Outcome` LowCardinality(String)" in lines
     assert "column Mine is of another hand" in lines
     assert "span_contents: the view is missing" in lines
     assert "column Message is LowCardinality(String), expected String" in lines
     assert "ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalDay(7)" in lines
+    assert "ALTER TABLE instances MODIFY TTL toDateTime(Minute) + toIntervalDay(9) GROUP BY ServiceName" in lines
     client.command("ALTER TABLE requests DROP COLUMN Mine")
     client.command("ALTER TABLE requests ADD COLUMN Outcome LowCardinality(String) AFTER ErrorType")
     client.command("ALTER TABLE errors MODIFY COLUMN Message String CODEC(ZSTD(1))")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sightline_store import varint
 from sightline_store.ingest import Signal
 
 _TAG = b"\xfd\x7f"  # field 2047, fixed32
@@ -28,7 +29,8 @@ class Record:
 
 def encode(payload: bytes) -> bytes:
     """The bytes of a record."""
-    return b"".join((_varint(len(payload) + _TRAILER_BYTES), payload, _TAG, zlib.crc32(payload).to_bytes(4, "little")))
+    head = varint.encode(len(payload) + _TRAILER_BYTES)
+    return b"".join((head, payload, _TAG, zlib.crc32(payload).to_bytes(4, "little")))
 
 
 def digest(signal: Signal, payload: bytes) -> bytes:
@@ -51,7 +53,7 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
     while True:
         file.seek(offset)
         head = file.read(_LONGEST_VARINT)
-        size, used = _read_varint(head)
+        size, used = varint.decode(head)
         # A torn length may name any number of bytes: they are not asked for, since that alone takes memory.
         if used == 0 or not _TRAILER_BYTES <= size <= file_bytes - offset - used:
             return
@@ -63,22 +65,3 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
         end = offset + used + size
         yield Record(offset, end, payload)
         offset = end
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _read_varint(data: bytes) -> tuple[int, int]:
-    """The number and how many bytes it took; (0, 0) where it is not complete."""
-    number = 0
-    for index, byte in enumerate(data):
-        number |= (byte & 127) << (7 * index)
-        if byte < 128:
-            return number, index + 1
-    return 0, 0
