@@ -41,7 +41,7 @@ def _overview(client: Client, filters: Filters) -> object:
     return queries.overview(client, filters)
 
 
-# Label to question. The pages ask with buckets for 60, 40 (bars), 24 (scores) and 20 (sparks) points.
+# Label to question. The pages ask with buckets for 60, 40 (bars and sparks) and 24 (scores) points.
 WINDOWED: dict[str, Ask] = {
     "filter_values": queries.filter_values,
     "labels": queries.labels,
@@ -50,7 +50,7 @@ WINDOWED: dict[str, Ask] = {
     "loss": queries.loss,
     "latency_over_time": queries.latency_over_time,
     "latency_over_time sparks": lambda client, filters: queries.latency_over_time(
-        client, filters, bucket_s=filters.bucket_s(20)
+        client, filters, bucket_s=filters.bucket_s(40)
     ),
     "stage_stack": queries.stage_stack,
     "stage_stack_over_time": queries.stage_stack_over_time,
@@ -81,9 +81,13 @@ WINDOWED: dict[str, Ask] = {
     "retrieval_documents": lambda client, filters: queries.retrieval_documents(client, filters, limit=20),
     "errors_by_type": queries.errors_by_type,
     "collected": queries.collected,
+    "tail_sampling": queries.tail_sampling,
     "embedding_spend": queries.embedding_spend,
+    "embedding_spend bars": lambda client, filters: queries.embedding_spend(
+        client, filters, bucket_s=filters.bucket_s(40)
+    ),
 }
-_NEVER_NARROWED = {"filter_values", "labels", "loss", "ingest_over_time", "collected"}
+_NEVER_NARROWED = {"filter_values", "labels", "loss", "ingest_over_time", "collected", "tail_sampling"}
 TRACE_LIMIT = 2000
 """Spans of a trace that the page shows."""
 

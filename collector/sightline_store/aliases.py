@@ -308,6 +308,15 @@ CONTENT: dict[str, tuple[str, ...]] = {
 }
 """What people and models wrote. It stays in otel_traces: the view `span_contents` finds it there."""
 
+CONTENT_EVENTS = (
+    "gen_ai.client.inference.operation.details",
+    "gen_ai.content.prompt",
+    "gen_ai.content.completion",
+    "gen_ai.user.message",
+    "gen_ai.choice",
+)
+"""Events of spans that hold it. The first three hold the keys above."""
+
 
 def ids() -> dict[str, int]:
     """Each key's id: the number of its column times `SPELLINGS_MAX`, plus its place. Numbers begin at 1."""
@@ -333,6 +342,6 @@ def number(column: str) -> int:
 
 
 def spellings() -> set[str]:
-    """Every key, event and content key that is understood."""
+    """Every key and event that is understood, those of content too."""
     known = {key for _, keys in columns() for key in keys} | set(TTFT_EVENTS) | set(CONVENTIONS)
-    return known | {key for keys in CONTENT.values() for key in keys}
+    return known | {key for keys in CONTENT.values() for key in keys} | set(CONTENT_EVENTS)

@@ -132,7 +132,7 @@ class Overview:
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
-    """Cost of the calls whose price is known; None where none is. Compare `unpriced_calls`."""
+    """Cost of the model calls whose price is known; None where none is. Compare `unpriced_calls`, `embedding_spend`."""
     faithfulness: Estimate
     faithfulness_failed: int
     hit_at_5: Estimate
@@ -141,16 +141,6 @@ class Overview:
     def error_rate(self) -> float | None:
         """Share of the requests that failed."""
         return self.errors / self.requests if self.requests else None
-
-    @property
-    def cost_per_1k_usd(self) -> float | None:
-        """Known cost of a thousand requests."""
-        return None if self.cost_usd is None or not self.requests else self.cost_usd / self.requests * 1000
-
-    @property
-    def unpriced_share(self) -> float | None:
-        """Share of the model calls without a known cost."""
-        return self.unpriced_calls / self.llm_calls if self.llm_calls else None
 
 
 @cache
@@ -309,9 +299,12 @@ def span_detail(client: Asks, trace_id: str, span_id: str) -> Row | None:
     return rows[0] if rows else None
 
 
-def embedding_spend(client: Asks, filters: Filters) -> list[Row]:
-    """Tokens and cost by embedding model; they are not part of `spend_by`, which is about models that answer."""
-    return ask(client, "embedding_spend", filters.params())
+def embedding_spend(client: Asks, filters: Filters, *, bucket_s: int = 0) -> list[Row]:
+    """Tokens and cost by embedding model, a bucket (0: over the window), the dearest first.
+
+    They are not part of `overview`, `spend_over_time` and `spend_by`, which are about models that answer.
+    """
+    return ask(client, "embedding_spend", {**filters.params(), "bucket_s": bucket_s})
 
 
 def price_list(client: Asks) -> list[Row]:
@@ -347,6 +340,11 @@ def loss(client: Asks, filters: Filters) -> list[Row]:
 def collected(client: Asks, filters: Filters) -> list[Row]:
     """Spans received, shipped, queryable and sampled out in the window, a service; at most 100 services."""
     return ask(client, "collected", _window(filters))
+
+
+def tail_sampling(client: Asks, filters: Filters) -> Row:
+    """Spans that the collectors received in the window, those sampled out, and those that came too late for it."""
+    return ask(client, "tail_sampling", _window(filters))[0]
 
 
 def ingest_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:

@@ -7,10 +7,12 @@ intervals do not touch, times and cost from 5 % on where both windows have 100 r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sightline_dashboards import formats
 from sightline_dashboards.elements import Card
+from sightline_dashboards.spending import Spending
 from sightline_store.queries import Estimate, Overview, estimate
 
 _WORTH_COLOUR = 0.05
@@ -21,13 +23,20 @@ Spark = Sequence[float | None]
 
 
 def overview_cards(
-    now: Overview, before: Overview, loss: Rows, sparks: Mapping[str, Spark], *, since: str
+    now: Overview,
+    before: Overview,
+    spent: tuple[Spending, Spending],
+    loss: Rows,
+    sparks: Mapping[str, Spark],
+    *,
+    since: str,
 ) -> list[Card]:
     """Return the overview's seven cards.
 
     Args:
         now: the window.
         before: the window of the same length before it.
+        spent: what each of the two cost.
         loss: rows of `queries.loss`.
         sparks: values over the window by name: ttft, total, errors, cost, faithfulness, retrieval_hit_at_5, spans.
         since: what the changes are against, in words.
@@ -60,11 +69,12 @@ def overview_cards(
         ),
         _card(
             "Cost / 1k requests",
-            formats.money(now.cost_per_1k_usd),
+            formats.money(spent[0].usd_per_1k),
             "cost",
-            _lower_is_better(now.cost_per_1k_usd, before.cost_per_1k_usd, enough),
-            _priced(now),
+            _lower_is_better(spent[0].usd_per_1k, spent[1].usd_per_1k, enough),
+            _priced(spent[0]),
             spark=sparks["cost"],
+            hint=_split(spent[0]),
         ),
         _score_card(
             "Groundedness",
@@ -76,35 +86,48 @@ def overview_cards(
         ),
         _score_card("Retrieval hit@5", "retrieval", now.hit_at_5, before.hit_at_5, spark=sparks["retrieval_hit_at_5"]),
     ]
-    cards = [Card(**{**card.__dict__, "hint": f"Change against {since}"}) for card in cards]
+    against = f"Change against {since}"
+    cards = [replace(card, hint=f"{card.hint}. {against}" if card.hint else against) for card in cards]
     return [*cards, _lost_card(loss, sparks["spans"])]
 
 
-def cost_cards(now: Overview, before: Overview) -> list[Card]:
-    """Return the cost page's cards. More spending is neither good nor bad by itself; more a request is bad."""
+def cost_cards(now: Overview, before: Overview, spent: tuple[Spending, Spending]) -> list[Card]:
+    """Return the cost page's cards. More spending is neither good nor bad by itself; more a request is bad.
+
+    Args:
+        now: the window.
+        before: the window of the same length before it.
+        spent: what each of the two cost.
+    """
     enough = min(now.requests, before.requests) >= _ENOUGH
     unclear = {name: formats.change(getattr(now, name), getattr(before, name), better="unclear") for name in _VOLUMES}
+    of, was = spent
+    embedded = f", {formats.count(of.embedding_calls)} embeddings" if of.embedding_calls else ""
     return [
         _card(
             "Known cost",
-            formats.money(now.cost_usd),
+            formats.money(of.usd),
             "cost",
-            unclear["cost_usd"],
-            f"{formats.count(now.llm_calls)} model calls",
+            formats.change(of.usd, was.usd, better="unclear"),
+            f"{formats.count(of.model_calls)} model calls{embedded}",
+            hint=_split(of),
         ),
         _card(
             "Cost / 1k requests",
-            formats.money(now.cost_per_1k_usd),
+            formats.money(of.usd_per_1k),
             "cost",
-            _lower_is_better(now.cost_per_1k_usd, before.cost_per_1k_usd, enough),
+            _lower_is_better(of.usd_per_1k, was.usd_per_1k, enough),
             f"{formats.count(now.requests)} requests",
+            hint=_split(of),
         ),
         _card(
             "Cost unknown",
-            formats.share(now.unpriced_share),
+            formats.share(of.unpriced_share),
             "cost",
             None,
-            f"{formats.share_of(now.unpriced_calls, now.llm_calls)} calls",
+            f"{formats.share_of(of.unpriced_calls, of.calls)} calls",
+            hint=f"{formats.share_of(of.unpriced_model_calls, of.model_calls)} model calls"
+            + (f", {formats.share_of(of.unpriced_embedding_calls, of.embedding_calls)} embeddings" if embedded else ""),
         ),
         _card(
             "Tokens in",
@@ -123,12 +146,13 @@ def cost_cards(now: Overview, before: Overview) -> list[Card]:
     ]
 
 
-def pipeline_cards(fresh: Mapping[str, Any], loss: Rows, *, since: str) -> list[Card]:
-    """Return the pipeline page's cards.
+def pipeline_cards(fresh: Mapping[str, Any], loss: Rows, sampling: Mapping[str, Any], *, since: str) -> list[Card]:
+    """Return the pipeline page's cards; one is about late spans where tail sampling is at work.
 
     Args:
         fresh: the row of `queries.freshness`.
         loss: rows of `queries.loss`.
+        sampling: the row of `queries.tail_sampling`.
         since: the moment of the oldest span, in words.
     """
     emitted, doubled = sum(row["emitted"] for row in loss), sum(row["doubled"] for row in loss)
@@ -139,34 +163,47 @@ def pipeline_cards(fresh: Mapping[str, Any], loss: Rows, *, since: str) -> list[
             "Spans doubled",
             formats.count(doubled) if emitted else formats.UNKNOWN,
             "pipeline",
-            "stored more often than numbered",
+            "stored more than once",
             "▲ doubled" if doubled else "",
             "bad" if doubled else "neutral",
         ),
+        *([_late_card(sampling)] if sampling["sampled_out_spans"] or sampling["late_spans"] else []),
         Card(
             "Processes",
             formats.count(processes),
             "pipeline",
             f"of {formats.count(services)} service{'' if services == 1 else 's'}",
+            hint="Those that number their spans: the library does so",
         ),
         Card(
             "Newest span", formats.age((fresh["now_ms"] - fresh["newest_ms"]) / 1e3), "pipeline", "by the store's clock"
         ),
-        Card("In the store", formats.compact(fresh["spans"]), "pipeline", f"spans since {since}"),
+        Card("In the store", formats.compact(fresh["spans"]), "pipeline", f"queryable spans since {since}"),
     ]
 
 
-_VOLUMES = ("cost_usd", "input_tokens", "output_tokens")
+_VOLUMES = ("input_tokens", "output_tokens")
 
 
-def _priced(now: Overview) -> str:
-    if not now.llm_calls:
+def _priced(spent: Spending) -> str:
+    if not spent.calls:
         return "no model call"
-    return (
-        f"{formats.share(now.unpriced_share)} of calls unpriced"
-        if now.unpriced_calls
-        else f"{formats.money(now.cost_usd)} in all"
-    )
+    if spent.unpriced_model_calls:
+        return f"{formats.share(spent.unpriced_share)} of calls unpriced"
+    if spent.unpriced_embedding_calls:
+        return f"{formats.money(spent.usd)} + embeddings"
+    return f"{formats.money(spent.usd)} in all"
+
+
+def _split(spent: Spending) -> str:
+    """What of the cost is whose; '' where there are only models."""
+    if not spent.embedding_calls:
+        return ""
+    unpriced = spent.unpriced_embedding_calls
+    told = f"Models {formats.money(spent.model_usd)}, embeddings {formats.money(spent.embedding_usd)}"
+    if spent.embedding_usd is None or not unpriced:
+        return told
+    return f"{told} and {formats.count(unpriced)} calls without a price"
 
 
 def _each(now: Overview, tokens: int | None) -> str:
@@ -174,9 +211,17 @@ def _each(now: Overview, tokens: int | None) -> str:
 
 
 def _card(
-    label: str, value: str, page: str, change: formats.Change | None, note: str = "", *, spark: Spark = ()
+    label: str,
+    value: str,
+    page: str,
+    change: formats.Change | None,
+    note: str = "",
+    *,
+    spark: Spark = (),
+    hint: str = "",
 ) -> Card:
-    return Card(label, value, page, note, change.text if change else "", change.tone if change else "neutral", spark)
+    tone = change.tone if change else "neutral"
+    return Card(label, value, page, note, change.text if change else "", tone, spark, hint)
 
 
 def _lower_is_better(now: float | None, before: float | None, enough: bool) -> formats.Change | None:
@@ -201,6 +246,17 @@ def _apart(now: Estimate, before: Estimate) -> bool:
     if now.low is None or now.high is None or before.low is None or before.high is None:
         return False
     return now.low > before.high or now.high < before.low
+
+
+def _late_card(sampling: Mapping[str, Any]) -> Card:
+    late, received = sampling["late_spans"], sampling["received_spans"]
+    return Card(
+        "Spans late",
+        formats.count(late),
+        "pipeline",
+        f"{formats.share(late / received)} of those received" if late and received else "all came in time for sampling",
+        hint="Spans that came when tail sampling had decided on their trace",
+    )
 
 
 def _lost_card(loss: Rows, spark: Spark) -> Card:

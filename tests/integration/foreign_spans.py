@@ -42,7 +42,7 @@ USAGE = {
 MODEL, ANSWERED_BY, EMBEDDING = "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "text-embedding-3-small"
 
 
-class _Model(http.server.BaseHTTPRequestHandler):
+class Model(http.server.BaseHTTPRequestHandler):
     """Speaks as much of OpenAI's and Ollama's interface as the packages need."""
 
     protocol_version = "HTTP/1.0"
@@ -113,7 +113,8 @@ class _Model(http.server.BaseHTTPRequestHandler):
             time.sleep(0.02)
 
 
-def _instrument(family: str, provider: Any) -> None:
+def instrument(family: str, provider: Any) -> None:
+    """Patch what a family observes; its spans go to `provider`."""
     if family == "openinference":
         from openinference.instrumentation.langchain import LangChainInstrumentor
         from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
@@ -187,13 +188,13 @@ def _write(family: str, out: Path) -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Model)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     exporter, provider = InMemorySpanExporter(), TracerProvider(resource=Resource({"service.name": family}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    _instrument(family, provider)
+    instrument(family, provider)
     for name, part in (("openai", _openai), ("langchain", _langchain), ("llama_index", _llama_index)):
         with provider.get_tracer("test").start_as_current_span(f"case {name}"):
             part(url)

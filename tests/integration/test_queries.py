@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+import queries_traffic
 
 from sightline_dashboards import waterfall
 from sightline_store import queries, schema
@@ -24,17 +21,6 @@ END = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 HOURS = 2
 REQUESTS = 600
 DATABASE = "questions"
-
-
-def _traffic() -> ModuleType:
-    path = Path(__file__).with_name("queries_traffic.py")
-    spec = importlib.util.spec_from_file_location("queries_traffic", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["queries_traffic"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass
@@ -56,15 +42,14 @@ class Filled:
 @pytest.fixture(scope="module")
 def filled(store_url: str) -> Iterator[Filled]:
     """Two hours of traffic in a database of their own."""
-    traffic = _traffic()
     client = Client(StoreSettings(url=store_url, database=DATABASE))
     schema.apply(client)
-    traffic.insert(store_url, "model_prices", traffic.price_rows(), DATABASE)
-    traces = list(traffic.Generator(3).stretch(REQUESTS, END, timedelta(hours=HOURS)))
+    queries_traffic.insert(store_url, "model_prices", queries_traffic.price_rows(), DATABASE)
+    traces = list(queries_traffic.Generator(3).stretch(REQUESTS, END, timedelta(hours=HOURS)))
     for first in range(0, len(traces), 100):
         part = traces[first : first + 100]
-        traffic.insert(store_url, "otel_traces", [span for trace in part for span in trace.spans], DATABASE)
-        traffic.insert(store_url, "otel_logs", [score for trace in part for score in trace.scores], DATABASE)
+        queries_traffic.insert(store_url, "otel_traces", [span for trace in part for span in trace.spans], DATABASE)
+        queries_traffic.insert(store_url, "otel_logs", [score for trace in part for score in trace.scores], DATABASE)
     yield Filled(client, traces)
     client.close()
 
@@ -126,7 +111,6 @@ def test_window_before_the_traffic_is_empty_and_unknown(filled: Filled, window: 
     assert (told.requests, told.errors) == (0, 0)
     assert told.ttft_p95_ms is None
     assert told.cost_usd is None
-    assert told.cost_per_1k_usd is None
     assert told.error_rate is None
     assert told.faithfulness.mean is None
     for question in (queries.latency_over_time, queries.stage_stack, queries.spend_over_time, queries.scores_over_time):
@@ -349,17 +333,78 @@ def test_windows_include_their_start_and_exclude_their_end(filled: Filled) -> No
         assert all(parts)
 
 
+def _told_by_collectors(store_url: str, series: list[tuple[str, str, str, int, list[tuple[int, int]]]]) -> None:
+    """Insert counters as collectors tell them.
+
+    Args:
+        store_url: where to.
+        series: of each counter the metric's last words, the service, the process, the minute before END at which it
+            began, and its values, each behind its minute before END.
+    """
+    rows = [
+        {
+            "ServiceName": "sightline-collector",
+            "ResourceAttributes": {"service.instance.id": process},
+            "MetricName": f"sightline.collector.{name}",
+            "Attributes": {"signal": "traces", **({"service": service} if service else {})},
+            "StartTimeUnix": _before(began),
+            "TimeUnix": _before(minute),
+            "Value": value,
+        }
+        for name, service, process, began, values in series
+        for minute, value in values
+    ]
+    queries_traffic.insert(store_url, "otel_metrics_sum", rows, DATABASE)
+
+
+def _before(minutes: int) -> str:
+    return f"{END - timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S}"
+
+
+def test_counts_of_collectors_are_those_of_the_window(filled: Filled, store_url: str) -> None:
+    """What was counted before the window is not in it; what begins in it counts from 0; so does a process anew."""
+    hour = [(90, 50), (61, 100), (59, 110), (1, 140)]
+    _told_by_collectors(
+        store_url,
+        [
+            ("service.received", "old", "a", 90, hour),
+            ("service.received", "new", "a", 90, [(30, 7), (1, 7)]),
+            ("service.received", "gone", "b", 90, [(90, 9), (61, 9)]),
+            # A container that starts anew keeps its name and its process id.
+            ("service.received", "old", "1", 50, [(49, 20), (41, 30)]),
+            ("service.received", "old", "1", 40, [(39, 2), (1, 5)]),
+            ("service.shipped", "old", "a", 90, hour),
+            ("items.received", "", "a", 90, hour),
+            ("items.received", "", "b", 30, [(29, 400), (1, 960)]),
+            ("items.sampled_out", "", "a", 90, hour),
+            ("items.late", "", "a", 20, [(19, 3), (1, 3)]),
+        ],
+    )
+    window = Filters(start=END - timedelta(hours=1), end=END)
+    told = {row["service"]: row for row in queries.collected(filled.client, window)}
+    assert told["old"]["received_spans"] == 40 + 30 + 5
+    assert told["old"]["shipped_spans"] == 40
+    assert told["new"]["received_spans"] == 7
+    assert told["gone"]["received_spans"] == 0
+    assert queries.tail_sampling(filled.client, window) == {
+        "received_spans": 1000,
+        "sampled_out_spans": 40,
+        "late_spans": 3,
+    }
+    later = Filters(start=END - timedelta(minutes=10), end=END)
+    assert queries.tail_sampling(filled.client, later)["late_spans"] == 0
+
+
 def test_stage_stack_leaves_out_what_it_cannot_attribute(store_url: str, window: Filters) -> None:
     """A request of more spans than the query reads is counted as left out, not attributed in part."""
-    traffic = _traffic()
     client = Client(StoreSettings(url=store_url, database="long"))
     schema.apply(client)
-    traces = list(traffic.Generator(5).stretch(20, END, timedelta(hours=1)))
+    traces = list(queries_traffic.Generator(5).stretch(20, END, timedelta(hours=1)))
     long = next(trace for trace in traces if len(trace.spans) == 8)
     tool = next(span for span in long.spans if span["SpanName"] == "rerank")
     copies = [{**tool, "SpanId": f"{n:016x}", "SpanName": "tool"} for n in range(600)]
     spans = [span for trace in traces for span in trace.spans]
-    traffic.insert(store_url, "otel_traces", [*spans, *copies], "long")
+    queries_traffic.insert(store_url, "otel_traces", [*spans, *copies], "long")
     rows = queries.stage_stack(client, window)
     client.close()
     told = sum("sightline.response.time_to_first_token" in span["SpanAttributes"] for span in spans)
@@ -369,10 +414,9 @@ def test_stage_stack_leaves_out_what_it_cannot_attribute(store_url: str, window:
 
 def test_trace_reads_the_same_in_other_conventions(store_url: str) -> None:
     """Stage, model and error of a span of OpenInference stand where those of our own spans do; no stage is ''."""
-    traffic = _traffic()
     client = Client(StoreSettings(url=store_url, database="long"))
     schema.apply(client)
-    trace = next(t for t in traffic.Generator(6).stretch(20, END, timedelta(hours=1)) if len(t.spans) == 8)
+    trace = next(t for t in queries_traffic.Generator(6).stretch(20, END, timedelta(hours=1)) if len(t.spans) == 8)
     told = [
         {"openinference.span.kind": "CHAIN", "session.id": "s-1"},
         {"openinference.span.kind": "RETRIEVER", "input.value": "why?"},
@@ -383,7 +427,7 @@ def test_trace_reads_the_same_in_other_conventions(store_url: str) -> None:
         {**span, "SpanAttributes": attributes, "StatusCode": "Error" if "error.type" in attributes else "Unset"}
         for span, attributes in zip(sorted(trace.spans, key=lambda span: span["ParentSpanId"]), told, strict=False)
     ]
-    traffic.insert(store_url, "otel_traces", spans, "long")
+    queries_traffic.insert(store_url, "otel_traces", spans, "long")
     rows = {row["span_id"]: row for row in queries.trace_spans(client, spans[0]["TraceId"])}
     client.close()
     read = [rows[span["SpanId"]] for span in spans]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source
+from sightline_dashboards import charts, formats, source, spending
 from sightline_dashboards.cards import cost_cards
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
@@ -24,34 +24,40 @@ def render() -> None:
 def _body(selection: Selection) -> None:
     client, filters = source.client(), selection.filters()
     now, before = queries.overview(client, filters), queries.overview(client, filters.previous())
-    embedded = queries.embedding_spend(client, filters)
-    if not now.llm_calls:
-        if embedded:
-            _embeddings(embedded)
-            _unpriced([], embedded)
-        else:
-            empty_store(selection, "model calls")
-        return
-    cards(cost_cards(now, before), key="cost_cards")
     bucket_s = filters.bucket_s(40)
+    buckets = queries.embedding_spend(client, filters, bucket_s=bucket_s)
+    if not now.llm_calls and not buckets:
+        empty_store(selection, "model calls")
+        return
+    spent = (
+        spending.spending(now, buckets),
+        spending.spending(before, queries.embedding_spend(client, filters.previous())),
+    )
+    embedded = spending.by_name(buckets)
+    cards(cost_cards(now, before, spent), key="cost_cards")
     over_time = queries.spend_over_time(client, filters, bucket_s=bucket_s)
     for row in over_time:
         row["tokens"] = None if row["input_tokens"] is None else row["input_tokens"] + (row["output_tokens"] or 0)
+    costs = spending.over_time(over_time, buckets)
     left, right = st.columns(2, gap="small")
-    with left, panel("Cost by model", "USD"):
-        if any(row["cost_usd"] is not None for row in over_time):
-            show(
-                charts.stacked_bars(over_time, "cost_usd", "model_name", filters, bucket_s, unit="usd"), key="cost_time"
-            )
-            if now.unpriced_calls:
+    with left, panel("Cost by model", "USD, embedding models as one"):
+        if any(row["cost_usd"] is not None for row in costs):
+            show(charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd"), key="cost_time")
+            if spent[0].unpriced_calls:
                 note(
-                    f"Unknown cost is not drawn: {formats.share_of(now.unpriced_calls, now.llm_calls)} calls "
+                    f"Unknown cost is not drawn: {formats.share_of(spent[0].unpriced_calls, spent[0].calls)} calls "
                     "have no known price or told no tokens."
                 )
         else:
             nothing("No call of this window has a known price. What is missing stands below, under “Cost unknown”.")
     with right, panel("Tokens by model", "input and output"):
-        show(charts.stacked_bars(over_time, "tokens", "model_name", filters, bucket_s, unit="tokens"), key="token_time")
+        if over_time:
+            show(
+                charts.stacked_bars(over_time, "tokens", "model_name", filters, bucket_s, unit="tokens"),
+                key="token_time",
+            )
+        else:
+            nothing("No call of a model that answers in this selection.")
     with panel("Who takes it"):
         chosen = st.segmented_control(
             "By", list(_BY), default="Model", key="spend_by", label_visibility="collapsed", required=True
@@ -71,7 +77,7 @@ def _body(selection: Selection) -> None:
 
 def _embeddings(rows: list[queries.Row]) -> None:
     known = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
-    told = f"{formats.money(sum(known))} on top of the model calls" if known else "on top of the model calls"
+    told = f"{formats.money(sum(known))} of the known cost" if known else ""
     with panel("Embedding models", told):
         columns = [
             Column("Model"),

@@ -6,16 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source
+from sightline_dashboards import charts, formats, source, spending
 from sightline_dashboards.cards import overview_cards
 from sightline_dashboards.elements import cards
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
 from sightline_dashboards.tables import models_table, trace_table
 from sightline_store import queries
-from sightline_store.queries import Filters, Sort
+from sightline_store.queries import Filters, Row, Sort
 
 _SPARK_POINTS = 24
+_BARS = 40
 _NOTABLE: dict[str, tuple[Sort, bool]] = {
     "Slowest first token": ("ttft", True),
     "Slowest in total": ("total", True),
@@ -35,12 +36,24 @@ def _body(selection: Selection) -> None:
     if not now.requests:
         empty_store(selection)
         return
+    before = queries.overview(client, filters.previous())
+    # In the bars' buckets: their sum is the cost that the card tells.
+    over_time, embedded = (
+        queries.spend_over_time(client, filters, bucket_s=filters.bucket_s(_BARS)),
+        queries.embedding_spend(client, filters, bucket_s=filters.bucket_s(_BARS)),
+    )
+    spent = (
+        spending.spending(now, embedded),
+        spending.spending(before, queries.embedding_spend(client, filters.previous())),
+    )
+    costs = spending.over_time(over_time, embedded)
     cards(
         overview_cards(
             now,
-            queries.overview(client, filters.previous()),
+            before,
+            spent,
             queries.loss(client, filters),
-            _sparks(filters),
+            _sparks(filters, costs),
             since=f"the {selection.label.removeprefix('last ')} before",
         ),
         key="overview_cards",
@@ -62,7 +75,7 @@ def _body(selection: Selection) -> None:
             nothing("No request of this window told when its first token was delivered.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
-        _spend(filters)
+        _spend(filters, costs, embedded)
     with right, panel("Traces to look at", more=("traces", "All traces →")):
         chosen = st.segmented_control(
             "Order",
@@ -86,29 +99,30 @@ def stage_note(rows: list[dict[str, Any]]) -> str:
     return text + (f" Left out: {formats.count(left_out)} of more than 500 spans." if left_out else "")
 
 
-def _sparks(filters: Filters) -> dict[str, list[float | None]]:
-    client, width = source.client(), filters.bucket_s(_SPARK_POINTS)
+def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]:
+    client, width, narrow = source.client(), filters.bucket_s(_SPARK_POINTS), filters.bucket_s(_BARS)
 
-    def series(rows: list[dict[str, Any]], column: str) -> list[float | None]:
-        return [row.get(column) for row in charts.complete(rows, filters, width)]
+    def series(rows: list[dict[str, Any]], column: str, bucket_s: int = width) -> list[float | None]:
+        return [row.get(column) for row in charts.complete(rows, filters, bucket_s)]
 
-    latency = queries.latency_over_time(client, filters, bucket_s=width)
+    latency = queries.latency_over_time(client, filters, bucket_s=narrow)
     for row in latency:
         row["error_rate"] = row["errors"] / row["requests"]
     asked = {row["bucket"]: row["requests"] for row in latency}
-    spend: dict[int, float] = {}
-    for row in queries.spend_over_time(client, filters, bucket_s=width):
-        spend[row["bucket"]] = spend.get(row["bucket"], 0.0) + (row["cost_usd"] or 0.0)
-    costs = [{"bucket": bucket, "cost": usd / asked[bucket]} for bucket, usd in spend.items() if asked.get(bucket)]
+    usd: dict[int, float] = {}
+    for row in spend:
+        if row["cost_usd"] is not None:
+            usd[row["bucket"]] = usd.get(row["bucket"], 0.0) + row["cost_usd"]
+    costs = [{"bucket": bucket, "cost": cost / asked[bucket]} for bucket, cost in usd.items() if asked.get(bucket)]
     scores = queries.scores_over_time(client, filters, bucket_s=width)
     spans: dict[int, int] = {}
     for row in queries.ingest_over_time(client, filters, bucket_s=width):
         spans[row["bucket"]] = spans.get(row["bucket"], 0) + row["spans"]
     return {
-        "ttft": series(latency, "ttft_p95_ms"),
-        "total": series(latency, "total_p95_ms"),
-        "errors": series(latency, "error_rate"),
-        "cost": series(costs, "cost"),
+        "ttft": series(latency, "ttft_p95_ms", narrow),
+        "total": series(latency, "total_p95_ms", narrow),
+        "errors": series(latency, "error_rate", narrow),
+        "cost": series(costs, "cost", narrow),
         "spans": series([{"bucket": bucket, "n": n} for bucket, n in spans.items()], "n"),
         **{
             name: series([row for row in scores if row["name"] == name], "mean")
@@ -117,17 +131,14 @@ def _sparks(filters: Filters) -> dict[str, list[float | None]]:
     }
 
 
-def _spend(filters: Filters) -> None:
-    client = source.client()
-    rows = queries.spend_by(client, filters)
+def _spend(filters: Filters, costs: list[Row], embedded: list[Row]) -> None:
+    rows = queries.spend_by(source.client(), filters) + spending.together(embedded)
     if not rows:
         nothing("No model call in this selection.")
         return
-    bucket_s = filters.bucket_s(40)
-    over_time = queries.spend_over_time(client, filters)
-    if any(row["cost_usd"] is not None for row in over_time):
+    if any(row["cost_usd"] is not None for row in costs):
+        bucket_s = filters.bucket_s(_BARS)
         show(
-            charts.stacked_bars(over_time, "cost_usd", "model_name", filters, bucket_s, unit="usd", height=170),
-            key="spend",
+            charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd", height=170), key="spend"
         )
     models_table(rows, key="spend_rows")

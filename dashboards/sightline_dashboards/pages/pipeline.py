@@ -25,10 +25,13 @@ def _body(selection: Selection) -> None:
         empty_store(selection)
         return
     loss = queries.loss(client, filters)
-    cards(pipeline_cards(fresh, loss, since=local_time(fresh["oldest_ms"], seconds=False)), key="pipeline_cards")
+    sampling = queries.tail_sampling(client, filters)
+    cards(
+        pipeline_cards(fresh, loss, sampling, since=local_time(fresh["oldest_ms"], seconds=False)), key="pipeline_cards"
+    )
     bucket_s = filters.bucket_s()
     left, right = st.columns([3, 2], gap="small")
-    with left, panel("Spans stored", "by service and the time of the span"):
+    with left, panel("Queryable spans", "by service and the time of the span"):
         rows = queries.ingest_over_time(client, filters, bucket_s=bucket_s)
         if rows:
             show(charts.stacked_bars(rows, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
@@ -36,8 +39,10 @@ def _body(selection: Selection) -> None:
             empty_store(selection, "spans")
     with right, panel("Numbered against stored", "a service"):
         _loss(loss)
-    with panel("Emitted, received, stored, queryable", "spans a service, in this window"):
-        _flow(queries.collected(client, filters), {row["service"]: row["emitted"] for row in loss})
+    with panel("Emitted, received, stored, queryable", "spans a service"):
+        _flow(queries.collected(client, filters), {row["service"]: numbered_words(row) for row in loss})
+        if sampling["late_spans"]:
+            note(late_words(sampling))
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
         rows = queries.latency_over_time(client, filters, bucket_s=bucket_s)
@@ -47,6 +52,25 @@ def _body(selection: Selection) -> None:
             empty_store(selection)
     with right, panel("What fails"):
         _errors(queries.errors_by_type(client, filters))
+
+
+def late_words(sampling: queries.Row) -> str:
+    """What it means that spans came late, and what to do: of a row of `queries.tail_sampling`."""
+    late, received = sampling["late_spans"], sampling["received_spans"]
+    told = f"{formats.count(late)} spans"
+    if received:
+        told = f"{formats.count(late)} of {formats.count(received)} spans received ({formats.share(late / received)})"
+    return (
+        f"{told} came late: tail sampling had decided on their trace. An error or a slow span among them could not "
+        "bring back what was sampled out before, so such a trace shows in part. Rates, times, tokens and cost count "
+        "every span all the same. To have fewer: set SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S to more seconds than your "
+        "longest requests take; rows come so much later."
+    )
+
+
+def numbered_words(row: queries.Row) -> str:
+    """How many spans a service's processes have numbered; in words while no minute of them is over."""
+    return formats.count(row["emitted"]) if row["emitted"] or not row["recent_spans"] else "not told yet"
 
 
 def _loss(rows: list[queries.Row]) -> None:
@@ -63,9 +87,8 @@ def _loss(rows: list[queries.Row]) -> None:
             cells=(
                 row["service"],
                 formats.count(row["instances"]),
-                formats.count(row["emitted"]),
-                formats.count(row["stored_spans"]),
-                formats.count(row["lost"]),
+                numbered_words(row),
+                *(formats.count(row[name]) if row["emitted"] else "" for name in ("stored_spans", "lost")),
                 local_time(row["last_seen_s"] * 1e3),
             ),
             tones=["", "", "", "", "bad" if row["lost"] else "", ""],
@@ -81,10 +104,16 @@ def _loss(rows: list[queries.Row]) -> None:
     note(
         "A process numbers its spans from 1: the highest number against the count shows what "
         "never arrived. The last two minutes are not counted yet."
+        + (
+            " Lost spans fell out of a full queue while no collector answered, or their process ended before it had "
+            "sent them: its log tells."
+            if any(row["lost"] for row in rows)
+            else ""
+        )
     )
 
 
-def _flow(rows: list[queries.Row], emitted: dict[str, int]) -> None:
+def _flow(rows: list[queries.Row], emitted: dict[str, str]) -> None:
     """Each service's spans along the way; a column for sampled out ones where there are any."""
     is_sampled = any(row["sampled_out_spans"] for row in rows)
     names = ["Emitted", "Received", "Stored", "Queryable", *(["Sampled out"] if is_sampled else [])]
@@ -92,8 +121,7 @@ def _flow(rows: list[queries.Row], emitted: dict[str, int]) -> None:
     for row in rows:
         told = [row["received_spans"], row["shipped_spans"], row["queryable_spans"]]
         told += [row["sampled_out_spans"]] if is_sampled else []
-        numbered = emitted.get(row["service"])
-        cells = ["not numbered" if numbered is None else formats.count(numbered), *map(formats.count, told)]
+        cells = [emitted.get(row["service"], "not numbered"), *map(formats.count, told)]
         made.append(TableRow(cells=(row["service"] or "(no service.name)", *cells)))
     table(
         [Column("Service"), *(Column(name, number=True) for name in names)],
@@ -102,11 +130,13 @@ def _flow(rows: list[queries.Row], emitted: dict[str, int]) -> None:
         empty="No span and no count of a collector lies in this window.",
     )
     note(
-        "Emitted: the numbers of the library, of processes that live in this window, since their start, but for the "
-        "last two minutes. Received and stored: counted by Sightline's collectors, by the time of arrival, told every "
-        "half minute; what other writers store is not among them. Queryable: rows, by the time of the span."
+        "Emitted: what the processes that live in this window have numbered since their start, but for the last two "
+        "minutes. The others are of this window. Received and stored: counted by Sightline's collectors as spans "
+        "arrive, told every half minute; what other writers store is not among them. Queryable: rows, by the time of "
+        "the span."
         + (
-            " Sampled out: counted by the hour; these have no row, and are in all figures but those of single traces."
+            " Sampled out: stored without a row, counted by the hour; they are in all figures but those of single "
+            "traces."
             if is_sampled
             else ""
         )

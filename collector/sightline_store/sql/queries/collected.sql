@@ -1,6 +1,6 @@
 -- What the collectors received and put into the store's tables in the window, by service.name, and which of these spans
--- are rows. A collector counts from its start, so what it had counted before the window is taken off. Received and
--- shipped go by the time of arrival, rows and sampled out ones by the time of the span: they differ at the edges.
+-- are rows. Received and shipped go by the time of arrival, rows and sampled out ones by the time of the span: they differ
+-- at the edges.
 SELECT
     service,
     sum(received) AS received_spans,
@@ -17,16 +17,9 @@ FROM
         toUInt64(0) AS sampled_out
     FROM
     (
-        SELECT
-            MetricName AS name,
-            Attributes['service'] AS service,
-            toUInt64(max(Value) - if(min(StartTimeUnix) < {from:DateTime64(3, 'UTC')}, min(Value), 0)) AS counted
-        FROM otel_metrics_sum
-        WHERE MetricName IN ('sightline.collector.service.received', 'sightline.collector.service.shipped')
-            AND Attributes['signal'] = 'traces'
-            AND TimeUnix >= {from:DateTime64(3, 'UTC')} AND TimeUnix < {to:DateTime64(3, 'UTC')}
-        GROUP BY MetricName, Attributes['service'], ResourceAttributes['service.instance.id']
+        -- include: counted.sql
     )
+    WHERE startsWith(name, 'sightline.collector.service.')
     GROUP BY service
     UNION ALL
     SELECT toString(ServiceName), toUInt64(0), toUInt64(0), count(), toUInt64(0)

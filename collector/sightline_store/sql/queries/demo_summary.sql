@@ -1,5 +1,6 @@
 -- What has happened since a moment, in one row: the numbers that the demo prints.
-SELECT r.*, m.*, s.*, t.*
+-- cost_usd is that of models and embeddings together as far as it is known; NULL where no model's is.
+SELECT r.*, m.* EXCEPT (model_usd), m.model_usd + ifNull(e.embedding_usd, 0) AS cost_usd, s.*, t.*
 FROM
 (
     SELECT
@@ -17,10 +18,14 @@ FROM
 ) AS r
 CROSS JOIN
 (
-    SELECT sumOrNull(InputTokens) AS input_tokens, sumOrNull(OutputTokens) AS output_tokens, sumOrNull(CostUsd) AS cost_usd
+    SELECT sumOrNull(InputTokens) AS input_tokens, sumOrNull(OutputTokens) AS output_tokens, sumOrNull(CostUsd) AS model_usd
     FROM llm_calls_priced
     WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
 ) AS m
+CROSS JOIN
+(
+    SELECT sumOrNull(CostUsd) AS embedding_usd FROM embeddings_priced WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
+) AS e
 CROSS JOIN
 (
     SELECT

@@ -1,5 +1,7 @@
--- How many tokens and how much money went to embedding models? The dearest first; cost_usd is NULL where no call had a known price.
+-- How many tokens and how much money went to embedding models, a bucket? The dearest first; cost_usd is NULL where no call had a known price.
+-- bucket_s = 0 answers for the whole window.
 SELECT
+    if({bucket_s:UInt32} = 0, 0, intDiv(toUnixTimestamp(Timestamp), greatest({bucket_s:UInt32}, 1)) * {bucket_s:UInt32}) AS bucket,
     toString(if(ResponseModel != '', ResponseModel, RequestModel)) AS name,
     toString(any(Price)) AS price_key,
     count() AS calls,
@@ -11,5 +13,5 @@ SELECT
 FROM embeddings_priced
 WHERE
     -- include: of_calls.sql
-GROUP BY name
-ORDER BY ifNull(cost_usd, 0) DESC, calls DESC, name
+GROUP BY bucket, name
+ORDER BY bucket, ifNull(cost_usd, 0) DESC, calls DESC, name
