@@ -1,12 +1,14 @@
 """OTLP load for benchmarks: RAG traces of 8 spans, prompts included, and a sender over loopback.
 
-A fixed seed gives the same bytes each time. A request holds 64 traces, 512 spans, about 175 KB.
+A fixed seed gives the same bytes each time. A request holds 64 traces, 512 spans, about 175 KB; with long texts, which
+are as long as those of sql/traces.sql (prompts of up to 40 kB, five passages a retrieval), about 330 KB.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import math
 import queue
 import random
 import threading
@@ -25,11 +27,11 @@ _WORDS = """the index returned passages about how a request waits for a lock whi
 and which settings shorten the time before the first token reaches the reader of a long answer""".split()  # noqa: SIM905
 
 
-def make_requests(count: int, seed: int = 1) -> list[bytes]:
+def make_requests(count: int, seed: int = 1, *, long_texts: bool = False) -> list[bytes]:
     """`count` serialized requests."""
     rng = random.Random(seed)
     start_ns = time.time_ns() - 600 * 1000 * _MS
-    return [_request(rng, start_ns + index * 50 * _MS) for index in range(count)]
+    return [_request(rng, start_ns + index * 50 * _MS, long_texts) for index in range(count)]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def send(port: int, requests: Sequence[bytes], *, threads: int = 4, timeout_s: f
     return Sent(len(requests) * SPANS_PER_REQUEST, time.monotonic() - began, sum(retries))
 
 
-def _request(rng: random.Random, start_ns: int) -> bytes:
+def _request(rng: random.Random, start_ns: int, long_texts: bool) -> bytes:
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
     for key, value in {"service.name": "rag-api", "service.version": "1.4.2", "host.name": "node-3"}.items():
@@ -91,11 +93,11 @@ def _request(rng: random.Random, start_ns: int) -> bytes:
     scope = resource.scope_spans.add()
     scope.scope.name = "bench"
     for _ in range(TRACES_PER_REQUEST):
-        _trace(rng, scope, start_ns + rng.randrange(50 * _MS))
+        _trace(rng, scope, start_ns + rng.randrange(50 * _MS), long_texts)
     return request.SerializeToString()
 
 
-def _trace(rng: random.Random, scope: ScopeSpans, at_ns: int) -> None:
+def _trace(rng: random.Random, scope: ScopeSpans, at_ns: int, long_texts: bool) -> None:
     trace_id, root_id = rng.randbytes(16), rng.randbytes(8)
     total_ms, ttft_ms = rng.randrange(400, 3000), rng.randrange(80, 380)
     identity = {"tenant.id": f"tenant-{rng.randrange(20)}", "session.id": f"s{rng.randrange(2000)}"}
@@ -121,7 +123,13 @@ def _trace(rng: random.Random, scope: ScopeSpans, at_ns: int) -> None:
             else:
                 target.string_value = str(value)
 
-    documents = json.dumps([{"id": f"doc-{rng.randrange(9000)}", "score": round(rng.random(), 4)} for _ in range(5)])
+    found = [{"id": f"doc-{rng.randrange(9000)}", "score": round(rng.random(), 4)} for _ in range(5)]
+    prompt, answer = _text(rng, 50), _text(rng, 40)
+    if long_texts:
+        found = [document | {"content": _text(rng, 28)} for document in found]
+        prompt = _text(rng, _length(rng, median=200, spread=0.8, most=6700))
+        answer = _text(rng, _length(rng, median=80, spread=0.6, most=1300))
+    documents = json.dumps(found)
     internal, client = Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_CLIENT
     span(
         "POST /v1/chat", Span.SPAN_KIND_SERVER, 0, total_ms, b"",
@@ -144,11 +152,16 @@ def _trace(rng: random.Random, scope: ScopeSpans, at_ns: int) -> None:
         gen_ai__operation__name="chat", gen_ai__provider__name="openai", gen_ai__request__model="gpt-4o-mini",
         gen_ai__usage__input_tokens=rng.randrange(400, 2000), gen_ai__usage__output_tokens=rng.randrange(30, 400),
         gen_ai__response__time_to_first_chunk=ttft_ms / 1000,
-        gen_ai__input__messages=json.dumps([{"role": "user", "content": _text(rng, 50)}]),
-        gen_ai__output__messages=json.dumps([{"role": "assistant", "content": _text(rng, 40)}]),
+        gen_ai__input__messages=json.dumps([{"role": "user", "content": prompt}]),
+        gen_ai__output__messages=json.dumps([{"role": "assistant", "content": answer}]),
     )  # fmt: skip
     span("SET answer", client, total_ms - 5, total_ms - 4, root_id, db__system__name="redis", db__operation__name="SET")
     span("RPUSH turns", client, total_ms - 3, total_ms - 2, root_id, db__system__name="redis")
+
+
+def _length(rng: random.Random, *, median: int, spread: float, most: int) -> int:
+    """How many words a text has: lognormal, as long texts are."""
+    return min(most, int(median * math.exp(spread * rng.gauss(0, 1))) + 1)
 
 
 def _text(rng: random.Random, words: int) -> str:

@@ -35,7 +35,7 @@ _CANONICAL_COLUMNS = """\
     ServiceName LowCardinality(String),
     Name LowCardinality(String),
     ScopeName LowCardinality(String),
-    SpanAttributes Map(LowCardinality(String), String),
+    numbered Map(LowCardinality(String), String),
     EventNames Array(LowCardinality(String)),
     EventAttributes Array(Map(LowCardinality(String), String)),
     StatusCode LowCardinality(String),
@@ -58,6 +58,11 @@ _CANONICAL_COLUMNS = """\
 _TTFT_FIRST = min(aliases.number(column) for column in first_tokens.TTFT)
 
 
+_ANY_TTFT = (
+    f"found[-1].1 >= {_TTFT_FIRST * aliases.SPELLINGS_MAX} OR length(told_all) > length(found) OR notEmpty(Events.Name)"
+)
+"""Whether a span can tell one: `found` is sorted by number, and what stands in JSON objects comes on top of it."""
+
 _EVENT_CHUNK, _EVENT_TOKEN = 254, 255  # stand for an event where else a column's number stands
 
 
@@ -78,14 +83,14 @@ def _ttft() -> tuple[str, str, str]:
     definitions = {str(aliases.number(column)): str(ttft.definition) for column, ttft in first_tokens.TTFT.items()}
     definitions |= {str(_EVENT_CHUNK): "first_chunk", str(_EVENT_TOKEN): "first_token"}
     name = f"""\
-            arrayFirst(one -> one.2 > 0 AND one.2 <= multiIf(one.1 >= {_EVENT_CHUNK}, {first_tokens.EVENT_TTFT_MAX_S}e3, one.1 = 0, 0, Duration / 1e6 + (Duration > 0)),
+            if({_ANY_TTFT}, arrayFirst(one -> one.2 > 0 AND one.2 <= multiIf(one.1 >= {_EVENT_CHUNK}, {first_tokens.EVENT_TTFT_MAX_S}e3, one.1 = 0, 0, Duration / 1e6 + (Duration > 0)),
             arrayConcat(
                 arrayMap(one -> (one.1, if(one.1 = {moment},
                         dateDiff('nanosecond', Timestamp, parseDateTime64BestEffortOrZero(trim(BOTH '"' FROM one.2), 9, 'UTC')) / 1e6,
                         toFloat64OrZero(one.2) * multiIf(one.1 IN ({", ".join(millis)}), 1, one.1 = {either} AND toFloat64OrZero(one.2) * 1e9 > Duration + 1e6, 1e-6, 1e3))),
                     arrayFilter(one -> one.1 >= {_TTFT_FIRST}, told_all)),
                 arrayMap((name, moment) -> (transform(name, [{listed(first_tokens.TTFT_EVENTS)}], [{", ".join(codes)}], toUInt8(0)),
-                    dateDiff('nanosecond', Timestamp, moment) / 1e6), Events.Name, Events.Timestamp))) AS ttft"""
+                    dateDiff('nanosecond', Timestamp, moment) / 1e6), Events.Name, Events.Timestamp))), (0, 0.)) AS ttft"""
     value = f"nullIf(least(ttft.2, if(ttft.1 >= {_EVENT_CHUNK}, ttft.2, Duration / 1e6)), 0)"
     return name, value, f"transform(ttft.1, [{', '.join(definitions)}], [{listed(definitions.values())}], '')"
 
@@ -99,53 +104,65 @@ _SEEN_COLUMNS = """\
     SpanName LowCardinality(String),
     SpanKind LowCardinality(String),
     ScopeName LowCardinality(String),
-    SpanAttributes Map(LowCardinality(String), String),
     StatusCode LowCardinality(String),
     StatusMessage String,
     Duration UInt64,
     Events Nested (Timestamp DateTime64(9), Name LowCardinality(String), Attributes Map(LowCardinality(String), String)),
     stamped String,
+    speaks_otel Bool,
+    numbered Map(LowCardinality(String), String),
     found Array(Tuple(UInt16, String))
 """
 
 _BASE = (
-    "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, ScopeName, SpanAttributes, "
-    "StatusCode, StatusMessage, Duration, Events.Name, Events.Timestamp, Events.Attributes"
+    "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, ScopeName, StatusCode, "
+    "StatusMessage, Duration, Events.Name, Events.Timestamp, Events.Attributes"
 )
 """The columns of otel_traces that are read."""
 
+_NUMBERED = (
+    r"^((retrieval\.documents|embedding\.embeddings|evaluations|annotations)\.[0-9]"
+    r"|ai\.usage\.inputTokenDetails\.cacheReadTokens$)"
+)
+"""Attributes that are looked at by their own keys, not by a column's number: those that come numbered, and one."""
 
-def seen_select(source: str, where: str = "") -> str:
+
+def seen_select(source: str, where: str = "", *, further: str = "") -> str:
     """The statement that finds the known keys of the spans of `source`, a table shaped as otel_traces.
 
     Args:
         source: the table.
         where: a condition on its rows.
+        further: a column of it that is passed on.
     """
     keys = aliases.ids()
     return f"""\
 SELECT
-    {_BASE},
+    {_BASE},{further and f" {further},"}
     ResourceAttributes['sightline.tenant'] AS stamped,
+    arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)) AS speaks_otel,
+    mapFilter((key, value) -> match(key, {text(_NUMBERED)}), SpanAttributes) AS numbered,
     arraySort(one -> one.1, arrayFilter(one -> one.1 > 0, arrayMap(
         (key, value) -> (if(value = '', 0, transform(key, [{listed(keys)}], [{", ".join(map(str, keys.values()))}], toUInt16(0))), value),
         mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS found
 FROM {source}{f" WHERE {where}" if where else ""}"""
 
 
-def canonical_select(source: str, where: str = "") -> str:
+def canonical_select(source: str, where: str = "", *, further: str = "") -> str:
     """The statement that turns the spans of `source`, a table shaped as otel_traces, into the rows of spans_canonical.
 
     Args:
         source: the table.
         where: a condition on its rows.
+        further: a column of it that is passed on.
     """
-    return _canonical(f"({seen_select(source, where)})")
+    return _canonical(f"({seen_select(source, where, further=further)})", further)
 
 
-def _canonical(source: str) -> str:
+def _canonical(source: str, further: str = "") -> str:
     """The statement that turns rows of spans_seen into those of spans_canonical."""
     keys = aliases.ids()
+    passed = f"numbered, {further}" if further else "numbered"
     names, ttft, definition = _ttft()
     conventions = {keys[key]: name for key, name in dialects.CONVENTIONS.items() if key in keys}
     members = {member: aliases.number(column) for column, found in aliases.JSON_MEMBERS.items() for member in found}
@@ -156,13 +173,13 @@ def _canonical(source: str) -> str:
     scope = "|".join(re.escape(start) for start in dialects.SCOPES).replace("\\", "\\\\")
     return f"""\
 SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, SpanAttributes,
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, {passed},
     Events.Name AS EventNames, Events.Attributes AS EventAttributes, StatusCode, told,
     multiIf(
         told_stage != '', 'sightline',
         convention != '', convention,
         scope != '', scope,
-        arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)), 'otel',
+        speaks_otel, 'otel',
         '') AS Convention,
     told_stage AS ToldStage,
     multiIf(
@@ -189,7 +206,7 @@ SELECT
 FROM
 (
     SELECT
-        {_BASE}, told, stamped,
+        {_BASE}, told, stamped, speaks_otel, {passed},
         {told("stage")} AS told_stage,
         {operation_kind} AS operation_kind,
         {named_kind} AS named_kind,
@@ -202,7 +219,7 @@ FROM
     (
         -- What stands in JSON objects comes last: a key's first value counts.
         SELECT
-            {_BASE}, stamped, found,
+            {_BASE}, stamped, speaks_otel, {passed}, found,
             arrayConcat(
                 arrayMap(one -> (toUInt8(intDiv(one.1, {aliases.SPELLINGS_MAX})), one.2), found),
                 arrayFilter(member -> member.1 > 0, arrayMap(

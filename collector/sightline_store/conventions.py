@@ -127,7 +127,7 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
     (total,) = client.query_rows(f"SELECT toUInt64(round(sum({weight}))) AS n FROM otel_traces WHERE {window}", params)
     rows = client.query_rows(
         f"SELECT toString(Convention) AS convention, toUInt64(round(sum({weight}))) AS n "
-        f"FROM ({canonical.canonical_select('otel_traces', window)}) WHERE Convention != '' "
+        f"FROM ({canonical.canonical_select('otel_traces', window, further='SpanAttributes')}) WHERE Convention != '' "
         "GROUP BY convention ORDER BY n DESC, convention",
         params,
     )

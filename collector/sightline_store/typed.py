@@ -30,7 +30,7 @@ CALLS_COLUMNS = """\
     Kind LowCardinality(String),
     Provider LowCardinality(String),
     RequestModel LowCardinality(String),
-    SpanAttributes Map(LowCardinality(String), String),
+    numbered Map(LowCardinality(String), String),
     EventNames Array(LowCardinality(String)),
     EventAttributes Array(Map(LowCardinality(String), String)),
     told Map(UInt8, String),
@@ -45,7 +45,7 @@ CALLS_COLUMNS = """\
 """What a call is, for all kinds of call."""
 
 _SPAN = "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant"
-_CALL = f"{_SPAN}, UserId, SessionId, Convention, Kind, SpanAttributes, EventNames, EventAttributes, told, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType"
+_CALL = f"{_SPAN}, UserId, SessionId, Convention, Kind, numbered, EventNames, EventAttributes, told, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType"
 
 
 def calls_select() -> str:
@@ -61,7 +61,7 @@ SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, UserId, SessionId, Convention, Kind,
     {named(dialects.PROVIDERS, "provider", "provider")} AS Provider,
     trim(BOTH '"' FROM if({has("request_model")}, {told("request_model")}, {told("response_model")})) AS RequestModel,
-    SpanAttributes, EventNames, EventAttributes, told,
+    numbered, EventNames, EventAttributes, told,
     mapApply((number, text) -> (number, if(toUInt64OrNull(text) <= {MAX_TOKENS}, toUInt64OrNull(text), NULL)), told) AS counts,
     if(told_cost >= 0, told_cost, JSONExtract({told("cost_json")}, 'total', 'Nullable(Float64)')) AS ToldCostUsd,
     DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType
@@ -132,7 +132,7 @@ FROM
         -- Langfuse's usage details do not hold each other.
         Convention = 'langfuse' AND {has("usage_json")} AS is_apart,
         cached > 0 AND (is_apart OR ifNull(cached > told_input, false) OR (Convention IN ({listed(dialects.CACHE_APART_CONVENTIONS)})
-            AND Provider IN ({listed(dialects.CACHE_APART_PROVIDERS)}) AND NOT mapContains(SpanAttributes, 'ai.usage.inputTokenDetails.cacheReadTokens'))) AS cache_apart,
+            AND Provider IN ({listed(dialects.CACHE_APART_PROVIDERS)}) AND NOT mapContains(numbered, 'ai.usage.inputTokenDetails.cacheReadTokens'))) AS cache_apart,
         ifNull(reasoning > 0 AND (is_apart OR reasoning > told_output), false) AS reasoning_apart
     FROM calls_canonical
     WHERE Kind = 'model'
@@ -170,12 +170,12 @@ FROM
             -- The numbers N of retrieval.documents.N.document.*, in order.
             {has("indexed_documents")}, arrayMap(
                 place -> (
-                    if(SpanAttributes[concat(place, 'id')] != '', SpanAttributes[concat(place, 'id')],
-                        JSONExtractString(SpanAttributes[concat(place, 'metadata')], 'id')),
-                    toFloat64OrNull(SpanAttributes[concat(place, 'score')])),
+                    if(numbered[concat(place, 'id')] != '', numbered[concat(place, 'id')],
+                        JSONExtractString(numbered[concat(place, 'metadata')], 'id')),
+                    toFloat64OrNull(numbered[concat(place, 'score')])),
                 arrayMap(number -> concat('retrieval.documents.', toString(number), '.document.'), arraySort(arrayDistinct(arrayMap(
                     key -> toUInt32OrZero(extract(key, '^retrieval.documents.([0-9]+)')),
-                    arrayFilter(key -> startsWith(key, 'retrieval.documents.'), mapKeys(SpanAttributes))))))),
+                    arrayFilter(key -> startsWith(key, 'retrieval.documents.'), mapKeys(numbered))))))),
             has(EventNames, 'db.query.result'), arrayMap(a -> (a['db.query.result.id'],
                 toFloat64OrNull(if(a['db.query.result.score'] != '', a['db.query.result.score'], a['db.query.result.distance']))),
                 arrayFilter((a, name) -> name = 'db.query.result', EventAttributes, EventNames)),
@@ -197,7 +197,7 @@ SELECT
     {told("embedding_version")} AS EmbeddingVersion,
     toUInt32OrNull({told("dimensions")}) AS Dimensions,
     if({has("indexed_texts")}, toUInt32(length(arrayDistinct(arrayMap(key -> splitByChar('.', toString(key))[3],
-        arrayFilter(key -> startsWith(key, 'embedding.embeddings.'), mapKeys(SpanAttributes)))))), NULL) AS Texts,
+        arrayFilter(key -> startsWith(key, 'embedding.embeddings.'), mapKeys(numbered)))))), NULL) AS Texts,
     {tokens("input_tokens")} AS InputTokens,
     ToldCostUsd, DurationMs, StatusCode, ErrorType
 FROM calls_canonical
@@ -231,9 +231,9 @@ FROM
             arrayMap(a -> arrayMap(key -> a[key], [{listed(_EVENT_SCORE)}]),
                 arrayFilter((a, name) -> name = 'gen_ai.evaluation.result', EventAttributes, EventNames)),
             -- evaluations.N.evaluation.name and annotations.N.annotation.name, with what stands beside it.
-            arrayMap(name -> arrayMap(end -> SpanAttributes[concat(substring(name, 1, length(name) - 4), end)], [{listed(_NUMBERED_SCORE)}]),
+            arrayMap(name -> arrayMap(end -> numbered[concat(substring(name, 1, length(name) - 4), end)], [{listed(_NUMBERED_SCORE)}]),
                 arrayFilter((key, value) -> value != '' AND match(key, '^(evaluations|annotations)\\\\.[0-9]+\\\\.(evaluation|annotation)\\\\.name$'),
-                    mapKeys(SpanAttributes), mapValues(SpanAttributes))))) AS one
+                    mapKeys(numbered), mapValues(numbered))))) AS one
     FROM spans_canonical
     WHERE {has("indexed_scores")} OR has(EventNames, 'gen_ai.evaluation.result')
 )"""
