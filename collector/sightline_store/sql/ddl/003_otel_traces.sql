@@ -79,7 +79,7 @@ CREATE TABLE IF NOT EXISTS otel_traces_trace_id_ts
 ENGINE = MergeTree
 PARTITION BY toDate(Start)
 ORDER BY (TraceId, Start)
-SETTINGS index_granularity = 8192, merge_selector_base = 10, ttl_only_drop_parts = 1,
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv TO otel_traces_trace_id_ts AS

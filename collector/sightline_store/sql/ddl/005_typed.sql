@@ -2,7 +2,8 @@
 -- (009_canonical.sql: whatever convention a span speaks, it lands in the same columns). Prompts and answers are not here.
 -- Times are in ms (Float64) unless a name says otherwise; a value that was not told is NULL, never 0.
 -- Sorted by five minutes, then tenant (stages by sample first): the last hour reads its own rows only, and of one tenant fewer.
--- Ten parts are merged at a time, where five are ClickHouse's default: small rows of seven tables are rewritten less often.
+-- A trace's rows are found by its time, which otel_traces_trace_id_ts tells. Ids are random and every merge writes them anew:
+-- packing them to half their bytes (ZSTD) takes a tenth of what writing a part does, and an index over them as much.
 -- TraceHash stands for TraceId where questions join by trace or count traces: a quarter of the bytes, and no unpacking.
 
 -- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one. A root span
@@ -12,10 +13,10 @@
 CREATE TABLE IF NOT EXISTS requests
 (
     Timestamp DateTime64(9) CODEC(T64, LZ4),
-    TraceId String CODEC(ZSTD(1)),
+    TraceId String,
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
-    SpanId String CODEC(ZSTD(1)),
-    ParentSpanId String CODEC(ZSTD(1)),
+    SpanId String,
+    ParentSpanId String,
     ServiceName LowCardinality(String),
     Name LowCardinality(String),
     Route LowCardinality(String),
@@ -29,13 +30,10 @@ CREATE TABLE IF NOT EXISTS requests
     Outcome LowCardinality(String),
     DurationMs Float64,
     TtftMs Nullable(Float64),
-    TtftDefinition LowCardinality(String),
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_session SessionId TYPE bloom_filter(0.01) GRANULARITY 1
+    TtftDefinition LowCardinality(String)
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a call of a model that generates text. InputTokens hold the cache tokens and OutputTokens the reasoning tokens,
 -- whatever the span counts; CacheAdded says that the view had to add the former. Where two instrumentations tell the same
@@ -44,10 +42,10 @@ SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
 CREATE TABLE IF NOT EXISTS llm_calls
 (
     Timestamp DateTime64(9) CODEC(T64, LZ4),
-    TraceId String CODEC(ZSTD(1)),
+    TraceId String,
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
-    SpanId String CODEC(ZSTD(1)),
-    ParentSpanId String CODEC(ZSTD(1)),
+    SpanId String,
+    ParentSpanId String,
     ServiceName LowCardinality(String),
     Tenant LowCardinality(String),
     UserId String CODEC(ZSTD(1)),
@@ -80,12 +78,10 @@ CREATE TABLE IF NOT EXISTS llm_calls
     Outcome LowCardinality(String),
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
-    PriceKey LowCardinality(String) MATERIALIZED if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel))),
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+    PriceKey LowCardinality(String) MATERIALIZED if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel)))
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a retrieval: what was asked of which collection, and what came back. IsEmpty: it told that nothing came back.
 -- QuerySketch is a few numbers of the query's vector or text, for drift; the text itself is not here. TopScore is the best
@@ -93,10 +89,10 @@ SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
 CREATE TABLE IF NOT EXISTS retrievals
 (
     Timestamp DateTime64(9) CODEC(T64, LZ4),
-    TraceId String CODEC(ZSTD(1)),
+    TraceId String,
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
-    SpanId String CODEC(ZSTD(1)),
-    ParentSpanId String CODEC(ZSTD(1)),
+    SpanId String,
+    ParentSpanId String,
     ServiceName LowCardinality(String),
     Tenant LowCardinality(String),
     Convention LowCardinality(String),
@@ -118,21 +114,19 @@ CREATE TABLE IF NOT EXISTS retrievals
     TopScore Nullable(Float64),
     DurationMs Float64,
     StatusCode LowCardinality(String),
-    ErrorType LowCardinality(String),
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+    ErrorType LowCardinality(String)
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a call that turns text into vectors. Texts: how many.
 CREATE TABLE IF NOT EXISTS embeddings
 (
     Timestamp DateTime64(9) CODEC(T64, LZ4),
-    TraceId String CODEC(ZSTD(1)),
+    TraceId String,
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
-    SpanId String CODEC(ZSTD(1)),
-    ParentSpanId String CODEC(ZSTD(1)),
+    SpanId String,
+    ParentSpanId String,
     ServiceName LowCardinality(String),
     Tenant LowCardinality(String),
     UserId String CODEC(ZSTD(1)),
@@ -151,23 +145,21 @@ CREATE TABLE IF NOT EXISTS embeddings
     DurationMs Float64,
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
-    PriceKey LowCardinality(String) MATERIALIZED if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel))),
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+    PriceKey LowCardinality(String) MATERIALIZED if(PricedAs != '', PricedAs, concat(Provider, '/', if(ResponseModel != '', ResponseModel, RequestModel)))
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a stage of a request: where its time went. Every 16th trace is in sample 1, every 256th in sample 2: a question
 -- that samples reads those alone, since they stand together.
 CREATE TABLE IF NOT EXISTS stages
 (
     Timestamp DateTime64(9) CODEC(T64, LZ4),
-    TraceId String CODEC(ZSTD(1)),
+    TraceId String,
     TraceHash UInt64 MATERIALIZED cityHash64(TraceId) CODEC(NONE),
     Sample UInt8 MATERIALIZED (TraceHash % 16 = 0) + (TraceHash % 256 = 0),
-    SpanId String CODEC(ZSTD(1)),
-    ParentSpanId String CODEC(ZSTD(1)),
+    SpanId String,
+    ParentSpanId String,
     ServiceName LowCardinality(String),
     Tenant LowCardinality(String),
     Stage LowCardinality(String),
@@ -178,32 +170,28 @@ CREATE TABLE IF NOT EXISTS stages
     TtftDefinition LowCardinality(String),
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
-    Flagged Bool,
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+    Flagged Bool
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (Sample, toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a span that failed, whatever it was. Message holds at most 1000 characters.
 CREATE TABLE IF NOT EXISTS errors
 (
     Timestamp DateTime64(9) CODEC(T64, LZ4),
-    TraceId String CODEC(ZSTD(1)),
-    SpanId String CODEC(ZSTD(1)),
-    ParentSpanId String CODEC(ZSTD(1)),
+    TraceId String,
+    SpanId String,
+    ParentSpanId String,
     ServiceName LowCardinality(String),
     Tenant LowCardinality(String),
     Stage LowCardinality(String),
     Name LowCardinality(String),
     ErrorType LowCardinality(String),
     Message String CODEC(ZSTD(1)),
-    DurationMs Float64,
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+    DurationMs Float64
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Tenant, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 -- One row a score of an answer: evaluation results and human feedback. Value is NULL where the judge failed: never a pass.
 CREATE TABLE IF NOT EXISTS scores
@@ -226,8 +214,7 @@ CREATE TABLE IF NOT EXISTS scores
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree PARTITION BY toDate(Timestamp) ORDER BY (toStartOfFiveMinutes(Timestamp), Name, Timestamp)
-SETTINGS merge_selector_base = 10, ttl_only_drop_parts = 1,
-    fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_to_scores TO scores AS
 WITH toFloat64OrNull(LogAttributes['gen_ai.evaluation.score.value']) AS value
