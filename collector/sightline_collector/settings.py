@@ -165,8 +165,9 @@ class CollectorSettings:
     segment_max_bytes: int = 64 * 1024**2
     """SIGHTLINE_COLLECTOR_SEGMENT_MAX_BYTES: bytes after which a segment is closed and shipped. Default: 64 MiB."""
     segment_max_age_s: float = 1.0
-    """SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S: seconds after which a segment is closed and shipped. Each one costs the store
-    some 0.15 s of CPU: where little comes, 5 spares a laptop, and rows can be queried so much later. Default: 1."""
+    """SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S: seconds after which a segment is closed and shipped. Each takes the store
+    some 0.15 s of CPU: where little comes, 5 spare a laptop, and rows can be queried so much later.
+    Default: 1."""
     max_request_bytes: int = 64 * 1024**2
     """SIGHTLINE_COLLECTOR_MAX_REQUEST_BYTES: largest request, decompressed. Default: 64 MiB, as OTLP advises."""
     metrics_interval_s: float = 30.0
