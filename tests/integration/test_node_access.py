@@ -120,6 +120,19 @@ def test_every_question_of_the_pages_passes_for_a_reader(keyed: Keyed, name: str
     assert status == 200, text
 
 
+def test_a_reader_names_lambdas_and_hides_nothing_in_them(keyed: Keyed) -> None:
+    """A lambda's name may be called; what stands in it is judged, and it cannot be called like a closed function."""
+    assert keyed.ask(keyed.reader, "WITH n -> n + 1 AS one_more SELECT one_more(2)") == (200, "3\n")
+    for hidden in (
+        "WITH n -> file(n) AS one_more SELECT one_more('keys')",
+        "WITH n -> n + 1 AS file SELECT file(2)",
+        "WITH n -> other(n) AS one_more, m -> file(m) AS other SELECT one_more('keys')",
+    ):
+        assert keyed.ask(keyed.reader, hidden)[0] == 403
+    status, text = keyed.ask(keyed.reader, "WITH n -> n + 1 AS one_more SELECT two_more(2)")
+    assert (status, "`two_more` does not exist" in text) == (404, True)
+
+
 def test_a_reader_gets_none_of_the_attacks_through(keyed: Keyed) -> None:
     """The whole list over HTTP, by POST, by GET and in a session: refused, and nothing was read or written."""
     out = keyed.folder / "out.csv"

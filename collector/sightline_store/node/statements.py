@@ -95,10 +95,17 @@ class Statements:
                 Walk(findings, self._call).statement(tree)
         except RecursionError:
             raise refusal("the statement nests too deeply to be judged") from None
+        for name in findings.unknown - findings.lambdas:
+            raise QueryRejected(
+                404,
+                46,
+                f"Code: 46. DB::Exception: Function with name `{name[:100]}` does not exist. (UNKNOWN_FUNCTION)",
+            )
         are_tables = self._look_for_tables(findings)
         verdict = Verdict(findings.sets)
-        # A verdict on a name that came as a parameter holds for its value only, one on a name of nothing for now.
-        if are_tables and not findings.used_params and len(sql) <= _CACHED_CHARACTERS:
+        # A verdict on a name that came as a parameter holds for its value only, one on a name of nothing for now: a
+        # function may be made that is called like a lambda.
+        if are_tables and not findings.unknown and not findings.used_params and len(sql) <= _CACHED_CHARACTERS:
             with self._lock:
                 self._passed[key] = verdict
                 while len(self._passed) > _CACHED_STATEMENTS:
@@ -133,16 +140,14 @@ class Statements:
     def _parsed(self, sql: str) -> Any:
         return json.loads(self._ask("SELECT parseQueryToJSON({sql:String})", {"sql": sql}, "TSVRaw"))
 
-    def _call(self, name: str, lenient: bool) -> None:
+    def _call(self, name: str, lenient: bool) -> bool:
+        """Refuse a function that is not for readers; returns whether there is one of that name."""
         verdict = self._functions.verdict(name)
         if verdict is None:
-            raise QueryRejected(
-                404,
-                46,
-                f"Code: 46. DB::Exception: Function with name `{name[:100]}` does not exist. (UNKNOWN_FUNCTION)",
-            )
+            return False
         if not verdict and (not lenient or self._functions.reaches_out(name)):
             raise refusal(f"the function {name}")
+        return True
 
     def _look_for_tables(self, findings: Findings) -> bool:
         """Refuse names of files; returns whether all are names of tables."""

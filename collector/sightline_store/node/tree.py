@@ -59,6 +59,10 @@ class Findings:
     tables: dict[tuple[str, str], bool] = field(default_factory=dict)
     """Names to look for, and whether each must be a table; the others may be columns."""
     functions: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    """Names that are called and are no function's: they must be among `lambdas`."""
+    lambdas: set[str] = field(default_factory=set)
+    """Names that the statement gives to lambdas of its own. What stands in these is judged like all else."""
     lenient: bool = False
     sets: bool = False
     used_params: bool = False
@@ -67,7 +71,7 @@ class Findings:
 class Walk:
     """Goes through a tree and refuses what is on no list."""
 
-    def __init__(self, findings: Findings, call: Callable[[str, bool], None]) -> None:
+    def __init__(self, findings: Findings, call: Callable[[str, bool], bool]) -> None:
         self._findings = findings
         self._call = call
         # Trees may be deeper than Python's stack.
@@ -152,7 +156,7 @@ class Walk:
 
     def _apply(self, node: Mapping[str, Any], scope: frozenset[str]) -> None:
         if "func_name" in node:
-            self._call(node["func_name"], self._findings.lenient)
+            self._called(node["func_name"])
         self._below(node, scope)
 
     def _select(self, node: Mapping[str, Any], scope: frozenset[str]) -> None:
@@ -179,15 +183,20 @@ class Walk:
 
     def _function(self, node: Mapping[str, Any], scope: frozenset[str]) -> None:
         name = node["name"]
-        if name not in self._findings.functions:
-            self._call(name, self._findings.lenient)
-            self._findings.functions.add(name)
+        self._called(name)
+        if name == "lambda" and node.get("alias"):
+            self._findings.lambdas.add(node["alias"])
         arguments = node.get("arguments", {}).get("children", [])
         if name.lower() in _IN_ANY_CASE and len(arguments) == 2 and arguments[1].get("type") == "Identifier":
             parts = self._name(arguments[1])
             if len(parts) > 1 or parts[0] not in scope:
                 self._table(parts[:2], scope, must_be_one=False)
         self._below(node, scope)
+
+    def _called(self, name: str) -> None:
+        if name not in self._findings.functions:
+            is_one = self._call(name, self._findings.lenient)
+            (self._findings.functions if is_one else self._findings.unknown).add(name)
 
     def _table(self, parts: list[str], scope: frozenset[str], *, must_be_one: bool = True) -> None:
         if len(parts) == 1:
