@@ -2,7 +2,7 @@
 
 Both get the same segments, as the collector sends them, in turns, with texts as long as bench-query's; each size has a
 pair of databases of its own. CPU is that of the store, the merges that follow included, over all rounds but the first.
-ratio is for a segment of 80,000 spans, which is one that the collector closes for its size; ratio_second for 35,000;
+ratio is for a segment of 80,000 spans, 52 MiB, near the 64 at which the collector closes one; ratio_second for 35,000;
 ratio_small for a single request of 512 spans, where a statement's analysis is most of the cost. A ratio of 1.5 says:
 the views and their tables take half of what otel_traces takes alone.
 Usage: python benchmarks/insert.py [ROUNDS]

@@ -17,8 +17,10 @@ import threading
 import time
 import traceback
 import warnings
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 warnings.simplefilter("ignore")
 os.environ.update(
@@ -180,7 +182,14 @@ def _llama_index(url: str) -> None:
                 pass
 
 
-def _write(family: str, out: Path) -> None:
+def write(family: str, out: Path, parts: Mapping[str, Callable[[str], None]]) -> None:
+    """Instrument this process and write what it tells as one OTLP request; the file's name is the service's.
+
+    Args:
+        family: whose instrumentations.
+        out: where to.
+        parts: what to do with a model server at a URL, by the name of the span around it.
+    """
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
     from opentelemetry.sdk.resources import Resource
@@ -191,28 +200,28 @@ def _write(family: str, out: Path) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    exporter, provider = InMemorySpanExporter(), TracerProvider(resource=Resource({"service.name": family}))
+    exporter, provider = InMemorySpanExporter(), TracerProvider(resource=Resource({"service.name": out.name}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     instrument(family, provider)
-    for name, part in (("openai", _openai), ("langchain", _langchain), ("llama_index", _llama_index)):
-        with provider.get_tracer("test").start_as_current_span(f"case {name}"):
+    for name, part in parts.items():
+        with provider.get_tracer("test").start_as_current_span(name):
             part(url)
     provider.force_flush()
     out.write_bytes(encode_spans(exporter.get_finished_spans()).SerializeToString())
     server.shutdown()
 
 
-def main(folder: Path) -> None:
-    """Make the spans of both families and write them."""
+def each_in_a_process(jobs: Iterable[Callable[[], None]]) -> NoReturn:
+    """Import what is observed, do each job in a process of its own, and end with 1 where one failed."""
     for name in ("langchain_openai", "llama_index.core", "llama_index.llms.ollama", "openai.resources"):
         importlib.import_module(name)
     children = []
-    for family in FAMILIES:
+    for job in jobs:
         child = os.fork()
         if child == 0:
             try:
-                _write(family, folder / family)
+                job()
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
@@ -222,5 +231,7 @@ def main(folder: Path) -> None:
     os._exit(1 if any(failed) else 0)
 
 
+_PARTS = {"case openai": _openai, "case langchain": _langchain, "case llama_index": _llama_index}
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    each_in_a_process([partial(write, family, Path(sys.argv[1]) / family, _PARTS) for family in FAMILIES])

@@ -7,12 +7,9 @@ into FOLDER/FAMILY-silent with content switched off as the family's own document
 
 from __future__ import annotations
 
-import http.server
-import importlib
 import os
 import sys
-import threading
-import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,49 +74,17 @@ def _llama_index(url: str) -> None:
     index.as_query_engine(llm=llm, similarity_top_k=2).query(QUESTION)
 
 
-def _write(family: str, out: Path) -> None:
-    from opentelemetry import trace
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), foreign_spans.Model)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    exporter, provider = InMemorySpanExporter(), TracerProvider(resource=Resource({"service.name": out.name}))
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    foreign_spans.instrument(family, provider)
-    for name, part in (("langchain", _langchain), ("llama_index", _llama_index), ("openai", _openai)):
-        with provider.get_tracer("test").start_as_current_span(f"ask {name}"):
-            part(url)
-    provider.force_flush()
-    out.write_bytes(encode_spans(exporter.get_finished_spans()).SerializeToString())
-    server.shutdown()
+_PARTS = {"ask langchain": _langchain, "ask llama_index": _llama_index, "ask openai": _openai}
 
 
-def main(folder: Path) -> None:
-    """Make the spans and write them: each family and each silence in a process of its own, the imports before."""
-    for name in ("langchain_openai", "llama_index.core", "llama_index.llms.ollama", "openai.resources"):
-        importlib.import_module(name)
-    children = []
-    for family in foreign_spans.FAMILIES:
-        for silent in (False, True):
-            child = os.fork()
-            if child == 0:
-                try:
-                    os.environ.update(SILENT[family] if silent else {})
-                    _write(family, folder / (f"{family}-silent" if silent else family))
-                except BaseException:
-                    traceback.print_exc()
-                    os._exit(1)
-                os._exit(0)
-            children.append(child)
-    failed = [os.waitpid(child, 0)[1] for child in children]
-    os._exit(1 if any(failed) else 0)
+def _write(family: str, folder: Path, *, silent: bool) -> None:
+    os.environ.update(SILENT[family] if silent else {})
+    foreign_spans.write(family, folder / (f"{family}-silent" if silent else family), _PARTS)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    foreign_spans.each_in_a_process(
+        partial(_write, family, Path(sys.argv[1]), silent=silent)
+        for family in foreign_spans.FAMILIES
+        for silent in (False, True)
+    )
