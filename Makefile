@@ -101,7 +101,7 @@ bench-sdk: $(INSTALLED) ## what one traced call, one chunk and the import cost, 
 bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application under load (about 10 minutes)
 	@$(BIN)/python benchmarks/app.py
 
-bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 3 minutes)
+bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 4 minutes)
 	@$(BIN)/python benchmarks/insert.py
 
 bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)

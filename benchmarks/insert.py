@@ -1,10 +1,11 @@
 """What the typed tables cost an INSERT: the whole schema beside otel_traces and its own view, in one store.
 
-Both get the same segments, as the collector sends them, in turns, with texts as long as bench-query's; each size has a
-pair of databases of its own. CPU is that of the store, the merges that follow included, over all rounds but the first.
-ratio is for a segment of 80,000 spans, 52 MiB, near the 64 at which the collector closes one; ratio_second for 35,000;
-ratio_small for a single request of 512 spans, where a statement's analysis is most of the cost. A ratio of 1.5 says:
-the views and their tables take half of what otel_traces takes alone.
+Both get the same segments, as the collector sends them, in turns: each holds traces of its own, later than those of the
+segment before it, with texts as long as bench-query's. Each size has a pair of databases of its own. CPU is that of the
+store, the merges that follow included, over all rounds but the first. ratio is for a segment of 80,000 spans, 52 MiB, near
+the 64 at which the collector closes one; ratio_second for 35,000; ratio_small for a single request of 512 spans, where a
+statement's analysis is most of the cost. A ratio of 1.5 says: the views and their tables take half of what otel_traces
+takes alone.
 Usage: python benchmarks/insert.py [ROUNDS]
 """
 
@@ -43,6 +44,12 @@ class _Load:
     def spans(self) -> int:
         return self.requests * rag_load.SPANS_PER_REQUEST
 
+    def segment(self, number: int) -> bytes:
+        """The traces of a few seconds, those after the segment before."""
+        first = number * self.requests
+        requests = rag_load.make_requests(self.requests, seed=number, first=first, long_texts=True)
+        return b"".join(map(record.encode, requests))
+
 
 _LOADS = (_Load("", requests=160, inserts=3), _Load("_second", requests=68, inserts=4), _Load("_small", 1, inserts=24))
 
@@ -50,19 +57,19 @@ _LOADS = (_Load("", requests=160, inserts=3), _Load("_second", requests=68, inse
 def main() -> None:
     """Measure and print one JSON line."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else _ROUNDS
-    requests = rag_load.make_requests(max(load.requests for load in _LOADS), long_texts=True)
     costs: dict[tuple[_Load, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         store, url = processes.store(Path(name))
         with store:
             clients = {(load, of): _client(url, of + load.suffix) for load in _LOADS for of in ("raw", "whole")}
-            for number in range(-1, rounds):  # the first one warms up
-                for (load, of), client in clients.items():
-                    segment = b"".join(map(record.encode, requests[: load.requests]))
-                    us = _us_per_span(store, client, load, segment, number)
-                    print(f"round {number + 1}, {load.spans} spans, {of}: {us:.1f} us of CPU a span", file=sys.stderr)
-                    if number >= 0:
-                        costs.setdefault((load, of), []).append(us)
+            for number in range(rounds + 1):  # the first one warms up
+                for load in _LOADS:
+                    segments = [load.segment(number * load.inserts + index) for index in range(load.inserts)]
+                    for of in ("raw", "whole"):
+                        us = _us_per_span(store, clients[load, of], load, segments, number)
+                        print(f"round {number}, {load.spans} spans, {of}: {us:.1f} us of CPU a span", file=sys.stderr)
+                        if number:
+                            costs.setdefault((load, of), []).append(us)
     result: dict[str, object] = {"bench": "insert"}
     for load in _LOADS:
         raw, whole = (statistics.mean(costs[load, of]) for of in ("raw", "whole"))
@@ -87,10 +94,10 @@ def _client(url: str, database: str) -> Client:
     return client
 
 
-def _us_per_span(store: processes.Server, client: Client, load: _Load, segment: bytes, number: int) -> float:
+def _us_per_span(store: processes.Server, client: Client, load: _Load, segments: list[bytes], number: int) -> float:
     """CPU of the store for a round of INSERTs and the merges that follow."""
     before = store.cpu_s()
-    for index in range(load.inserts):
+    for index, segment in enumerate(segments):
         ingest.insert_segment(client, Signal.TRACES, segment, f"{load.spans}-{number}-{index}")
     quiet = 0
     while quiet < 3:

@@ -27,11 +27,18 @@ _WORDS = """the index returned passages about how a request waits for a lock whi
 and which settings shorten the time before the first token reaches the reader of a long answer""".split()  # noqa: SIM905
 
 
-def make_requests(count: int, seed: int = 1, *, long_texts: bool = False) -> list[bytes]:
-    """`count` serialized requests."""
+def make_requests(count: int, seed: int = 1, *, first: int = 0, long_texts: bool = False) -> list[bytes]:
+    """`count` serialized requests, one every 50 ms from ten minutes ago on.
+
+    Args:
+        count: how many.
+        seed: another one gives other traces.
+        first: how many came before these.
+        long_texts: see above.
+    """
     rng = random.Random(seed)
     start_ns = time.time_ns() - 600 * 1000 * _MS
-    return [_request(rng, start_ns + index * 50 * _MS, long_texts) for index in range(count)]
+    return [_request(rng, start_ns + (first + index) * 50 * _MS, long_texts) for index in range(count)]
 
 
 @dataclass(frozen=True)

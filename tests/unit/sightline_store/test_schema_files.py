@@ -27,6 +27,14 @@ def test_views_are_written_out_of_the_alias_table() -> None:
     assert canonical.FILE.read_text(encoding="utf-8") == canonical.ddl()
 
 
+def test_a_comment_put_better_is_no_changed_file() -> None:
+    """A store is refused for a changed statement, not for what is said about it."""
+    text = "-- One row a call.\nCREATE TABLE calls\n(\n    -- ms\n    DurationMs Float64\n);\n"
+    assert schema.checksum_of(text.replace("One row a call", "A call")) == schema.checksum_of(text)
+    assert schema.checksum_of(text.replace("    -- ms\n", "")) == schema.checksum_of(text)
+    assert schema.checksum_of(text.replace("Float64", "Float32")) != schema.checksum_of(text)
+
+
 def test_statements_are_split_at_line_ends_only() -> None:
     """A `;` inside a line or a comment line does not split."""
     assert schema.split_statements("-- a; b\nSELECT ';';\n\n-- only a comment\n") == ["SELECT ';'"]

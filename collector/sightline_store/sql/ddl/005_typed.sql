@@ -2,8 +2,8 @@
 -- (009_canonical.sql: whatever convention a span speaks, it lands in the same columns). Prompts and answers are not here.
 -- Times are in ms (Float64) unless a name says otherwise; a value that was not told is NULL, never 0.
 -- Sorted by five minutes, then tenant (stages by sample first): the last hour reads its own rows only, and of one tenant fewer.
--- A trace's rows are found by its time, which otel_traces_trace_id_ts tells. Ids are random and every merge writes them anew:
--- packing them to half their bytes (ZSTD) takes a tenth of what writing a part does, and an index over them as much.
+-- A trace's rows are found by its time, which otel_traces_trace_id_ts tells, so ids have no index. They are random, and every
+-- merge writes them anew: packing them to half their bytes (ZSTD) makes a merge a fifth dearer.
 -- TraceHash stands for TraceId where questions join by trace or count traces: a quarter of the bytes, and no unpacking.
 
 -- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one. A root span
