@@ -2,10 +2,10 @@
 
 Both get the same segments, as the collector sends them, in turns: each holds traces of its own, later than those of the
 segment before it, with texts as long as bench-query's. Each size has a pair of databases of its own. CPU is that of the
-store, the merges that follow included, over all rounds but the first. ratio is for a segment of 80,000 spans, 52 MiB, near
-the 64 at which the collector closes one; ratio_second for 35,000; ratio_small for a single request of 512 spans, where a
-statement's analysis is most of the cost. A ratio of 1.5 says: the views and their tables take half of what otel_traces
-takes alone.
+store, the merges that follow included, over all rounds but the first. ratio is for a segment of 80,000 spans, 52 MiB,
+near the 64 at which the collector closes one; ratio_second for 35,000; ratio_small for a single request of 512 spans,
+where a statement's analysis is most of the cost. A ratio of 1.5 says: the views and their tables take half of what
+otel_traces takes alone.
 Usage: python benchmarks/insert.py [ROUNDS]
 """
 
