@@ -24,14 +24,14 @@ def _body(selection: Selection) -> None:
     if not rows:
         empty_store(selection, "searches")
         return
-    left, right = st.columns([3, 2], gap="small")
+    left, middle, right = st.columns([4, 4, 3], gap="small")
     with left, panel("Score of the best passage", "median, 10th to 90th percentile"):
         if any(row["scored"] for row in rows):
             show(charts.top_scores(rows, filters, bucket_s), key="top_scores")
             note("Scores compare only within one index and embedding: see the table below for changes.")
         else:
             nothing("The searches told no scores.")
-    with right, panel("A right passage among the first five", "with 95 % interval"):
+    with middle, panel("A right passage among the first five", "95 % interval"):
         width = filters.bucket_s(40)
         hits = [
             row
@@ -43,13 +43,12 @@ def _body(selection: Selection) -> None:
             note("Only questions whose right passages are known can be counted.")
         else:
             nothing("No question of this window has known right passages. `sightline-app ask` sends the shipped ones.")
-    left, right = st.columns([2, 3], gap="small")
-    with left, panel("Searches that found nothing", "share of those that told"):
+    with right, panel("Searches that found nothing", "share of those that told"):
         show(charts.shares(rows, "empty", "counted", filters, bucket_s, name="Found nothing"), key="empty_share")
         errors, searches = sum(row["errors"] for row in rows), sum(row["searches"] for row in rows)
         empty, counted = sum(row["empty"] for row in rows), sum(row["counted"] for row in rows)
         note(f"{formats.share_of(empty, counted)} found nothing, {formats.share_of(errors, searches)} failed.")
-    with right, panel("Index and embedding"):
+    with panel("Index and embedding"):
         _indexes(queries.retrieval_by_index(client, filters))
     with panel("Passages found most", "share of the searches that found anything"):
         _documents(queries.retrieval_documents(client, filters, limit=20))
