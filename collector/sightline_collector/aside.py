@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline_collector import otlp
 from sightline_collector.errors import CollectorError
 from sightline_collector.settings import CollectorSettings
 from sightline_collector.spool import record
@@ -127,7 +128,7 @@ def _replay(entry: SetAside, store: StoreSettings) -> None:
             f"{entry.name} is a damaged segment: its records before the damage are in the store already, and what "
             "follows cannot be read"
         )
-    data = b"".join(record.encode(each.payload) for each in entry.records())
+    data = b"".join(record.encode(otlp.rewritten(entry.signal, each.payload)) for each in entry.records())
     client = Client(store)
     try:
         # The token is the file's name: a replay that was cut short and is done again stores nothing twice.

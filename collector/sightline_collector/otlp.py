@@ -1,12 +1,18 @@
-"""Checks an OTLP request and flattens what nests too deep for ClickHouse. Pure: no I/O.
+"""Checks an OTLP request and writes it as ClickHouse reads it like protobuf. Pure: no I/O.
 
-A request is parsed once with a descriptor whose AnyValue lacks the nested kinds. What that parse does not know falls
-out, so a request whose size is unchanged holds nothing nested and goes on as it came, byte for byte. Only the others
-are walked in Python, where a nested value becomes the JSON text that the official exporter would store: that of Go's
-encoding/json without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside.
-Nesting ends where protobuf's own limit of 100 messages does; deeper requests are refused.
+The wire format has many spellings of one request, and protobuf and ClickHouse read some of them differently: a singular
+field that comes twice, two members of a oneof, a field of one wire type where another was declared, numbers that are
+cut to their field's width. So what is spooled has one spelling, that in which protobuf writes the request, without
+fields that OTLP does not name. Most encoders write it themselves: such a body goes on as it came.
 
-Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
+A request is parsed with a descriptor whose AnyValue lacks the nested kinds and written again without what that parse
+does not know. If these are the same bytes, the body has that spelling and nothing nested. Only if something is lost is
+it read in full and walked in Python, where a nested value becomes the JSON text that the official exporter would store:
+that of Go's encoding/json without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity
+is inside. Nesting ends where protobuf's own limit of 100 messages does; deeper requests are refused.
+
+Source: https://protobuf.dev/programming-guides/encoding/ and
+https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
 https://github.com/open-telemetry/opentelemetry-collector/blob/main/pdata/pcommon/value.go (AsString)
 """
 
@@ -17,7 +23,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -35,12 +41,13 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from sightline import semconv
 from sightline_collector.disguise import refuse_disguised
 from sightline_collector.errors import BadRequest
-from sightline_collector.nesting import may_nest
 from sightline_collector.shallow import shallow_types
 from sightline_store.ingest import Signal
 
 _KIND_ARRAY, _KIND_KVLIST = "array_value", "kvlist_value"
 _NESTED = frozenset({_KIND_ARRAY, _KIND_KVLIST})
+# Of OTLP's profiles alone. Dropping unknown fields looks at each field of a message, so fewer make it quicker.
+_OF_PROFILES = frozenset({"string_value_strindex", "key_strindex"})
 _MAX_SEARCHED = 128
 _MAX_NAME_CHARS = 200
 
@@ -55,31 +62,37 @@ class Checked:
     """Items by service.name, '' where a resource has none."""
 
 
-def check(signal: Signal, body: bytes, *, is_thorough: bool = True) -> Checked:
+def check(signal: Signal, body: bytes) -> Checked:
     """Check a request.
 
     Args:
         signal: what the path said.
         body: a serialized Export{Trace,Metrics,Logs}ServiceRequest, decompressed.
-        is_thorough: whether traces are searched for known fields in a foreign wire type too, which takes three times as
-            long as all else. Other signals always are.
 
     Raises:
-        BadRequest: 400, the bytes are not such a request.
+        BadRequest: 400, the bytes are not such a request, or a field of it has another wire type than OTLP's.
     """
     flat_type, full_type = _TYPES[signal]
-    flat = _parse(flat_type, body)
-    by_service = _services(signal, flat)
-    as_it_came = Checked(body, sum(by_service.values()), by_service)
-    if signal is Signal.TRACES and not is_thorough and not may_nest(body):
-        return as_it_came
-    if _is_all_known(flat, flat_type, body):
-        return as_it_came
-    full = _parse(full_type, body)
-    if not _is_all_known(full, full_type, body):
-        full = _parse(full_type, body)
-        refuse_disguised(full)
-    return replace(as_it_came, payload=full.SerializeToString()) if _flatten(signal, full) else as_it_came
+    request = _parse(flat_type, body)
+    request.DiscardUnknownFields()
+    payload = request.SerializeToString()
+    if payload == body:
+        payload = body  # one of the two is enough
+    elif len(payload) != flat_type.FromString(body).ByteSize():
+        # Something was lost. The body's length does not tell: a field may take more room as protobuf writes it.
+        request = _known(full_type, body)
+        _flatten(signal, request)
+        payload = request.SerializeToString()
+    by_service = _services(signal, request)
+    return Checked(payload, sum(by_service.values()), by_service)
+
+
+def rewritten(signal: Signal, payload: bytes) -> bytes:
+    """A spooled request of an earlier version as it would be spooled now; as it is where it would be refused."""
+    try:
+        return check(signal, payload).payload
+    except BadRequest:
+        return payload
 
 
 def _parse(kind: type[Message], body: bytes) -> Any:
@@ -89,12 +102,18 @@ def _parse(kind: type[Message], body: bytes) -> Any:
         raise BadRequest(400, f"body is not a protobuf {kind.DESCRIPTOR.name}: {exc}") from None
 
 
-def _is_all_known(message: Message, kind: type[Message], body: bytes) -> bool:
-    """Whether nothing falls out of a message that was parsed from `body` with its unknown fields, which it loses."""
-    message.DiscardUnknownFields()
-    size = message.ByteSize()
-    # Some encoders write zeros that need not be written: they make the body longer, and are known.
-    return size == len(body) or size == kind.FromString(body).ByteSize()
+def _known(kind: type[Message], body: bytes) -> Any:
+    """The request without unknown fields.
+
+    Raises:
+        BadRequest: 400, one of them has a number that OTLP gives to a field of another wire type.
+    """
+    request = _parse(kind, body)
+    size = request.ByteSize()
+    request.DiscardUnknownFields()
+    if request.ByteSize() != size:
+        refuse_disguised(kind.FromString(body))
+    return request
 
 
 def services(signal: Signal, payload: bytes) -> dict[str, int]:
@@ -145,18 +164,16 @@ def _points(metric: Any) -> Any:
     return getattr(metric, kind).data_points if kind else ()
 
 
-def _flatten(signal: Signal, request: Any) -> bool:
-    """Replace nested values by their JSON text; say whether there were any."""
-    changed = False
+def _flatten(signal: Signal, request: Any) -> None:
+    """Replace nested values by their JSON text."""
     for attributes in _ATTRIBUTES[signal](request):
         for attribute in attributes:
-            changed |= _flatten_value(attribute.value)
+            _flatten_value(attribute.value)
     if signal is Signal.LOGS:
         for resource in request.resource_logs:
             for scope in resource.scope_logs:
                 for record in scope.log_records:
-                    changed |= _flatten_value(record.body)
-    return changed
+                    _flatten_value(record.body)
 
 
 def _attributes_of_traces(request: Any) -> Iterator[Any]:
@@ -201,7 +218,7 @@ _ATTRIBUTES = {
 }
 
 
-def _flatten_value(value: Any) -> bool:
+def _flatten_value(value: Any) -> None:
     kind = value.WhichOneof("value")
     if kind == _KIND_KVLIST or (
         kind == _KIND_ARRAY and any(item.WhichOneof("value") in _NESTED for item in value.array_value.values)
@@ -210,8 +227,6 @@ def _flatten_value(value: Any) -> bool:
             value.string_value = _json(value)
         except _NotJson:
             value.string_value = ""
-        return True
-    return False
 
 
 class _NotJson(Exception):
@@ -259,7 +274,7 @@ _SCALARS: dict[str, Callable[[Any], str]] = {
 
 
 def _flat_types() -> dict[Signal, tuple[type[Message], type[Message]]]:
-    """Message types of OTLP in a pool of their own, where an AnyValue holds scalars and arrays of scalars."""
+    """By signal, the type where an AnyValue holds scalars and arrays of scalars, in a pool of its own, and OTLP's."""
     pool = descriptor_pool.DescriptorPool()
     for module in (
         common_pb2,
@@ -289,12 +304,16 @@ def _flat_types() -> dict[Signal, tuple[type[Message], type[Message]]]:
 
 def _without_nesting(file: descriptor_pb2.FileDescriptorProto) -> None:
     by_name = {message.name: message for message in file.message_type}
-    any_value, array_value = by_name["AnyValue"], by_name["ArrayValue"]
+    any_value, array_value, key_value = by_name["AnyValue"], by_name["ArrayValue"], by_name["KeyValue"]
     scalar = file.message_type.add()
     scalar.CopyFrom(any_value)
     scalar.name = "Scalar"
-    for message, kept in ((scalar, set[str]()), (any_value, {_KIND_ARRAY})):
-        fields = [f for f in message.field if f.name not in _NESTED - kept]
+    for message, left_out in (
+        (scalar, _NESTED | _OF_PROFILES),
+        (any_value, {_KIND_KVLIST} | _OF_PROFILES),
+        (key_value, _OF_PROFILES),
+    ):
+        fields = [f for f in message.field if f.name not in left_out]
         del message.field[:]
         message.field.extend(fields)
     array_value.field[0].type_name = f".{file.package}.Scalar"

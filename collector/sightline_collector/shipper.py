@@ -2,8 +2,9 @@
 
 Which segments a batch holds is on disk before it is sent, so each attempt, also of a later life, has the same token. It
 is one block, so a request that ClickHouse cannot read fails the INSERT before anything is written. Such a segment then
-goes alone and is checked against a table without views; the requests that fail go to dead-letter/, the others become a
-segment of their own with a new name. Any other failure is tried again, under the same token, until it succeeds.
+goes alone and is checked against a table without views; the requests that fail are checked anew as if they came in now
+and go to dead-letter/ if they fail again, the others become a segment of their own with a new name. Any other failure
+is tried again, under the same token, until it succeeds.
 
 A segment whose traces are sampled is noted when it comes and shipped when its window is over: all that came by then is
 noted before it, since work is done in the order in which it is due. Its verdict is on disk before it is sent.
@@ -22,8 +23,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from sightline_collector import backoff
+from google.protobuf.message import DecodeError
+
+from sightline_collector import backoff, otlp
 from sightline_collector.settings import SamplingSettings
 from sightline_collector.spool import batch, reader, record, verdict
 from sightline_collector.spool.segment import ClosedSegment, name_before
@@ -188,13 +192,13 @@ class Shipper:
             seconds, services = time.monotonic() - began_s, Counter[str]()
             for found in surveys.values():
                 services.update(found.services)
-            items = sum(segment.items for segment, found in surveys.items() if not found.damage)
+            items = sum(_stored_items(segment, found) for segment, found in surveys.items())
             self._counts.stored(together.signal, items, services, seconds)
 
         def remove(segment: ClosedSegment) -> None:
-            damage = (surveys.get(segment) or reader.survey(segment)).damage
-            if damage:
-                self._set_damaged_aside(spool, segment, damage)
+            found = surveys.get(segment) or reader.survey(segment)
+            if found.damage:
+                self._set_damaged_aside(spool, segment, found)
             else:
                 spool.stored(segment)
 
@@ -289,13 +293,28 @@ class Shipper:
         """Save the records before the damage, then set the file aside whole."""
         with segment.path.open("rb") as file:
             whole = file.read(found.good_bytes)
+        began_s, services, seconds = time.monotonic(), found.services, 0.0
         if whole:
-            ingest.insert_segment(self._client, segment.signal, whole, f"{segment.name}-head")
-        self._set_damaged_aside(spool, segment, found.damage)
+            try:
+                ingest.insert_segment(self._client, segment.signal, whole, f"{segment.name}-head")
+            except QueryFailed:
+                if self._is_readable(segment, whole):
+                    raise
+                services, _ = self._rescue(segment, whole)
+            seconds = time.monotonic() - began_s
+        stored = services.total()
+        target = spool.set_aside(segment, "quarantine", found.damage)
+        if stored:
+            self._counts.stored(segment.signal, stored, services, seconds)
+        self._tell_damaged(segment, segment.items - stored, found.damage, target)
 
-    def _set_damaged_aside(self, spool: Spool, segment: ClosedSegment, damage: str) -> None:
-        target = spool.set_aside(segment, "quarantine", damage)
-        self._counts.set_aside(segment.signal, segment.items)
+    def _set_damaged_aside(self, spool: Spool, segment: ClosedSegment, found: reader.Survey) -> None:
+        """The same where the records before the damage went with others."""
+        target = spool.set_aside(segment, "quarantine", found.damage)
+        self._tell_damaged(segment, segment.items - _stored_items(segment, found), found.damage, target)
+
+    def _tell_damaged(self, segment: ClosedSegment, lost_items: int, damage: str, target: Path) -> None:
+        self._counts.set_aside(segment.signal, max(0, lost_items))
         _log.error("segment %s is damaged: %s; moved to %s", segment.name, damage, target)
 
     def _is_readable(self, segment: ClosedSegment, data: bytes) -> bool:
@@ -313,32 +332,66 @@ class Shipper:
         return True
 
     def _set_poison_aside(self, spool: Spool, segment: ClosedSegment, exc: QueryFailed) -> None:
-        """Keep what can be read, by halves; what cannot be read alone goes to dead-letter/."""
-        data = segment.path.read_bytes()
-        entries = list(record.read_records(io.BytesIO(data)))
-        good: list[bytes] = []
-        bad: list[bytes] = []
-        _split(entries, data, lambda part: self._is_readable(segment, part), good, bad)
-        # The name tells which records: the same ones on the next attempt, should the store go away between the two.
-        if good:
-            ingest.insert_segment(self._client, segment.signal, b"".join(good), f"{segment.name}-good")
-        target = spool.bury(segment, b"".join(bad), exc.message)
-        self._counts.set_aside(segment.signal, len(bad))
+        """Keep what can be read; what cannot be goes to dead-letter/."""
+        began_s = time.monotonic()
+        services, bad = self._rescue(segment, segment.path.read_bytes())
+        seconds = time.monotonic() - began_s
+        target = spool.bury(segment, _records(bad), exc.message) if bad else None
         spool.stored(segment)
-        _log.error("%d requests of segment %s cannot be read by ClickHouse: %s", len(bad), segment.name, target)
+        stored = services.total()
+        if stored:
+            self._counts.stored(segment.signal, stored, services, seconds)
+        if target is not None:
+            self._counts.set_aside(segment.signal, max(len(bad), segment.items - stored))
+            _log.error("%d requests of segment %s cannot be read by ClickHouse: %s", len(bad), segment.name, target)
+
+    def _rescue(self, segment: ClosedSegment, data: bytes) -> tuple[Counter[str], list[bytes]]:
+        """Store what ClickHouse can read of a segment's records.
+
+        Returns:
+            The items that were stored by service.name, and the requests that cannot be read.
+        """
+
+        def is_readable(payloads: list[bytes]) -> bool:
+            return self._is_readable(segment, _records(payloads))
+
+        good, bad = _split([entry.payload for entry in record.read_records(io.BytesIO(data))], is_readable)
+        rewritten: list[bytes] = []
+        left: list[bytes] = []
+        for payload in bad:
+            # Spooled by an earlier version, which let in what this one writes anew.
+            better = otlp.rewritten(segment.signal, payload)
+            if better != payload and is_readable([better]):
+                rewritten.append(better)
+            else:
+                left.append(payload)
+        services = Counter[str]()
+        # The name tells which records: the same ones on the next attempt, should the store go away between the two.
+        for name, payloads in (("good", good), ("rewritten", rewritten)):
+            if payloads:
+                ingest.insert_segment(self._client, segment.signal, _records(payloads), f"{segment.name}-{name}")
+            for payload in payloads:
+                with contextlib.suppress(DecodeError):
+                    services.update(otlp.services(segment.signal, payload))
+        return services, left
 
 
-def _split(
-    entries: list[record.Record], data: bytes, is_readable: Callable[[bytes], bool], good: list[bytes], bad: list[bytes]
-) -> None:
-    if not entries:
-        return
-    part = data[entries[0].start : entries[-1].end]
-    if is_readable(part):
-        good.append(part)
-    elif len(entries) == 1:
-        bad.append(part)
-    else:
-        middle = len(entries) // 2
-        _split(entries[:middle], data, is_readable, good, bad)
-        _split(entries[middle:], data, is_readable, good, bad)
+def _split(payloads: list[bytes], is_readable: Callable[[list[bytes]], bool]) -> tuple[list[bytes], list[bytes]]:
+    """The requests that can be read and those that cannot, found by halves."""
+    if not payloads or is_readable(payloads):
+        return payloads, []
+    if len(payloads) == 1:
+        return [], payloads
+    middle = len(payloads) // 2
+    good, bad = _split(payloads[:middle], is_readable)
+    more_good, more_bad = _split(payloads[middle:], is_readable)
+    return good + more_good, bad + more_bad
+
+
+def _records(payloads: list[bytes]) -> bytes:
+    return b"".join(record.encode(payload) for payload in payloads)
+
+
+def _stored_items(segment: ClosedSegment, found: reader.Survey) -> int:
+    """How many items of a segment are stored with its whole records."""
+    return found.services.total() if found.damage else segment.items

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_spellings import KNOWN
 
 from sightline_collector import aside
 from sightline_collector.errors import CollectorError
@@ -57,4 +58,20 @@ def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(CollectorError, match="aside list"):
         _run(settings, store, "show", "nonsense")
     assert capsys.readouterr().out == "traces-good.records is stored\n"
+    client.close()
+
+
+def test_letter_of_an_earlier_version_is_written_anew(
+    store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A request that ClickHouse cannot read as it stands, and protobuf can, is stored by a replay."""
+    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="aside_anew")
+    client = Client(store)
+    schema.apply(client)
+    folder = tmp_path / "dead-letter"
+    folder.mkdir()
+    (folder / "traces-odd.records").write_bytes(record.encode(KNOWN["value_text_and_number"][1]))
+    _run(settings, store, "replay", "traces-odd.records")
+    assert capsys.readouterr().out == "traces-odd.records is stored\n"
+    assert client.query_rows("SELECT SpanAttributes['k'] AS k FROM otel_traces") == [{"k": "7"}]
     client.close()

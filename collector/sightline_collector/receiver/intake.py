@@ -16,10 +16,6 @@ from sightline_collector.stamp import stamp_tenant
 from sightline_collector.telemetry import Counts
 from sightline_store.ingest import Signal
 
-_SMALL_BYTES = 16384
-_SAMPLE = 16
-_VIGILANT = 1024
-
 
 class Intake:
     """What both receivers hand their requests to."""
@@ -32,8 +28,18 @@ class Intake:
         self._redactor = redactor
         self._done: deque[asyncio.Future[None]] = deque()
         self._is_waking = False
-        self._large = 0
-        self._vigilant_until = 0
+
+    def check_site(self, headers: Mapping[str, str], *, takes_pages: bool) -> None:
+        """Refuse what a foreign page made a browser send. HTTP only: no page can make a browser speak gRPC.
+
+        Args:
+            headers: names in lower case, repeated ones joined.
+            takes_pages: whether pages of the origins that may send are taken.
+
+        Raises:
+            BadRequest: 403.
+        """
+        self._sites.check(headers, takes_pages=takes_pages)
 
     def admit(self, headers: Mapping[str, str]) -> Principal:
         """Say who sends, before the body is read.
@@ -42,10 +48,9 @@ class Intake:
             headers: HTTP headers or gRPC metadata, names in lower case.
 
         Raises:
-            BadRequest: 401 or 403.
+            BadRequest: 401.
             NotNow: 429, the key has used up its rate.
         """
-        self._sites.check(headers)
         return self._access.authenticate(headers)
 
     async def accept(self, signal: Signal, body: bytes, sender: Principal) -> None:
@@ -62,7 +67,7 @@ class Intake:
         """
         if self._redactor is not None:
             body = await asyncio.to_thread(self._redactor.apply, signal, body)
-        checked = self._checked(signal, body)
+        checked = otlp.check(signal, body)
         if not checked.items:
             return
         self._access.charge(sender, checked.items)
@@ -70,21 +75,6 @@ class Intake:
         promise, is_new = self._spool.append(signal, payload, checked.items)
         await self._kept(promise)
         self._counts.received(signal, checked.services, len(body), is_new=is_new)
-
-    def _checked(self, signal: Signal, body: bytes) -> otlp.Checked:
-        """Check small requests thoroughly, of large ones a sample: all for a while once one was refused.
-
-        What passes is set aside by the shipper; an encoder that is wrong is wrong in every request.
-        """
-        is_thorough = len(body) <= _SMALL_BYTES
-        if not is_thorough:
-            self._large += 1
-            is_thorough = self._large <= self._vigilant_until or self._large % _SAMPLE == 0
-        try:
-            return otlp.check(signal, body, is_thorough=is_thorough)
-        except BadRequest:
-            self._vigilant_until = self._large + _VIGILANT
-            raise
 
     async def _kept(self, promise: Future[None]) -> None:
         """Return when a promise is kept, raise when it is broken. One wake-up of the loop serves all of a sync."""

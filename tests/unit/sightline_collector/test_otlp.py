@@ -6,6 +6,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_spellings import KNOWN, REQUESTS, message, number
 
 from sightline_collector import otlp
 from sightline_collector.errors import BadRequest
@@ -110,10 +111,44 @@ def test_nesting_beyond_protobufs_limit_is_refused() -> None:
         otlp.check(Signal.TRACES, request.SerializeToString())
 
 
-def test_unknown_fields_are_kept_and_do_no_harm() -> None:
-    """A field of a later OTLP leaves the request as it came."""
-    body = _span_request()[0].SerializeToString() + b"\xfd\x7e\x01\x02\x03\x04"
-    assert otlp.check(Signal.TRACES, body).payload == body
+def test_unknown_fields_are_left_out() -> None:
+    """A field of a later OTLP is nothing to ClickHouse, which stumbles over some; the request is as it was without."""
+    body = _span_request()[0].SerializeToString()
+    assert otlp.check(Signal.TRACES, body + b"\xfd\x7e\x01\x02\x03\x04").payload == body
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_spelling_is_spooled_in_protobufs_own(name: str) -> None:
+    """What is spooled is what protobuf writes, nested values as text; such a request goes on byte for byte."""
+    signal, body = Signal(KNOWN[name][0]), KNOWN[name][1]
+    own = REQUESTS[signal].FromString(body)
+    own.DiscardUnknownFields()
+    checked = otlp.check(signal, body)
+    assert checked == otlp.check(signal, own.SerializeToString())
+    assert checked.payload == REQUESTS[signal].FromString(checked.payload).SerializeToString()
+    assert otlp.check(signal, checked.payload).payload is checked.payload
+
+
+def test_field_that_gets_longer_hides_none_that_is_lost() -> None:
+    """A map that is as long as what protobuf adds elsewhere, the sign of a number: the body's length stays the same."""
+    # Two int32 of -1 in five bytes each, which protobuf writes in ten.
+    short = number(6, 2**32 - 1) + message(15, number(3, 2**32 - 1))
+    for size in range(12):
+        inside = message(1, message(1, b"k" * size)) if size else b""
+        nested = message(9, message(1, b"k"), message(2, message(6, inside)))
+        body = message(1, message(2, message(2, short, nested)))
+        (read,) = ExportTraceServiceRequest.FromString(otlp.check(Signal.TRACES, body).payload).resource_spans
+        assert read.scope_spans[0].spans[0].attributes[0].value.string_value.startswith("{")
+
+
+def test_service_is_that_which_protobuf_reads() -> None:
+    """Of two members of service.name the last one is counted, as it is stored."""
+    named = message(1, message(1, b"service.name"), message(2, message(1, b"first"), message(1, b"second")))
+    body = message(1, message(1, named), message(2, message(2)))
+    assert otlp.check(Signal.TRACES, body).services == {"second": 1}
+    mapped = message(1, message(1, b"service.name"), message(2, message(1, b"first"), message(6)))
+    checked = otlp.check(Signal.TRACES, message(1, message(1, mapped), message(2, message(2))))
+    assert checked.services == {"{}": 1} == otlp.services(Signal.TRACES, checked.payload)
 
 
 def test_nesting_without_end_stops() -> None:
