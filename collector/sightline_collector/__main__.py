@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -30,6 +31,7 @@ from sightline_collector.telemetry import Counts
 from sightline_store import prices, retention
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
+from sightline_store.http_limits import LimitedProtocol, Limits
 from sightline_store.ingest import Signal
 from sightline_store.settings import RetentionSettings, StoreSettings
 
@@ -126,7 +128,7 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
         # uvicorn stops on a signal and then raises it again: draining is ours to do.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: _Loop(settings.header_timeout_s)) as runner:
             runner.run(_listen(settings, http, intake))
         stopped.set()
         metrics.stop()
@@ -144,6 +146,19 @@ def _spool_own(request: bytes, spool: Spool, counts: Counts) -> None:
         counts.received(Signal.METRICS, checked.services, len(request), is_new=is_new)
 
 
+class _Loop(uvloop.Loop):
+    """An event loop whose servers close connections that do not finish the TLS handshake; uvicorn has no option."""
+
+    def __init__(self, handshake_timeout_s: float) -> None:
+        super().__init__()
+        self._handshake_timeout_s = handshake_timeout_s
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("ssl") is not None:
+            kwargs.setdefault("ssl_handshake_timeout", self._handshake_timeout_s)
+        return await super().create_server(*args, **kwargs)
+
+
 async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intake) -> None:
     """Both receivers in one loop, until a signal."""
     server = uvicorn.Server(
@@ -154,6 +169,7 @@ async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intak
             lifespan="off",
             access_log=False,
             proxy_headers=False,  # nothing here asks for the client's address
+            http=LimitedProtocol.under(Limits.of("SIGHTLINE_COLLECTOR_", settings)),
             ws="none",
             log_level="warning",
             server_header=False,

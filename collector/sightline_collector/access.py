@@ -12,24 +12,20 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp-throttling
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import math
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from sightline_collector.errors import BadRequest, KeysUnusable, TooManyRequests, Unauthenticated
 from sightline_collector.keys import Key, KeyRing
 from sightline_collector.settings import CollectorSettings
+from sightline_store.callers import Callers, is_loopback, parse_host
 
-_LOOPBACK_NAME = "localhost"
 _LONGEST_RETRY_S = 3600
 _PREFLIGHT_S = 7200
-_REMEMBERED_HOSTS = 64
 
 
 @dataclass(frozen=True)
@@ -156,43 +152,30 @@ def _token(headers: Mapping[str, str]) -> str:
 class Sites:
     """Which names and which pages' origins are this collector's: the guard against browsers that were led astray.
 
-    A page of a foreign site can reach any address that its visitor's browser can. It cannot choose its Origin, nor, by
-    pointing a name of its own at this address (DNS rebinding), the Host header; and it cannot rebind a plain address,
-    so plain addresses always hold.
+    Every path asks it: those that take spans let pages of `cors_origins` send, and, bound to loopback, pages of
+    loopback; the others are for pages of their own place only.
     """
 
     def __init__(self, settings: CollectorSettings) -> None:
-        self._hosts = frozenset(host for host in settings.allowed_hosts if not host.startswith("*"))
-        self._below = tuple(host[1:] for host in settings.allowed_hosts if host.startswith("*."))
-        self._any_host = "*" in settings.allowed_hosts
-        self._own = frozenset({_LOOPBACK_NAME, settings.host.lower()})
+        self._callers = Callers("SIGHTLINE_COLLECTOR_ALLOWED_HOSTS", settings.host, settings.allowed_hosts)
         self._origins = frozenset(settings.cors_origins)
         self._is_loopback = settings.is_loopback
-        self._known: set[str] = set()
 
-    def check(self, headers: Mapping[str, str]) -> None:
-        """Refuse a request under a foreign name, or from a page whose origin may not send.
+    def check(self, headers: Mapping[str, str], *, takes_pages: bool = True) -> None:
+        """Refuse a request under a foreign name or none, or from a page whose origin may not send.
 
         Args:
-            headers: names in lower case; for gRPC `:authority` stands for `host`.
+            headers: names in lower case, repeated ones joined.
+            takes_pages: whether CORS holds for what is asked.
 
         Raises:
             BadRequest: 403.
         """
-        host = headers.get("host") or headers.get(":authority") or ""
-        if host and host not in self._known:
-            if not self._is_own(_hostname(host)):
-                raise BadRequest(
-                    403,
-                    f"host {host[:200]!r} is not this collector; its names are in SIGHTLINE_COLLECTOR_ALLOWED_HOSTS",
-                )
-            if len(self._known) < _REMEMBERED_HOSTS:
-                self._known.add(host)
-        origin = headers.get("origin", "")
-        if origin and not self._may_send(origin):
-            raise BadRequest(
-                403, f"origin {origin[:200]!r} may not send; those that may are in SIGHTLINE_COLLECTOR_CORS_ORIGINS"
-            )
+        why = self._callers.refusal(headers, self._may_send if takes_pages else None)
+        if why:
+            if takes_pages and headers.get("origin"):
+                why += "; origins that may are in SIGHTLINE_COLLECTOR_CORS_ORIGINS"
+            raise BadRequest(403, why)
 
     def cors(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
         """Headers that let the page behind a request read its answer; none for a request without an Origin.
@@ -215,17 +198,12 @@ class Sites:
             ]
         return answer
 
-    def _is_own(self, name: str) -> bool:
-        if self._any_host or name in self._own or name in self._hosts or name.endswith(self._below or ("\0",)):
-            return True
-        with contextlib.suppress(ValueError):
-            return bool(ipaddress.ip_address(name))
-        return False
-
     def _may_send(self, origin: str) -> bool:
         if "*" in self._origins or origin.lower() in self._origins:
             return True
-        return self._is_loopback and _is_loopback_name(_hostname(origin))
+        scheme, _, rest = origin.partition("://")
+        place = parse_host(rest) if scheme in {"http", "https"} else None
+        return self._is_loopback and place is not None and is_loopback(place.name)
 
 
 def tls_context(settings: CollectorSettings) -> ssl.SSLContext | None:
@@ -250,19 +228,3 @@ def tls_context(settings: CollectorSettings) -> ssl.SSLContext | None:
 
 def _no_password() -> str:
     raise ValueError("the private key is encrypted; give one that is not, readable by the collector only")
-
-
-def _is_loopback_name(name: str) -> bool:
-    if name == _LOOPBACK_NAME:
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(name).is_loopback
-    return False
-
-
-def _hostname(text: str) -> str:
-    """The host of a Host header or an origin, lower case; what cannot be one is ''."""
-    try:
-        return (urlsplit(text if "//" in text else f"//{text}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""

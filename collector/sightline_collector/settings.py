@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sightline_store.callers import check_names, is_loopback
 
 _MASKS = frozenset({"email", "phone", "card", "iban", "ip", "token"})
 _MIN_HASH_KEY_CHARS = 16
@@ -153,11 +154,23 @@ class CollectorSettings:
     """SIGHTLINE_COLLECTOR_ALLOW_PLAINTEXT: true listens beyond loopback without TLS, for example behind a proxy that
     ends it: API keys then cross that network as they are. Default: false."""
     allowed_hosts: tuple[str, ...] = ()
-    """SIGHTLINE_COLLECTOR_ALLOWED_HOSTS: names by which clients reach the collector, comma separated, `*.example.org`
-    for all below, `*` for any; loopback and plain addresses always hold. Default: none."""
+    """SIGHTLINE_COLLECTOR_ALLOWED_HOSTS: names by which clients reach the collector over HTTP beside loopback's and,
+    beyond loopback, any plain address, comma separated, `*.example.org` for all below; `*` takes any Host and requests
+    without one. Default: none."""
     cors_origins: tuple[str, ...] = ()
     """SIGHTLINE_COLLECTOR_CORS_ORIGINS: origins whose pages may send from a browser, comma separated, for example
     `https://app.example.org`, or `*` for any; loopback's may when the collector listens there. Default: none."""
+    max_connections: int = 1024
+    """SIGHTLINE_COLLECTOR_MAX_CONNECTIONS: connections open at once; for a new one beyond, one that has sent no whole
+    request head or is idle is closed, else the new one is answered 503. The gRPC port has as
+    many of its own. Default: 1024."""
+    header_timeout_s: float = 10.0
+    """SIGHTLINE_COLLECTOR_HEADER_TIMEOUT_S: seconds within which a request's head must come. Default: 10."""
+    body_timeout_s: float = 30.0
+    """SIGHTLINE_COLLECTOR_BODY_TIMEOUT_S: seconds in which at least 1 KiB of a request's body must come, and some of an
+    answer that waits must be taken. Default: 30."""
+    idle_timeout_s: float = 75.0
+    """SIGHTLINE_COLLECTOR_IDLE_TIMEOUT_S: seconds that a connection may stay open between requests. Default: 75."""
     spool_dir: Path = Path(".sightline/spool")
     """SIGHTLINE_COLLECTOR_SPOOL_DIR: folder of the spool. Default: .sightline/spool under the current folder."""
     spool_max_bytes: int = 4 * 1024**3
@@ -196,6 +209,9 @@ class CollectorSettings:
             raise ValueError(f"SIGHTLINE_COLLECTOR_MAX_REQUEST_BYTES is {self.max_request_bytes}; needs at least 1024")
         if self.segment_max_age_s <= 0:
             raise ValueError(f"SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S is {self.segment_max_age_s}; needs more than 0")
+        for name in ("max_connections", "header_timeout_s", "body_timeout_s", "idle_timeout_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"SIGHTLINE_COLLECTOR_{name.upper()} is {getattr(self, name):g}; needs more than 0")
 
     def _check_access(self) -> None:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
@@ -207,12 +223,7 @@ class CollectorSettings:
                 "SIGHTLINE_COLLECTOR_TLS_CERT_FILE and SIGHTLINE_COLLECTOR_TLS_KEY_FILE, or, behind a proxy that ends "
                 "TLS, SIGHTLINE_COLLECTOR_ALLOW_PLAINTEXT=true"
             )
-        for host in self.allowed_hosts:
-            if "/" in host or "*" in host.removeprefix("*") or (host.startswith("*") and host[1:2] not in {"", "."}):
-                raise ValueError(
-                    f"SIGHTLINE_COLLECTOR_ALLOWED_HOSTS holds {host!r}; needs names such as collector.example.org, "
-                    "*.example.org or *"
-                )
+        check_names("SIGHTLINE_COLLECTOR_ALLOWED_HOSTS", self.allowed_hosts)
         for origin in self.cors_origins:
             scheme, _, rest = origin.partition("://")
             if origin != "*" and (scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest):
@@ -224,12 +235,7 @@ class CollectorSettings:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> CollectorSettings:
@@ -246,6 +252,10 @@ class CollectorSettings:
             allow_plaintext=read.truth("ALLOW_PLAINTEXT"),
             allowed_hosts=tuple(name.lower() for name in read.names("ALLOWED_HOSTS")),
             cors_origins=tuple(name.lower() for name in read.names("CORS_ORIGINS")),
+            max_connections=int(read.number("MAX_CONNECTIONS", cls.max_connections)),
+            header_timeout_s=read.number("HEADER_TIMEOUT_S", cls.header_timeout_s),
+            body_timeout_s=read.number("BODY_TIMEOUT_S", cls.body_timeout_s),
+            idle_timeout_s=read.number("IDLE_TIMEOUT_S", cls.idle_timeout_s),
             spool_dir=read.path("SPOOL_DIR") or cls.spool_dir,
             spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", cls.spool_max_bytes)),
             segment_max_bytes=int(read.number("SEGMENT_MAX_BYTES", cls.segment_max_bytes)),

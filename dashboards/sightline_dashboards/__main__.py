@@ -55,13 +55,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"sightline-dashboards: {exc}")
     try:
         from streamlit.web import bootstrap  # noqa: PLC0415
-    except ImportError:
-        sys.exit('sightline-dashboards: needs streamlit: pip install "sightline-platform[dashboards]"')
-    flags = {name.replace(".", "_"): value for name, value in options(settings).items()}
-    bootstrap.load_config_options(flags)
+
+        from sightline_dashboards import serving  # noqa: PLC0415
+    except ImportError as exc:
+        sys.exit(f'sightline-dashboards: needs {exc.name}: pip install "sightline-platform[dashboards]"')
+    bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(settings).items()})
     with resources.as_file(resources.files("sightline_dashboards") / "entry" / "script.py") as page:
         _LOG.info("pages on http://%s:%d over the store at %s", settings.host, settings.port, store.url)
-        bootstrap.run(str(page), False, [], flags)
+        try:
+            serving.run(page, settings)
+        except (ValueError, OSError) as exc:
+            sys.exit(f"sightline-dashboards: {exc}")
 
 
 if __name__ == "__main__":

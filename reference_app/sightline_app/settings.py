@@ -31,6 +31,12 @@ def _port(variable: str, value: int) -> None:
         raise InvalidSetting(variable, value, "needs a port from 1 to 65535")
 
 
+def _limits(prefix: str, settings: AppSettings | ModelSettings) -> None:
+    for name in ("max_connections", "header_timeout_s", "body_timeout_s", "idle_timeout_s"):
+        if not getattr(settings, name) > 0:
+            raise InvalidSetting(f"{prefix}{name.upper()}", getattr(settings, name), "needs more than 0")
+
+
 @dataclass(frozen=True)
 class _FromEnvironment:
     """Reads each field from the variable named in its metadata; an empty variable means the default."""
@@ -80,6 +86,18 @@ class AppSettings(_FromEnvironment):
     """Address to listen on; default loopback."""
     port: int = _setting("SIGHTLINE_APP_PORT", 8000)
     """Port of the app's HTTP interface; default 8000."""
+    allowed_hosts: str = _setting("SIGHTLINE_APP_ALLOWED_HOSTS", "")
+    """Names by which clients reach it beside loopback's and, beyond loopback, any plain address, comma separated; ``*``
+    takes any Host and requests without one; default none."""
+    max_connections: int = _setting("SIGHTLINE_APP_MAX_CONNECTIONS", 1024)
+    """Connections open at once; for a new one beyond, one that has sent no whole request head is closed, else the new
+    one is answered 503; default 1024."""
+    header_timeout_s: float = _setting("SIGHTLINE_APP_HEADER_TIMEOUT_S", 10.0)
+    """Seconds within which a request's head must come; default 10."""
+    body_timeout_s: float = _setting("SIGHTLINE_APP_BODY_TIMEOUT_S", 30.0)
+    """Seconds in which at least 1 KiB of a request's body must come; default 30."""
+    idle_timeout_s: float = _setting("SIGHTLINE_APP_IDLE_TIMEOUT_S", 75.0)
+    """Seconds that a connection may stay open between requests; default 75."""
     data_dir: Path = _setting("SIGHTLINE_APP_DATA_DIR", _APP_DIR)
     """Folder of the passages, the fitted embedding and the index manifest; default ``.sightline/app``."""
     model_base_url: str = _setting("OPENAI_BASE_URL", "http://127.0.0.1:8081/v1")
@@ -150,6 +168,7 @@ class AppSettings(_FromEnvironment):
     def __post_init__(self) -> None:
         """Check what can be checked without touching anything."""
         _port("SIGHTLINE_APP_PORT", self.port)
+        _limits("SIGHTLINE_APP_", self)
         if self.embedding not in {"auto", "openai", "onnx", "lexical"}:
             raise InvalidSetting("SIGHTLINE_EMBEDDING", self.embedding, "choose auto, openai, onnx or lexical")
         if self.retrieval not in {"auto", "weaviate", "clickhouse"}:
@@ -175,6 +194,18 @@ class ModelSettings(_FromEnvironment):
     """Address to listen on; default loopback."""
     port: int = _setting("SIGHTLINE_MODEL_PORT", 8081)
     """Port; default 8081."""
+    allowed_hosts: str = _setting("SIGHTLINE_MODEL_ALLOWED_HOSTS", "")
+    """Names by which clients reach it beside loopback's and, beyond loopback, any plain address, comma separated; ``*``
+    takes any Host and requests without one; default none."""
+    max_connections: int = _setting("SIGHTLINE_MODEL_MAX_CONNECTIONS", 1024)
+    """Connections open at once; for a new one beyond, one that has sent no whole request head is closed, else the new
+    one is answered 503; default 1024."""
+    header_timeout_s: float = _setting("SIGHTLINE_MODEL_HEADER_TIMEOUT_S", 10.0)
+    """Seconds within which a request's head must come; default 10."""
+    body_timeout_s: float = _setting("SIGHTLINE_MODEL_BODY_TIMEOUT_S", 30.0)
+    """Seconds in which at least 1 KiB of a request's body must come; default 30."""
+    idle_timeout_s: float = _setting("SIGHTLINE_MODEL_IDLE_TIMEOUT_S", 75.0)
+    """Seconds that a connection may stay open between requests; default 75."""
     tokens_per_s: float = _setting("SIGHTLINE_MODEL_TOKENS_PER_S", 80.0)
     """Pace of the stream in tokens a second; 0 sends as fast as it can; default 80."""
     prefill_tokens_per_s: float = _setting("SIGHTLINE_MODEL_PREFILL_TOKENS_PER_S", 8000.0)
@@ -185,6 +216,7 @@ class ModelSettings(_FromEnvironment):
     def __post_init__(self) -> None:
         """Check ranges."""
         _port("SIGHTLINE_MODEL_PORT", self.port)
+        _limits("SIGHTLINE_MODEL_", self)
         if self.tokens_per_s < 0:
             raise InvalidSetting("SIGHTLINE_MODEL_TOKENS_PER_S", self.tokens_per_s, "needs 0 (unpaced) or more")
         if self.prefill_tokens_per_s <= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def test_key_is_asked_for_and_its_tenant_cannot_be_forged(roles: StartRole, tmp_
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_tls_on_both_ports(roles: StartRole, tmp_path: Path) -> None:
-    """With certificate files both ports speak TLS, and plain requests get nowhere."""
+    """With certificate files both ports speak TLS, plain requests get nowhere, and handshakes that stop are closed."""
     port, grpc_port = free_port(), free_port()
     cert, pem = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
@@ -115,6 +116,7 @@ def test_tls_on_both_ports(roles: StartRole, tmp_path: Path) -> None:
         "SIGHTLINE_COLLECTOR_KEYS_FILE": str(tmp_path / "keys.json"),
         "SIGHTLINE_COLLECTOR_TLS_CERT_FILE": str(cert),
         "SIGHTLINE_COLLECTOR_TLS_KEY_FILE": str(pem),
+        "SIGHTLINE_COLLECTOR_HEADER_TIMEOUT_S": "1.5",
         "SIGHTLINE_STORE_URL": "http://127.0.0.1:9",
     }
     role = Role(["sightline-collector", "serve"], env, "http://127.0.0.1:9/", tmp_path / "log")
@@ -132,5 +134,8 @@ def test_tls_on_both_ports(roles: StartRole, tmp_path: Path) -> None:
         credentials = grpc.ssl_channel_credentials(cert.read_bytes())
         with grpc.secure_channel(f"localhost:{grpc_port}", credentials) as channel:
             channel.unary_unary(_EXPORT)(_body("tls grpc", ""), timeout=10)
+        for number in (port, grpc_port):
+            with socket.create_connection(("127.0.0.1", number), timeout=8) as silent:
+                assert silent.recv(1000) == b""
     finally:
         role.stop()

@@ -3,6 +3,12 @@
 UNAVAILABLE with RetryInfo says "keep it and send it again"; INVALID_ARGUMENT says "never again". A request over the
 limit is RESOURCE_EXHAUSTED without RetryInfo, which clients do not repeat.
 
+The name that a client asked for (`:authority`) is not checked: grpc.aio does not tell it, and no page can make a
+browser speak HTTP/2 without TLS or send gRPC's content type to another origin without a preflight, which nothing here
+answers.
+gRPC closes connections that do not finish its handshake, answer its pings or send requests, and refuses more than
+`max_connections`; it has no limit for the time that one message may take to come.
+
 Source: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-response
 """
 
@@ -32,6 +38,10 @@ _CODES = {
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+_PING_MS = 60_000
+_PING_TIMEOUT_MS = 20_000
+_IDLE_MS = 300_000
+_MAX_STREAMS = 1024
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
@@ -47,6 +57,12 @@ async def start(settings: CollectorSettings, intake: Intake) -> grpc.aio.Server:
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+            ("grpc.max_allowed_incoming_connections", settings.max_connections),
+            ("grpc.server_handshake_timeout_ms", max(1, round(settings.header_timeout_s * 1000))),
+            ("grpc.keepalive_time_ms", _PING_MS),
+            ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            ("grpc.max_connection_idle_ms", _IDLE_MS),
+            ("grpc.max_concurrent_streams", _MAX_STREAMS),
         ]
     )
     for signal, service in _SERVICES.items():

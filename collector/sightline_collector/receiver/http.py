@@ -10,7 +10,7 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -21,15 +21,18 @@ from sightline_collector.errors import BadRequest, NotNow, Unauthenticated
 from sightline_collector.receiver.encoding import Body
 from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings
+from sightline_store import callers
 from sightline_store.ingest import Signal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_PLAIN = "text/plain; charset=utf-8"
 _PROTOBUF = "application/x-protobuf"
 _JSON = "application/json"
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+_PAGES = frozenset({"/healthz", "/stats", "/metrics"})
 _PATHS = {f"/v1/{signal}": signal for signal in Signal}
 _CODES = {
     400: code_pb2.INVALID_ARGUMENT,
@@ -67,24 +70,33 @@ class HttpReceiver:
             await send({"type": "websocket.close"})  # Unanswered, the server would say 500 on our behalf.
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = callers.by_name(scope["headers"])
         path, method = scope["path"], scope["method"]
+        is_page = method in {"GET", "HEAD"} and path in _PAGES
+        try:
+            self._intake.check_site(headers, takes_pages=not is_page)
+        except BadRequest as exc:
+            self._intake.refused(exc)
+            if path in _PATHS:
+                await _Answer(send).refuse(exc.status, str(exc), _spoken(headers), ())
+            else:
+                await _Answer(send).send(exc.status, f"{exc}\n".encode(), _PLAIN)
+            return
         if path == "/healthz" and method in {"GET", "HEAD"}:
-            await _Answer(send).send(200, b"ok\n", "text/plain; charset=utf-8")
+            await _Answer(send).send(200, b"ok\n", _PLAIN)
         elif path == "/stats" and method in {"GET", "HEAD"}:
             await _Answer(send).send(200, json.dumps(self._stats()).encode(), _JSON)
         elif path == "/metrics" and method in {"GET", "HEAD"}:
             await _Answer(send).send(200, self._metrics(), _PROMETHEUS)
         elif method == "OPTIONS" and "access-control-request-method" in headers:
-            await _Answer(send, self._intake.cors(headers)).send(204, b"", "text/plain; charset=utf-8")
+            await _Answer(send, self._intake.cors(headers)).send(204, b"", _PLAIN)
         else:
             await self._export(path, method, headers, receive, _Answer(send, self._intake.cors(headers)))
 
     async def _export(self, path: str, method: str, headers: dict[str, str], receive: Receive, answer: _Answer) -> None:
-        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-        spoken = _JSON if content_type == _JSON else _PROTOBUF
+        spoken = _spoken(headers)
         try:
-            signal = _signal(path, method, content_type)
+            signal = _signal(path, method, _content_type(headers))
             sender = self._intake.admit(headers)
             body = await self._body(headers, receive)
             if spoken == _JSON:
@@ -110,6 +122,15 @@ class HttpReceiver:
             body.feed(message.get("body", b""))
             more = message.get("more_body", False)
         return body.whole()
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _spoken(headers: Mapping[str, str]) -> str:
+    """The encoding of an answer: the request's."""
+    return _JSON if _content_type(headers) == _JSON else _PROTOBUF
 
 
 def _signal(path: str, method: str, content_type: str) -> Signal:

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from sightline_store.http_limits import LimitedProtocol
 
 EXTENSION = "sightline.wire"
 """Of an ASGI scope: the connection's `Wire`."""
@@ -48,7 +48,7 @@ class Wire:
         return getattr(self._transport, name)
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(LimitedProtocol):
     """Uvicorn's HTTP, whose applications get hold of the `Wire`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -177,7 +177,12 @@ def test_long_run_holds_the_rate(rate: float, burst: float, sends: list[tuple[fl
     [
         ("127.0.0.1", (), "localhost:4318", True),
         ("127.0.0.1", (), "[::1]:4318", True),
-        ("127.0.0.1", (), "10.1.2.3", True),
+        ("127.0.0.1", (), "10.1.2.3", False),
+        ("127.0.0.1", ("10.1.2.3",), "10.1.2.3:4318", True),
+        ("127.0.0.1", (), "", False),
+        ("127.0.0.1", ("*",), "", True),
+        ("0.0.0.0", (), "10.1.2.3:4318", True),
+        ("0.0.0.0", (), "", False),
         ("127.0.0.1", (), "rebound.example", False),
         ("127.0.0.1", (), "localhost.example", False),
         ("127.0.0.1", ("proxy.internal",), "proxy.internal.", True),
@@ -188,20 +193,19 @@ def test_long_run_holds_the_rate(rate: float, burst: float, sends: list[tuple[fl
         ("0.0.0.0", ("*.example.org",), "badexample.org", False),
         ("0.0.0.0", ("*",), "anything", True),
         ("0.0.0.0", (), "[::1", False),
-        ("0.0.0.0", (), "user@10.0.0.1", True),
+        ("0.0.0.0", (), "user@10.0.0.1", False),
     ],
 )
 def test_host_must_be_one_of_our_names(host: str, allowed: tuple[str, ...], name: str, is_own: bool) -> None:
-    """A name that was pointed at this address is refused; plain addresses, which cannot be, are not."""
+    """A name that was pointed at this address is refused, and none at all; beyond loopback plain addresses are not."""
     sites = Sites(CollectorSettings(host=host, allow_plaintext=True, allowed_hosts=allowed))
-    for header in ("host", ":authority"):
+    for takes_pages in (True, False):
         if is_own:
-            sites.check({header: name})
+            sites.check({"host": name}, takes_pages=takes_pages)
         else:
             with pytest.raises(BadRequest, match="ALLOWED_HOSTS") as refused:
-                sites.check({header: name})
+                sites.check({"host": name}, takes_pages=takes_pages)
             assert refused.value.status == 403
-    sites.check({})
 
 
 @pytest.mark.parametrize(
@@ -220,15 +224,18 @@ def test_host_must_be_one_of_our_names(host: str, allowed: tuple[str, ...], name
 def test_only_listed_origins_may_send(host: str, origins: tuple[str, ...], origin: str, may_send: bool) -> None:
     """Pages of listed origins send and read the answer; others are refused and told nothing."""
     sites = Sites(CollectorSettings(host=host, allow_plaintext=True, cors_origins=origins))
+    asked = {"host": "127.0.0.1:4318", "origin": origin}
+    with pytest.raises(BadRequest, match="may not ask"):
+        sites.check(asked, takes_pages=False)
     if may_send:
-        sites.check({"origin": origin})
+        sites.check(asked)
         assert ("access-control-allow-origin", origin) in sites.cors({"origin": origin})
         preflight = dict(sites.cors({"origin": origin, "access-control-request-method": "POST"}))
         assert "x-api-key" in preflight["access-control-allow-headers"]
         assert "access-control-allow-credentials" not in preflight
     else:
         with pytest.raises(BadRequest, match="CORS_ORIGINS"):
-            sites.check({"origin": origin})
+            sites.check(asked)
         assert sites.cors({"origin": origin}) == []
     assert sites.cors({}) == []
 

@@ -56,7 +56,7 @@ async def _ask(
     receiver: HttpReceiver, body: bytes = b"", *, path: str = "/v1/traces", method: str = "POST", **headers: str
 ) -> _Answer:
     answer = _Answer()
-    sent = {"content_type": "application/x-protobuf"} | headers
+    sent = {"host": "127.0.0.1:4318", "content_type": "application/x-protobuf"} | headers
     parts = [body[i : i + 1000] for i in range(0, len(body), 1000)] or [b""]
 
     async def receive() -> dict[str, Any]:

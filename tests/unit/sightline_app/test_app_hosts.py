@@ -1,0 +1,81 @@
+"""The application's own guard: the name that it is asked by, and the page that asks."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sightline_app.hosts import KnownHosts
+
+
+async def _greet(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close()
+
+
+def _client(listens_on: str = "127.0.0.1", allowed: str = "") -> TestClient:
+    routes = [Route("/", lambda _: PlainTextResponse("in")), WebSocketRoute("/ws", _greet)]
+    return TestClient(
+        KnownHosts(
+            Starlette(routes=routes), listens_on=listens_on, allowed=allowed, setting="SIGHTLINE_APP_ALLOWED_HOSTS"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "allowed", "host", "passes"),
+    [
+        ("127.0.0.1", "", "localhost:8000", True),
+        ("127.0.0.1", "", "LOCALHOST.", True),
+        ("127.0.0.1", "", "127.0.0.9:8000", True),
+        ("127.0.0.1", "", "[::1]:8000", True),
+        ("127.0.0.1", "", "", False),
+        ("127.0.0.1", "", "192.0.2.1", False),
+        ("127.0.0.1", "", "evil.example:8000", False),
+        ("127.0.0.1", "", "localhost.evil.example", False),
+        ("127.0.0.1", "", "evil@localhost", False),
+        ("127.0.0.1", "", "localhost, evil.example", False),
+        ("127.0.0.1", "", "[::1", False),
+        ("127.0.0.1", "chat.example.org, other", "Chat.Example.Org", True),
+        ("127.0.0.1", "*", "evil.example", True),
+        ("127.0.0.1", "*", "", True),
+        ("0.0.0.0", "", "192.0.2.1:8000", True),
+        ("0.0.0.0", "", "[2001:db8::1]:8000", True),
+        ("0.0.0.0", "", "evil.example", False),
+        ("chat.internal", "", "chat.internal:8000", True),
+    ],
+)
+def test_host_must_be_one_of_its_names(listens_on: str, allowed: str, host: str, passes: bool) -> None:
+    """Loopback's names, listed ones and, where others can reach it, addresses; the refusal names the setting."""
+    answer = _client(listens_on, allowed).get("/", headers={"host": host})
+    assert answer.status_code == (200 if passes else 403)
+    assert passes or "SIGHTLINE_APP_ALLOWED_HOSTS" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "passes"),
+    [
+        ({"origin": "http://localhost:8000"}, True),
+        ({"origin": "https://localhost:8000", "sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"origin": "http://localhost:3000"}, False),
+        ({"origin": "http://127.0.0.1:8000"}, False),
+        ({"origin": "https://evil.example"}, False),
+        ({"origin": "null"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+    ],
+)
+def test_only_its_own_pages_may_ask(headers: dict[str, str], passes: bool) -> None:
+    """An Origin is the place that was asked, or none; the same holds for a websocket."""
+    client = _client()
+    sent = {"host": "localhost:8000", **headers}
+    assert client.get("/", headers=sent).status_code == (200 if passes else 403)
+    if passes:
+        with client.websocket_connect("/ws", headers=sent):
+            return
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/ws", headers=sent):
+        pass
