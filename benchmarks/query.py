@@ -7,6 +7,9 @@ the fastest of several answers to each question (growth_last_hour_cpu: by what t
 map_ratio is how much longer the questions of sql/typed_or_map take, over all days, when they are asked of the attribute
 Map of otel_traces: one or more about each typed table, together (map_ratios: each). Both must answer the same, and the
 Map has the official table's indexes over keys and values to skip by.
+The questions are asked with a reader's key, as the pages ask them, so each is judged: judged_first_ms is by how much
+the first answer to a text took longer than the next ones, judged_again_ms how much longer a reader's next answers take
+than an admin's. Both are medians over the questions of the last hour.
 Progress and the time of each question go to standard error; the last line of standard output is the result.
 Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX]
 """
@@ -32,6 +35,8 @@ import results
 
 from sightline_store import prices, queries, schema
 from sightline_store.client import Client
+from sightline_store.node import keys
+from sightline_store.node.roles import Role
 from sightline_store.queries import Filters
 from sightline_store.settings import StoreSettings
 
@@ -65,28 +70,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder: Path = args.data or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
+        admin_key, reader_key = (keys.create(folder / "store", "bench", role) for role in (Role.ADMIN, Role.READER))
         store, url = processes.store(folder)
         with store:
-            client = Client(StoreSettings(url=url, timeout_s=600))
+            client = Client(StoreSettings(url=url, timeout_s=600, password=admin_key))
+            reader = Client(StoreSettings(url=url, timeout_s=600, password=reader_key))
             schema.apply(client)
             note = folder / "growth.json"
             if not queries.freshness(client)["spans"]:
                 note.write_text(json.dumps(_load(client, store, args.rows, args.repeats)))
             _settle(client)
             if args.match:
-                _list(_timed(client, store, _every_question(client, _end(client), args.match), args.repeats))
+                _list(_timed(reader, store, _every_question(client, _end(client), args.match), args.repeats))
             else:
                 loaded = json.loads(note.read_text()) if note.exists() else {}
-                _run(client, store, args.rows, args.repeats, loaded)
+                _run(client, reader, store, args.rows, args.repeats, loaded)
 
 
-def _run(client: Client, store: processes.Server, rows: int, repeats: int, loaded: dict[str, float]) -> None:
+def _run(
+    client: Client, reader: Client, store: processes.Server, rows: int, repeats: int, loaded: dict[str, float]
+) -> None:
     end = _end(client)
-    costs = _timed(client, store, _every_question(client, end), repeats)
+    judged = _judging(client, reader, end, repeats)
+    costs = _timed(reader, store, _every_question(client, end), repeats)
     times = {label: cost.wall_s for label, cost in costs.items()}
     computed = {label: cost.cpu_s for label, cost in costs.items()}
     whole_trace = [page_questions.Asked("a trace of 50,000 spans", _long_trace)]
-    longest = _timed(client, store, whole_trace, repeats).popitem()[1]
+    longest = _timed(reader, store, whole_trace, repeats).popitem()[1]
     typed_or_map = _typed_or_map(client, end, repeats)
     typed_s, map_s = (sum(seconds[place] for seconds in typed_or_map.values()) for place in (0, 1))
     disk = client.query_rows(
@@ -113,6 +123,8 @@ def _run(client: Client, store: processes.Server, rows: int, repeats: int, loade
         "bytes_per_span": round(disk["whole"] / spans, 1),
         "raw_bytes_per_span": round(disk["raw"] / spans, 1),
         "long_trace_ms": _ms(longest.wall_s),
+        "judged_first_ms": _ms(judged[0]),
+        "judged_again_ms": _ms(judged[1]),
         "load_s": loaded.get("load_s"),
         "peak_rss_mib": round(store.peak_rss_mib),
     }
@@ -120,6 +132,25 @@ def _run(client: Client, store: processes.Server, rows: int, repeats: int, loade
         results.keep(result, clickhouse=str(client.query_rows("SELECT version() AS v")[0]["v"]))
     else:
         print(json.dumps(result))
+
+
+def _judging(client: Client, reader: Client, end: datetime, repeats: int) -> tuple[float, float]:
+    """Seconds that judging adds to the first answer to a text, and to the next ones."""
+
+    def seconds(question: page_questions.Asked, asking: Client) -> float:
+        started = time.perf_counter()
+        question.ask(asking)
+        return time.perf_counter() - started
+
+    firsts, agains = [], []
+    for question in page_questions.windowed(end, "1h"):
+        seconds(question, client)  # what it reads is in memory from here on
+        first = seconds(question, reader)
+        pairs = [(seconds(question, reader), seconds(question, client)) for _ in range(repeats)]
+        again = statistics.median(of_reader for of_reader, _ in pairs)
+        firsts.append(first - again)
+        agains.append(again - statistics.median(of_admin for _, of_admin in pairs))
+    return statistics.median(firsts), statistics.median(agains)
 
 
 def _list(costs: dict[str, Cost]) -> None:

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sightline_store import commands
 from sightline_store.errors import StoreError
 from sightline_store.settings import NodeSettings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
+    serves = (sys.argv[1:] if argv is None else argv)[:1] == ["serve"]
+    if serves and argv is None:
+        _forget_secrets()
     parser = argparse.ArgumentParser(
         prog="sightline-store",
         description="The store: a ClickHouse that installs with pip, or any ClickHouse at SIGHTLINE_STORE_URL.",
@@ -28,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "serve", help="run the embedded ClickHouse on SIGHTLINE_STORE_HOST:SIGHTLINE_STORE_PORT"
     )
     serve.set_defaults(run=lambda _: _serve(NodeSettings.from_env()))
-    commands.add(subparsers)
+    if not serves:
+        from sightline_store import commands  # noqa: PLC0415  (what they import, the node neither needs nor waits for)
+
+        commands.add(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
@@ -39,25 +44,41 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
+def _forget_secrets() -> None:
+    """Start this process anew without the secrets of its environment; see `environment`."""
+    from sightline_store.node import environment  # noqa: PLC0415
+
+    if os.environ.get("SIGHTLINE_STORE_CONFINE", "").strip() != "off":
+        environment.start_anew()
+
+
 def _serve(settings: NodeSettings) -> None:
+    from sightline_store.node import confinement  # noqa: PLC0415
+
+    settings = replace(settings, data_dir=settings.data_dir.resolve())
+    listeners, code = confinement.listen(settings), confinement.code_folders(settings)
+    # The engine keeps schemas that come inside statements in the current folder: that shall be its own.
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    os.chdir(settings.data_dir)
+    settings = replace(settings, backup_dir=settings.backups)
+    # From here on nothing else can be opened, and so by none of the threads that follow.
+    walls = confinement.confine(settings, code)
     try:
         import uvicorn  # noqa: PLC0415
         import uvloop  # noqa: PLC0415
 
+        from sightline_store.http_limits import Limits  # noqa: PLC0415
         from sightline_store.node import access  # noqa: PLC0415
         from sightline_store.node.engine import Engine  # noqa: PLC0415
         from sightline_store.node.heartbeat import watch  # noqa: PLC0415
         from sightline_store.node.progress import Protocol  # noqa: PLC0415
         from sightline_store.node.server import Node  # noqa: PLC0415
 
-        # The engine keeps schemas that come inside statements in the current folder: that shall be its own.
-        settings = replace(settings, data_dir=settings.data_dir.resolve())
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        os.chdir(settings.data_dir)
         access.require_keys(settings)
         engine = Engine(settings)
     except ImportError as exc:
         raise StoreError(f'{exc.name} is not installed: pip install "sightline-platform[embedded]"') from exc
+    confinement.tell(settings, walls)
     log = logging.getLogger("sightline.store")
     log.info(
         "ClickHouse %s on http://%s:%d, data in %s", engine.version, settings.host, settings.port, settings.data_dir
@@ -67,9 +88,7 @@ def _serve(settings: NodeSettings) -> None:
         server = uvicorn.Server(
             uvicorn.Config(
                 Node(engine, settings),
-                host=settings.host,
-                port=settings.port,
-                http=Protocol,
+                http=Protocol.under(Limits.of("SIGHTLINE_STORE_", settings)),
                 lifespan="off",
                 access_log=False,
                 log_level="warning",
@@ -77,7 +96,7 @@ def _serve(settings: NodeSettings) -> None:
                 timeout_graceful_shutdown=4,
             )
         )
-        await server.serve()
+        await server.serve(sockets=listeners)
 
     # uvicorn stops on a signal and then raises it again: closing the engine is ours to do.
     for number in (signal.SIGTERM, signal.SIGINT):

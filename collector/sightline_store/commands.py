@@ -42,6 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_export(commands)
     _add_backup(commands)
     _add_key(commands)
+    _add_doctor(commands)
     _add_prices(commands)
     _add_kafka(commands)
     _add_cluster(commands)
@@ -272,6 +273,26 @@ def _key(args: argparse.Namespace) -> None:
     else:
         key = keys.revoke(folder, args.id)
         sys.stdout.write(f"{key.id} {key.name}: revoked {key.revoked}\n")
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "doctor", help="check that the node's process can open nothing that it must not tell, and its keys"
+    )
+    command.set_defaults(run=_doctor)
+
+
+def _doctor(_: argparse.Namespace) -> None:
+    from sightline_store import doctor  # noqa: PLC0415
+
+    is_good = True
+    for finding in doctor.examine(NodeSettings.from_env(), StoreSettings.from_env()):
+        is_good = is_good and finding.is_good
+        sys.stdout.write(f"{'ok  ' if finding.is_good else 'MEND'} {finding.check:11} {finding.found}\n")
+        if finding.advice:
+            sys.stdout.write(f"     {'':11} {finding.advice}\n")
+        sys.stdout.flush()
+    sys.exit(0 if is_good else 1)
 
 
 def _add_prices(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -29,6 +29,8 @@ MESSAGES = {"traces": "TraceRequest", "logs": "LogsRequest", "metrics": "Metrics
 """Signal to the message of `sql/otlp.proto` that a Kafka message holds."""
 _LOGICAL_ERROR = 49
 _NO_SUCH_TABLE = 60
+_DNS_ERROR = 198
+_NOT_PERMITTED = "Permission denied"
 # In a value that no array holds: what a scalar has, and maps as the bytes that were sent.
 _SHALLOW_VALUE = "bytes_value String)"
 _SCALAR = "double_value Float64, bytes_value String)"
@@ -90,6 +92,8 @@ def start(client: Client, settings: KafkaSettings) -> None:
     if not settings.brokers:
         raise StoreError("SIGHTLINE_KAFKA_BROKERS is not set: name the brokers, such as kafka-1:9092,kafka-2:9092")
     embedded = _is_embedded(client)
+    if embedded:
+        _require_ports(client, settings)
     database = client.settings.database
     for statement in statements(settings, database, in_memory=embedded):
         try:
@@ -150,6 +154,31 @@ def _is_embedded(client: Client) -> bool:
     """Whether the store is chDB: only it has an engine that reads Python's objects."""
     rows = client.query_rows("SELECT count() AS n FROM system.table_functions WHERE lower(name) = 'python'")
     return bool(rows[0]["n"])
+
+
+def _require_ports(client: Client, settings: KafkaSettings) -> None:
+    """Refuse brokers that the confined node may not connect to: its Kafka tables would be silent for ever.
+
+    The node is asked to call each as if it spoke HTTP. Only what its own kernel refuses counts, at once and for good:
+    the port, or, where it may connect to nothing, to ask for the address of any of them.
+    """
+    refused, nameless, brokers = "", 0, [each for each in map(str.strip, settings.brokers.split(",")) if each]
+    for broker in brokers:
+        _, colon, port = broker.rpartition(":")
+        address = broker if colon and port.isdecimal() else f"{broker}:9092"
+        source = f"url({_quoted(f'http://{address}/')}, 'RawBLOB', 'answer String')"
+        patience = "http_max_tries = 1, http_connection_timeout = 2, http_receive_timeout = 2"
+        try:
+            client.command(f"SELECT sum(length(answer)) FROM {source} SETTINGS {patience}")  # noqa: S608  (quoted)
+        except QueryFailed as exc:
+            nameless += exc.code == _DNS_ERROR
+            if _NOT_PERMITTED in exc.message or nameless == len(brokers):
+                refused = address
+    if refused:
+        raise StoreError(
+            f"the node's process may not connect to {refused}, or has no address for it: start `sightline-store serve` "
+            f"with SIGHTLINE_KAFKA_BROKERS={settings.brokers}, or with the port in SIGHTLINE_STORE_ALLOW_CONNECT"
+        )
 
 
 def _shipped(name: str, **values: str) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -29,6 +30,7 @@ _POLL_S = 0.05
 _MAX_LOG_BYTES = 20 * 1024 * 1024
 _TAIL_BYTES = 16 * 1024
 _HEADER_CHARS = 200
+_SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|(?:^|_)KEYS?(?:_|$)", re.IGNORECASE)
 
 
 def find_command(name: str, extra: str = "all") -> str:
@@ -67,6 +69,10 @@ def tail(path: Path, lines: int = 15, begin: int = 0) -> str:
         return ""
     last_states = (line.rstrip().rsplit("\r", 1)[-1].rstrip() for line in text.split("\n"))
     return "\n".join([line for line in last_states if line][-lines:])
+
+
+def _harmless(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not _SECRET.search(name)}
 
 
 class Running:
@@ -216,6 +222,7 @@ class Launcher:
         extra: str = "all",
         stdout: Path | None = None,
         stderr: int | None = None,
+        without_secrets: bool = False,
     ) -> Running:
         """Start a program; call from the main thread only, because the parent-death signal is tied to the thread.
 
@@ -226,6 +233,7 @@ class Launcher:
             extra: the extra that would install the command, for the message when it is missing.
             stdout: write standard output to this file instead.
             stderr: write standard error to this file descriptor instead.
+            without_secrets: leave out, of both environments, what is named like a secret.
 
         Raises:
             RoleMissing: the command is not installed.
@@ -234,6 +242,7 @@ class Launcher:
         log_path = self.log_dir / f"{name}.log"
         if log_path.exists() and log_path.stat().st_size > _MAX_LOG_BYTES:
             log_path.replace(log_path.with_suffix(".log.1"))
+        given = {**self._base_env, **env}
         with contextlib.ExitStack() as files:
             log = files.enter_context(log_path.open("ab"))
             said = " ".join(" ".join(command).split())[:_HEADER_CHARS]
@@ -248,7 +257,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log if stderr is None else stderr,
-                env={**self._base_env, **env, MARK_VARIABLE: mark},
+                env={**(_harmless(given) if without_secrets else given), MARK_VARIABLE: mark},
                 start_new_session=True,
             )
         self._watchdog.remember(popen.pid)

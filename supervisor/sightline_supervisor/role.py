@@ -58,6 +58,8 @@ class Role:
     """Address that answers 200 when the role is ready; None: ready as soon as it runs."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables set for this role, over those of the supervisor."""
+    without_secrets: bool = False
+    """True: no variable is passed on whose name tells of a key, a password or a token."""
     ports: tuple[PortUse, ...] = ()
     """Ports that must be free before it starts."""
     start_after: tuple[str, ...] = ()

@@ -86,12 +86,16 @@ def _port(settings: SupervisorSettings, name: str, flag: str) -> PortUse:
 
 
 def store_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
-    """Return the embedded store: chDB in a process of its own, speaking ClickHouse's HTTP interface."""
+    """Return the embedded store: chDB in a process of its own, speaking ClickHouse's HTTP interface.
+
+    It runs statements of others and needs no secret, so it is given none.
+    """
     return Role(
         name="store",
         command=("sightline-store", "serve"),
         health_url=f"{settings.store_address}/ping",
         env=env,
+        without_secrets=True,
         ports=(_port(settings, "store", "--port-store"),),
         ready_timeout_s=settings.ready_timeout_s,
         extra="embedded",

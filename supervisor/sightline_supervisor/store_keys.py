@@ -1,7 +1,8 @@
 """Two keys of the embedded store, made once per data folder: one for who writes, one for who only reads.
 
-The store's own command makes them. Their files stand in the store's folder, 0600, so that a second terminal can read
-what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/store/reader.key)`. One that was revoked, by
+The store's own command makes them. Their files stand in a folder of their own, 0700 and 0600, so that a second terminal
+can read what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/keys/reader.key)`. They are not in the store's
+folder, which the store's process can open, and with it whatever statement gets past its gates. One that was revoked, by
 `sightline-store key revoke`, is replaced at the next start.
 """
 
@@ -21,6 +22,8 @@ from sightline_supervisor.settings import SupervisorSettings
 
 _COMMAND = "sightline-store"
 _HASHES = "access_keys.json"
+_FOLDER = "keys"
+_ROLES = ("admin", "reader")  # the store takes an admin's first
 _TIMEOUT_S = 60.0
 
 
@@ -41,7 +44,7 @@ NO_KEYS = StoreKeys()
 
 def key_file(settings: SupervisorSettings, role: str) -> Path:
     """Return where the key of a role (`admin` or `reader`) is kept."""
-    return settings.folder("store") / f"{role}.key"
+    return settings.data_dir.resolve() / _FOLDER / f"{role}.key"
 
 
 def is_ours(settings: SupervisorSettings, environ: Mapping[str, str]) -> bool:
@@ -58,10 +61,10 @@ async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -
     """
     if not is_ours(settings, environ):
         return NO_KEYS
-    folder = settings.folder("store")
-    hashes = folder / _HASHES
+    hashes = settings.folder("store") / _HASHES
+    _move_old(settings)
     given, renewed = {}, []
-    for role in ("admin", "reader"):  # the store takes an admin's first
+    for role in _ROLES:
         file = key_file(settings, role)
         key = file.read_text().strip() if hashes.exists() and file.exists() else ""  # else they are another folder's
         if key and not _holds(key, hashes):
@@ -72,6 +75,22 @@ async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -
             _write(file, key)
         given[role] = {"SIGHTLINE_STORE_USER": "default", "SIGHTLINE_STORE_PASSWORD": key}
     return StoreKeys(**given, renewed=tuple(renewed))
+
+
+def _move_old(settings: SupervisorSettings) -> None:
+    """Make the folder of the keys, and move there what an earlier version kept in the store's."""
+    folder = settings.data_dir / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    for role in _ROLES:
+        old, file = settings.folder("store") / f"{role}.key", key_file(settings, role)
+        if not old.exists():
+            continue
+        if file.exists():
+            old.unlink()
+        else:
+            _write(file, old.read_text().strip())
+            old.unlink()
 
 
 def _holds(key: str, hashes: Path) -> bool:

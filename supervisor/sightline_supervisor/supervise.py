@@ -159,7 +159,9 @@ class Supervisor:
                 if name in self._kept:
                     await self._kept[name].healthy.wait()
             while True:
-                running = kept.running = self._launcher.launch(role.name, role.command, role.env, extra=role.extra)
+                running = kept.running = self._launcher.launch(
+                    role.name, role.command, role.env, extra=role.extra, without_secrets=role.without_secrets
+                )
                 reason, steady = await self._follow(kept, running)
                 attempt = 1 if steady else attempt + 1
                 if not self._again(kept, running, reason, attempt):

@@ -23,12 +23,13 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValueList
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from role_process import StartRole, free_port
+from role_process import Role, StartRole, free_port
 from scale_peers import Broker, collector, why_no_kafka
 
 from sightline_store import kafka, schema
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.node import landlock
 from sightline_store.settings import KafkaSettings, StoreSettings
 
 pytestmark = pytest.mark.skipif(bool(why_no_kafka()), reason=f"!!! SKIPPED: {why_no_kafka()}")
@@ -41,6 +42,24 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for all tests here."""
     with Broker(tmp_path_factory.mktemp("kafka")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[str]:
+    """A store of this module's own: its process may connect to the broker's port, and to no other."""
+    folder, port = tmp_path_factory.mktemp("kafka-store"), free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {
+        "SIGHTLINE_STORE_PORT": str(port),
+        "SIGHTLINE_STORE_DATA_DIR": str(folder / "data"),
+        "SIGHTLINE_KAFKA_BROKERS": broker.address,
+    }
+    role = Role(["sightline-store", "serve"], env, f"{url}/ping", folder / "log")
+    try:
+        role.start()
+        yield url
+    finally:
+        role.stop()
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +226,21 @@ def test_stopping_leaves_no_table_and_keeps_what_could_not_be_read(client: Clien
     assert {one.signal for one in kafka.status(client)} == {"traces", "logs", "metrics"}
 
 
+def test_a_node_that_may_not_reach_the_brokers_says_so(roles: StartRole, broker: Broker, tmp_path: Path) -> None:
+    """Started without the brokers, a confined node refuses to make tables that would be silent for ever."""
+    if landlock.abi() < landlock.MIN_ABI:
+        pytest.skip("!!! SKIPPED: this kernel has no Landlock")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")}
+    roles("sightline-store", "serve", env=env, health_url=f"{url}/ping")
+    alone = Client(StoreSettings(url=url, database=DATABASE))
+    schema.apply(alone)
+    with pytest.raises(StoreError, match=f"may not connect to {broker.address}.*SIGHTLINE_KAFKA_BROKERS"):
+        kafka.start(alone, _settings(broker))
+    alone.close()
+
+
 def test_watch_starts_reading_again_after_the_store_was_killed(
     client: Client, broker: Broker, roles: StartRole, tmp_path: Path
 ) -> None:
@@ -216,7 +250,11 @@ def test_watch_starts_reading_again_after_the_store_was_killed(
     store = roles(
         "sightline-store",
         "serve",
-        env={"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")},
+        env={
+            "SIGHTLINE_STORE_PORT": str(port),
+            "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data"),
+            "SIGHTLINE_STORE_ALLOW_CONNECT": broker.address.rpartition(":")[2],
+        },
         health_url=f"{url}/ping",
     )
     watched = Client(StoreSettings(url=url))

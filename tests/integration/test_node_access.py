@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -81,7 +82,13 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     url = f"http://127.0.0.1:{port}"
     admin = keys.create(folder / "data", "collector", Role.ADMIN)
     reader = keys.create(folder / "data", "dashboards", Role.READER)
-    env = {"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(folder / "data")}
+    env = {
+        "SIGHTLINE_STORE_PORT": str(port),
+        "SIGHTLINE_STORE_DATA_DIR": str(folder / "data"),
+        # What is refused here is refused by the node's own judgement, not by the wall behind it.
+        "SIGHTLINE_STORE_CONFINE": "off",
+        "SIGHTLINE_STORE_READER_DATABASES": "otel,default",
+    }
     process = Process(["sightline-store", "serve"], env, f"{url}/ping", folder / "log")
     process.start()
     node = Keyed(url, folder, admin, reader)
@@ -360,3 +367,42 @@ def test_a_node_that_others_could_reach_does_not_start_without_a_key(tmp_path: P
     assert done.returncode != 0
     assert b"SIGHTLINE_STORE_HOST is '0.0.0.0'" in done.stderr
     assert b"sightline-store key create" in done.stderr
+
+
+def test_ids_of_statements_are_of_a_role(keyed: Keyed) -> None:
+    """A reader ends no admin's statement by its id, may not ask for that, and may use the same id meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(keyed.ask, keyed.admin, "SELECT sum(sleepEachRow(0.1)) FROM numbers(20)", query_id="same")
+        while keyed.ask(keyed.admin, "SELECT count() FROM system.processes WHERE query_id = 'same'") != (200, "1\n"):
+            assert not slow.done()
+        replacing = keyed.ask(keyed.reader, "SELECT 1", query_id="same", replace_running_query="1")
+        assert (replacing[0], "replace_running_query" in replacing[1]) == (403, True)
+        assert keyed.ask(keyed.reader, "SELECT 2", query_id="same") == (200, "2\n")
+        assert keyed.ask(keyed.reader, "SELECT 1 SETTINGS log_comment = 'admin-same'")[0] == 403
+        assert slow.result() == (200, "0\n")
+
+
+def test_a_reader_sees_readonly_as_clients_expect_it(keyed: Keyed) -> None:
+    """2, as users with settings have it: clickhouse-connect then lets its user tighten max_execution_time."""
+    assert keyed.ask(keyed.reader, "SELECT value FROM system.settings WHERE name = 'readonly'") == (200, "2\n")
+    assert keyed.ask(keyed.reader, "SELECT 1", max_execution_time="5", async_insert="1") == (200, "1\n")
+
+
+def test_a_reader_is_kept_to_its_databases(keyed: Keyed) -> None:
+    """Another database's tables are refused by name, by parameter, as the default and in a session; none is listed."""
+    assert keyed.ask(keyed.admin, "CREATE DATABASE IF NOT EXISTS elsewhere")[0] == 200
+    keyed.ask(keyed.admin, f"CREATE OR REPLACE TABLE elsewhere.t ENGINE = Memory AS SELECT '{_SECRET}' AS v")
+    ways: list[tuple[str, dict[str, str]]] = [
+        ("SELECT * FROM elsewhere.t", {}),
+        ("SELECT * FROM t", {"database": "elsewhere"}),
+        ("SELECT * FROM {d:Identifier}.t", {"param_d": "elsewhere"}),
+        ("USE elsewhere", {"session_id": "kept"}),
+        ("SELECT * FROM elsewhere.t", {"session_id": "kept"}),
+        ("SHOW TABLES FROM elsewhere", {}),
+        ("DESCRIBE elsewhere.t", {}),
+    ]
+    for sql, params in ways:
+        status, text = keyed.ask(keyed.reader, sql, **params)
+        assert (status, _SECRET in text) == (403, False), (sql, params, text)
+    listed = keyed.ask(keyed.reader, "SELECT name FROM system.tables WHERE database = 'elsewhere'")
+    assert listed == (200, "")

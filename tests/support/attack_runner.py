@@ -1,8 +1,8 @@
 """Tries what `store_attacks.json` lists on an engine of its own, in a process of its own, which chDB must not share.
 
-Each attack is sent twice: to `authorize` as a reader, and then as an admin to the engine, to see that it is an attack
-at all. What `store_lookalikes.json` lists is harmless and goes to the engine as a reader. Prints JSON: what came of
-each. Usage: attack_runner.py FOLDER
+Each attack is sent twice: as a reader, and then as an admin, to see that it is an attack at all. What
+`store_lookalikes.json` lists is harmless and goes to the engine as a reader. Prints JSON: what came of each.
+Usage: attack_runner.py FOLDER
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def main(folder: Path) -> None:
     (folder / "columns.csv").write_text("first_secret,second\n1,2\n")
     (folder / "number.csv").write_text("7\n")
     os.chdir(data)
-    engine = Engine(NodeSettings(data_dir=data))
+    engine = Engine(NodeSettings(data_dir=data, reader_databases=("default", "otel")))
     for sql in BEFORE:
         with engine.session() as session:
             session.execute(Statement(sql))
@@ -157,12 +157,19 @@ def _compose(engine: Engine, folder: Path) -> list[dict[str, Any]]:
             continue
         harmless = {"name": harmful, "sql": f"SELECT {shape}".replace("{}", f"lower('{MARKER.upper()}')")}
         try:
-            access.authorize(Role.READER, Statement(harmful), "default", engine)
+            _run_as(Role.READER, engine, Statement(harmful))
             code = 0
         except QueryFailed as exc:
             code = exc.code
         found.append({"sql": harmful, "as_admin": as_admin, "code": code, "harmless": _read(engine, harmless)})
     return found
+
+
+def _run_as(role: Role, engine: Engine, statement: Statement) -> str:
+    """What a statement answers; raises as the judge and the engine do."""
+    may_run = access.authorize(role, statement, statement.database or "default", engine)
+    with engine.session_for(may_run) as session:
+        return session.execute(may_run).output.decode("utf-8", "replace")
 
 
 def _listed(name: str, folder: Path, port: int) -> list[dict[str, Any]]:
@@ -177,9 +184,7 @@ def _read(engine: Engine, harmless: dict[str, Any]) -> dict[str, str]:
         harmless["sql"], database=database, settings=harmless.get("settings", {}), params=harmless.get("params", {})
     )
     try:
-        allowed = access.authorize(Role.READER, statement, database, engine)
-        with engine.session() as session:
-            output = session.execute(allowed).output.decode("utf-8", "replace")
+        output = _run_as(Role.READER, engine, statement)
     except QueryFailed as exc:
         return {"name": harmless["name"], "answer": "", "error": exc.message}
     return {"name": harmless["name"], "answer": output, "error": ""}
@@ -193,7 +198,7 @@ def _try(engine: Engine, listener: Listener, folder: Path, attack: dict[str, Any
     )
     calls = listener.calls
     try:
-        access.authorize(Role.READER, statement, database, engine)
+        _run_as(Role.READER, engine, statement)
     except QueryFailed as exc:
         tried.reader_code, tried.reader_message = exc.code, exc.message
     if listener.calls != calls:
@@ -208,9 +213,7 @@ def _try(engine: Engine, listener: Listener, folder: Path, attack: dict[str, Any
     )
     calls = listener.calls
     try:
-        allowed = access.authorize(Role.ADMIN, as_admin, database, engine)
-        with engine.session() as session:
-            tried.admin_output = session.execute(allowed).output.decode("utf-8", "replace")
+        tried.admin_output = _run_as(Role.ADMIN, engine, as_admin)
     except QueryFailed as exc:
         tried.admin_code, tried.admin_message = exc.code, exc.message
     tried.connected = listener.calls - calls

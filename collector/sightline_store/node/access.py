@@ -14,29 +14,27 @@ import base64
 import binascii
 import contextlib
 import functools
-import ipaddress
 import logging
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from sightline_store.callers import Callers, is_loopback
 from sightline_store.errors import QueryRejected, StoreError
 from sightline_store.node.engine import Engine, Statement
-from sightline_store.node.keys import READER_FILE_NAME, KeyRing
-from sightline_store.node.roles import READER_LIMITS, Role
+from sightline_store.node.keys import KeyRing, reader_key_file
+from sightline_store.node.reader_allowed import allowed
+from sightline_store.node.roles import Role
 from sightline_store.node.statements import Statements
-from sightline_store.node.tree import check_setting
+from sightline_store.node.tree import check_format, check_setting, refusal
 
 if TYPE_CHECKING:
     from sightline_store.settings import NodeSettings
 
 _log = logging.getLogger("sightline.store")
-_LOOPBACK_NAME = "localhost"
-_SAFE_SITES = frozenset({"same-origin", "none"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _DEFAULT_USER = "default"
 _DEFAULT_DATABASE = "default"
@@ -52,29 +50,20 @@ _judges: weakref.WeakKeyDictionary[Engine, Statements] = weakref.WeakKeyDictiona
 _judges_lock = threading.Lock()
 
 
-def check(headers: Mapping[str, str], host: str) -> None:
+def check(headers: Mapping[str, str], host: str, names: tuple[str, ...] = ()) -> None:
     """Let a request pass, or refuse it where a foreign page made a browser send it.
-
-    Such a page can reach loopback. It can choose neither Sec-Fetch-Site, Origin and Referer nor, by pointing a name of
-    its own at this address (DNS rebinding), the Host. What is no browser sends none of the first three.
 
     Args:
         headers: lower-case names.
         host: the address that the node listens on.
+        names: further ones of the node.
 
     Raises:
-        QueryRejected: 403, a foreign origin or a foreign name for this host.
+        QueryRejected: 403, a foreign origin, or no name or a foreign one for this host.
     """
-    asked = headers.get("host", "")
-    if asked and _is_loopback(host) and not _is_loopback(_hostname(asked)):
-        raise _foreign(f"host {asked[:200]!r} is not this node")
-    site = headers.get("sec-fetch-site", "").lower()
-    if site and site not in _SAFE_SITES:
-        raise _foreign("a page of another site may not ask")
-    for name in ("origin", "referer"):
-        sender = headers.get(name, "")
-        if sender and not _is_same_place(sender, asked):
-            raise _foreign(f"{name} {sender[:200]!r} may not ask")
+    why = _callers(host, names).refusal(headers)
+    if why:
+        raise QueryRejected(403, 497, f"Code: 497. DB::Exception: {why}. (ACCESS_DENIED)")
 
 
 def require_keys(settings: NodeSettings) -> None:
@@ -84,7 +73,7 @@ def require_keys(settings: NodeSettings) -> None:
         StoreError: SIGHTLINE_STORE_HOST is not loopback and there is no valid key, or the keys cannot be read.
     """
     ring = _ring(settings.data_dir)
-    if not _is_loopback(settings.host) and all(key.revoked for key in ring):
+    if not is_loopback(settings.host) and all(key.revoked for key in ring):
         raise StoreError(
             f"SIGHTLINE_STORE_HOST is {settings.host!r}, which others can reach, and {ring.path} holds no valid key: "
             "`sightline-store key create --name NAME --role admin`, or leave the host at 127.0.0.1"
@@ -107,7 +96,7 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
     Source: https://clickhouse.com/docs/interfaces/http (authentication)
     """
     ring = _ring(settings.data_dir)
-    if len(ring) == 0 and _is_loopback(settings.host):
+    if len(ring) == 0 and is_loopback(settings.host):
         return Role.ADMIN
     sent = [found for found in (_basic_or_bearer(headers), _own_headers(headers), _of_url(url_params)) if found]
     if len(sent) > 1:
@@ -121,9 +110,7 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
     return Role(key.role)
 
 
-def authorize(
-    role: Role, statement: Statement, database: str, engine: Engine, *, method: str = "POST", in_session: bool = False
-) -> Statement:
+def authorize(role: Role, statement: Statement, database: str, engine: Engine, *, method: str = "POST") -> Statement:
     """Let a statement pass, or refuse it.
 
     Args:
@@ -132,7 +119,6 @@ def authorize(
         database: the one that unqualified names mean.
         engine: parses the statement; takes milliseconds for a text that it has not seen before.
         method: HTTP's.
-        in_session: whether what the statement sets stays for later ones.
 
     Returns:
         The statement to run: a reader's with its caps, and where nothing can be changed any more.
@@ -144,35 +130,76 @@ def authorize(
     is_admin = role is Role.ADMIN
     if is_admin and method not in _SAFE_METHODS:
         return statement
-    settings = dict(statement.settings or {})
+    judge = _judge(engine)
+    named = database or _DEFAULT_DATABASE
     try:
-        for name, value in settings.items():
-            check_setting(name, value)
-        verdict = _judge(engine).judge(
-            statement.sql, database or _DEFAULT_DATABASE, statement.params or {}, lenient=is_admin
-        )
+        settings = _settings_of(statement, engine.reader_limits, is_admin=is_admin)
+        if not is_admin:
+            judge.check_database(named)
+        verdict = judge.judge(statement.sql, named, statement.params or {}, settings, lenient=is_admin)
     except QueryRejected as exc:
-        if not is_admin or exc.code != _ACCESS_DENIED:
-            raise
-        raise QueryRejected(
-            403,
-            164,
-            "Code: 164. DB::Exception: Cannot execute query in readonly mode: GET may only read the tables. "
-            f"{exc.message.partition('privileges: ')[2].partition('; it needs')[0]}; use POST. (READONLY)",
-        ) from None
-    if not is_admin:
-        settings = {**READER_LIMITS, **settings}
-    # Where readonly is 1 no setting can change, which the statement's own SETTINGS do, and a session's next statement.
+        raise _worded(exc, is_admin=is_admin) from None
+
+    def check(ask: Callable[[str], bytes]) -> None:
+        try:
+            judge.judge_resolved(verdict, ask, statement.sql, named, settings, lenient=is_admin)
+        except QueryRejected as exc:
+            raise _worded(exc, is_admin=is_admin) from None
+
+    return replace(
+        statement,
+        settings={**settings, "readonly": "2"},
+        is_readers=not is_admin and not verdict.only_asks_whether,
+        check=check,
+    )
+
+
+def check_replacing(role: Role) -> None:
+    """Refuse a reader who wants to end the statement that runs under the same id: it may be somebody else's.
+
+    Raises:
+        QueryRejected: 403.
+    """
+    if role is Role.READER:
+        raise refusal("the setting replace_running_query")
+
+
+def _settings_of(statement: Statement, limits: Mapping[str, str], *, is_admin: bool) -> dict[str, str]:
+    """The settings of a statement that may only read: each judged, those that change nothing left out.
+
+    Raises:
+        QueryRejected: 403.
+    """
+    check_format(statement.output_format)
+    settings: dict[str, str] = {}
+    for name, value in (statement.settings or {}).items():
+        if name in allowed().ignored_settings:
+            continue
+        check_setting(name, value, limits)
+        settings[name] = value
     settings.pop("readonly", None)
-    settings["readonly"] = "2" if verdict.sets or in_session else "1"
-    return replace(statement, settings=settings)
+    return settings if is_admin else {**limits, **settings}
+
+
+def _worded(exc: QueryRejected, *, is_admin: bool) -> QueryRejected:
+    """A refusal; where an admin's GET caused it, it says to use POST."""
+    if not is_admin or exc.code != _ACCESS_DENIED:
+        return exc
+    return QueryRejected(
+        403,
+        164,
+        "Code: 164. DB::Exception: Cannot execute query in readonly mode: GET may only read the tables. "
+        f"{exc.message.partition('privileges: ')[2].partition('; it needs')[0]}; use POST. (READONLY)",
+    )
 
 
 def _judge(engine: Engine) -> Statements:
     with _judges_lock:
         judge = _judges.get(engine)
         if judge is None:
-            judge = _judges[engine] = Statements(_Asker(weakref.ref(engine)))
+            judge = _judges[engine] = Statements(
+                _Asker(weakref.ref(engine)), engine.reader_databases, engine.reader_limits
+            )
         return judge
 
 
@@ -200,6 +227,11 @@ class _Asker:
                     output_format=fmt,
                 )
             ).output
+
+
+@functools.lru_cache(maxsize=8)
+def _callers(host: str, names: tuple[str, ...]) -> Callers:
+    return Callers("SIGHTLINE_STORE_ALLOWED_HOSTS", host, names, any_name=True)
 
 
 @functools.lru_cache(maxsize=8)
@@ -234,39 +266,10 @@ def _of_url(url_params: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _is_loopback(name: str) -> bool:
-    if name.lower() == _LOOPBACK_NAME:
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    return False
-
-
-def _is_same_place(sender: str, asked: str) -> bool:
-    """Whether an Origin or a Referer is of the place that the request was sent to."""
-    try:
-        parts = urlsplit(sender)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(asked) and parts.netloc.lower() == asked.lower()
-
-
-def _hostname(text: str) -> str:
-    """The host of a Host header, lower case; what cannot be one is ''."""
-    try:
-        return (urlsplit(f"//{text}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def _foreign(why: str) -> QueryRejected:
-    return QueryRejected(403, 497, f"Code: 497. DB::Exception: {why}. (ACCESS_DENIED)")
-
-
 def _hint(settings: NodeSettings) -> str:
     """Which file holds a key, for who sits at this machine and is no other user of it."""
-    file = settings.data_dir / READER_FILE_NAME
-    if not _is_loopback(settings.host) or not file.exists():
+    file = reader_key_file(settings.data_dir)
+    if file is None or not is_loopback(settings.host):
         return ""
     return f"; `export SIGHTLINE_STORE_PASSWORD=$(cat {file})` takes one that reads, admin.key is one that writes"
 

@@ -12,18 +12,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.node import folder, sqltext
-from sightline_store.node.roles import READER_LIMITS
+from sightline_store.node.roles import READER_LIMITS, READER_ROLE, reader_limits, users_xml
 from sightline_store.settings import NodeSettings
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
 
 _CODE = re.compile(r"Code: (\d+)\. ")
-_SETTINGS = re.compile(r"(.*?)(\bSETTINGS\b.*)?\Z", re.IGNORECASE | re.DOTALL)
 _PLAIN_ID = re.compile(r"[\w-]{1,100}\Z", re.ASCII)
 # What a connection can be opened with, which a USE and a SET of their own cost a quarter of a small SELECT. Settings
 # that each client sends, and the node; each is one of the engine's, since it does not refuse an unknown one here.
@@ -34,6 +35,11 @@ _OPENED_WITH = frozenset(
 _LEVELS = {"gzip": 3, "deflate": 3, "zstd": 1, "lz4": 1, "br": 1, "xz": 1, "snappy": 1}
 # The engine wants a free GiB a thread by default, which under the node's cap leaves one thread for any statement.
 _EVERY_CONNECTION = "max_threads_min_free_memory_per_thread=0"
+_WALLED = re.compile(r"errno: 13\b|Permission denied")
+_WALL = (
+    "The node is confined to its data folder and to no network unless SIGHTLINE_STORE_ALLOW_READ, "
+    "SIGHTLINE_STORE_ALLOW_WRITE and SIGHTLINE_STORE_ALLOW_CONNECT name more"
+)
 NOT_SENT = "/*default*/"
 """Before a FORMAT that the client has not written itself."""
 
@@ -50,6 +56,9 @@ class Statement:
         output_format: of the answer where the statement names none.
         query_id: by which it is found while it runs.
         readonly: nothing but reading, as for GET.
+        is_readers: whether it runs in the engine's role of readers.
+        check: what must still be asked, on the connection that the statement will run on, before it runs; raises where
+            it may not run.
     """
 
     sql: str
@@ -59,6 +68,8 @@ class Statement:
     output_format: str = "TabSeparated"
     query_id: str = ""
     readonly: bool = False
+    is_readers: bool = False
+    check: Callable[[Callable[[str], bytes]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,10 +108,15 @@ class Engine:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         before = folder.check(settings.data_dir, str(chdb.engine_version))
         self._path = str(settings.data_dir.resolve())
+        self.reader_databases = frozenset(settings.reader_databases)
+        self.reader_limits = reader_limits(settings.engine_memory_bytes)
+        configuration = _configure(settings)
         self._lock = threading.Lock()
         try:
             # Held for good: the engine ends with its last connection, and its options are those of the first.
-            self._anchor = self._connect(*(f"{name}={value}" for name, value in _options(settings).items()))
+            self._anchor = self._connect(
+                f"config-file={configuration}", *(f"{name}={value}" for name, value in _options(settings).items())
+            )
         except Exception as exc:
             raise StoreError(
                 f"cannot open SIGHTLINE_STORE_DATA_DIR={settings.data_dir}: {exc}. "
@@ -213,15 +229,11 @@ class Session:
         """
         sql = sqltext.replace_call(statement.sql, "input", f"file({quote_string(path)}, {quote_string(fmt)}, ")
         if sql == statement.sql:
-            into, settings = _SETTINGS.match(sql).groups("")  # type: ignore[union-attr]
-            sql = f"{into} FROM INFILE {quote_string(path)} {settings} FORMAT {fmt}"
+            words = (token for token in sqltext.tokens(sql) if token.kind == "word")
+            at = next((word.start for word in words if word.text.upper() == "SETTINGS"), len(sql))
+            sql = f"{sql[:at]} FROM INFILE {quote_string(path)} {sql[at:]} FORMAT {fmt}"
         with self._prepared(statement):
             return self._query(sql, statement).counts
-
-    def classify(self, sql: str) -> dict[str, Any]:
-        """What the engine's own parse says that a text would do: chDB's `classify_query`."""
-        with _translated():
-            return dict(self._connection._conn.classify_query(sql))
 
     def close(self) -> None:
         """Close the connection."""
@@ -254,7 +266,16 @@ class Session:
             settings = _settings(statement)
             if missing := {name: value for name, value in settings.items() if self._given.get(name) != value}:
                 self.set(missing)
+            if statement.is_readers:
+                self._connection.query(f"SET ROLE {READER_ROLE}")
+            if statement.check is not None:
+                statement.check(lambda sql: self._ask(sql, statement.params or {}))
             yield
+
+    def _ask(self, sql: str, params: Mapping[str, str]) -> bytes:
+        """The text that a question of the node's own is answered with, on this connection as it now is."""
+        with _translated():
+            return self._connection.query(sql, "TSVRaw", params=dict(params)).bytes() or b""
 
     def set(self, settings: Mapping[str, str | None]) -> None:
         """SET them; None is the default.
@@ -295,10 +316,25 @@ def _plain(statement: Statement) -> dict[str, str]:
     return settings
 
 
+def _configure(settings: NodeSettings) -> Path:
+    """Write the engine's configuration, which its command line cannot give: users, their roles and grants."""
+    place = settings.data_dir.resolve() / "configuration"
+    place.mkdir(exist_ok=True)
+    users = place / "users.xml"
+    users.write_text(users_xml(settings.reader_databases), encoding="utf-8")
+    main = place / "config.xml"
+    main.write_text(
+        f"<clickhouse><users_config>{escape(str(users))}</users_config>"
+        "<display_name>sightline</display_name></clickhouse>\n",
+        encoding="utf-8",
+    )
+    return main
+
+
 def _options(settings: NodeSettings) -> dict[str, str | int]:
     """What the engine is started with: it shares a machine, so nothing may grow with the machine's size."""
     return {
-        "max_server_memory_usage": settings.max_memory_bytes,
+        "max_server_memory_usage": settings.engine_memory_bytes,
         "mark_cache_size": 64 * 1024**2,
         "primary_index_cache_size": 64 * 1024**2,
         "index_mark_cache_size": 16 * 1024**2,
@@ -346,6 +382,8 @@ def _failure(exc: Exception) -> QueryFailed:
     found = _CODE.search(text)
     if found is None:
         return QueryFailed(1000, f"Code: 1000. DB::Exception: {text} (POCO_EXCEPTION)")
+    if _WALLED.search(text):
+        text = f"{text.rstrip()} {_WALL}"
     return QueryFailed(int(found[1]), text[found.start() :])
 
 

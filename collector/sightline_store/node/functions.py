@@ -1,8 +1,8 @@
-"""Which functions and tables a reader may name: allow-lists, so that what a newer engine brings is refused at first.
+"""What the engine calls a function, and whether a reader may call it.
 
-The engine sorts its functions by subject. Whole subjects are harmless, since they compute from their arguments alone;
-those that are not, and the mixed bag `Other`, are listed by name. Aliases count as what they stand for, an aggregate
-with combinators as the aggregate. Functions that an admin wrote in SQL pass: what they do is what the admin wrote.
+The names that may be called stand in `reader_allowed.toml`. Aliases count as what they stand for, an aggregate with
+combinators as the aggregate. A function that an admin wrote in SQL may be called: what stands in it is judged in the
+resolved tree, where its body stands in its place.
 """
 
 from __future__ import annotations
@@ -12,27 +12,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from sightline_store.node.reader_allowed import allowed
+
 Ask: TypeAlias = Callable[[str, Mapping[str, str], str], bytes]
 """Runs a question of the node's own: SQL, its parameters, the format of its answer."""
-
-TABLE_FUNCTIONS = frozenset(
-    {
-        "numbers", "numbers_mt", "primes", "generateseries", "generate_series", "values", "sqlstandardvalues", "view",
-        "null",
-    }
-)  # fmt: skip
-"""Table functions that reach nothing, lower case."""
-
-SYSTEM_TABLES = frozenset(
-    {
-        "one", "numbers", "numbers_mt", "zeros", "zeros_mt", "tables", "columns", "databases", "parts", "parts_columns",
-        "projections", "projection_parts", "data_skipping_indices", "functions", "settings", "data_type_families",
-        "formats", "table_functions", "table_engines", "aggregate_function_combinators", "collations", "time_zones",
-        "keywords", "contributors", "licenses", "metrics", "events", "asynchronous_metrics", "merge_tree_settings",
-        "detached_parts", "completions",
-    }
-)  # fmt: skip
-"""Tables of `system` that tell of the tables and the engine, not of the host or of what others ask."""
 
 IN_FUNCTIONS = frozenset(
     {
@@ -43,55 +26,22 @@ IN_FUNCTIONS = frozenset(
 )  # fmt: skip
 """Functions whose second argument may name a table."""
 
-_SUBJECTS = frozenset(
-    {
-        "Aggregate Functions", "Arithmetic", "Arrays", "Bit", "Bitmap", "Comparison", "Conditional", "Dates and Times",
-        "Dictionary", "Distance", "Encoding", "Encryption", "Financial", "Geo", "Geo Polygon", "Hash", "IP Address",
-        "JSON", "Logical", "Map", "Mathematical", "Null", "NumericIndexedVector", "QBit", "Random Number", "Rounding",
-        "String", "String Replacement", "String Search", "String Splitting", "Time Series", "Time Window", "Tuple",
-        "Type Conversion", "URL", "UUID",
-    }
-)  # fmt: skip
-# formatRow and groupFormat reach for schema files, flameGraph resolves addresses, generateSerialID asks Keeper.
-_NOT = frozenset({"formatRow", "formatRowNoNewline", "groupFormat", "flameGraph", "aggThrow", "generateSerialID"})
-_BY_NAME = frozenset(
-    {
-        # written by the parser or the planner where the statement has none of them
-        "_CAST", "caseWithExpression", "nested", "lambda", "exists", "grouping", "untuple", "interval",
-        # of `Other`
-        "authenticatedUser", "bar", "blockNumber", "blockSerializedSize", "blockSize", "byteSize", "colorOKLABToSRGB",
-        "colorOKLCHToSRGB", "colorSRGBToOKLAB", "colorSRGBToOKLCH", "connectionId", "countDigits", "currentDatabase",
-        "currentProfiles", "currentQueryID", "currentRoles", "currentSchemas", "currentUser", "defaultProfiles",
-        "defaultRoles", "defaultValueOfArgumentType", "defaultValueOfTypeName", "digits", "dumpColumnStructure",
-        "enabledProfiles", "enabledRoles", "errorCodeToName", "finalizeAggregation", "flipCoordinates", "formatQuery",
-        "formatQueryOrNull", "formatQuerySingleLine", "formatQuerySingleLineOrNull", "formatReadableDecimalSize",
-        "formatReadableQuantity", "formatReadableSize", "formatReadableTimeDelta", "getSetting", "getSettingOrDefault",
-        "getSizeOfEnumType", "getSubcolumn", "globalVariable", "highlightQuery", "identity", "ignore", "indexHint",
-        "initialQueryID", "initialQueryStartTime", "initializeAggregation", "isConstant", "isDecimalOverflow",
-        "joinGet", "joinGetOrNull", "lowCardinalityIndices", "lowCardinalityKeys", "MACNumToString", "MACStringToNum",
-        "MACStringToOUI", "materialize", "minSampleSizeContinuous", "minSampleSizeConversion", "neighbor",
-        "normalizedQueryHash", "normalizedQueryHashKeepNames", "normalizeQuery", "normalizeQueryKeepNames",
-        "parseISO8601Duration", "parseReadableSize", "parseReadableSizeOrNull", "parseReadableSizeOrZero",
-        "parseTimeDelta", "partitionId", "pgGetUserById", "pgTableIsVisible", "queryID", "revision",
-        "rowNumberInAllBlocks", "rowNumberInBlock", "runningAccumulate", "runningDifference",
-        "runningDifferenceStartingWithFirstValue", "shardCount", "shardNum", "throwIf", "tokenizeQuery",
-        "toColumnTypeName", "toTypeName", "transform", "uptime", "variantElement", "variantType", "version",
-        "visibleWidth",
-    }
-)  # fmt: skip
+AGGREGATES_BY_NAME = frozenset({"arrayReduce", "arrayReduceInRanges", "initializeAggregation"})
+"""Functions whose first argument is a string that names an aggregate."""
+
+TABLES_BY_NAME = ("joinget", "dictget", "dicthas", "dictisin")
+"""How the functions begin, in lower case, whose first argument names a table or a dictionary."""
+
 _ALL = (
-    "SELECT name, alias_to, categories AS subject, is_aggregate, case_insensitive "
+    "SELECT name, alias_to, is_aggregate, case_insensitive, ifNull(higher_order, 0) AS higher_order "
     "FROM system.functions WHERE origin = 'System'"
 )
 _COMBINATORS = "SELECT name FROM system.aggregate_function_combinators"
 _WRITTEN_IN_SQL = "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND name = {name:String}"
-# What reaches out, or holds a thread, of all that a reader may not call; the rest only tells of the host.
-_REACHING_SUBJECTS = frozenset({"AI", "Embedded Dictionary", "Machine Learning"})
-_REACHING = _NOT | {"file", "hasColumnInTable", "sleep", "sleepEachRow", "showCertificate", "fuzzQuery", "logTrace"}
 
 
 class Functions:
-    """What the engine calls a function, and whether a reader may. Any thread may ask."""
+    """The engine's functions, read once. Any thread may ask."""
 
     def __init__(self, ask: Ask) -> None:
         """Nothing is asked before the first name."""
@@ -99,47 +49,66 @@ class Functions:
         self._lock = threading.Lock()
         self._exact: dict[str, bool] = {}
         self._any_case: dict[str, bool] = {}
-        self._reaching: frozenset[str] = frozenset()
+        self._for_admin_get: frozenset[str] = frozenset()
+        self._higher_order: frozenset[str] = frozenset()
         self._aggregates: frozenset[str] = frozenset()
         self._combinators: tuple[str, ...] = ()
 
-    def reaches_out(self, name: str) -> bool:
-        """Whether calling a function of the engine's own can reach the host or the network, or do more than compute."""
-        with self._lock:
-            if not self._exact:
-                self._load()
-            return name.lower() in self._reaching
+    def verdict(self, name: str, *, lenient: bool = False) -> bool | None:
+        """Whether a function may be called; None where the engine has none of that name.
 
-    def verdict(self, name: str) -> bool | None:
-        """Whether a reader may call a function; None where the engine has none of that name."""
+        Args:
+            name: as the statement spells it.
+            lenient: for an admin's GET, which may also ask what only tells of the host.
+        """
         with self._lock:
-            if not self._exact:
-                self._load()
+            self._load()
+            if lenient and name.lower() in self._for_admin_get:
+                return True
             for known in (self._exact.get(name), self._any_case.get(name.lower())):
                 if known is not None:
                     return known
-            if self._is_combined(name):
-                return True
-            if self._is_written_in_sql(name):
+            if self._is_combined(name) or self._is_written_in_sql(name):
                 return True
         return None
 
+    def is_closed_name(self, name: str) -> bool:
+        """Whether a name, written without a call, could stand for a function that may not be called.
+
+        The analyzer takes a bare name for a function where a function expects one: `arrayMap(file, …)`.
+        """
+        with self._lock:
+            self._load()
+            return self._exact.get(name) is False or self._any_case.get(name.lower()) is False
+
+    def takes_functions(self, name: str) -> bool:
+        """Whether a bare name among the arguments may be taken for a function: lambdas, and what admins wrote, too."""
+        with self._lock:
+            self._load()
+            is_of_the_engine = name in self._exact or name.lower() in self._any_case or self._is_combined(name)
+            return name.lower() in self._higher_order or not is_of_the_engine
+
+    def may_stand_resolved(self, name: str, *, lenient: bool = False) -> bool:
+        """Whether a function may stand in a resolved tree."""
+        return name in allowed().resolved_functions or self.verdict(name, lenient=lenient) is True
+
     def _load(self) -> None:
+        if self._exact:
+            return
+        lists = allowed()
         rows = _rows(self._ask(_ALL, {}, "JSONEachRow"))
-        subjects = {row["name"]: row["subject"].strip() for row in rows}
-        reaching = set()
         for row in rows:
-            meant = row["alias_to"] or row["name"]
-            allowed = meant in _BY_NAME or (subjects.get(meant, "") in _SUBJECTS and meant not in _NOT)
-            allowed = allowed or bool(row["is_aggregate"] and meant not in _NOT)
-            self._exact[row["name"]] = allowed
-            if meant in _REACHING or subjects.get(meant, "") in _REACHING_SUBJECTS:
-                reaching.add(row["name"].lower())
+            may_be_called = (row["alias_to"] or row["name"]) in lists.functions
+            self._exact[row["name"]] = may_be_called
             if row["case_insensitive"]:
-                self._any_case[row["name"].lower()] = allowed
-        for name in _BY_NAME - self._exact.keys():
+                self._any_case[row["name"].lower()] = may_be_called
+        # Written by the parser: the engine does not list all of them.
+        for name in lists.functions - self._exact.keys():
             self._exact[name] = True
-        self._reaching = frozenset(reaching)
+        self._for_admin_get = frozenset(
+            row["name"].lower() for row in rows if (row["alias_to"] or row["name"]) in lists.admin_get_functions
+        )
+        self._higher_order = frozenset(row["name"].lower() for row in rows if row["higher_order"])
         self._aggregates = frozenset(row["name"] for row in rows if row["is_aggregate"])
         names = (row["name"] for row in _rows(self._ask(_COMBINATORS, {}, "JSONEachRow")))
         self._combinators = tuple(sorted(names, key=len, reverse=True))

@@ -6,6 +6,7 @@ A key reads `sls_<id>_<secret>` and has a role; see `key_file` for what is kept 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,25 @@ from sightline_store.node.roles import Role
 FILE_NAME = "access_keys.json"
 """Of the file, in the node's data folder."""
 
-READER_FILE_NAME = "reader.key"
-"""Where `sightline up` keeps a reader's key, in the node's data folder; an admin's is beside it."""
+_PLAIN_FOLDER, READER_FILE_NAME, _ADMIN_FILE_NAME = "keys", "reader.key", "admin.key"
 
 _WORDING = Wording(
     prefix="sls", error=StoreError, log=logging.getLogger("sightline.store"), list_command="sightline-store key list"
 )
+
+
+def reader_key_file(data_dir: Path) -> Path | None:
+    """Where `sightline up` keeps a reader's key for this data folder, an admin's beside it; None where it has none.
+
+    It is in no folder that the node may open, though the node can see that it is there.
+    """
+    file = data_dir.resolve().parent / _PLAIN_FOLDER / READER_FILE_NAME
+    return file if os.path.exists(file) else None  # noqa: PTH110  (Path.exists raises where the folder is closed)
+
+
+def plain_keys_inside(data_dir: Path) -> list[Path]:
+    """Keys in plain text in the data folder itself, where an earlier version of `sightline up` kept them."""
+    return [file for name in (_ADMIN_FILE_NAME, READER_FILE_NAME) if (file := data_dir / name).exists()]
 
 
 @dataclass(frozen=True, kw_only=True)

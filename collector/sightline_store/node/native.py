@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -38,6 +38,7 @@ _GEOMETRY = {
     "Polygon": "Array(Ring)",
     "MultiPolygon": "Array(Polygon)",
 }
+_BARE_TIME = b"\x08DateTime"
 _U64 = struct.Struct("<Q")
 _WIDTHS = {1: "B", 2: "H", 4: "I"}
 # Versions of JSON's and Dynamic's serialization, which stand before a column's rows.
@@ -58,24 +59,31 @@ def is_asked_for(protocol_version: float, fmt: str) -> bool:
     return protocol_version >= _WITH_FLAG and fmt == "Native"
 
 
-async def with_block_info(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def with_block_info(
+    source: AsyncIterator[bytes], kinds: Callable[[], Awaitable[list[str]]] | None = None
+) -> AsyncIterator[bytes]:
     """The engine's blocks as such a client expects them.
 
     Args:
         source: the engine's bytes, cut anywhere.
+        kinds: the columns' types in full: the engine leaves the time zone of a DateTime out of its blocks. Asked once,
+            and only where there may be such a column.
 
     Raises:
         QueryFailed: a column's type cannot be walked: states of aggregate functions.
     """
     held, wanted = b"", 0
+    full: list[str] | None = None
     async for piece in source:
         held += piece
         if len(held) < wanted:
             continue
+        if kinds is not None and full is None and _BARE_TIME in held:
+            full = await kinds()
         done, at = [], 0
         try:
             while at < len(held):
-                block, at = _block(held, at)
+                block, at = _block(held, at, full)
                 done.append(block)
             wanted = 0
         except _Short:
@@ -85,36 +93,41 @@ async def with_block_info(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         held = held[at:]
         if done:
             yield b"".join(done)
-    yield whole_with_block_info(held)
+    yield whole_with_block_info(held, full)
 
 
-def whole_with_block_info(data: bytes) -> bytes:
+def whole_with_block_info(data: bytes, kinds: list[str] | None = None) -> bytes:
     """The same for blocks that are all there; half a block at the end, where the engine failed, is left out."""
     done, at = [], 0
     try:
         while at < len(data):
-            block, at = _block(data, at)
+            block, at = _block(data, at, kinds)
             done.append(block)
     except _Short:
         pass
     return b"".join(done)
 
 
-def _block(data: bytes, at: int) -> tuple[bytes, int]:
-    """A block with its head and flags, and where it ends."""
+def _block(data: bytes, at: int, kinds: list[str] | None) -> tuple[bytes, int]:
+    """A block with its head, its flags and its time zones, and where it ends."""
     start = at
     columns, at = _varint(data, at)
     rows, at = _varint(data, at)
     parts = [_BLOCK_INFO, data[start:at]]
-    for _ in range(columns):
+    for column in range(columns):
         start = at
         size, at = _varint(data, at)
-        size, at = _varint(data, at + size)
+        kind_at = at + size
+        size, at = _varint(data, kind_at)
         kind = data[at : at + size].decode("utf-8", "replace")
         at += size
         if at > len(data):
             raise _Short
-        parts += [data[start:at], b"\x00"]
+        if kind == "DateTime" and kinds and column < len(kinds) and kinds[column].startswith("DateTime("):
+            full = kinds[column].encode()
+            parts += [data[start:kind_at], bytes([len(full)]), full, b"\x00"]
+        else:
+            parts += [data[start:at], b"\x00"]
         if rows:
             start = at
             at, walk = _walker(data, at, kind)

@@ -67,6 +67,8 @@ class Reply:
     @property
     def content_type(self) -> str:
         """Of the answer's format."""
+        if not self.format:
+            return _TEXT
         if self.format.endswith("EachRow") and self.format.startswith("JSON"):
             return "application/x-ndjson; charset=UTF-8"
         for known in (self.format, "TabSeparated", "Pretty", "JSON"):
@@ -179,7 +181,8 @@ class Reply:
         if self.allowed_origin:
             headers.append((b"access-control-allow-origin", _header(self.allowed_origin)))
         if status == 200 and counts is not None:
-            headers.append((b"x-clickhouse-format", _header(self.format)))
+            if self.format:  # Clients tell by it whether there is a result.
+                headers.append((b"x-clickhouse-format", _header(self.format)))
             if self.encoding:
                 headers.append((b"content-encoding", self.encoding.encode()))
             if self._shows_progress:

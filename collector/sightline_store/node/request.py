@@ -15,6 +15,7 @@ from sightline_store.errors import QueryRejected
 from sightline_store.node import sqltext
 from sightline_store.node.engine import Statement
 from sightline_store.node.multipart import Part
+from sightline_store.node.roles import Role
 
 # Parameters of the URL that are not ClickHouse settings.
 _RESERVED = frozenset(
@@ -29,6 +30,29 @@ _RESERVED = frozenset(
 )  # fmt: skip
 _HEAD_BYTES = 64 * 1024
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+# Formats whose bytes say all: no schema, template, expression or address elsewhere. In lower case.
+_OF_DATA = frozenset(
+    name.lower()
+    for name in (
+        "Arrow", "ArrowStream", "BSONEachRow", "CSV", "CSVWithNames", "CSVWithNamesAndTypes", "JSON", "JSONColumns",
+        "JSONColumnsWithMetadata", "JSONCompact", "JSONCompactColumns", "JSONCompactEachRow",
+        "JSONCompactEachRowWithNames", "JSONCompactEachRowWithNamesAndTypes", "JSONCompactStringsEachRow",
+        "JSONCompactStringsEachRowWithNames", "JSONCompactStringsEachRowWithNamesAndTypes", "JSONEachRow", "JSONL",
+        "JSONLines", "JSONStringsEachRow", "LineAsString", "MsgPack", "Native", "NDJSON", "ORC", "Parquet", "RawBLOB",
+        "RowBinary", "RowBinaryWithNames", "RowBinaryWithNamesAndTypes", "TabSeparated", "TabSeparatedRaw",
+        "TabSeparatedRawWithNames", "TabSeparatedRawWithNamesAndTypes", "TabSeparatedWithNames",
+        "TabSeparatedWithNamesAndTypes", "TSKV", "TSV", "TSVRaw", "TSVRawWithNames", "TSVRawWithNamesAndTypes",
+        "TSVWithNames", "TSVWithNamesAndTypes", "Values",
+    )
+)  # fmt: skip
+_SAYS_HOW_DATA_ARE_READ = re.compile(r"(?:input_format|format|schema_inference)_\w+|date_time_input_format")
+# Statements that are answered with nothing, not even with no rows.
+_WITHOUT_RESULT = frozenset(
+    {
+        "ALTER", "ATTACH", "CREATE", "DELETE", "DETACH", "DROP", "EXCHANGE", "GRANT", "INSERT", "MOVE", "OPTIMIZE",
+        "RENAME", "REPLACE", "REVOKE", "SET", "SYSTEM", "TRUNCATE", "UNDROP", "UPDATE", "USE",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +99,9 @@ class Query:
 
     @property
     def answer_format(self) -> str:
-        """Name of the format that the answer will have."""
+        """Name of the format that the answer will have, '' where the statement has no result."""
+        if self.insert_format or self.shape.kind in _WITHOUT_RESULT:
+            return ""
         return self.shape.format_name or self.statement.output_format
 
     def flag(self, name: str) -> bool:
@@ -173,6 +199,32 @@ def read(
     if asked.shape.has_outfile:
         raise rejected(400, 162, "INTO OUTFILE is not allowed", "INTO_OUTFILE_NOT_ALLOWED")
     return asked
+
+
+def settings_of_data(settings: Mapping[str, str]) -> dict[str, str]:
+    """Those of a query's settings that say how the data beside it are read."""
+    return {name: value for name, value in settings.items() if _SAYS_HOW_DATA_ARE_READ.fullmatch(name)}
+
+
+def check_data_formats(query: Query, role: Role) -> None:
+    """Let a reader send data in formats that say all by themselves.
+
+    Others open a schema or a template, ask a registry, or are read by rules that nobody has looked at.
+
+    Raises:
+        QueryRejected: 403.
+    """
+    if role is not Role.READER:
+        return
+    for external in query.externals:
+        if external.fmt.lower() not in _OF_DATA:
+            raise rejected(
+                403,
+                497,
+                f"Not enough privileges: data in the format {external.fmt[:100]} beside a query are not for the reader "
+                "role; send TabSeparated, CSV, JSONEachRow, Native, RowBinary, Parquet or Arrow",
+                "ACCESS_DENIED",
+            )
 
 
 def rejected(status: int, code: int, text: str, name: str) -> QueryRejected:

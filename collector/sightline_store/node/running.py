@@ -1,12 +1,14 @@
 """What runs now: a bounded number, by the client's query ids, which the engine itself does not take.
 
-The engine names every statement by itself. Ours carries the client's id as its `log_comment`, so KILL QUERY and
-system.processes are rewritten to look there.
+The engine names every statement by itself. Ours carries the client's id, behind its role, as its `log_comment`, so KILL
+QUERY and system.processes are rewritten to look there. A reader's `a` and an admin's `a` are two ids: neither is in the
+other's way, and neither can end the other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,9 +17,11 @@ from dataclasses import replace
 from sightline_store.node import sqltext
 from sightline_store.node.engine import Engine, Outcome, Statement, quote_string
 from sightline_store.node.request import rejected
+from sightline_store.node.roles import READERS_AT_ONCE, Role
 from sightline_store.settings import NodeSettings
 
-_OUR_ID = "if(empty(Settings['log_comment']), query_id, Settings['log_comment'])"
+_OWN_COMMENT = "Settings['log_comment']"
+_OUR_ID = f"if(empty({_OWN_COMMENT}), query_id, replaceRegexpOne({_OWN_COMMENT}, '^(reader|admin)-', ''))"
 _NO_PIPE = (
     r"replaceRegexpOne(query, '\n?(INTO OUTFILE|FROM INFILE) \'/proc/self/fd/\\d+\' ?(TRUNCATE )?"
     r"(COMPRESSION \'\\w+\' LEVEL \\d+ )?(/\\*default\\*/ FORMAT \\w+)?', '')"
@@ -36,6 +40,7 @@ class Running:
         self._limit = settings.max_concurrent_queries
         self._queue_limit = settings.max_queued_queries
         self._places = asyncio.Semaphore(self._limit)
+        self._readers_places = asyncio.Semaphore(min(READERS_AT_ONCE, self._limit - 1))
         self._waiting = 0
         self._ids: set[str] = set()
         self._writing = 0
@@ -45,29 +50,30 @@ class Running:
         self._none_writes.set()
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """A place to run in.
+    async def place(self, role: Role = Role.ADMIN) -> AsyncIterator[None]:
+        """A place to run in. Readers get few of them, so that what writes finds one, and memory, however much is read.
 
         Raises:
             QueryRejected: 503, as many as may wait do.
         """
-        if self._waiting >= self._queue_limit and self._places.locked():
+        places = self._readers_places if role is Role.READER else self._places
+        if self._waiting >= self._queue_limit and (places.locked() or self._places.locked()):
             raise rejected(
                 503,
                 202,
-                f"Too many simultaneous queries: {self._limit} run and {self._waiting} wait. Try again later, or raise "
-                "SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES or SIGHTLINE_STORE_MAX_QUEUED_QUERIES",
+                f"Too many simultaneous queries: as many as may run do, and {self._waiting} wait. Try again later, or "
+                "raise SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES or SIGHTLINE_STORE_MAX_QUEUED_QUERIES",
                 "TOO_MANY_SIMULTANEOUS_QUERIES",
             )
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
-        try:
+        async with contextlib.AsyncExitStack() as held:
+            self._waiting += 1
+            try:
+                if role is Role.READER:
+                    await held.enter_async_context(self._readers_places)
+                await held.enter_async_context(self._places)
+            finally:
+                self._waiting -= 1
             yield
-        finally:
-            self._places.release()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -105,7 +111,7 @@ class Running:
             raise rejected(
                 500,
                 216,
-                f"Query with id = {query_id} is already running",
+                f"Query with id = {_of_client(query_id)} is already running",
                 "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
             )
         self._ids.add(query_id)
@@ -148,13 +154,23 @@ class Running:
             killed = session.execute(replace(statement, sql=f"{sql} FORMAT JSONCompactEachRow")).output
             rows = [json.loads(line) for line in killed.splitlines()]
             # The statement that looks for them is one of them where the condition is wide.
-            shown = [(row[0], ids[row[1]], row[2], row[3]) for row in rows if ids.get(row[1])]
+            shown = [(row[0], _of_client(ids[row[1]]), row[2], row[3]) for row in rows if ids.get(row[1])]
             values = ", ".join(f"({', '.join(quote_string(str(cell)) for cell in row)})" for row in shown)
             columns = "kill_status String, query_id String, user String, query String"
             source = f"values({quote_string(columns)}, {values})" if shown else f"null({quote_string(columns)})"
             fmt = shape.format_name or statement.output_format
             answer = f"SELECT * REPLACE ({_NO_PIPE} AS query) FROM {source} FORMAT {fmt}"  # noqa: S608  (quoted above)
             return session.execute(Statement(answer))
+
+
+def own_id(role: Role, query_id: str) -> str:
+    """The id of a statement inside the node."""
+    return f"{role.value}-{query_id}"
+
+
+def _of_client(own: str) -> str:
+    """The id as its client knows it."""
+    return own.partition("-")[2]
 
 
 def with_own_ids(sql: str) -> str:

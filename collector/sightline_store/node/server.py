@@ -19,8 +19,9 @@ from collections.abc import AsyncIterator, Coroutine, MutableMapping
 from dataclasses import replace
 from typing import Any
 
+from sightline_store import callers
 from sightline_store.errors import QueryFailed, QueryRejected
-from sightline_store.node import access, multipart, play, request
+from sightline_store.node import access, multipart, play, request, running
 from sightline_store.node.body import BY_ENGINE, Body, ClientGone, Receive
 from sightline_store.node.engine import Engine
 from sightline_store.node.progress import EXTENSION
@@ -49,12 +50,14 @@ class Node:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})  # Unanswered, the server would say 500 on our behalf.
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = callers.by_name(scope["headers"])
         reply = Reply(send, self._engine.version, self._engine.timezone)
         try:
-            access.check(headers, self._settings.host)
+            access.check(headers, self._settings.host, self._settings.allowed_hosts)
             reply.allowed_origin = headers.get("origin", "")
             await self._route(scope, headers, receive, reply)
         except ClientGone:
@@ -93,7 +96,10 @@ class Node:
         is_readonly = scope["method"] != "POST"
 
         async def answer(asked: request.Query, rest: AsyncIterator[bytes]) -> None:
-            query_id = asked.query_id or str(uuid.uuid4())
+            reply.query_id = asked.query_id or str(uuid.uuid4())
+            if asked.flag("replace_running_query"):
+                access.check_replacing(role)
+            query_id = running.own_id(role, reply.query_id)
             asked = replace(asked, query_id=query_id, statement=replace(asked.statement, query_id=query_id))
             _shape(reply, asked, headers)
             if asked.flag("send_progress_in_http_headers"):
@@ -132,7 +138,6 @@ class Node:
 
 
 def _shape(reply: Reply, asked: request.Query, headers: dict[str, str]) -> None:
-    reply.query_id = asked.query_id
     reply.format = asked.answer_format
     reply.is_in_blocks = asked.flag("compress")
     reply.block_method = asked.options.get("network_compression_method", "LZ4")

@@ -1,11 +1,13 @@
 """A statement's tree, as the engine's parser made it, gone through from top to bottom: what is on no list is refused.
 
-Every node must be of a known, harmless kind. Three things look harmless and are not:
+Every node must be of a known, harmless kind. Four things look harmless and are not:
 
 - A table may be a file: the engine's `default` database answers for files of its folder as if they were tables. Names
   are therefore collected, so that they can be looked for; those that a WITH gives, where it is in scope, are not.
 - `x IN name` reads the table `name`, though the tree shows it like a column.
 - A name may come as a parameter (`{name:Identifier}`): it is judged with the value that was sent.
+- A bare name may mean a function: `arrayMap(file, …)`. Where a function may be handed over, the name of one that is
+  closed is refused; elsewhere it may be a column, which only the analyzer knows (see `resolved`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import Any
 
 from sightline_store.errors import QueryFailed, QueryRejected
 from sightline_store.node import roles
-from sightline_store.node.functions import IN_FUNCTIONS, SYSTEM_TABLES, TABLE_FUNCTIONS
+from sightline_store.node.functions import AGGREGATES_BY_NAME, IN_FUNCTIONS, TABLES_BY_NAME, Functions
+from sightline_store.node.reader_allowed import allowed
 
 _STATEMENTS = frozenset(
     {
@@ -46,6 +49,9 @@ _EXPLAIN_SETTINGS = frozenset(
     }
 )  # fmt: skip
 _IN_ANY_CASE = frozenset(name.lower() for name in IN_FUNCTIONS)
+_FORMATS = frozenset(name.lower() for name in allowed().output_formats)
+_ABOUT_ITSELF = frozenset({"system", "information_schema", "default"})
+_FILTERS = "additional_table_filters"
 _OTHERS_TEMPORARY = "_temporary_and_external_tables"
 _UNKNOWN_PARAMETER = 456
 
@@ -59,6 +65,8 @@ class Findings:
     tables: dict[tuple[str, str], bool] = field(default_factory=dict)
     """Names to look for, and whether each must be a table; the others may be columns."""
     functions: set[str] = field(default_factory=set)
+    closed_names: set[str] = field(default_factory=set)
+    """Bare names that are columns, or else functions that may not be called."""
     unknown: set[str] = field(default_factory=set)
     """Names that are called and are no function's: they must be among `lambdas`."""
     lambdas: set[str] = field(default_factory=set)
@@ -66,14 +74,28 @@ class Findings:
     lenient: bool = False
     sets: bool = False
     used_params: bool = False
+    databases: frozenset[str] = frozenset()
+    """Those whose tables may be read; none for an admin's GET, which may read all."""
+    limits: Mapping[str, str] = field(default_factory=lambda: roles.READER_LIMITS)
+    """The caps of a reader's statement."""
+
+    def check_database(self, name: str) -> None:
+        """Refuse a database that is none of the reader's, nor the engine's own about itself.
+
+        Raises:
+            QueryRejected: 403.
+        """
+        if self.databases and name not in self.databases and name.lower() not in _ABOUT_ITSELF:
+            raise refusal(f"the database {name[:200]}, which is none of SIGHTLINE_STORE_READER_DATABASES,")
 
 
 class Walk:
     """Goes through a tree and refuses what is on no list."""
 
-    def __init__(self, findings: Findings, call: Callable[[str, bool], bool]) -> None:
+    def __init__(self, findings: Findings, functions: Functions, parse: Callable[[str], Any]) -> None:
         self._findings = findings
-        self._call = call
+        self._functions = functions
+        self._parse = parse
         # Trees may be deeper than Python's stack.
         self._todo: list[tuple[Any, frozenset[str]]] = []
         self._special = {
@@ -101,11 +123,15 @@ class Walk:
         if kind == "ExplainQuery":
             self._explain(tree)
         elif kind == "UseQuery":
-            if (database := self._name(tree["database"])) == ["system"]:
-                raise refusal(f"USE {'.'.join(database)}")
+            if (database := self._name(tree["database"])[0]) == "system":
+                raise refusal("USE system")
+            self._findings.check_database(database)
         elif kind == "SetQuery":
             self._settings(tree)
         elif kind.startswith("Show"):
+            self._refuse_closed_names({**tree, "from": None})  # no analyzer will say what they mean
+            if database := self._name(tree["from"])[0] if tree.get("from") else tree.get("database"):
+                self._findings.check_database(database)
             for part in tree.values():
                 self._todo.append((part, frozenset()))
         else:
@@ -135,6 +161,8 @@ class Walk:
             raise refusal(f"the part {str(kind)!r} of a statement")
         if node.get("out_file") or node.get("is_into_outfile_with_stdout"):
             raise refusal("INTO OUTFILE")
+        if node.get("format_ast"):
+            check_format(self._name(node["format_ast"])[0])
         if kind == "Identifier":
             self._column(node)
         if kind in {"Literal", "Identifier", "QueryParameter"}:
@@ -175,9 +203,10 @@ class Walk:
         function = node.get("table_function")
         if function is not None:
             name = function["name"]
-            if name.lower() not in TABLE_FUNCTIONS:
+            if name.lower() not in allowed().table_functions:
                 raise refusal(f"the table function {name}")
-            # What stands in it is analyzed apart, without the names of WITH.
+            # What stands in it is analyzed apart, without the names of WITH, and shows in no resolved tree.
+            self._refuse_closed_names(function)
             self._below(function, frozenset())
         self._below(node, scope, "table_function")
 
@@ -187,6 +216,13 @@ class Walk:
         if name == "lambda" and node.get("alias"):
             self._findings.lambdas.add(node["alias"])
         arguments = node.get("arguments", {}).get("children", [])
+        if self._functions.takes_functions(name):
+            for argument in arguments:
+                self._refuse_closed_names(argument, deep=False)
+        if name in AGGREGATES_BY_NAME:
+            self._aggregate(arguments)
+        if name.lower().startswith(TABLES_BY_NAME) and arguments:
+            self._named_table(arguments[0], scope)
         if name.lower() in _IN_ANY_CASE and len(arguments) == 2 and arguments[1].get("type") == "Identifier":
             parts = self._name(arguments[1])
             if len(parts) > 1 or parts[0] not in scope:
@@ -195,19 +231,67 @@ class Walk:
 
     def _called(self, name: str) -> None:
         if name not in self._findings.functions:
-            is_one = self._call(name, self._findings.lenient)
-            (self._findings.functions if is_one else self._findings.unknown).add(name)
+            verdict = self._functions.verdict(name, lenient=self._findings.lenient)
+            if verdict is False:
+                raise refusal(f"the function {name}")
+            (self._findings.functions if verdict else self._findings.unknown).add(name)
+
+    def _aggregate(self, arguments: list[Any]) -> None:
+        """Judge the aggregate that a function is given the name of."""
+        given = self._string(arguments[0] if arguments else {})
+        if given is None:
+            raise refusal("an aggregate whose name is no plain string")
+        self._called(given.partition("(")[0].strip())
+
+    def _named_table(self, argument: Any, scope: frozenset[str]) -> None:
+        """Judge the table or dictionary that a function is given the name of."""
+        if argument.get("type") == "Identifier":
+            self._table(self._name(argument), scope)
+            return
+        given = self._string(argument)
+        if given is None:
+            raise refusal("a table or dictionary whose name is no plain string")
+        self._table([part.strip("`") for part in given.split(".", 1)], scope)
+
+    def _string(self, node: Mapping[str, Any]) -> str | None:
+        """The text of a literal or a parameter; None for anything else."""
+        given: Any = None
+        if node.get("type") == "Literal":
+            given = node.get("value", {}).get("value")
+        elif node.get("type") == "QueryParameter":
+            self._findings.used_params = True
+            given = self._findings.params.get(node["name"])
+        return given if isinstance(given, str) else None
+
+    def _refuse_closed_names(self, node: Any, *, deep: bool = True) -> None:
+        """Refuse a bare name of a closed function where it could be taken for that function."""
+        todo = [node]
+        while todo:
+            part = todo.pop()
+            if isinstance(part, list):
+                todo.extend(part)
+            elif isinstance(part, dict):
+                if part.get("type") == "Identifier":
+                    self._refuse_closed_name(self._name(part))
+                elif deep:
+                    todo.extend(part.values())
+
+    def _refuse_closed_name(self, parts: list[str]) -> None:
+        if len(parts) == 1 and self._functions.is_closed_name(parts[0]):
+            raise refusal(f"the function {parts[0]}")
 
     def _table(self, parts: list[str], scope: frozenset[str], *, must_be_one: bool = True) -> None:
         if len(parts) == 1:
             if parts[0] in scope:
                 return
             parts = [self._findings.database, *parts]
+        elif must_be_one:
+            self._findings.check_database(parts[0])
         if len(parts) != 2:
             raise refusal(f"the table {'.'.join(parts)!r}")
         database, name = parts
         if database == "system":
-            if name not in SYSTEM_TABLES and not self._findings.lenient:
+            if name not in allowed().system_tables and not self._findings.lenient:
                 raise refusal(f"the table system.{name}")
         elif database == _OTHERS_TEMPORARY:
             raise refusal(f"the table {'.'.join(parts)!r}")
@@ -218,8 +302,11 @@ class Walk:
     def _column(self, node: Mapping[str, Any]) -> None:
         """Refuse a column that is called like a closed table of `system`: who reads on might take it for one."""
         parts = node.get("name_parts") or []
-        if parts[:1] == ["system"] and parts[1] not in SYSTEM_TABLES and not self._findings.lenient:
+        if parts[:1] == ["system"] and parts[1] not in allowed().system_tables and not self._findings.lenient:
             raise refusal(f"the name {'.'.join(parts)}")
+        parts = self._name(node)
+        if len(parts) == 1 and self._functions.is_closed_name(parts[0]):
+            self._findings.closed_names.add(parts[0])
 
     def _name(self, node: Mapping[str, Any]) -> list[str]:
         """The parts of a name, with the values of parameters in it."""
@@ -242,20 +329,44 @@ class Walk:
 
     def _settings(self, node: Mapping[str, Any]) -> None:
         self._findings.sets = True
-        names = [(change["name"], _text(change["value"])) for change in node.get("changes", ())]
+        changes = node.get("changes", ())
+        for change in changes:
+            if change["name"] == _FILTERS:
+                self._filters(change["value"])
+        names = [(change["name"], _text(change["value"])) for change in changes if change["name"] != _FILTERS]
         for name, value in [*names, *((name, None) for name in node.get("default_settings", ()))]:
-            check_setting(name, value)
+            check_setting(name, value, self._findings.limits)
+
+    def _filters(self, value: Any) -> None:
+        """Judge conditions that are strings: Grafana's ad-hoc filters. They stand in no resolved tree."""
+        for pair in value.get("value", ()) if value.get("field_type") == "Map" else [None]:
+            texts = [part.get("value") for part in pair["value"]] if pair else []
+            if len(texts) != 2 or not isinstance(texts[1], str):
+                raise refusal(f"the setting {_FILTERS} whose value is no map of strings")
+            condition = self._parse(f"SELECT 1 WHERE {texts[1]}")
+            self._refuse_closed_names(condition)
+            self._todo.append((condition, frozenset()))
 
 
-def check_setting(name: str, value: str | None) -> None:
+def check_setting(name: str, value: str | None, limits: Mapping[str, str] = roles.READER_LIMITS) -> None:
     """Let a reader change a setting, or refuse it.
 
     Raises:
         QueryRejected: 403.
     """
-    why = roles.objection(name, value)
+    why = roles.objection(name, value, limits)
     if why:
         raise refusal(f"the setting {name[:100]} (it {why})")
+
+
+def check_format(name: str) -> None:
+    """Let a reader name the format of an answer, or refuse it; '' is none.
+
+    Raises:
+        QueryRejected: 403.
+    """
+    if name and name.lower() not in _FORMATS:
+        raise refusal(f"the format {name[:100]}")
 
 
 def refusal(what: str) -> QueryRejected:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from sightline_store.errors import QueryFailed
 from sightline_store.node import access, kafka_tables, native, request, rows, running, sessions, snapshots
 from sightline_store.node.engine import (
     Counts,
@@ -29,6 +31,11 @@ from sightline_store.settings import NodeSettings
 _T = TypeVar("_T")
 _CONTROL_THREADS = 4  # for what must not wait behind statements: KILL QUERY, and the end of abandoned ones
 _KILL_AGAIN_S = 0.2
+# A reader's data are values: Values would run what stands in them as SQL.
+_NOTHING_RUNS = {
+    "input_format_values_interpret_expressions": "0",
+    "input_format_values_deduce_templates_of_expressions": "0",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ class Worker:
             work.add_done_callback(lambda _: pipe.close_writer())
             source = rows.pieces(pipe)
             if order.has_block_info:
-                source = native.with_block_info(source)
+                source = native.with_block_info(source, lambda: self._kinds(order))
             try:
                 if order.query.flag("wait_end_of_query"):
                     await rows.send_waited(source, work, reply, self._folder)
@@ -167,6 +174,31 @@ class Worker:
             raise
         return plain
 
+    async def _kinds(self, order: Order) -> list[str]:
+        """The types of a SELECT's columns; none where it cannot be asked apart from its session and its data."""
+        query, shape = order.query, order.query.shape
+        if query.session_id or query.externals:
+            return []
+        start, end = shape.format_span
+        sql = query.statement.sql
+        select = f"{sql[:start]} {sql[end : shape.end]}" if shape.format_name else sql[: shape.end]
+
+        def ask() -> bytes:
+            statement = replace(
+                self._authorized(order),
+                sql=f"DESCRIBE TABLE ({select}\n)",
+                output_format="JSONCompactEachRow",
+                query_id="",
+            )
+            with self._engine.session_for(statement) as session:
+                return session.execute(statement).output
+
+        try:
+            described = await self._in_control(ask)
+        except QueryFailed:
+            return []
+        return [json.loads(line)[1] for line in described.splitlines()]
+
     async def _end(self, work: asyncio.Future[Counts], pipe: Pipe, query_id: str) -> None:
         """Wait for a statement's end; where nobody reads its rows any more it is ended first."""
         while not work.done():
@@ -187,16 +219,17 @@ class Worker:
             return await self._execute_in_session(order, work)
 
         def run() -> _T:
+            request.check_data_formats(query, order.role)
             statement = self._authorized(order)
             # Tables that came with a query are made before nothing can be changed any more.
             opened = replace(statement, settings=None, readonly=False) if query.externals else statement
             with self._engine.session_for(opened) as session:
-                self._load(session, query, statement)
+                self._load(session, order, statement)
                 session.on_progress = order.progress
                 order.progress.begin()
                 return work(session, statement)
 
-        async with self._running.place():
+        async with self._running.place(order.role):
             return await self._in_thread(run)
 
     async def _execute_in_session(self, order: Order, work: Callable[[Session, Statement], _T]) -> _T:
@@ -207,14 +240,15 @@ class Worker:
             must_exist=query.flag("session_check"),
             ends=query.flag("close_session"),
         )
-        async with self._running.place(), held as named:
+        async with self._running.place(order.role), held as named:
 
             def run() -> _T:
+                request.check_data_formats(query, order.role)
                 database = query.statement.database or named.database
-                statement = replace(self._authorized(order, database, in_session=True), database=database)
+                statement = replace(self._authorized(order, database), database=database)
                 statement = named.entered(statement, is_reader=is_reader)
                 try:
-                    self._load(named.session, query, statement)
+                    self._load(named.session, order, statement)
                     named.session.on_progress = order.progress
                     order.progress.begin()
                     result = work(named.session, statement)
@@ -229,7 +263,7 @@ class Worker:
 
             return await self._in_thread(run)
 
-    def _authorized(self, order: Order, database: str = "", *, in_session: bool = False) -> Statement:
+    def _authorized(self, order: Order, database: str = "") -> Statement:
         statement = order.query.statement
         return access.authorize(
             order.role,
@@ -237,16 +271,19 @@ class Worker:
             database or statement.database,
             self._engine,
             method=order.method,
-            in_session=in_session,
         )
 
     def _run(self, session: Session, statement: Statement) -> Outcome:
         kafka_tables.check(statement, statement.database, self._engine)
         return session.execute(statement)
 
-    def _load(self, session: Session, query: request.Query, statement: Statement) -> None:
-        """Make the tables that came with a query."""
-        for external in query.externals:
+    def _load(self, session: Session, order: Order, statement: Statement) -> None:
+        """Make the tables that came with a query, under its settings as far as they say how data are read."""
+        settings = request.settings_of_data(statement.settings or {})
+        if order.role is Role.READER:
+            settings |= _NOTHING_RUNS
+        pairs = ", ".join(f"{quote_identifier(key)} = {quote_string(value)}" for key, value in settings.items())
+        for external in order.query.externals:
             name = quote_identifier(external.name)
             # Columns as a string that the engine parses into names and types: no default, no other statement.
             source = f"null({quote_string(external.structure)})"
@@ -255,7 +292,8 @@ class Worker:
             )
             with Upload(self._folder) as upload:
                 upload.write(external.data)
-                session.insert(Statement(f"INSERT INTO {name}"), external.fmt, upload.path)
+                into = f"INSERT INTO {name} SETTINGS {pairs}" if pairs else f"INSERT INTO {name}"
+                session.insert(Statement(into), external.fmt, upload.path)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -37,7 +37,6 @@ class Clock:
         {"host": _HERE, "origin": f"http://{_HERE}", "sec-fetch-site": "same-origin"},
         {"host": _HERE, "referer": f"http://{_HERE}/play", "sec-fetch-site": "same-origin"},
         {"host": _HERE, "sec-fetch-site": "none"},
-        {},
     ],
 )
 def test_own_pages_and_programs_may_ask(headers: dict[str, str]) -> None:
@@ -62,6 +61,8 @@ def test_own_pages_and_programs_may_ask(headers: dict[str, str]) -> None:
         {"host": "127.0.0.1.evil.example:8123", "origin": "http://127.0.0.1.evil.example:8123"},
         {"host": "192.0.2.1:8123"},
         {"host": "[broken"},
+        {"host": ""},
+        {},
     ],
 )
 def test_foreign_pages_and_names_are_turned_away(headers: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from sightline_supervisor.errors import StepFailed
+from sightline_supervisor.process import Launcher
 from sightline_supervisor.roles import demo_env, demo_roles, platform_roles, shared_env
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
@@ -64,6 +65,39 @@ def test_a_key_that_was_revoked_is_replaced_and_told(tmp_path: Path, role: str) 
     assert str(key_file(settings, role)) in told.getvalue()
     assert str(key_file(settings, other)) not in told.getvalue()
     assert asyncio.run(store_keys(settings, os.environ)).renewed == ()
+
+
+def test_keys_of_an_earlier_version_move_out_of_the_stores_folder(tmp_path: Path) -> None:
+    """They stay the same keys, in a folder that the store's process does not open, and only their owner reads them."""
+    settings = SupervisorSettings(data_dir=tmp_path)
+    first = asyncio.run(store_keys(settings, os.environ))
+    for role in ("admin", "reader"):
+        key_file(settings, role).rename(settings.folder("store") / f"{role}.key")
+    key_file(settings, "admin").parent.rmdir()
+    assert asyncio.run(store_keys(settings, os.environ)) == first
+    assert list(settings.folder("store").glob("*.key")) == []
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "keys").iterdir()] == [0o600, 0o600]
+
+
+def test_the_store_is_started_without_secrets(tmp_path: Path) -> None:
+    """What the supervisor was given for others does not reach the process that runs statements."""
+    settings = SupervisorSettings(data_dir=tmp_path)
+    roles = {role.name: role for role in platform_roles(settings, shared_env(settings))}
+    assert {name for name, role in roles.items() if role.without_secrets} == {"store"}
+    launcher = Launcher(tmp_path / "logs", 1.0, {"OPENAI_API_KEY": "k", "SIGHTLINE_STORE_PASSWORD": "p", "LANG": "C"})
+    out = tmp_path / "out"
+    try:
+        code = "import os, sys; sys.stdout.write(' '.join(sorted(os.environ)))"
+        running = launcher.launch(
+            "env", [sys.executable, "-c", code], {"HF_TOKEN": "t", "X": "1"}, stdout=out, without_secrets=True
+        )
+        assert asyncio.run(running.wait()) == 0
+    finally:
+        launcher.close()
+    names = set(out.read_text().split())
+    assert {"LANG", "X"} <= names
+    assert not names & {"OPENAI_API_KEY", "SIGHTLINE_STORE_PASSWORD", "HF_TOKEN"}
 
 
 def test_the_users_own_store_or_password_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""What a reader may use: the lists of `reader_allowed.toml`, each with its reason. What is on none is refused."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Names by kind, spelled as the engine spells them."""
+
+    functions: frozenset[str]
+    """By their own names, not by aliases or with combinators."""
+    resolved_functions: frozenset[str]
+    """Those that the analyzer writes into a resolved tree; no statement may call them."""
+    admin_get_functions: frozenset[str]
+    """Those that tell of the host: an admin's GET may call them, a reader may not."""
+    table_functions: frozenset[str]
+    """In lower case."""
+    table_engines: frozenset[str]
+    system_tables: frozenset[str]
+    output_formats: frozenset[str]
+    settings: frozenset[str]
+    ignored_settings: frozenset[str]
+    """Those that are taken and left out."""
+
+
+@lru_cache(maxsize=1)
+def allowed() -> Allowed:
+    """The lists of this version.
+
+    Raises:
+        ValueError: a list has no reason, or a name stands in it twice.
+    """
+    text = resources.files(__package__).joinpath("reader_allowed.toml").read_text(encoding="utf-8")
+    lists = tomllib.loads(text)
+    found: dict[str, frozenset[str]] = {}
+    for kind in (field.name for field in fields(Allowed)):
+        names: list[str] = []
+        for group in lists[kind]:
+            if not group["reason"]:
+                raise ValueError(f"reader_allowed.toml: a list of {kind} has no reason")
+            names += group["names"]
+        if len(set(names)) != len(names):
+            raise ValueError(f"reader_allowed.toml: a name stands twice among {kind}")
+        found[kind] = frozenset(names)
+    return Allowed(**found)
