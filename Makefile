@@ -16,7 +16,7 @@ SOURCES := instrumentation collector dashboards evals reference_app supervisor t
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons clients browser weaviate kafka otelcol settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons clients browser weaviate kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query bench-slow-clients clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## the reference application with real questions, traced, sco
 up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
-test: $(INSTALLED) browser weaviate kafka otelcol lint types ## everything that must hold before a change is kept
+test: $(INSTALLED) browser weaviate kafka otelcol drivers lint types ## everything that must hold before a change is kept
 	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest
 
@@ -57,7 +57,7 @@ types: $(INSTALLED) ## mypy, strict
 unit: $(INSTALLED) ## the fast tests
 	@$(BIN)/pytest -n 2 tests/unit
 
-integration: $(INSTALLED) weaviate kafka otelcol ## against the real engine, Weaviate, Kafka and Collector
+integration: $(INSTALLED) weaviate kafka otelcol drivers ## against the real engine, Weaviate, Kafka and Collector
 	@$(BIN)/pytest tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
@@ -89,6 +89,10 @@ otelcol: $(INSTALLED) ## the official Collector with ClickHouse and Kafka (needs
 	@$(BIN)/python tests/support/scale_peers.py otelcol \
 		|| echo "!!! SKIPPED: no Collector is to be had (reason above); its tests will not run"
 
+drivers: $(INSTALLED) ## ClickHouse's clients for Go, Java and JavaScript in the cache folder (15 MB, a minute; where their tools are)
+	@$(BIN)/python tests/support/honest_clients.py \
+		|| echo "!!! SKIPPED: not all clients are to be had (reason above); their tests will not run"
+
 bench-ingest: $(INSTALLED) ## spans per CPU-second, beside rotel and the OpenTelemetry Collector (needs Go; about 5 minutes)
 	@$(BIN)/python benchmarks/ingest.py
 
@@ -106,6 +110,9 @@ bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (a
 
 bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)
 	@$(BIN)/python benchmarks/query.py
+
+bench-slow-clients: $(INSTALLED) ## 3,000 slow clients at the store and the collector, and how others fare meanwhile (3 minutes)
+	@$(BIN)/python benchmarks/slow_clients.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

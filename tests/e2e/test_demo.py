@@ -82,7 +82,7 @@ def test_demo_stores_every_span_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert second["requests"] < first["requests"]
     assert second["ready_s"] < RESTART_READY_S
     for role in ("admin", "reader"):
-        assert stat.S_IMODE((tmp_path / "store" / f"{role}.key").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "keys" / f"{role}.key").stat().st_mode) == 0o600
     held = json.loads((tmp_path / "store" / "access_keys.json").read_text())["keys"]
     assert sorted(key["role"] for key in held) == ["admin", "reader"]
 
@@ -92,7 +92,7 @@ def test_another_terminal_is_told_which_file_holds_a_key(tmp_path: Path) -> None
     log, store_port = tmp_path / "up.log", free_port()
     flags = [*_flags(UP_PORTS[1:]), "--port-store", str(store_port)]
     with _up(tmp_path / "data", log, flags) as running:
-        reader = tmp_path / "data" / "store" / "reader.key"
+        reader = tmp_path / "data" / "keys" / "reader.key"
         env = _env() | {"SIGHTLINE_STORE_URL": f"http://127.0.0.1:{store_port}"}
         keyed = env | {"SIGHTLINE_STORE_PASSWORD": reader.read_text().strip()}
         for command, text in (("query", ""), ("shell", "SELECT 41 + 1;")):
@@ -110,7 +110,7 @@ def test_another_terminal_is_told_which_file_holds_a_key(tmp_path: Path) -> None
         )
         assert "ACCESS_DENIED" in drop.stdout + drop.stderr
         running.send_signal(signal.SIGTERM)
-    kept = {name: (tmp_path / "data" / "store" / f"{name}.key").read_text().strip() for name in ("admin", "reader")}
+    kept = {name: (tmp_path / "data" / "keys" / f"{name}.key").read_text().strip() for name in ("admin", "reader")}
     for file in [log, *(tmp_path / "data" / "logs").iterdir()]:
         assert not any(key in file.read_text(errors="replace") for key in kept.values()), file
 

@@ -73,7 +73,7 @@ class Up:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
-        self.env["SIGHTLINE_STORE_PASSWORD"] = (folder / "data" / "store" / "reader.key").read_text().strip()
+        self.env["SIGHTLINE_STORE_PASSWORD"] = (folder / "data" / "keys" / "reader.key").read_text().strip()
 
     def run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a command with the environment of somebody who uses this store and this collector."""

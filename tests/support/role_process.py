@@ -49,6 +49,12 @@ class Role:
                 time.sleep(0.05)
         raise AssertionError(f"{self.command} is not healthy after {timeout_s} s:\n{self.tail()}")
 
+    def run(self, timeout_s: float = 60.0) -> None:
+        """Run it to its end, which must be a good one."""
+        with self.log.open("ab") as log:
+            done = subprocess.run(self.command, env=self.env, stdout=log, stderr=log, timeout=timeout_s, check=False)
+        assert done.returncode == 0, self.tail()
+
     def kill(self) -> None:
         """End it as a crash would: kill -9."""
         assert self.process is not None
