@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import clickhouse_connect
 import honest_clients
 import node_http
+import polars
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_connect.driver.external import ExternalData
@@ -191,3 +193,39 @@ def test_clients_of_other_languages_read(place: Place, name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("ok ") >= 8
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_curl_asks_by_url_body_and_form(place: Place, tmp_path: Path) -> None:
+    """A question in the URL, one in the body with a parameter, and a table that comes with it as a form."""
+    (tmp_path / "rows.csv").write_text("a;b\n1;2\n3;4\n")
+
+    def curl(*arguments: str) -> str:
+        done = subprocess.run(
+            ["curl", "-sS", "--max-time", "30", "-H", f"X-ClickHouse-Key: {place.reader}", *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    assert curl(f"{place.url}/?query=SELECT%201%2B1") == "2\n"
+    assert (
+        curl(f"{place.url}/?param_n=3&default_format=JSONEachRow", "--data-binary", "SELECT {n:UInt8} AS n")
+        == '{"n":3}\n'
+    )
+    table = "t_format=CSVWithNames&t_structure=a%20UInt8,b%20UInt8&format_csv_delimiter=%3B"
+    asked = f"{place.url}/?query=SELECT%20sum(a*b)%20FROM%20t&{table}"
+    assert curl(asked, "-F", f"t=@{tmp_path / 'rows.csv'}") == "14\n"
+    assert "Code: 497" in curl(f"{place.url}/", "--data-binary", "SELECT file('/etc/hostname')")
+
+
+def test_polars_takes_what_arrow_brings(place: Place) -> None:
+    """A data frame of polars, by way of Arrow, with names, numbers and times."""
+    client = place.connect()
+    table = client.query_arrow("SELECT number AS n, toString(number) AS s, now64(3) AS at FROM numbers(1000)")
+    frame = polars.from_arrow(table)
+    client.close()
+    assert isinstance(frame, polars.DataFrame)
+    assert frame.shape == (1000, 3)
+    assert frame["n"].sum() == 499_500

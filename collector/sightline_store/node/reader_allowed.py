@@ -23,6 +23,8 @@ class Allowed:
     table_engines: frozenset[str]
     system_tables: frozenset[str]
     output_formats: frozenset[str]
+    input_formats: frozenset[str]
+    """Of data that are sent beside a query."""
     settings: frozenset[str]
     ignored_settings: frozenset[str]
     """Those that are taken and left out."""

@@ -15,6 +15,7 @@ from sightline_store.errors import QueryRejected
 from sightline_store.node import sqltext
 from sightline_store.node.engine import Statement
 from sightline_store.node.multipart import Part
+from sightline_store.node.reader_allowed import allowed
 from sightline_store.node.roles import Role
 
 # Parameters of the URL that are not ClickHouse settings.
@@ -30,21 +31,7 @@ _RESERVED = frozenset(
 )  # fmt: skip
 _HEAD_BYTES = 64 * 1024
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-# Formats whose bytes say all: no schema, template, expression or address elsewhere. In lower case.
-_OF_DATA = frozenset(
-    name.lower()
-    for name in (
-        "Arrow", "ArrowStream", "BSONEachRow", "CSV", "CSVWithNames", "CSVWithNamesAndTypes", "JSON", "JSONColumns",
-        "JSONColumnsWithMetadata", "JSONCompact", "JSONCompactColumns", "JSONCompactEachRow",
-        "JSONCompactEachRowWithNames", "JSONCompactEachRowWithNamesAndTypes", "JSONCompactStringsEachRow",
-        "JSONCompactStringsEachRowWithNames", "JSONCompactStringsEachRowWithNamesAndTypes", "JSONEachRow", "JSONL",
-        "JSONLines", "JSONStringsEachRow", "LineAsString", "MsgPack", "Native", "NDJSON", "ORC", "Parquet", "RawBLOB",
-        "RowBinary", "RowBinaryWithNames", "RowBinaryWithNamesAndTypes", "TabSeparated", "TabSeparatedRaw",
-        "TabSeparatedRawWithNames", "TabSeparatedRawWithNamesAndTypes", "TabSeparatedWithNames",
-        "TabSeparatedWithNamesAndTypes", "TSKV", "TSV", "TSVRaw", "TSVRawWithNames", "TSVRawWithNamesAndTypes",
-        "TSVWithNames", "TSVWithNamesAndTypes", "Values",
-    )
-)  # fmt: skip
+_OF_DATA = frozenset(name.lower() for name in allowed().input_formats)
 _SAYS_HOW_DATA_ARE_READ = re.compile(r"(?:input_format|format|schema_inference)_\w+|date_time_input_format")
 # Statements that are answered with nothing, not even with no rows.
 _WITHOUT_RESULT = frozenset(
