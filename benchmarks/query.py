@@ -10,6 +10,8 @@ Map has the official table's indexes over keys and values to skip by.
 The questions are asked with a reader's key, as the pages ask them, so each is judged: judged_first_ms is by how much
 the first answer to a text took longer than the next ones, judged_again_ms how much longer a reader's next answers take
 than an admin's. Both are medians over the questions of the last hour.
+p95_scans and worst_scans are p95_ms and worst_ms in units of one fixed aggregate (a hash of 20 million numbers, on one
+thread) that is timed in between, so that a slow machine does not read as slow code; scan_ms is that unit.
 Progress and the time of each question go to standard error; the last line of standard output is the result.
 Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX]
 """
@@ -91,8 +93,12 @@ def _run(
     client: Client, reader: Client, store: processes.Server, rows: int, repeats: int, loaded: dict[str, float]
 ) -> None:
     end = _end(client)
+    scans = [_scan(reader)]
     judged = _judging(client, reader, end, repeats)
+    scans.append(_scan(reader))
     costs = _timed(reader, store, _every_question(client, end), repeats)
+    scans.append(_scan(reader))
+    scan_s = statistics.median(scans)
     times = {label: cost.wall_s for label, cost in costs.items()}
     computed = {label: cost.cpu_s for label, cost in costs.items()}
     whole_trace = [page_questions.Asked("a trace of 50,000 spans", _long_trace)]
@@ -114,6 +120,9 @@ def _run(
         "p95_ms": _ms(_p95(times)),
         "worst_query": slowest[0],
         "worst_ms": _ms(times[slowest[0]]),
+        "scan_ms": _ms(scan_s),
+        "p95_scans": round(_p95(times) / scan_s, 2),
+        "worst_scans": round(times[slowest[0]] / scan_s, 2),
         "p95_cpu_ms": _ms(_p95(computed)),
         "worst_cpu_ms": _ms(max(computed.values())),
         "growth_last_hour": loaded.get("growth_last_hour"),
@@ -132,6 +141,16 @@ def _run(
         results.keep(result, clickhouse=str(client.query_rows("SELECT version() AS v")[0]["v"]))
     else:
         print(json.dumps(result))
+
+
+def _scan(client: Client) -> float:
+    """Seconds of an aggregate that reads no table: the fastest of five."""
+    each = []
+    for _ in range(5):
+        started = time.perf_counter()
+        client.query_rows("SELECT max(cityHash64(number)) AS h FROM numbers(20000000) SETTINGS max_threads = 1")
+        each.append(time.perf_counter() - started)
+    return min(each)
 
 
 def _judging(client: Client, reader: Client, end: datetime, repeats: int) -> tuple[float, float]:
