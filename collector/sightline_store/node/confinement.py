@@ -51,6 +51,8 @@ _MACHINE = (
     "/proc/sys/vm/overcommit_memory", "/proc/sys/vm/max_map_count", "/proc/sys/kernel/threads-max",
     "/proc/self/stat", "/proc/self/statm", "/proc/self/status", "/proc/self/mountinfo", "/proc/self/cgroup",
     "/proc/self/maps", "/proc/self/io", "/proc/self/schedstat",
+    # Where it cannot be read the engine looks for the same behind its environment, and crashes at what it finds there.
+    "/proc/self/auxv",
     "/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm/transparent_hugepage",
     "/dev/urandom", "/dev/random", "/dev/zero",
 )  # fmt: skip

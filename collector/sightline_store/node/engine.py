@@ -201,15 +201,7 @@ class Session:
         Raises:
             QueryFailed: with ClickHouse's code and words; also after a part has been written.
         """
-        shape = sqltext.shape(statement.sql)
-        if shape.format_name:
-            start, end = shape.format_span
-            head, clause, tail = statement.sql[:start], f"FORMAT {shape.format_name}", statement.sql[end : shape.end]
-        else:
-            head, clause, tail = statement.sql[: shape.end], f"{NOT_SENT} FORMAT {statement.output_format}", ""
-        squeeze = f"COMPRESSION '{compression}' LEVEL {_LEVELS[compression]} " if compression else ""
-        into = f"INTO OUTFILE {quote_string(path)} TRUNCATE {squeeze}"
-        sql = f"{head}\n{into}{clause}{tail}"
+        sql = into_file(statement.sql, statement.output_format, path, compression)
         with self._prepared(statement):
             return self._query(sql, statement).counts
 
@@ -289,6 +281,18 @@ class Session:
         )
         with _translated():
             self._connection.query(f"SET {pairs}")
+
+
+def into_file(sql: str, output_format: str, path: str, compression: str = "") -> str:
+    """A SELECT whose answer goes into a file; in the format it names, else in `output_format`."""
+    shape = sqltext.shape(sql)
+    if shape.format_name:
+        start, end = shape.format_span
+        head, clause, tail = sql[:start], f"FORMAT {shape.format_name}", sql[end : shape.end]
+    else:
+        head, clause, tail = sql[: shape.end], f"{NOT_SENT} FORMAT {output_format}", ""
+    squeeze = f"COMPRESSION '{compression}' LEVEL {_LEVELS[compression]} " if compression else ""
+    return f"{head}\nINTO OUTFILE {quote_string(path)} TRUNCATE {squeeze}{clause}{tail}"
 
 
 def _settings(statement: Statement) -> dict[str, str]:

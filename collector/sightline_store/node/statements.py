@@ -26,11 +26,16 @@ from typing import Any
 
 from sightline_store.errors import QueryFailed, QueryRejected
 from sightline_store.node import resolved, sqltext
+from sightline_store.node.engine import into_file
 from sightline_store.node.functions import Ask, Functions
 from sightline_store.node.reader_allowed import allowed
 from sightline_store.node.tree import Findings, Walk, refusal
 
 _SELECTS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
+_OF_THE_ANSWER = frozenset(
+    {"format_ast", "out_file", "is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"}
+)
+_SETTINGS_OF = frozenset({"settings", "settings_ast"})
 _BEGIN_OF_SELECT = frozenset({"SELECT", "WITH", "FROM"})
 _CACHED_STATEMENTS = 512
 _CACHED_CHARACTERS = 32 * 1024
@@ -154,7 +159,7 @@ class Statements:
         missing = self._look_for_tables(findings, is_read=not about)
         # A verdict on a name that came as a parameter holds for its value only, one on a name of nothing for now: a
         # function may be made that is called like a lambda.
-        is_of_its_text = not missing and not findings.unknown and not findings.used_params
+        is_of_its_text = not (missing or findings.unknown or findings.used_params or findings.closed_names)
         if not to_resolve and findings.closed_names:
             raise refusal(f"the function {sorted(findings.closed_names)[0]}")
         verdict = Verdict(
@@ -246,6 +251,7 @@ class Statements:
         start, end = shape.format_span
         text = f"{sql[:start]} {sql[end : shape.end]}" if shape.format_name else sql[: shape.end]
         if tree["type"] in _SELECTS:
+            self._must_stay_itself(sql, text, tree)
             return text
         if tree["type"] != "ExplainQuery" or "query" not in tree:
             return ""
@@ -257,6 +263,21 @@ class Statements:
                         return text[token.start :]
             depth += (token.text == "(") - (token.text == ")") if token.kind == "mark" else 0
         raise refusal("an EXPLAIN whose statement cannot be told apart")
+
+    def _must_stay_itself(self, sql: str, text: str, tree: Any) -> None:
+        """Refuse a SELECT that becomes another one where the node cuts its format out and writes in where rows go.
+
+        The node finds these places by a lexer of its own. Where the engine reads a text otherwise, what stands in a
+        string would become a part of the statement that nobody has judged.
+        """
+        judged = _parts(tree)
+        for changed in (text, into_file(sql, "TabSeparated", "/proc/self/fd/3")):
+            try:
+                again = self._parsed(changed)
+            except QueryFailed:
+                again = {}
+            if _parts(again) != judged:
+                raise refusal("a statement whose end cannot be told")
 
     def _normal(self, sql: str) -> str:
         """A statement as the engine writes it; '' where it cannot be parsed."""
@@ -319,3 +340,18 @@ def _no_table(database: str, name: str) -> QueryRejected:
 def _key(sql: str, database: str, settings: Mapping[str, str], lenient: bool) -> tuple[object, ...]:
     """Under which a verdict is kept: settings can change what a name means."""
     return database, sql, lenient, frozenset(settings.items())
+
+
+def _parts(tree: Any) -> tuple[Any, list[str]]:
+    """A tree without what is about its answer, and its settings: SETTINGS behind FORMAT hang elsewhere in it."""
+    settings: list[str] = []
+
+    def bare(node: Any) -> Any:
+        if isinstance(node, list):
+            return [bare(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_OF if name in node)
+        return {name: bare(part) for name, part in node.items() if name not in _OF_THE_ANSWER | _SETTINGS_OF}
+
+    return bare(tree), sorted(settings)
