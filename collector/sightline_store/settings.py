@@ -78,8 +78,9 @@ class NodeSettings:
     data_dir: Path = Path(".sightline/store")
     """SIGHTLINE_STORE_DATA_DIR: folder with the data. Default: .sightline/store under the current folder."""
     max_memory_bytes: int = 3 * 1024**3
-    """SIGHTLINE_STORE_MAX_MEMORY_BYTES: memory that the whole process may take. Two thirds of it are for statements and
-    their caches; the rest is what the engine's allocator keeps, and the program. Default: 3221225472 (3 GiB)."""
+    """SIGHTLINE_STORE_MAX_MEMORY_BYTES: memory that the whole process may take. A third of it, and at least 1 GiB, is
+    left to the program and to what the engine's allocator keeps; the rest is for statements and their caches. Default:
+    3221225472 (3 GiB)."""
     max_concurrent_queries: int = 8
     """SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES: statements that run at once. Default: 8."""
     max_queued_queries: int = 128
@@ -121,9 +122,9 @@ class NodeSettings:
         """Refuse what cannot work, naming the variable."""
         if not 0 <= self.port < 65536:
             raise ValueError(f"SIGHTLINE_STORE_PORT is {self.port}; needs 0 to 65535")
-        if self.max_memory_bytes < 768 * 1024**2:
+        if self.max_memory_bytes < 3 * 512 * 1024**2:
             raise ValueError(
-                f"SIGHTLINE_STORE_MAX_MEMORY_BYTES is {self.max_memory_bytes}; needs at least 805306368 (768 MiB)"
+                f"SIGHTLINE_STORE_MAX_MEMORY_BYTES is {self.max_memory_bytes}; needs at least 1610612736 (1.5 GiB)"
             )
         if self.max_concurrent_queries < 2:
             raise ValueError("SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES must be at least 2: one writes while one reads")
@@ -141,8 +142,8 @@ class NodeSettings:
 
     @property
     def engine_memory_bytes(self) -> int:
-        """What the engine may count: it does not count what its allocator keeps back, which was half as much again."""
-        return self.max_memory_bytes * 2 // 3
+        """What the engine may count: it counts neither the program nor what its allocator keeps back."""
+        return self.max_memory_bytes - max(self.max_memory_bytes // 3, 1024**3)
 
     @property
     def backups(self) -> Path:

@@ -15,7 +15,7 @@ from sightline_store.node import keys
 from sightline_store.node.roles import Role
 from sightline_store.settings import StoreSettings
 
-_CAP = 1536 * 1024**2
+_CAP = 2 * 1024**3
 _READERS = 6
 _LASTS_S = 8.0
 _GREEDY = (

@@ -128,7 +128,7 @@ def test_results_of_any_size_take_flat_memory(roles, tmp_path: Path, free_tcp_po
     env = {
         "SIGHTLINE_STORE_PORT": str(free_tcp_port),
         "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data"),
-        "SIGHTLINE_STORE_MAX_MEMORY_BYTES": str(768 * 1024**2),
+        "SIGHTLINE_STORE_MAX_MEMORY_BYTES": str(1536 * 1024**2),
     }
     role = roles("sightline-store", "serve", env=env, health_url=f"{url}/ping")
     ask(url, b"SELECT number, number FROM numbers(1000000) FORMAT RowBinary")
