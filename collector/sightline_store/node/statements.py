@@ -342,16 +342,24 @@ def _key(sql: str, database: str, settings: Mapping[str, str], lenient: bool) ->
     return database, sql, lenient, frozenset(settings.items())
 
 
-def _parts(tree: Any) -> tuple[Any, list[str]]:
-    """A tree without what is about its answer, and its settings: SETTINGS behind FORMAT hang elsewhere in it."""
+def _parts(tree: Any) -> tuple[list[object], list[str]]:
+    """A tree without what is about its answer, and its settings: SETTINGS behind FORMAT hang elsewhere in it.
+
+    The tree comes flat, since it may be deeper than Python's stack: each node's names and length, then what is in it.
+    """
+    flat: list[object] = []
     settings: list[str] = []
-
-    def bare(node: Any) -> Any:
+    todo: list[Any] = [tree]
+    while todo:
+        node = todo.pop()
         if isinstance(node, list):
-            return [bare(one) for one in node]
-        if not isinstance(node, dict):
-            return node
-        settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_OF if name in node)
-        return {name: bare(part) for name, part in node.items() if name not in _OF_THE_ANSWER | _SETTINGS_OF}
-
-    return bare(tree), sorted(settings)
+            flat.append(("list", len(node)))
+            todo.extend(reversed(node))
+        elif isinstance(node, dict):
+            settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_OF if name in node)
+            names = sorted(node.keys() - _OF_THE_ANSWER - _SETTINGS_OF)
+            flat.append(("dict", tuple(names)))
+            todo.extend(node[name] for name in reversed(names))
+        else:
+            flat.append(node)
+    return flat, sorted(settings)
