@@ -72,7 +72,6 @@ class Findings:
     lambdas: set[str] = field(default_factory=set)
     """Names that the statement gives to lambdas of its own. What stands in these is judged like all else."""
     lenient: bool = False
-    sets: bool = False
     used_params: bool = False
     databases: frozenset[str] = frozenset()
     """Those whose tables may be read; none for an admin's GET, which may read all."""
@@ -328,7 +327,6 @@ class Walk:
         return parts
 
     def _settings(self, node: Mapping[str, Any]) -> None:
-        self._findings.sets = True
         changes = node.get("changes", ())
         for change in changes:
             if change["name"] == _FILTERS:
