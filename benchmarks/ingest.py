@@ -19,8 +19,8 @@ import processes
 import rag_load
 import results
 
-from sightline_store import schema
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.settings import StoreSettings
 
 _ROUNDS = 3

@@ -23,8 +23,9 @@ import rag_load
 import results
 
 from sightline_collector.spool import record
-from sightline_store import ingest, schema
+from sightline_store import ingest
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
 from sightline_store.settings import StoreSettings
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sightline_store import queries
 from sightline_store.client import Client
-from sightline_store.queries import Filters
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters
 
 WINDOWS = {
     "15m": timedelta(minutes=15),

@@ -35,11 +35,13 @@ import page_questions
 import processes
 import results
 
-from sightline_store import prices, queries, schema
+from sightline_node.readers import keys
+from sightline_node.readers.roles import Role
 from sightline_store.client import Client
-from sightline_store.node import keys
-from sightline_store.node.roles import Role
-from sightline_store.queries import Filters
+from sightline_store.ddl import schema
+from sightline_store.prices import model_prices
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters
 from sightline_store.settings import StoreSettings
 
 
@@ -189,7 +191,7 @@ def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> d
     _insert(client, "recent", end - timedelta(hours=1), 3600, 0, last_hour)
     _insert_days(client, "tenth", end - timedelta(hours=1), last_hour, tenth - last_hour)
     _insert_long_trace(client, end - timedelta(minutes=5))
-    prices.refresh(client)
+    model_prices.refresh(client)
     load_s = time.monotonic() - started
     _settle(client)
     before = _last_hour(client, store, repeats)

@@ -71,7 +71,7 @@ def otel() -> Ask:
 def sightline_() -> Ask:
     """This library, sending into memory."""
     import sightline
-    from sightline.otlp_http import Answer, OtlpHttpSender, Verdict
+    from sightline.export.otlp_http import Answer, OtlpHttpSender, Verdict
 
     OtlpHttpSender.send = lambda self, body, timeout_s=None: Answer(Verdict.SENT)  # type: ignore[method-assign]
     tracing = sightline.configure(service_name="bench", endpoint=_UNREACHED, capture="full")

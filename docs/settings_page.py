@@ -15,6 +15,7 @@ SECTIONS = {
     "instrumentation/sightline": "The library",
     "collector/sightline_collector": "The collector: `sightline-collector serve`",
     "collector/sightline_store": "The store: `sightline-store`",
+    "collector/sightline_node": "The embedded ClickHouse: `sightline-store serve`",
     "dashboards/sightline_dashboards": "The dashboards: `sightline-dashboards`",
     "evals/sightline_evals": "The evals: `sightline-evals run`",
     "reference_app/sightline_app": "The reference application, its model server and its Weaviate",

@@ -38,8 +38,8 @@ def roles(tmp_path: Path) -> Iterator[StartRole]:
 @pytest.fixture(scope="session")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real embedded store of this session, with its tables, at the URL that is returned."""
-    from sightline_store import schema
     from sightline_store.client import Client
+    from sightline_store.ddl import schema
     from sightline_store.settings import StoreSettings
 
     folder, port = tmp_path_factory.mktemp("store"), free_port()

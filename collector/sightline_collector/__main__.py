@@ -17,22 +17,26 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from sightline_collector import aside, doctor, keys, otlp
-from sightline_collector.access import Access, Sites, tls_context
+from sightline_collector import doctor
 from sightline_collector.errors import CollectorError, NotNow
+from sightline_collector.receiver import keys
+from sightline_collector.receiver.access import Access, Sites, tls_context
 from sightline_collector.receiver.http import HttpReceiver
 from sightline_collector.receiver.intake import Intake
-from sightline_collector.redaction import Redactor
+from sightline_collector.request import otlp
+from sightline_collector.request.redaction import Redactor
 from sightline_collector.self_metrics import SelfMetrics
 from sightline_collector.settings import CollectorSettings
-from sightline_collector.shipper import Shipper
+from sightline_collector.shipping import dead_letter
+from sightline_collector.shipping.shipper import Shipper
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
-from sightline_store import prices, retention
+from sightline_roles.http_limits import LimitedProtocol, Limits
+from sightline_store import retention
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
-from sightline_store.http_limits import LimitedProtocol, Limits
 from sightline_store.ingest import Signal
+from sightline_store.prices import model_prices
 from sightline_store.settings import RetentionSettings, StoreSettings
 
 _log = logging.getLogger("sightline.collector")
@@ -54,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     checks.add_argument("--key", help="API key to send it with; SIGHTLINE_COLLECTOR_DOCTOR_KEY by default")
     keys.add_parser(commands)
-    aside.add_parser(commands)
+    dead_letter.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("urllib3", "clickhouse_connect"):
@@ -66,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.command == "keys":
             keys.run(args, settings.keys_file)
         elif args.command == "aside":
-            aside.run(args, settings, store)
+            dead_letter.run(args, settings, store)
         else:
             serve(settings, store)
     except (CollectorError, StoreError, ValueError, OSError) as exc:
@@ -196,7 +200,7 @@ def _keep_prices(store: StoreSettings, interval_s: float, stopped: threading.Eve
     while not stopped.wait(wait_s):
         wait_s = interval_s
         try:
-            for key in prices.refresh(client):
+            for key in model_prices.refresh(client):
                 _log.info("price of %s entered", key)
         except StoreError:
             wait_s = min(5.0, interval_s)  # The shipper says that the store is away.

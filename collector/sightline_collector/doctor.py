@@ -22,10 +22,10 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from sightline_collector.keys import KeyRing
+from sightline_collector.receiver.keys import KeyRing
 from sightline_collector.settings import CollectorSettings
-from sightline_store import schema
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.errors import StoreError
 from sightline_store.ingest import Signal
 from sightline_store.settings import StoreSettings

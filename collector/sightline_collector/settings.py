@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sightline_store.callers import check_names, is_loopback
+from sightline_roles.host_check import check_names, is_loopback
 
 _MASKS = frozenset({"email", "phone", "card", "iban", "ip", "token"})
 _MIN_HASH_KEY_CHARS = 16

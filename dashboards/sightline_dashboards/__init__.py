@@ -1,1 +1,1 @@
-"""Sightline's pages: the store's answers as a person sees them. They ask `sightline_store.queries` and nothing else."""
+"""Sightline's pages: the store's answers as a person sees them. They ask `sightline_store.questions` only."""

@@ -13,7 +13,7 @@ from typing import Any
 from sightline_dashboards import formats
 from sightline_dashboards.elements import Card
 from sightline_dashboards.spending import Spending
-from sightline_store.queries import Estimate, Overview, estimate
+from sightline_store.questions.queries import Estimate, Overview, estimate
 
 _WORTH_COLOUR = 0.05
 _ENOUGH = 100

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sightline_dashboards import formats
 from sightline_dashboards.theme import ERROR_COLOUR, SERIES, STAGE_COLOURS, STAGES, TOTAL_COLOUR, TTFT_COLOUR
-from sightline_store.queries import Filters
+from sightline_store.questions.queries import Filters
 
 Rows = Sequence[Mapping[str, Any]]
 AnyChart = Any  # Altair's types do not follow its method chains

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from sightline_dashboards import source
-from sightline_store import queries
 from sightline_store.errors import StoreError
-from sightline_store.queries import Filters
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters
 
 WINDOWS: dict[str, tuple[str, timedelta]] = {
     "15m": ("Last 15 min", timedelta(minutes=15)),

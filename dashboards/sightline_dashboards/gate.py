@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from sightline_dashboards.settings import DashboardSettings
-from sightline_store import callers
+from sightline_roles import host_check
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,7 +27,7 @@ class Gate:
 
     def __init__(self, app: App, settings: DashboardSettings) -> None:
         self._app = app
-        self._callers = callers.Callers(
+        self._callers = host_check.Callers(
             "SIGHTLINE_DASHBOARDS_ALLOWED_HOSTS", settings.host, settings.allowed_hosts, links=True
         )
 
@@ -36,7 +36,7 @@ class Gate:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        why = self._callers.refusal(callers.by_name(scope["headers"]))
+        why = self._callers.refusal(host_check.by_name(scope["headers"]))
         if not why:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

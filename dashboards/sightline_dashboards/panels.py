@@ -12,8 +12,8 @@ from streamlit.errors import StreamlitAPIException
 
 from sightline_dashboards import assets, charts, filterbar, formats, navigation, source
 from sightline_dashboards.filterbar import Selection
-from sightline_store import queries
-from sightline_store.queries import Filters
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters
 
 TRACE_LINES = """import sightline
 

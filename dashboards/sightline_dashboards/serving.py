@@ -14,7 +14,7 @@ import uvicorn
 
 from sightline_dashboards.gate import Gate
 from sightline_dashboards.settings import DashboardSettings
-from sightline_store.http_limits import LimitedProtocol, Limits
+from sightline_roles.http_limits import LimitedProtocol, Limits
 
 _PREFIX = "SIGHTLINE_DASHBOARDS_"
 _PING_S = 30

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sightline_store.callers import check_names, read_names
+from sightline_roles.host_check import check_names, read_names
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightline_store.queries import Overview, Row
+from sightline_store.questions.queries import Overview, Row
 
 EMBEDDINGS = "embeddings"
 """The series and the row that stand for all embedding models."""

@@ -1,6 +1,6 @@
 """A trace's spans as a waterfall: the tree, the critical path to the first token, and where everything is drawn. Pure.
 
-Spans are the rows of `sightline_store.queries.trace_spans`, the critical path those of `queries.ttft_trace`. Without a
+Spans are the rows of `queries.trace_spans`, the critical path those of `queries.ttft_trace`. Without a
 path every instant before the first token belongs to one span: a span with an open child steps back for it, and of
 parallel spans the last to end counts.
 """

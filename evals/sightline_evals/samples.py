@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from sightline_evals.dataset import Sample
 from sightline_evals.errors import UsageError
-from sightline_store import queries
 from sightline_store.client import Client
+from sightline_store.questions import queries
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

@@ -38,8 +38,8 @@ from sightline.annotations import (
 from sightline.configure import Tracing, configure
 from sightline.decorators import SpanScope
 from sightline.errors import SettingsError, SightlineError
+from sightline.export.outbox import Stats
 from sightline.identity import identify
-from sightline.outbox import Stats
 from sightline.rag_stages import embedding, llm, rerank, retrieval
 from sightline.runtime import VERSION
 from sightline.scores import feedback, score
@@ -48,17 +48,17 @@ from sightline.stages import agent, guardrail, request, tool, trace, workflow
 
 if TYPE_CHECKING:
     from sightline import masks
-    from sightline.instrumentation_report import InstrumentationReport
-    from sightline.instrumentations import instrument, uninstrument
+    from sightline.instrumentations.instrument import instrument, uninstrument
+    from sightline.instrumentations.report import InstrumentationReport
     from sightline.sketch import record_query_vector
 
 __version__ = VERSION
 _LATER = {
-    "InstrumentationReport": "sightline.instrumentation_report",
-    "instrument": "sightline.instrumentations",
+    "InstrumentationReport": "sightline.instrumentations.report",
+    "instrument": "sightline.instrumentations.instrument",
     "masks": "sightline.masks",
     "record_query_vector": "sightline.sketch",
-    "uninstrument": "sightline.instrumentations",
+    "uninstrument": "sightline.instrumentations.instrument",
 }
 
 __all__ = [

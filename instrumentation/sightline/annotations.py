@@ -8,9 +8,9 @@ from opentelemetry.trace import Span, SpanContext, TraceFlags, format_span_id, f
 
 from sightline import faults, semconv
 from sightline.capture import CapturePolicy, attribute, length_of
-from sightline.chunks import usage_attributes
 from sightline.runtime import Frame, current_frame, current_request, runtime
 from sightline.settings import Capture
+from sightline.streaming.chunks import usage_attributes
 
 CONTENT_KEYS: Final = frozenset(
     {

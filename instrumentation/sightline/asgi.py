@@ -28,7 +28,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_
 from sightline import faults, semconv
 from sightline.runtime import Frame, RequestMark, context_with, restore, runtime
 from sightline.spans import record_error
-from sightline.sse import EventScanner
+from sightline.streaming.sse import EventScanner
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

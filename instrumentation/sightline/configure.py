@@ -25,19 +25,19 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 
 from sightline import faults, semconv
 from sightline.capture import CapturePolicy
-from sightline.delivery import deliver
 from sightline.errors import SettingsError
+from sightline.export.delivery import deliver
+from sightline.export.late_imports import LATE_IMPORTS
+from sightline.export.otlp_scores import encode_scores
+from sightline.export.otlp_spans import SpanEncoder
+from sightline.export.outbox import Outbox, Stats
 from sightline.identity import SpanEnricher
-from sightline.late_imports import LATE_IMPORTS
-from sightline.otlp_spans import SpanEncoder
-from sightline.outbox import Outbox, Stats
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
-from sightline.score_log import encode_scores
 from sightline.scores import Score
 from sightline.settings import Capture, TracingSettings
 
 if TYPE_CHECKING:
-    from sightline.metric_reports import MetricReports
+    from sightline.export.metric_reports import MetricReports
 
 _logger = logging.getLogger("sightline")
 _lock = threading.Lock()
@@ -150,7 +150,7 @@ class Tracing:
         return self._scores.put
 
     def _start_metrics(self) -> None:
-        from sightline.metric_reports import MetricReports  # noqa: PLC0415  not at import: off by a setting
+        from sightline.export.metric_reports import MetricReports  # noqa: PLC0415  not at import: off by a setting
 
         accounts = {
             "span": lambda: None if self._spans is None else self._spans.account(),
@@ -283,7 +283,7 @@ def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
     redact = runtime.capture.redact
     if redact is not None:
         with LATE_IMPORTS:
-            from sightline.foreign import masked  # noqa: PLC0415
+            from sightline.instrumentations.foreign_redaction import masked  # noqa: PLC0415
 
         batch = masked(batch, redact)
     return encoder(batch)

@@ -29,8 +29,8 @@ from sightline.capture import attribute
 from sightline.runtime import CONTEXT, restore
 from sightline.settings import Capture
 from sightline.spans import OpenSpan, SpanBlock, SpanPlan, leave, open_span
-from sightline.stream_managers import TracedAsyncManager, TracedManager
-from sightline.streaming import TracedAsyncGenerator, TracedAsyncIterator, TracedGenerator, TracedIterator
+from sightline.streaming.stream_managers import TracedAsyncManager, TracedManager
+from sightline.streaming.streams import TracedAsyncGenerator, TracedAsyncIterator, TracedGenerator, TracedIterator
 
 P = ParamSpec("P")
 R = TypeVar("R")

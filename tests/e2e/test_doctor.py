@@ -10,8 +10,8 @@ from pathlib import Path
 
 from role_process import StartRole, free_port
 
-from sightline_store import schema
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.settings import StoreSettings
 
 

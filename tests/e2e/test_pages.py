@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import queries_traffic
 
-from sightline_store import schema
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.settings import StoreSettings
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

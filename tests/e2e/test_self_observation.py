@@ -14,10 +14,10 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from role_process import StartRole, free_port
 
-from sightline_store import queries
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed
-from sightline_store.queries import Filters
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters
 from sightline_store.settings import StoreSettings
 
 

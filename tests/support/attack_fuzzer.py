@@ -25,12 +25,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sightline_node.execution.engine import Engine, Session, Statement, quote_string
+from sightline_node.isolation import confinement
+from sightline_node.readers import access
+from sightline_node.readers.reader_allowed import allowed
+from sightline_node.readers.roles import READER_LIMITS, Role
+from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed
-from sightline_store.node import access, confinement
-from sightline_store.node.engine import Engine, Session, Statement, quote_string
-from sightline_store.node.reader_allowed import allowed
-from sightline_store.node.roles import READER_LIMITS, Role
-from sightline_store.settings import NodeSettings
 
 MARKER = "marker-7f3a-of-a-secret"
 # So that what cannot answer is found out at once.

@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sightline_node.execution.engine import Engine, Statement
+from sightline_node.readers import access
+from sightline_node.readers.roles import Role
+from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed
-from sightline_store.node import access
-from sightline_store.node.engine import Engine, Statement
-from sightline_store.node.roles import Role
-from sightline_store.settings import NodeSettings
 
 LISTS = Path(__file__).parent
 MARKER = "marker-of-a-secret"

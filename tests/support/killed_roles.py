@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 from collector_role import start_collector
 from role_process import Role, StartRole, free_port
 
-from sightline_store import schema
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.settings import StoreSettings
 
 _PATIENCE_S = 60.0

@@ -29,11 +29,12 @@ from google.protobuf.message import DecodeError
 from otlp_spellings import REQUESTS, Speller
 from role_process import Role, free_port
 
-from sightline_collector import otlp
 from sightline_collector.errors import BadRequest
+from sightline_collector.request import otlp
 from sightline_collector.spool import record
-from sightline_store import ingest, schema
+from sightline_store import ingest
 from sightline_store.client import Client
+from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed
 from sightline_store.ingest import Signal
 from sightline_store.settings import StoreSettings

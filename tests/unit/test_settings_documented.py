@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "sightline": "instrumentation",
     "sightline_store": "collector",
+    "sightline_node": "collector",
     "sightline_collector": "collector",
     "sightline_dashboards": "dashboards",
     "sightline_evals": "evals",

@@ -16,12 +16,12 @@ from typing import Any
 from google.protobuf import json_format
 from google.rpc import code_pb2, status_pb2
 
-from sightline_collector import otlp_json
 from sightline_collector.errors import BadRequest, NotNow, Unauthenticated
 from sightline_collector.receiver.encoding import Body
 from sightline_collector.receiver.intake import Intake
+from sightline_collector.request import otlp_json
 from sightline_collector.settings import CollectorSettings
-from sightline_store import callers
+from sightline_roles import host_check
 from sightline_store.ingest import Signal
 
 Scope = MutableMapping[str, Any]
@@ -70,7 +70,7 @@ class HttpReceiver:
             await send({"type": "websocket.close"})  # Unanswered, the server would say 500 on our behalf.
         if scope["type"] != "http":
             return
-        headers = callers.by_name(scope["headers"])
+        headers = host_check.by_name(scope["headers"])
         path, method = scope["path"], scope["method"]
         is_page = method in {"GET", "HEAD"} and path in _PAGES
         try:

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 
-from sightline_collector import otlp
-from sightline_collector.access import Access, Principal, Sites
 from sightline_collector.errors import BadRequest, NotNow
-from sightline_collector.redaction import Redactor
+from sightline_collector.receiver.access import Access, Principal, Sites
+from sightline_collector.request import otlp
+from sightline_collector.request.redaction import Redactor
+from sightline_collector.request.stamp import stamp_tenant
 from sightline_collector.spool.writer import Spool
-from sightline_collector.stamp import stamp_tenant
 from sightline_collector.telemetry import Counts
 from sightline_store.ingest import Signal
 

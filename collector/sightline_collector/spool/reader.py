@@ -10,7 +10,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from sightline_collector import otlp
+from sightline_collector.request import otlp
 from sightline_collector.spool import record
 from sightline_collector.spool.filesystem import UNFINISHED, Filesystem
 from sightline_collector.spool.segment import ClosedSegment, write_seen

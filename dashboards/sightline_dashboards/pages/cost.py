@@ -10,8 +10,8 @@ from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
 from sightline_dashboards.tables import trace_table
-from sightline_store import queries
-from sightline_store.queries import SpendBy
+from sightline_store.questions import queries
+from sightline_store.questions.queries import SpendBy
 
 _BY: dict[str, SpendBy] = {"Model": "model", "Tenant": "tenant", "User": "user", "Session": "session"}
 

@@ -10,7 +10,7 @@ from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
 from sightline_dashboards.tables import trace_table
 from sightline_dashboards.theme import stage_colour
-from sightline_store import queries
+from sightline_store.questions import queries
 
 _BANDS = {"p95": "slow_ms", "Median": "median_ms", "Mean": "mean_ms"}
 _BAND_WORDS = {

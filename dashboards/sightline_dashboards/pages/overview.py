@@ -12,8 +12,8 @@ from sightline_dashboards.elements import cards
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
 from sightline_dashboards.tables import models_table, trace_table
-from sightline_store import queries
-from sightline_store.queries import Filters, Row, Sort
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters, Row, Sort
 
 _SPARK_POINTS = 24
 _BARS = 40

@@ -10,7 +10,7 @@ from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, page, panel, show
 from sightline_dashboards.tables import local_time
-from sightline_store import queries
+from sightline_store.questions import queries
 
 
 def render() -> None:

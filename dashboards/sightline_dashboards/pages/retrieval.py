@@ -9,7 +9,7 @@ from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
 from sightline_dashboards.tables import NONE, local_time
-from sightline_store import queries
+from sightline_store.questions import queries
 
 
 def render() -> None:

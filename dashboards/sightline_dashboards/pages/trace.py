@@ -16,7 +16,7 @@ from sightline_dashboards.panels import again, nothing, page, panel
 from sightline_dashboards.tables import NONE, local_time
 from sightline_dashboards.theme import stage_colour
 from sightline_dashboards.waterfall import Node, Trace, drawing, layout
-from sightline_store import queries
+from sightline_store.questions import queries
 
 _MAX_SPANS = 2000
 _TRACE_ID = re.compile(r"[0-9a-f]{1,32}")

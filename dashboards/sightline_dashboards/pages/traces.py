@@ -12,8 +12,8 @@ from sightline_dashboards import formats, source
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import again, empty_store, page, panel
 from sightline_dashboards.tables import trace_table
-from sightline_store import queries
-from sightline_store.queries import Sort
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Sort
 
 _PAGE_ROWS = 50
 _SORTS: tuple[Sort, ...] = get_args(Sort)

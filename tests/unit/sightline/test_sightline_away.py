@@ -71,7 +71,7 @@ def babbler() -> Iterator[str]:
 CALLER = """
     import json, sys, threading, time
     import sightline
-    from sightline import outbox
+    from sightline.export import outbox
     tracing = sightline.configure()
     main = threading.get_ident()
     sent_by = set()
@@ -116,8 +116,8 @@ def test_no_lock_is_shared_with_the_exporter() -> None:
     told = run(
         """
         import json, threading
-        from sightline.otlp_http import Answer, Verdict
-        from sightline.outbox import Outbox
+        from sightline.export.otlp_http import Answer, Verdict
+        from sightline.export.outbox import Outbox
         busy, go = threading.Event(), threading.Event()
         def encode(batch):
             if batch:

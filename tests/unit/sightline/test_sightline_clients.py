@@ -13,7 +13,8 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 import sightline
-from sightline import chunks, semconv
+from sightline import semconv
+from sightline.streaming import chunks
 from sightline.testing import Spans
 
 USAGE = {

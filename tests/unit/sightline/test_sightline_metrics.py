@@ -14,12 +14,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.sdk.resources import Resource
 
 import sightline
-from sightline import TracingSettings, faults, metrics, semconv
-from sightline.metric_log import encode_snapshots, rejected_points
-from sightline.metric_reports import MetricReports
-from sightline.metrics import Meter, Snapshot
-from sightline.otlp_http import Answer, OtlpHttpSender, Verdict
-from sightline.outbox import Account
+from sightline import TracingSettings, faults, semconv
+from sightline.export import metrics
+from sightline.export.metric_reports import MetricReports
+from sightline.export.metrics import Meter, Snapshot
+from sightline.export.otlp_http import Answer, OtlpHttpSender, Verdict
+from sightline.export.otlp_metrics import encode_snapshots, rejected_points
+from sightline.export.outbox import Account
 from sightline.runtime import runtime
 from sightline.testing import Spans
 

@@ -23,11 +23,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from sightline import semconv
-from sightline.metric_log import encode_snapshots
-from sightline.metrics import Histogram, HistogramPoint, Snapshot, Sum
-from sightline.otlp_wire import rejected_items
+from sightline.export.metrics import Histogram, HistogramPoint, Snapshot, Sum
+from sightline.export.otlp_metrics import encode_snapshots
+from sightline.export.otlp_scores import encode_scores
+from sightline.export.otlp_wire import rejected_items
 from sightline.runtime import SCOPE_NAME, VERSION
-from sightline.score_log import encode_scores
 from sightline.scores import Score
 
 RESOURCE = Resource({"service.name": "s", "process.pid": 7}, "https://opentelemetry.io/schemas/1.41.0")

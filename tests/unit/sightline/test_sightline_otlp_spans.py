@@ -16,7 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
-from sightline.otlp_spans import SpanEncoder
+from sightline.export.otlp_spans import SpanEncoder
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.integers(0, 9000).map("ä".__mul__)
 INTS = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-300, 70_000)

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sightline.otlp_http import Answer, Verdict
-from sightline.outbox import Outbox, Stats
+from sightline.export.otlp_http import Answer, Verdict
+from sightline.export.outbox import Outbox, Stats
 
 SENT = Answer(Verdict.SENT)
 
@@ -242,8 +242,8 @@ def test_fork_starts_with_an_empty_account() -> None:
     script = """
         import os, time, warnings
         warnings.simplefilter("ignore")
-        from sightline.otlp_http import Answer, Verdict
-        from sightline.outbox import Outbox
+        from sightline.export.otlp_http import Answer, Verdict
+        from sightline.export.outbox import Outbox
         taken = []
         def send(body, timeout_s):
             taken.append(body)

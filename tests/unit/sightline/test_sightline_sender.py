@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.otlp_http import OtlpHttpSender, Verdict, retry_after_s
+from sightline.export.otlp_http import OtlpHttpSender, Verdict, retry_after_s
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -15,8 +15,9 @@ from openai.types.chat import ChatCompletionChunk
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 import sightline
-from sightline import chunks, semconv
+from sightline import semconv
 from sightline.asgi import RequestMiddleware
+from sightline.streaming import chunks
 from sightline.testing import Spans
 
 

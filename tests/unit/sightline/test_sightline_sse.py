@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sightline.sse import EventScanner
+from sightline.streaming.sse import EventScanner
 
 STREAM = (
     b": hello\n\nevent: meta\ndata: {}\n\nevent: token\ndata: a\n\nevent:token\r\ndata:b\r\n\r\n"

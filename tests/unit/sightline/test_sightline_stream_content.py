@@ -8,7 +8,8 @@ import pytest
 from traced_words import outcome, words
 
 import sightline
-from sightline import chunks, semconv, streaming
+from sightline import semconv
+from sightline.streaming import chunks, streams
 from sightline.testing import Spans, captured
 
 pytestmark = pytest.mark.usefixtures("no_context_errors")
@@ -168,7 +169,7 @@ def test_first_content_is_not_the_first_chunk(spans: Spans, monkeypatch: pytest.
         now[0] += 1
         return now[0]
 
-    monkeypatch.setattr(streaming, "_perf_counter", clock)
+    monkeypatch.setattr(streams, "_perf_counter", clock)
     monkeypatch.setattr("sightline.spans.time.perf_counter", clock)
     list(words("", "a", "b"))
     found = spans.attributes()
@@ -189,14 +190,14 @@ def test_long_streams_stay_bounded(spans: Spans) -> None:
     stream = many()
     for _ in stream:
         pass
-    assert len(stream._meter._waits) <= streaming._MAX_WAITS  # type: ignore[attr-defined]
+    assert len(stream._meter._waits) <= streams._MAX_WAITS  # type: ignore[attr-defined]
     assert outcome(spans) == ("completed", 100_000)
 
 
 @pytest.mark.parametrize(("quantile", "expected"), [(0.5, 2.0), (0.95, 4.0), (0.0, 1.0), (1.0, 4.0)])
 def test_nearest_rank(quantile: float, expected: float) -> None:
     """Quantiles are observed values, by nearest rank."""
-    assert streaming.nearest_rank([1.0, 2.0, 3.0, 4.0], quantile) == expected
+    assert streams.nearest_rank([1.0, 2.0, 3.0, 4.0], quantile) == expected
 
 
 def test_request_stream_outside_of_asgi_has_its_own_first_token(spans: Spans) -> None:

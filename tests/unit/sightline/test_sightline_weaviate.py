@@ -296,7 +296,7 @@ def test_a_client_without_private_classes_is_still_traced(
     monkeypatch: pytest.MonkeyPatch, docs: Collection[Any, Any], spans: Spans, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another version may have no retry loop to hook: spans come without server time, and the log says what lacks."""
-    from sightline import weaviate as module
+    from sightline.weaviate import instrumentor as module
 
     WeaviateInstrumentor().uninstrument()
     monkeypatch.setattr(module, "HOOKS", (("weaviate.retry", "_Gone", "with_exponential_backoff", lambda *_: None),))
@@ -318,7 +318,7 @@ def test_this_client_lacks_nothing(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_uninstrument_leaves_no_trace() -> None:
     """Every class that is touched has the very attributes afterwards that it had before."""
-    from sightline import weaviate as module
+    from sightline.weaviate import instrumentor as module
 
     instrumentor = WeaviateInstrumentor()
     instrumentor.uninstrument()

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from weaviate.classes.query import Filter, HybridVector, TargetVectors
 
-from sightline import semconv, weaviate_attributes
+from sightline import semconv
 from sightline.capture import CapturePolicy
 from sightline.settings import Capture
+from sightline.weaviate import attributes
 
 UUID = "00000000-0000-0000-0000-000000000001"
 FULL = CapturePolicy(Capture.FULL)
@@ -35,8 +36,8 @@ FILTERS: dict[str, Any] = {
 @pytest.mark.parametrize("text", FILTERS)
 def test_filters_are_readable(text: str) -> None:
     """As a person would write them; without content, a question mark for each literal."""
-    assert weaviate_attributes.filter_text(FILTERS[text], FULL) == text
-    hidden = weaviate_attributes.filter_text(FILTERS[text], CapturePolicy(Capture.LENGTHS))
+    assert attributes.filter_text(FILTERS[text], FULL) == text
+    hidden = attributes.filter_text(FILTERS[text], CapturePolicy(Capture.LENGTHS))
     assert "?" in hidden
     assert not any(literal in hidden for literal in ('"', "2.5", "2026", UUID))
 
@@ -44,11 +45,11 @@ def test_filters_are_readable(text: str) -> None:
 def test_filters_are_masked_and_cut() -> None:
     """The redaction hook sees a filter before it is cut; a filter without end has an end."""
     policy = CapturePolicy(Capture.FULL, redact=lambda text: text.replace("secret", "***"))
-    assert "secret" not in weaviate_attributes.filter_text(Filter.by_property("a").equal("secret"), policy)
+    assert "secret" not in attributes.filter_text(Filter.by_property("a").equal("secret"), policy)
     deep: Any = Filter.by_property("a").equal("x" * 50)
     for _ in range(60):
         deep = ~deep | Filter.by_property("b").equal("y" * 50)
-    assert len(weaviate_attributes.filter_text(deep, FULL)) < 2100
+    assert len(attributes.filter_text(deep, FULL)) < 2100
 
 
 @pytest.mark.parametrize(
@@ -65,12 +66,12 @@ def test_filters_are_masked_and_cut() -> None:
 )
 def test_single_vectors_are_sketched(vector: Any, sketched: bool) -> None:
     """One vector, however it is wrapped; several vectors are no single question."""
-    assert (semconv.QUERY_SKETCH in weaviate_attributes.of_vector(vector)) is sketched
+    assert (semconv.QUERY_SKETCH in attributes.of_vector(vector)) is sketched
 
 
 def test_targets_and_prompts_are_named() -> None:
     """Joined targets and generative prompts."""
-    found = weaviate_attributes.of_request(
+    found = attributes.of_request(
         {"target_vector": TargetVectors.sum(["a", "b"]), "single_prompt": "x", "query": ["one", "two"]},
         FULL,
         ranked=True,
@@ -92,4 +93,4 @@ def test_targets_and_prompts_are_named() -> None:
 )
 def test_tenant_errors_are_told_apart(message: str, kind: str | None) -> None:
     """By the server's own words."""
-    assert weaviate_attributes.of_error(ValueError(message)).get(semconv.DB_TENANT_ERROR) == kind
+    assert attributes.of_error(ValueError(message)).get(semconv.DB_TENANT_ERROR) == kind

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sightline.capture import CapturePolicy
 from sightline.settings import Capture
-from sightline.weaviate_documents import (
+from sightline.weaviate.documents import (
     BM25,
     MAX_DOCUMENTS,
     ONE_MINUS_DISTANCE,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_collector.access import ANYONE, Access, Principal, Sites, tls_context
 from sightline_collector.errors import BadRequest, KeysUnusable, TooManyRequests, Unauthenticated
-from sightline_collector.keys import Key, KeyRing
+from sightline_collector.receiver.access import ANYONE, Access, Principal, Sites, tls_context
+from sightline_collector.receiver.keys import Key, KeyRing
 from sightline_collector.settings import CollectorSettings
 
 

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from sightline_collector import backoff
 from sightline_collector.settings import CollectorSettings
+from sightline_collector.shipping import backoff
 
 
 def test_defaults_hold() -> None:

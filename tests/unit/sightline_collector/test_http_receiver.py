@@ -14,7 +14,7 @@ import zstandard
 from google.rpc import status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from sightline_collector.access import Access, Sites
+from sightline_collector.receiver.access import Access, Sites
 from sightline_collector.receiver.http import HttpReceiver
 from sightline_collector.receiver.intake import Intake
 from sightline_collector.settings import CollectorSettings

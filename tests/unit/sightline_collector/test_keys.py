@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_collector import keys
 from sightline_collector.errors import KeysUnusable
-from sightline_collector.keys import KeyRing
+from sightline_collector.receiver import keys
+from sightline_collector.receiver.keys import KeyRing
 
 
 class Clock:

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline import masks as library_masks
-from sightline_collector import masks, settings
-from sightline_collector.masks import READY_MADE, Mask, Masks
-from sightline_collector.own_patterns import load_patterns
+from sightline_collector import settings
+from sightline_collector.request import masks
+from sightline_collector.request.masks import READY_MADE, Mask, Masks
+from sightline_collector.request.own_patterns import load_patterns
 
 NAMES = {mask.name for mask in READY_MADE}
 ALL = Masks(NAMES)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_values import fill
 
-from sightline_collector import otlp
+from sightline_collector.request import otlp
 from sightline_store.ingest import Signal
 
 _texts = st.one_of(st.text(max_size=40), st.just("\x12\n2*" * 9), st.text(min_size=120, max_size=300))

@@ -8,8 +8,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_spellings import KNOWN, REQUESTS, message, number
 
-from sightline_collector import otlp
 from sightline_collector.errors import BadRequest
+from sightline_collector.request import otlp
 from sightline_store.ingest import Signal
 
 

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.errors import BadRequest
-from sightline_collector.redaction import Redactor
+from sightline_collector.request.redaction import Redactor
 from sightline_collector.settings import RedactionSettings
 from sightline_store.ingest import Signal
 

@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from sightline_collector.errors import BadRequest
-from sightline_collector.stamp import stamp_tenant
+from sightline_collector.request.stamp import stamp_tenant
 from sightline_store.ingest import Signal
 
 NAME = "sightline.tenant"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from sightline_evals.samples import stored_samples
-from sightline_store import queries
 from sightline_store.client import Client
+from sightline_store.questions import queries
 from sightline_store.settings import StoreSettings
 
 ROW = {

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from sightline_store import pricebook, prices, prices_file
 from sightline_store.errors import PricesFileError
-from sightline_store.pricebook import Rate
+from sightline_store.prices import model_prices, price_book, prices_file
+from sightline_store.prices.price_book import Rate
 from sightline_store.settings import StoreSettings
 
 
 def test_known_and_unknown_models() -> None:
     """A known model has dated rows, an unknown one none: unknown is never 0."""
-    (row,) = prices.price_rows("openai/gpt-4o-mini")
+    (row,) = model_prices.price_rows("openai/gpt-4o-mini")
     assert row[3:6] == [0.15, 0.075, None]
     assert row[8] == 0.6
-    dated = prices.price_rows("openai/o3")
+    dated = model_prices.price_rows("openai/o3")
     assert [entry[3] for entry in dated] == [10.0, 2.0]
     assert dated[0][2] < dated[1][2] == datetime(2025, 6, 10, tzinfo=UTC)
     for unknown in ("nobody/knows-this", "", "/", "openai/", "openai/llama3-of-ours"):
-        assert prices.price_rows(unknown) == []
+        assert model_prices.price_rows(unknown) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_known_and_unknown_models() -> None:
 )
 def test_providers_in_every_spelling(provider: str, expected: str) -> None:
     """Conventions spell a provider in their own ways; the package has one."""
-    assert pricebook.provider_id(provider) == expected
+    assert price_book.provider_id(provider) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,40 +89,40 @@ def test_providers_in_every_spelling(provider: str, expected: str) -> None:
 )
 def test_models_in_every_spelling(key: str, model: str) -> None:
     """Dates, regions, folders and prefixes do not hide a model."""
-    assert pricebook.quote(key).model == model
+    assert price_book.quote(key).model == model
 
 
 def test_provider_guessed_from_the_models_name_is_said() -> None:
     """A span without a provider may still have a price, with a note."""
-    guessed = pricebook.quote("/gpt-4o")
+    guessed = price_book.quote("/gpt-4o")
     assert guessed.model == "openai/gpt-4o"
     assert "guessed" in guessed.note
     assert "web searches" in guessed.note
-    assert pricebook.quote("/house-model").periods == ()
+    assert price_book.quote("/house-model").periods == ()
 
 
 def test_tiers_hours_and_dates_are_kept() -> None:
     """A threshold of input tokens, hours of the day and dates each become what SQL can pick."""
-    (period,) = pricebook.quote("google/gemini-2.5-pro").periods
+    (period,) = price_book.quote("google/gemini-2.5-pro").periods
     assert [(each.above_input, each.rate.input) for each in period.specials] == [(200_000, Decimal("2.5"))]
     assert period.rate.input == Decimal("1.25")
-    (daily,) = pricebook.quote("deepseek/deepseek-chat").periods
+    (daily,) = price_book.quote("deepseek/deepseek-chat").periods
     (peak,) = daily.specials
     assert (peak.from_s, peak.to_s, peak.rate.output) == (1800, 59_400, Decimal("1.1"))
     assert daily.rate.output == Decimal("0.55")
-    later = pricebook.quote("deepseek/deepseek-v4-flash").periods
+    later = price_book.quote("deepseek/deepseek-v4-flash").periods
     assert len({each.valid_from for each in later}) == len(later) == 3
     assert [len(each.specials) for each in later] == [2, 2, 2]
 
 
 def test_service_tiers_cost_their_own_price_or_are_unknown() -> None:
     """Priority is priced from the date the package prices it, and unknown before; `default` is the standard."""
-    before, after = pricebook.quote("openai/gpt-4.1", "priority").periods
+    before, after = price_book.quote("openai/gpt-4.1", "priority").periods
     assert not before.rate.is_known
     assert after.rate.input == Decimal("3.5")
     assert after.rate.output == Decimal(14)
-    assert pricebook.quote("openai/gpt-4.1", "default") == pricebook.quote("openai/gpt-4.1")
-    assert prices.price_rows("openai/gpt-4.1", "scale") == []
+    assert price_book.quote("openai/gpt-4.1", "default") == price_book.quote("openai/gpt-4.1")
+    assert model_prices.price_rows("openai/gpt-4.1", "scale") == []
 
 
 CSV = """# What we agreed on
@@ -137,15 +137,15 @@ house,big-*,2026-01-01T12:00:00+01:00,0.1,0.2,,
 def test_own_prices_win_from_their_date_on() -> None:
     """Calls before the first date keep the package's price; a longer pattern wins over a shorter one."""
     own = prices_file.parse(CSV, ".csv")
-    package, mine = prices.price_rows("openai/gpt-4o", own=own)
-    assert (package[2], package[3]) == (pricebook.SINCE_EVER, 2.5)
+    package, mine = model_prices.price_rows("openai/gpt-4o", own=own)
+    assert (package[2], package[3]) == (price_book.SINCE_EVER, 2.5)
     assert (mine[2], mine[3], mine[8]) == (datetime(2026, 6, 1, tzinfo=UTC), 1.25, 5.0)
     assert [(special[0], special[3]) for special in mine[12]] == [(200_000, 2.0)]
-    ((_, _, _, small, *_),) = prices.price_rows("house/small-1", own=own)
+    ((_, _, _, small, *_),) = model_prices.price_rows("house/small-1", own=own)
     assert small == 0.01
-    ((_, _, since, big, *_),) = prices.price_rows("House/BIG-9", own=own)
+    ((_, _, since, big, *_),) = model_prices.price_rows("House/BIG-9", own=own)
     assert (since, big) == (datetime(2026, 1, 1, 11, tzinfo=UTC), 0.1)
-    assert prices.price_rows("openai/gpt-4o", "flex", own=own) == prices.price_rows("openai/gpt-4o", "flex")
+    assert model_prices.price_rows("openai/gpt-4o", "flex", own=own) == model_prices.price_rows("openai/gpt-4o", "flex")
 
 
 def test_own_prices_in_every_format_are_the_same() -> None:

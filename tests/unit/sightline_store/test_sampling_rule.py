@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from sightline_store import sampling, schema
+from sightline_store import sampling
+from sightline_store.ddl import schema
 
 _RULE = sampling.Rule(share=0.25, slow_s=1.5, salt="s")
 

@@ -8,8 +8,10 @@ from importlib import resources
 import pytest
 
 from sightline import semconv
-from sightline_store import aliases, canonical, dialects, schema
-from sightline_store.settings import NodeSettings, StoreSettings
+from sightline_node.settings import NodeSettings
+from sightline_store.conventions import aliases, canonical, dialects
+from sightline_store.ddl import schema
+from sightline_store.settings import StoreSettings
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
@@ -23,7 +25,7 @@ def test_migrations_are_numbered_without_gaps() -> None:
 
 
 def test_views_are_written_out_of_the_alias_table() -> None:
-    """sql/ddl/009_canonical.sql is what `python -m sightline_store.canonical` writes."""
+    """sql/ddl/009_canonical.sql is what `python -m sightline_store.conventions.canonical` writes."""
     assert canonical.FILE.read_text(encoding="utf-8") == canonical.ddl()
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from sightline_store import cluster, commands, kafka, questions
+from sightline_store.cli import commands
+from sightline_store.cli.shell import Shell
+from sightline_store.ddl import cluster, kafka
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.questions import catalog
 from sightline_store.settings import KafkaSettings
-from sightline_store.shell import Shell
 
 
 class Recorder:
@@ -74,15 +76,15 @@ def test_a_failure_does_not_end_the_shell() -> None:
 
 def test_questions_get_defaults_and_refuse_what_they_do_not_take() -> None:
     """Every window has a default, lists have commas, a wrong name is told, and what has to be said is named."""
-    _, params = questions.prepared("overview", ["tenant=a"], datetime(2026, 1, 2, tzinfo=UTC))
+    _, params = catalog.prepared("overview", ["tenant=a"], datetime(2026, 1, 2, tzinfo=UTC))
     assert params["tenant"] == "a"
     assert params["from"] == "2026-01-01 00:00:00.000"
-    _, params = questions.prepared("trace_totals", ["trace_ids=aa, bb", "started_ms=1,2"])
+    _, params = catalog.prepared("trace_totals", ["trace_ids=aa, bb", "started_ms=1,2"])
     assert params == {"trace_ids": ["aa", "bb"], "started_ms": [1, 2]}
     with pytest.raises(ValueError, match="not tenantt"):
-        questions.prepared("overview", ["tenantt=a"])
+        catalog.prepared("overview", ["tenantt=a"])
     with pytest.raises(ValueError, match="needs trace_id"):
-        questions.prepared("trace_spans", [])
+        catalog.prepared("trace_spans", [])
 
 
 def test_moments_are_dates_times_or_ages() -> None:

@@ -1,4 +1,4 @@
--- Written by `python -m sightline_store.canonical` out of the alias table (aliases.py): change that, not this.
+-- Written by `python -m sightline_store.conventions.canonical` out of the alias table (aliases.py): change that, not this.
 -- A span into canonical values, once; nothing is stored here. The views of the typed tables hang off it.
 CREATE TABLE IF NOT EXISTS spans_seen
 (

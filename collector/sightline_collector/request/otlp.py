@@ -1,0 +1,323 @@
+"""Checks an OTLP request and writes it as ClickHouse reads it like protobuf. Pure: no I/O.
+
+The wire format has many spellings of one request, and protobuf and ClickHouse read some of them differently: a singular
+field that comes twice, two members of a oneof, a field of one wire type where another was declared, numbers that are
+cut to their field's width. So what is spooled has one spelling, that in which protobuf writes the request, without
+fields that OTLP does not name. Most encoders write it themselves: such a body goes on as it came.
+
+A request is parsed with a descriptor whose AnyValue lacks the nested kinds and written again without what that parse
+does not know. If these are the same bytes, the body has that spelling and nothing nested. Only if something is lost is
+it read in full and walked in Python, where a nested value becomes the JSON text that the official exporter would store:
+that of Go's encoding/json without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity
+is inside. Nesting ends where protobuf's own limit of 100 messages does; deeper requests are refused.
+
+Source: https://protobuf.dev/programming-guides/encoding/ and
+https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
+https://github.com/open-telemetry/opentelemetry-collector/blob/main/pdata/pcommon/value.go (AsString)
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.logs.v1 import logs_pb2
+from opentelemetry.proto.metrics.v1 import metrics_pb2
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from sightline import semconv
+from sightline_collector.errors import BadRequest
+from sightline_collector.request.opaque_types import shallow_types
+from sightline_collector.request.wire_types import refuse_disguised
+from sightline_store.ingest import Signal
+
+_KIND_ARRAY, _KIND_KVLIST = "array_value", "kvlist_value"
+_NESTED = frozenset({_KIND_ARRAY, _KIND_KVLIST})
+# Of OTLP's profiles alone. Dropping unknown fields looks at each field of a message, so fewer make it quicker.
+_OF_PROFILES = frozenset({"string_value_strindex", "key_strindex"})
+_MAX_SEARCHED = 128
+_MAX_NAME_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A request that is well-formed: the bytes to spool and how many spans, data points or log records they hold."""
+
+    payload: bytes
+    items: int
+    services: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Items by service.name, '' where a resource has none."""
+
+
+def check(signal: Signal, body: bytes) -> Checked:
+    """Check a request.
+
+    Args:
+        signal: what the path said.
+        body: a serialized Export{Trace,Metrics,Logs}ServiceRequest, decompressed.
+
+    Raises:
+        BadRequest: 400, the bytes are not such a request, or a field of it has another wire type than OTLP's.
+    """
+    flat_type, full_type = _TYPES[signal]
+    request = _parse(flat_type, body)
+    request.DiscardUnknownFields()
+    payload = request.SerializeToString()
+    if payload == body:
+        payload = body  # one of the two is enough
+    elif len(payload) != flat_type.FromString(body).ByteSize():
+        # Something was lost. The body's length does not tell: a field may take more room as protobuf writes it.
+        request = _known(full_type, body)
+        _flatten(signal, request)
+        payload = request.SerializeToString()
+    by_service = _services(signal, request)
+    return Checked(payload, sum(by_service.values()), by_service)
+
+
+def rewritten(signal: Signal, payload: bytes) -> bytes:
+    """A spooled request of an earlier version as it would be spooled now; as it is where it would be refused."""
+    try:
+        return check(signal, payload).payload
+    except BadRequest:
+        return payload
+
+
+def _parse(kind: type[Message], body: bytes) -> Any:
+    try:
+        return kind.FromString(body)
+    except DecodeError as exc:
+        raise BadRequest(400, f"body is not a protobuf {kind.DESCRIPTOR.name}: {exc}") from None
+
+
+def _known(kind: type[Message], body: bytes) -> Any:
+    """The request without unknown fields.
+
+    Raises:
+        BadRequest: 400, one of them has a number that OTLP gives to a field of another wire type.
+    """
+    request = _parse(kind, body)
+    size = request.ByteSize()
+    request.DiscardUnknownFields()
+    if request.ByteSize() != size:
+        refuse_disguised(kind.FromString(body))
+    return request
+
+
+def services(signal: Signal, payload: bytes) -> dict[str, int]:
+    """Items by service.name of a request that was checked; what is inside an item is not looked at."""
+    return _services(signal, _SHALLOW[signal].request.FromString(payload))
+
+
+def _services(signal: Signal, request: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for resource, items in _by_resource(signal, request):
+        if items:
+            name = _service_name(resource)
+            found[name] = found.get(name, 0) + items
+    return found
+
+
+def _by_resource(signal: Signal, request: Any) -> Iterator[tuple[Any, int]]:
+    if signal is Signal.TRACES:
+        for holder in request.resource_spans:
+            yield holder.resource, sum(len(scope.spans) for scope in holder.scope_spans)
+    elif signal is Signal.LOGS:
+        for holder in request.resource_logs:
+            yield holder.resource, sum(len(scope.log_records) for scope in holder.scope_logs)
+    else:
+        for holder in request.resource_metrics:
+            yield (
+                holder.resource,
+                sum(len(_points(metric)) for scope in holder.scope_metrics for metric in scope.metrics),
+            )
+
+
+def _service_name(resource: Any) -> str:
+    # SDKs write it first or among the first; a resource with thousands of attributes is not searched to its end.
+    for attribute in itertools.islice(resource.attributes, _MAX_SEARCHED):
+        if attribute.key == semconv.SERVICE_NAME:
+            return str(attribute.value.string_value[:_MAX_NAME_CHARS])
+    return ""
+
+
+def _metrics(request: Any) -> Iterator[Any]:
+    for resource in request.resource_metrics:
+        for scope in resource.scope_metrics:
+            yield from scope.metrics
+
+
+def _points(metric: Any) -> Any:
+    kind = metric.WhichOneof("data")
+    return getattr(metric, kind).data_points if kind else ()
+
+
+def _flatten(signal: Signal, request: Any) -> None:
+    """Replace nested values by their JSON text."""
+    for attributes in _ATTRIBUTES[signal](request):
+        for attribute in attributes:
+            _flatten_value(attribute.value)
+    if signal is Signal.LOGS:
+        for resource in request.resource_logs:
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    _flatten_value(record.body)
+
+
+def _attributes_of_traces(request: Any) -> Iterator[Any]:
+    for resource in request.resource_spans:
+        yield resource.resource.attributes
+        for scope in resource.scope_spans:
+            yield scope.scope.attributes
+            for span in scope.spans:
+                yield span.attributes
+                for event in span.events:
+                    yield event.attributes
+                for link in span.links:
+                    yield link.attributes
+
+
+def _attributes_of_metrics(request: Any) -> Iterator[Any]:
+    for resource in request.resource_metrics:
+        yield resource.resource.attributes
+        for scope in resource.scope_metrics:
+            yield scope.scope.attributes
+    for metric in _metrics(request):
+        for point in _points(metric):
+            yield point.attributes
+            if metric.WhichOneof("data") != "summary":
+                for exemplar in point.exemplars:
+                    yield exemplar.filtered_attributes
+
+
+def _attributes_of_logs(request: Any) -> Iterator[Any]:
+    for resource in request.resource_logs:
+        yield resource.resource.attributes
+        for scope in resource.scope_logs:
+            yield scope.scope.attributes
+            for record in scope.log_records:
+                yield record.attributes
+
+
+_ATTRIBUTES = {
+    Signal.TRACES: _attributes_of_traces,
+    Signal.METRICS: _attributes_of_metrics,
+    Signal.LOGS: _attributes_of_logs,
+}
+
+
+def _flatten_value(value: Any) -> None:
+    kind = value.WhichOneof("value")
+    if kind == _KIND_KVLIST or (
+        kind == _KIND_ARRAY and any(item.WhichOneof("value") in _NESTED for item in value.array_value.values)
+    ):
+        try:
+            value.string_value = _json(value)
+        except _NotJson:
+            value.string_value = ""
+
+
+class _NotJson(Exception):
+    """A NaN or an infinity is inside: Go's encoder gives up on the whole value."""
+
+
+def _json(value: Any) -> str:
+    """An OTLP value as the JSON text of Go's encoding/json, HTML escapes off."""
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return "null"
+    if kind == _KIND_ARRAY:
+        return f"[{','.join(_json(item) for item in value.array_value.values)}]"
+    if kind == _KIND_KVLIST:
+        last = {item.key: item.value for item in value.kvlist_value.values}
+        # By code point, which is the order of the bytes of UTF-8 too.
+        return f"{{{','.join(f'{_json_string(key)}:{_json(last[key])}' for key in sorted(last))}}}"
+    # A kind of a later OTLP has no value that this one can tell.
+    return _SCALARS[kind](getattr(value, kind)) if kind in _SCALARS else "null"
+
+
+def _json_string(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return quoted.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _json_number(number: float) -> str:
+    """The shortest digits that read back; an exponent only below 1e-6 and from 1e21 on."""
+    if not math.isfinite(number):
+        raise _NotJson
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        text = format(Decimal(repr(number)), "f")
+        return text.removesuffix(".0")
+    digits, _, exponent = repr(number).partition("e")
+    return f"{digits}e{int(exponent):+d}"
+
+
+_SCALARS: dict[str, Callable[[Any], str]] = {
+    "string_value": _json_string,
+    "bool_value": lambda value: "true" if value else "false",
+    "int_value": str,
+    "double_value": _json_number,
+    "bytes_value": lambda value: f'"{base64.b64encode(value).decode()}"' if value else "null",
+}
+
+
+def _flat_types() -> dict[Signal, tuple[type[Message], type[Message]]]:
+    """By signal, the type where an AnyValue holds scalars and arrays of scalars, in a pool of its own, and OTLP's."""
+    pool = descriptor_pool.DescriptorPool()
+    for module in (
+        common_pb2,
+        resource_pb2,
+        trace_pb2,
+        metrics_pb2,
+        logs_pb2,
+        trace_service_pb2,
+        metrics_service_pb2,
+        logs_service_pb2,
+    ):
+        file = descriptor_pb2.FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(file)
+        if module is common_pb2:
+            _without_nesting(file)
+        pool.Add(file)
+    full: dict[Signal, type[Message]] = {
+        Signal.TRACES: trace_service_pb2.ExportTraceServiceRequest,
+        Signal.METRICS: metrics_service_pb2.ExportMetricsServiceRequest,
+        Signal.LOGS: logs_service_pb2.ExportLogsServiceRequest,
+    }
+    return {
+        signal: (message_factory.GetMessageClass(pool.FindMessageTypeByName(kind.DESCRIPTOR.full_name)), kind)
+        for signal, kind in full.items()
+    }
+
+
+def _without_nesting(file: descriptor_pb2.FileDescriptorProto) -> None:
+    by_name = {message.name: message for message in file.message_type}
+    any_value, array_value, key_value = by_name["AnyValue"], by_name["ArrayValue"], by_name["KeyValue"]
+    scalar = file.message_type.add()
+    scalar.CopyFrom(any_value)
+    scalar.name = "Scalar"
+    for message, left_out in (
+        (scalar, _NESTED | _OF_PROFILES),
+        (any_value, {_KIND_KVLIST} | _OF_PROFILES),
+        (key_value, _OF_PROFILES),
+    ):
+        fields = [f for f in message.field if f.name not in left_out]
+        del message.field[:]
+        message.field.extend(fields)
+    array_value.field[0].type_name = f".{file.package}.Scalar"
+
+
+_TYPES = _flat_types()
+_SHALLOW = shallow_types({"spans", "log_records", "data_points"})

@@ -1,0 +1,88 @@
+"""The commands of `sightline-store` for the embedded node: what each takes, and what runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from sightline_node import backup, doctor
+from sightline_node.readers import keys
+from sightline_node.readers.roles import Role
+from sightline_node.settings import NodeSettings
+from sightline_store.client import Client
+from sightline_store.settings import StoreSettings
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add every subcommand; each sets `run` to what takes the arguments."""
+    _add_backup(commands)
+    _add_key(commands)
+    _add_doctor(commands)
+
+
+def _add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, text in (
+        ("backup", "write the database into a new folder of SIGHTLINE_STORE_BACKUP_DIR, while inserts go on"),
+        ("restore", "read a database back that `backup` wrote, into an empty store"),
+    ):
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.add_argument("path", help="name of the folder, or an absolute path within the backup folder")
+        command.set_defaults(run=_backup)
+
+
+def _backup(args: argparse.Namespace) -> None:
+    report = (backup.backup if args.command == "backup" else backup.restore)(
+        Client(StoreSettings.from_env()), args.path
+    )
+    verb = "written to" if args.command == "backup" else "read from"
+    _say(f"{report.files:,} files, {report.size_bytes:,} bytes {verb} {report.path}")
+
+
+def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("key", help="keys of the embedded node: who may read, who may write")
+    actions = command.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="make a key; it is shown once, on standard output")
+    create.add_argument("--name", required=True, help="whose it is, for the list")
+    create.add_argument("--role", choices=["reader", "admin"], required=True, help="reader: SELECT; admin: everything")
+    actions.add_parser("list", help="names and roles of the keys; never the keys")
+    revoke = actions.add_parser("revoke", help="let a key hold no longer")
+    revoke.add_argument("id", help="its id, as `key list` tells it")
+    command.set_defaults(run=_key)
+
+
+def _key(args: argparse.Namespace) -> None:
+    folder = NodeSettings.from_env().data_dir
+    if args.action == "create":
+        token = keys.create(folder, args.name, Role(args.role))
+        sys.stdout.write(f"{token}\n")
+        _say(
+            "The key is shown this once. Send it as the password of any user name, e.g. SIGHTLINE_STORE_PASSWORD=KEY; "
+            "from the first key on the node asks for one."
+        )
+    elif args.action == "list":
+        sys.stdout.write(keys.table(folder))
+    else:
+        key = keys.revoke(folder, args.id)
+        sys.stdout.write(f"{key.id} {key.name}: revoked {key.revoked}\n")
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "doctor", help="check that the node's process can open nothing that it must not tell, and its keys"
+    )
+    command.set_defaults(run=_doctor)
+
+
+def _doctor(_: argparse.Namespace) -> None:
+    is_good = True
+    for finding in doctor.examine(NodeSettings.from_env(), StoreSettings.from_env()):
+        is_good = is_good and finding.is_good
+        sys.stdout.write(f"{'ok  ' if finding.is_good else 'MEND'} {finding.check:11} {finding.found}\n")
+        if finding.advice:
+            sys.stdout.write(f"     {'':11} {finding.advice}\n")
+        sys.stdout.flush()
+    sys.exit(0 if is_good else 1)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

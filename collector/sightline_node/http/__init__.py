@@ -1,0 +1,1 @@
+"""ClickHouse's HTTP interface: requests read, answers written, bodies packed and unpacked."""

@@ -1,0 +1,113 @@
+"""Keys of the embedded node: a file in its data folder, and the commands that create, list and revoke them.
+
+A key reads `sls_<id>_<secret>` and has a role; see `key_file` for what is kept of it and how.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline_node.readers.roles import Role
+from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned
+from sightline_store.errors import StoreError
+
+FILE_NAME = "access_keys.json"
+"""Of the file, in the node's data folder."""
+
+_PLAIN_FOLDER, READER_FILE_NAME, _ADMIN_FILE_NAME = "keys", "reader.key", "admin.key"
+
+_WORDING = Wording(
+    prefix="sls", error=StoreError, log=logging.getLogger("sightline.store"), list_command="sightline-store key list"
+)
+
+
+def reader_key_file(data_dir: Path) -> Path | None:
+    """Where `sightline up` keeps a reader's key for this data folder, an admin's beside it; None where it has none.
+
+    It is in no folder that the node may open, though the node can see that it is there.
+    """
+    file = data_dir.resolve().parent / _PLAIN_FOLDER / READER_FILE_NAME
+    return file if os.path.exists(file) else None  # noqa: PTH110  (Path.exists raises where the folder is closed)
+
+
+def plain_keys_inside(data_dir: Path) -> list[Path]:
+    """Keys in plain text in the data folder itself, where an earlier version of `sightline up` kept them."""
+    return [file for name in (_ADMIN_FILE_NAME, READER_FILE_NAME) if (file := data_dir / name).exists()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key(HashedKey):
+    """What is known of a key of the node."""
+
+    role: str
+    """`reader` or `admin`."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no key can be, whether from a command or from a file."""
+        super().__post_init__()
+        if self.role not in {role.value for role in Role}:
+            raise ValueError(f"role is {self.role!r}; needs {' or '.join(role.value for role in Role)}")
+
+
+class KeyRing(KeyFile[Key]):
+    """The keys of a data folder."""
+
+    def __init__(self, data_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read the file in the node's folder, which is made with the first key.
+
+        Raises:
+            StoreError: the file is there and cannot be read, is no such file, or others may write to it.
+        """
+        super().__init__(data_dir / FILE_NAME, Key, _WORDING, clock)
+
+    def create(self, name: str, role: Role) -> str:
+        """Add a key and return its token, which is kept nowhere.
+
+        Raises:
+            ValueError: the name cannot be.
+            StoreError: the file cannot be read or written.
+        """
+        return self._add(name=name, role=role.value)
+
+
+def create(data_dir: Path, name: str, role: Role) -> str:
+    """`sightline-store key create`: a new key of the node at `data_dir`; returns its token, shown this once.
+
+    The first key closes the node: from then on every statement needs one.
+
+    Raises:
+        ValueError: the name cannot be.
+        StoreError: the file of keys cannot be read or written, or the first key would be a reader's, which would lock
+            the writers out.
+    """
+    ring = KeyRing(data_dir)
+    if role is not Role.ADMIN and not any(key.revoked is None and key.role == Role.ADMIN.value for key in ring):
+        raise StoreError(
+            "the node has no admin key, and with a reader's alone nobody could write: create one with role admin first"
+        )
+    return ring.create(name, role)
+
+
+def table(data_dir: Path) -> str:
+    """`sightline-store key list`: the keys as lines of text, never their secrets.
+
+    Raises:
+        StoreError: the file of keys cannot be read.
+    """
+    rows = [("ID", "NAME", "ROLE", "CREATED", "REVOKED")]
+    rows += [(key.id, key.name, key.role, key.created, key.revoked or "-") for key in KeyRing(data_dir)]
+    return aligned(rows)
+
+
+def revoke(data_dir: Path, key_id: str) -> Key:
+    """`sightline-store key revoke`: end a key; the running node follows within a second.
+
+    Raises:
+        StoreError: there is no such key, or the file of keys cannot be read or written.
+    """
+    return KeyRing(data_dir).revoke(key_id)

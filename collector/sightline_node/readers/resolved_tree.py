@@ -1,0 +1,67 @@
+"""What the engine's analyzer made of a statement: its resolved tree, in which every name has become what it means.
+
+`EXPLAIN QUERY TREE` prints it. A function shows under its own name however it was spelled: as a call, as a bare name,
+an alias, a lambda, a function written in SQL or a column matcher; a folded constant shows what it was folded from.
+
+The text is searched, not parsed: names and aliases of the statement's author stand in it and may be made to look like
+lines of it. A forged piece can only add names, never hide one, and a name that does not stand in the lists is refused.
+
+Source: https://clickhouse.com/docs/sql-reference/statements/explain#explain-query-tree
+"""
+
+from __future__ import annotations
+
+import re
+
+from sightline_node.readers.reader_allowed import allowed
+from sightline_node.readers.reader_functions import Functions
+from sightline_node.readers.statement_judge import refusal
+
+EXPLAIN = "EXPLAIN QUERY TREE dump_tree = 1, dump_ast = 0, dump_passes = 0 "
+"""What goes before a SELECT to have its resolved tree."""
+
+_FUNCTION = re.compile(r"function_name: (.*?), function_type: ")
+_TABLE = re.compile(r"(?<!\w)table_name: (.*)")
+_TABLE_FUNCTION = re.compile(r"table_function_name: (\S*)")
+_NODES = re.compile(r"^ *(?:LEFT |RIGHT )?(TABLE|TABLE_FUNCTION|FUNCTION) id: ", re.MULTILINE)
+_PATHS = re.compile(r"column_name: (data_path|data_paths|metadata_path|path|metadata_dropped_path)\b")
+_SCHEMA = ("information_schema", "INFORMATION_SCHEMA")
+_TEMPORARY = "_temporary_and_external_tables"
+
+
+def check(text: str, functions: Functions, databases: frozenset[str], *, lenient: bool) -> None:
+    """Refuse a statement that does what it may not.
+
+    Args:
+        text: the resolved tree.
+        functions: the engine's.
+        databases: whose tables may be read; none for all of them.
+        lenient: for an admin's GET, which may also ask what only tells of the host.
+
+    Raises:
+        QueryRejected: 403.
+    """
+    named = _FUNCTION.findall(text)
+    tables = [found.partition(", ")[0] for found in _TABLE.findall(text)]
+    table_functions = _TABLE_FUNCTION.findall(text)
+    found = len(named) + len(tables) + len(table_functions)
+    if found < len(_NODES.findall(text)):
+        raise refusal("a statement whose resolved tree cannot be read")
+    for name in set(named):
+        if not functions.may_stand_resolved(name, lenient=lenient):
+            raise refusal(f"the function {name[:100]}")
+    for name in set(table_functions):
+        if name.lower() not in allowed().table_functions:
+            raise refusal(f"the table function {name[:100]}")
+    reads_system = False
+    for path in set(tables):
+        database, _, name = path.partition(".")
+        database = database.strip("`")
+        if database == "system":
+            reads_system = True
+            if name not in allowed().system_tables and not lenient:
+                raise refusal(f"the table {path[:100]}")
+        elif databases and database not in databases | {_TEMPORARY, *_SCHEMA}:
+            raise refusal(f"the table {path[:100]}")
+    if reads_system and not lenient and (column := _PATHS.search(text)):
+        raise refusal(f"the column {column[1]} of system's tables, which tells where the node keeps its data,")

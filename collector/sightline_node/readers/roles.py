@@ -1,0 +1,107 @@
+"""What a sender of statements may do, and the settings that a reader's statements run under.
+
+A setting of ClickHouse can name a file, a host or another dialect, and there are two thousand of them: a reader may
+change those listed in `reader_allowed.toml` and no other, and may tighten the caps, never loosen them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from xml.sax.saxutils import escape
+
+from sightline_node.readers.reader_allowed import allowed
+
+
+class Role(Enum):
+    """Who asks the node."""
+
+    READER = "reader"
+    """Reads the tables; neither the host nor the network is within reach."""
+    ADMIN = "admin"
+    """Whatever the engine can do."""
+
+
+READER_LIMITS: Mapping[str, str] = {
+    "max_execution_time": "300",
+    "max_memory_usage": str(1024**3),
+    "max_temporary_data_on_disk_size_for_query": str(4 * 1024**3),
+}
+"""The most that one statement of a reader may take: seconds, bytes of memory, bytes spilled to disk."""
+
+
+def reader_limits(engine_memory_bytes: int) -> Mapping[str, str]:
+    """Caps of one statement of a reader on an engine with so much memory."""
+    most = min(int(READER_LIMITS["max_memory_usage"]), engine_memory_bytes // (READERS_AT_ONCE + 1))
+    return {**READER_LIMITS, "max_memory_usage": str(most)}
+
+
+READERS_AT_ONCE = 3
+"""Statements of readers that run at once: together they may take three quarters of the engine's memory, and the rest is
+for INSERTs and merges."""
+
+READER_ROLE = "sightline_reader"
+"""The engine's own role that a reader's statements run in."""
+
+_ADMIN_ROLE = "sightline_admin"
+
+_CHOICES = {
+    "readonly": frozenset({"1", "2"}),
+    "timeout_overflow_mode": frozenset({"throw", "break"}),
+}
+
+
+def objection(name: str, value: str | None, limits: Mapping[str, str] = READER_LIMITS) -> str:
+    """Why a reader may not change a setting; '' where it may.
+
+    Args:
+        name: of the setting.
+        value: as text, None where it is no literal or puts the default back.
+        limits: the caps of a reader's statement.
+    """
+    if name in limits:
+        return "" if _within(value, float(limits[name])) else f"may be 1 to {limits[name]}"
+    if name in _CHOICES:
+        return "" if value in _CHOICES[name] else f"may be {' or '.join(sorted(_CHOICES[name]))}"
+    if name in allowed().settings or (name in allowed().ignored_settings and name != "log_comment"):
+        return ""
+    return "is not for a reader to change"
+
+
+def _within(value: str | None, most: float) -> bool:
+    try:
+        return value is not None and 0 < float(value) <= most
+    except ValueError:
+        return False
+
+
+def users_xml(databases: Iterable[str]) -> str:
+    """The engine's users and roles: a reader's statements run in a role that may read tables and nothing else.
+
+    Args:
+        databases: those whose tables a reader may read.
+
+    Source: https://clickhouse.com/docs/operations/access-rights
+    """
+    tables = [f"{_quoted(database)}.*" for database in databases]
+    grants = [
+        *(f"GRANT SELECT, dictGet ON {table}" for table in tables),
+        *(f"GRANT SELECT ON system.{_quoted(name)}" for name in sorted(allowed().system_tables)),
+        "GRANT SELECT ON information_schema.*",
+        "GRANT SELECT ON INFORMATION_SCHEMA.*",
+        "GRANT SHOW DATABASES ON default.*",  # where a client is that names no database
+        "GRANT CREATE TEMPORARY TABLE ON *.*",  # of the data that come with a query
+    ]
+    queries = "".join(f"<query>{escape(grant)}</query>" for grant in grants)
+    return (
+        "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><roles>"
+        f"<{_ADMIN_ROLE}><grants><query>GRANT ALL ON *.* WITH GRANT OPTION</query></grants></{_ADMIN_ROLE}>"
+        f"<{READER_ROLE}><grants>{queries}</grants></{READER_ROLE}></roles>"
+        "<users><default><password/><networks><ip>::/0</ip></networks><profile>default</profile>"
+        f"<quota>default</quota><grants><query>GRANT {_ADMIN_ROLE}, {READER_ROLE}</query></grants></default></users>"
+        "</clickhouse>\n"
+    )
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

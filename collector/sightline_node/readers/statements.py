@@ -1,0 +1,366 @@
+"""Whether a reader may run a statement, decided on what the engine's own parser and analyzer make of it.
+
+First the parser's tree: `parseQueryToJSON` gives it and refuses more than one statement; see `tree` for what is done
+with it. Nothing is decided on the text, so letter case, comments, quotes and nesting cannot hide anything. Then, on the
+connection that the statement will run on, the analyzer's tree, in which every name has become what it means; see
+`resolved`. The analyzer runs what it can fold, so a statement gets to it only when the parser's tree was in order.
+
+The engine's `default` database answers for files of its folder as if they were tables (`FROM 'passwords.csv'`), so a
+table must be one that `system.tables` lists. A name that is neither is left to the engine, which says so best.
+
+DESCRIBE, EXISTS and SHOW CREATE have no tree in JSON. The engine writes them out in its normal form, of which the first
+words are replaced by SELECT * FROM, and that is judged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sightline_node import sql_lexer
+from sightline_node.execution.engine import into_file
+from sightline_node.readers import resolved_tree
+from sightline_node.readers.reader_allowed import allowed
+from sightline_node.readers.reader_functions import Ask, Functions
+from sightline_node.readers.statement_judge import Findings, Walk, refusal
+from sightline_store.errors import QueryFailed, QueryRejected
+
+_SELECTS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
+_OF_THE_ANSWER = frozenset(
+    {"format_ast", "out_file", "is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"}
+)
+_SETTINGS_OF = frozenset({"settings", "settings_ast"})
+_BEGIN_OF_SELECT = frozenset({"SELECT", "WITH", "FROM"})
+_CACHED_STATEMENTS = 512
+_CACHED_CHARACTERS = 32 * 1024
+_KNOWN_TABLES = 512
+_KNOWN_S = 5.0
+
+# What the engine writes for statements that ask about one table, a subquery or a database.
+_ABOUT = re.compile(
+    r"(?:DESCRIBE TABLE|EXISTS (?:TABLE|VIEW|DICTIONARY|DATABASE)|SHOW CREATE (?:TABLE|VIEW|DICTIONARY|DATABASE)) "
+    r"(?!TEMPORARY )(.*)",
+    re.DOTALL,
+)
+_ABOUT_THE_ENGINE = re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE '(?:[^'\\]|\\.)*')?(?: FORMAT \w+)?", re.DOTALL)
+_ABOUT_OTHERS = re.compile(r"SHOW PROCESSLIST(?: FORMAT \w+)?")
+_HAS_NO_TREE = 36
+_SYNTAX_ERROR = 62
+_IN_PATHS = re.compile(r"[./~\x00]")
+_ACCESS_DENIED = 497
+_NOT_THERE = frozenset({60, 81})
+_TABLE_ENGINE = "SELECT engine FROM system.tables WHERE database = {database:String} AND name = {name:String}"
+_IS_ANYTHING = "EXISTS TABLE {database:Identifier}.{name:Identifier}"
+_SCOPE_OF_PARSER = re.compile(r": In scope SELECT parseQueryToJSON\(.*(?= \([A-Z_]+\))", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found out about a statement that a reader may run.
+
+    Attributes:
+        to_resolve: the SELECT in it that the analyzer shall resolve before it runs; '' where it has none, or where that
+            was done before.
+        closed_names: bare names in it that are columns, or else functions that may not be called.
+        may_be_kept: whether the verdict holds for the next statement of the same text.
+        missing: a name that must be a table's and is none that the engine lists: one that came with the query, one of
+            a session, or none at all.
+        only_asks_whether: whether it is an EXISTS: with a reader's grants the engine's `default` database answers yes
+            to any name.
+    """
+
+    to_resolve: str = ""
+    closed_names: frozenset[str] = frozenset()
+    may_be_kept: bool = False
+    missing: tuple[str, str] | None = None
+    only_asks_whether: bool = False
+
+
+class Statements:
+    """Judges what a reader sends. Any thread may ask; verdicts are kept by text."""
+
+    def __init__(self, ask: Ask, databases: frozenset[str], limits: Mapping[str, str]) -> None:
+        """Nothing is asked before the first statement.
+
+        Args:
+            ask: runs questions of the node's own.
+            databases: those whose tables a reader may read.
+            limits: the caps of a reader's statement.
+        """
+        self._ask = ask
+        self._limits = limits
+        self._databases = databases
+        self._functions = Functions(ask)
+        self._lock = threading.Lock()
+        self._passed: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
+        # Tables by database and name, and when each was last seen: pages send many texts about few tables.
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def check_database(self, name: str) -> None:
+        """Refuse to let unqualified names mean the tables of a database that a reader may not read.
+
+        Raises:
+            QueryRejected: 403.
+        """
+        Findings({}, name, databases=self._databases).check_database(name)
+
+    def judge(
+        self,
+        sql: str,
+        database: str,
+        params: Mapping[str, str],
+        settings: Mapping[str, str],
+        *,
+        lenient: bool = False,
+    ) -> Verdict:
+        """Let a reader's statement pass the parser's tree, or refuse it.
+
+        Args:
+            sql: one statement.
+            database: the one that unqualified names mean.
+            params: values of its {name:Type} places.
+            settings: that it will run under.
+            lenient: let pass what only tells of the host and of what others ask, such as system.processes.
+
+        Raises:
+            QueryRejected: 403, it is not for a reader.
+            QueryFailed: it cannot be parsed, or lacks a parameter.
+        """
+        key = _key(sql, database, settings, lenient)
+        with self._lock:
+            if key in self._passed:
+                self._passed.move_to_end(key)
+                return self._passed[key]
+        findings = Findings(
+            params,
+            database,
+            lenient=lenient,
+            databases=frozenset() if lenient else self._databases,
+            limits=self._limits,
+        )
+        try:
+            tree, to_resolve, about = self._tree(sql, lenient)
+            if tree is not None:
+                Walk(findings, self._functions, self._parsed).statement(tree)
+        except RecursionError:
+            raise refusal("the statement nests too deeply to be judged") from None
+        for name in findings.unknown - findings.lambdas:
+            raise QueryRejected(
+                404,
+                46,
+                f"Code: 46. DB::Exception: Function with name `{name[:100]}` does not exist. (UNKNOWN_FUNCTION)",
+            )
+        missing = self._look_for_tables(findings, is_read=not about)
+        # A verdict on a name that came as a parameter holds for its value only, one on a name of nothing for now: a
+        # function may be made that is called like a lambda.
+        is_of_its_text = not (missing or findings.unknown or findings.used_params or findings.closed_names)
+        if not to_resolve and findings.closed_names:
+            raise refusal(f"the function {sorted(findings.closed_names)[0]}")
+        verdict = Verdict(
+            to_resolve,
+            frozenset(findings.closed_names),
+            may_be_kept=is_of_its_text and len(sql) <= _CACHED_CHARACTERS,
+            missing=next(iter(missing), None),
+            only_asks_whether=about == "EXISTS",
+        )
+        if not to_resolve:
+            self._keep(key, verdict)
+        return verdict
+
+    def judge_resolved(
+        self,
+        verdict: Verdict,
+        ask: Callable[[str], bytes],
+        sql: str,
+        database: str,
+        settings: Mapping[str, str],
+        *,
+        lenient: bool = False,
+    ) -> None:
+        """Let a statement pass the analyzer's tree, or refuse it.
+
+        Args:
+            verdict: of `judge`.
+            ask: runs a question on the connection that the statement will run on, with its parameters.
+            sql: as for `judge`, and so are the rest.
+            database: see above.
+            settings: see above.
+            lenient: see above.
+
+        Raises:
+            QueryRejected: 403, it is not for a reader.
+            QueryFailed: it cannot be analyzed.
+        """
+        if not verdict.to_resolve:
+            return
+        try:
+            text = ask(f"{resolved_tree.EXPLAIN}{verdict.to_resolve}").decode("utf-8", "replace")
+        except QueryFailed as exc:
+            if verdict.missing and exc.code == _ACCESS_DENIED:  # `default` would look for a file of that name
+                raise _no_table(*verdict.missing) from None
+            if verdict.closed_names:  # The analyzer may have run it: its message could tell what it read.
+                name = sorted(verdict.closed_names)[0]
+                raise refusal(f"the name {name}, which is a closed function's and of no column here,") from None
+            raise
+        resolved_tree.check(text, self._functions, frozenset() if lenient else self._databases, lenient=lenient)
+        self._keep(_key(sql, database, settings, lenient), replace(verdict, to_resolve=""))
+
+    def _keep(self, key: tuple[object, ...], verdict: Verdict) -> None:
+        if verdict.may_be_kept:
+            with self._lock:
+                self._passed[key] = verdict
+                while len(self._passed) > _CACHED_STATEMENTS:
+                    self._passed.popitem(last=False)
+
+    def _tree(self, sql: str, lenient: bool) -> tuple[Any, str, str]:
+        """The parser's tree, the SELECT that the analyzer shall resolve, and the first word of what asks about a table.
+
+        There is no tree of a statement that needs no judgement, and no SELECT where nothing in it can be an expression.
+        """
+        try:
+            tree = self._parsed(sql)
+        except QueryFailed as exc:
+            if exc.code == _SYNTAX_ERROR and self._normal(f"{sql}\nFORMAT Null").startswith("INSERT "):
+                raise refusal("the statement 'INSERT INTO'") from None
+            if exc.code != _HAS_NO_TREE:
+                raise QueryFailed(exc.code, _SCOPE_OF_PARSER.sub("", exc.message)) from None
+        else:
+            return tree, self._select_of(sql, tree), ""
+        normal = self._normal(sql)
+        if _ABOUT_THE_ENGINE.fullmatch(normal) or (lenient and _ABOUT_OTHERS.fullmatch(normal)):
+            return None, "", ""
+        found = _ABOUT.fullmatch(normal)
+        if found is None:
+            raise refusal(f"the statement {' '.join(normal.split()[:2])!r}")
+        asked = f"SELECT * FROM {found[1]}"  # noqa: S608  (parsed and analyzed, never run)
+        try:
+            tree = self._parsed(asked)
+        except QueryFailed:
+            raise refusal(f"the statement {' '.join(normal.split()[:2])!r} with what it says") from None
+        return tree, self._select_of(asked, tree) if found[1].startswith("(") else "", normal.partition(" ")[0]
+
+    def _select_of(self, sql: str, tree: Any) -> str:
+        """The SELECT that a statement is, or explains, without its format."""
+        shape = sql_lexer.shape(sql)
+        start, end = shape.format_span
+        text = f"{sql[:start]} {sql[end : shape.end]}" if shape.format_name else sql[: shape.end]
+        if tree["type"] in _SELECTS:
+            self._must_stay_itself(sql, text, tree)
+            return text
+        if tree["type"] != "ExplainQuery" or "query" not in tree:
+            return ""
+        depth = 0
+        for token in sql_lexer.tokens(text):
+            if depth == 0 and (token.text == "(" or token.text.upper() in _BEGIN_OF_SELECT):
+                with contextlib.suppress(QueryFailed):
+                    if self._parsed(text[token.start :]) == tree["query"]:
+                        return text[token.start :]
+            depth += (token.text == "(") - (token.text == ")") if token.kind == "mark" else 0
+        raise refusal("an EXPLAIN whose statement cannot be told apart")
+
+    def _must_stay_itself(self, sql: str, text: str, tree: Any) -> None:
+        """Refuse a SELECT that becomes another one where the node cuts its format out and writes in where rows go.
+
+        The node finds these places by a lexer of its own. Where the engine reads a text otherwise, what stands in a
+        string would become a part of the statement that nobody has judged.
+        """
+        judged = _parts(tree)
+        for changed in (text, into_file(sql, "TabSeparated", "/proc/self/fd/3")):
+            try:
+                again = self._parsed(changed)
+            except QueryFailed:
+                again = {}
+            if _parts(again) != judged:
+                raise refusal("a statement whose end cannot be told")
+
+    def _normal(self, sql: str) -> str:
+        """A statement as the engine writes it; '' where it cannot be parsed."""
+        answer = self._ask("SELECT formatQuerySingleLineOrNull({sql:String})", {"sql": sql}, "JSONCompactEachRow")
+        return json.loads(answer)[0] or ""
+
+    def _parsed(self, sql: str) -> Any:
+        return json.loads(self._ask("SELECT parseQueryToJSON({sql:String})", {"sql": sql}, "TSVRaw"))
+
+    def _look_for_tables(self, findings: Findings, *, is_read: bool) -> list[tuple[str, str]]:
+        """Refuse names of files, and tables that reach out when read; returns the names that are no table's.
+
+        Those come first that must be.
+        """
+        missing: list[tuple[str, str]] = []
+        for (database, name), must_be_one in findings.tables.items():
+            place = {"database": database, "name": name}
+            if self._is_table(place, is_read=is_read):
+                if must_be_one:
+                    findings.check_database(database)
+                continue
+            missing.insert(0 if must_be_one else len(missing), (database, name))
+            # No word on whether such a file is there.
+            if _IN_PATHS.search(name):
+                raise _no_table(database, name)
+            try:
+                exists = self._ask(_IS_ANYTHING, place, "TSVRaw")
+            except QueryFailed as exc:
+                if must_be_one or exc.code not in _NOT_THERE:
+                    raise
+                continue
+            if exists.strip() != b"0":
+                raise _no_table(database, name)
+        return missing
+
+    def _is_table(self, place: Mapping[str, str], *, is_read: bool) -> bool:
+        key, now_s = (place["database"], place["name"]), time.monotonic()
+        if now_s - self._seen.get(key, -_KNOWN_S) < _KNOWN_S:
+            return True
+        engine = self._ask(_TABLE_ENGINE, place, "TSVRaw").decode().strip()
+        is_table = bool(engine)
+        if is_table and engine not in allowed().table_engines:
+            if is_read:
+                raise refusal(f"a table of the engine {engine}")
+            return True
+        if is_table:
+            with self._lock:
+                if len(self._seen) >= _KNOWN_TABLES:
+                    self._seen.clear()
+                self._seen[key] = now_s
+        return is_table
+
+
+def _no_table(database: str, name: str) -> QueryRejected:
+    return QueryRejected(
+        404, 60, f"Code: 60. DB::Exception: Table {database}.{name[:200]} does not exist. (UNKNOWN_TABLE)"
+    )
+
+
+def _key(sql: str, database: str, settings: Mapping[str, str], lenient: bool) -> tuple[object, ...]:
+    """Under which a verdict is kept: settings can change what a name means."""
+    return database, sql, lenient, frozenset(settings.items())
+
+
+def _parts(tree: Any) -> tuple[list[object], list[str]]:
+    """A tree without what is about its answer, and its settings: SETTINGS behind FORMAT hang elsewhere in it.
+
+    The tree comes flat, since it may be deeper than Python's stack: each node's names and length, then what is in it.
+    """
+    flat: list[object] = []
+    settings: list[str] = []
+    todo: list[Any] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, list):
+            flat.append(("list", len(node)))
+            todo.extend(reversed(node))
+        elif isinstance(node, dict):
+            settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_OF if name in node)
+            names = sorted(node.keys() - _OF_THE_ANSWER - _SETTINGS_OF)
+            flat.append(("dict", tuple(names)))
+            todo.extend(node[name] for name in reversed(names))
+        else:
+            flat.append(node)
+    return flat, sorted(settings)

@@ -1,0 +1,1 @@
+"""`sightline-store` for any ClickHouse: its commands and its shell."""

@@ -1,0 +1,85 @@
+"""The shipped questions for people at a command line: their names, what each tells, and the parameters it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from typing import Any
+
+from sightline_store.questions import queries
+
+_PLACE = re.compile(r"\{(\w+):((?:[^{}']|'[^']*')+)\}")
+# What a question is asked with where nothing is said: the last day, all of the traffic.
+_WINDOW = timedelta(days=1)
+_DEFAULTS = {
+    "tenant": "", "model": "", "route": "", "search": "", "sort": "time", "descending": "1", "only_errors": "0",
+    "limit": "20", "offset": "0", "bucket_s": "3600", "max_requests": "10000", "by": "model", "name": "faithfulness",
+    "since_s": "86400", "only_unscored": "1",
+}  # fmt: skip
+
+
+def names() -> list[str]:
+    """Every question, by name."""
+    folder = resources.files("sightline_store.sql").joinpath("queries")
+    return sorted(entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql"))
+
+
+def text(name: str) -> str:
+    """The SQL of a question; raises ValueError where there is none of that name."""
+    if name not in names():
+        raise ValueError(f"there is no question {name!r}: `sightline-store query` lists them")
+    return queries.sql(name)
+
+
+def places(sql: str) -> dict[str, str]:
+    """Parameter to its ClickHouse type."""
+    return {match[1]: match[2].strip() for match in _PLACE.finditer(sql)}
+
+
+def listing() -> str:
+    """One line a question: its name, what it answers, its parameters."""
+    lines = []
+    for name in names():
+        sql = text(name)
+        lines.append(f"{name:24} {sql.splitlines()[0].removeprefix('--').strip()}\n{'':24} {' '.join(places(sql))}\n")
+    return "".join(lines)
+
+
+def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tuple[str, dict[str, Any]]:
+    """A question's SQL and its parameters: those given as NAME=VALUE, and a default for what was left out.
+
+    Where a question takes several values (`Array`), they stand with commas between them.
+
+    Raises:
+        ValueError: no such question, a pair without `=`, a parameter that it does not take, or one that has to be told.
+    """
+    sql = text(name)
+    wanted = places(sql)
+    given = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise ValueError(f"parameter {pair!r}: write NAME=VALUE")
+        if key not in wanted:
+            raise ValueError(f"{name} takes {', '.join(wanted) or 'no parameters'}, not {key}")
+        given[key] = value
+    end = now or datetime.now(UTC)
+    defaults = {**_DEFAULTS, "from": _moment(end - _WINDOW), "since": _moment(end - _WINDOW), "to": _moment(end)}
+    params = {key: given.get(key, defaults.get(key)) for key in wanted}
+    missing = [key for key, value in params.items() if value is None]
+    if missing:
+        raise ValueError(f"{name} needs {', '.join(missing)}: write --param {missing[0]}=VALUE")
+    return sql, {key: _typed(wanted[key], value) for key, value in params.items() if value is not None}
+
+
+def _typed(kind: str, value: str) -> str | list[str] | list[int]:
+    if not kind.startswith("Array("):
+        return value
+    items = [item.strip() for item in value.split(",") if item.strip()]
+    return [int(item) for item in items] if "Int" in kind else items
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

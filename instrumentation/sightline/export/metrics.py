@@ -1,0 +1,295 @@
+"""Metrics from ended spans: counted on the exporting thread, sent beside the spans, an application's own left alone.
+
+The caller pays nothing for them: a span that ends is queued for export anyway, and the thread that exports it reads
+the durations and token counts off it. Only the waits between streamed chunks, which a span holds as quantiles, are
+handed over, with one append a stream. Model calls that head sampling leaves out are counted too.
+
+Names, units and buckets are those of the conventions:
+https://github.com/open-telemetry/semantic-conventions/blob/v1.41.1/docs/gen-ai/gen-ai-metrics.md ,
+https://opentelemetry.io/docs/specs/semconv/database/database-metrics/ and
+https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
+"""
+
+import bisect
+import collections
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from sightline import faults, semconv
+from sightline.export.outbox import Account
+from sightline.forks import renew_in_child
+from sightline.runtime import SCOPE_NAME
+
+DURATION_BUCKETS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+"""Upper bounds of the gen_ai duration histograms, seconds."""
+TOKEN_BUCKETS: Final = tuple(4**power for power in range(14))
+"""Upper bounds of the gen_ai token histogram: 1, 4, 16 ... 67,108,864."""
+DB_DURATION_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+"""Upper bounds of the database duration histogram, seconds."""
+DB_ROW_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+"""Upper bounds of the histogram of returned rows."""
+
+_HISTOGRAMS: Final[dict[str, tuple[str, Sequence[float]]]] = {
+    semconv.METRIC_OPERATION_DURATION: ("s", DURATION_BUCKETS_S),
+    semconv.METRIC_TOKEN_USAGE: ("{token}", TOKEN_BUCKETS),
+    semconv.METRIC_TIME_TO_FIRST_CHUNK: ("s", DURATION_BUCKETS_S),
+    semconv.METRIC_TIME_PER_OUTPUT_CHUNK: ("s", DURATION_BUCKETS_S),
+    semconv.METRIC_DB_DURATION: ("s", DB_DURATION_BUCKETS_S),
+    semconv.METRIC_DB_RETURNED_ROWS: ("{row}", DB_ROW_BUCKETS),
+}
+_MODEL_KEYS: Final = (
+    semconv.GEN_AI_OPERATION_NAME,
+    semconv.GEN_AI_PROVIDER_NAME,
+    semconv.GEN_AI_REQUEST_MODEL,
+    semconv.GEN_AI_RESPONSE_MODEL,
+    semconv.SERVER_ADDRESS,
+    semconv.SERVER_PORT,
+)
+_DB_KEYS: Final = (
+    semconv.DB_SYSTEM_NAME,
+    semconv.DB_COLLECTION_NAME,
+    semconv.DB_OPERATION_NAME,
+    semconv.SERVER_ADDRESS,
+    semconv.SERVER_PORT,
+)
+_MODEL_OPERATIONS: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+_UNKNOWN_PROVIDER: Final = "unknown"
+_MAX_POINTS: Final = 2000
+_OVERFLOW: Final = (("otel.metric.overflow", True),)
+_MAX_UNSAMPLED: Final = 16_384
+
+Labels = tuple[tuple[str, Any], ...]
+Accounts = Mapping[str, Callable[[], Account | None]]
+
+
+@dataclass(slots=True)
+class HistogramPoint:
+    """What was observed under one set of attributes."""
+
+    counts: list[int]
+    """Observations by bucket; the last one is above all bounds."""
+    total: float = 0.0
+    """Sum of what was observed."""
+    least: float = float("inf")
+    """Smallest observation."""
+    most: float = float("-inf")
+    """Largest observation."""
+
+    def add(self, value: float, bounds: Sequence[float], times: int = 1) -> None:
+        """Count an observation."""
+        self.counts[bisect.bisect_left(bounds, value)] += times
+        self.total += value * times
+        self.least = min(self.least, value)
+        self.most = max(self.most, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """One histogram at one moment."""
+
+    name: str
+    """Name of the metric."""
+    unit: str
+    """UCUM unit."""
+    bounds: Sequence[float]
+    """Upper bounds of the buckets."""
+    points: Mapping[Labels, HistogramPoint]
+    """Observations by attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """One counter at one moment."""
+
+    name: str
+    """Name of the metric."""
+    unit: str
+    """UCUM unit."""
+    monotonic: bool
+    """Whether it only grows."""
+    points: Mapping[Labels, int]
+    """Values by attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All metrics of the process at one moment."""
+
+    since_ns: int
+    """Start of what is counted, nanoseconds since the epoch."""
+    until_ns: int
+    """When it was taken, nanoseconds since the epoch."""
+    delta: bool
+    """Whether it holds only what came since the last one."""
+    histograms: tuple[Histogram, ...]
+    """Histograms with at least one point."""
+    sums: tuple[Sum, ...]
+    """Counters of the pipeline itself."""
+
+
+class Meter:
+    """Reads metrics off ended spans. Everything but ``waits`` and ``unsampled`` runs on exporting threads.
+
+    Args:
+        accounts: the pipelines to report on, by signal (``span``, ``log``).
+        delta: whether each snapshot starts at zero again (``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``).
+    """
+
+    def __init__(
+        self, accounts: Mapping[str, Callable[[], Account | None]] | None = None, *, delta: bool = False
+    ) -> None:
+        self._accounts = dict(accounts or {})
+        self._delta = delta
+        self._fresh()
+        renew_in_child(self._fresh)
+
+    def _fresh(self) -> None:
+        self._lock = threading.Lock()
+        self._since_ns = time.time_ns()
+        self._points: dict[str, dict[Labels, HistogramPoint]] = {}
+        self._streams: collections.deque[tuple[Mapping[str, Any], Sequence[float], int]] = collections.deque()
+        self._unsampled: collections.deque[ReadableSpan] = collections.deque(maxlen=_MAX_UNSAMPLED)
+        self._reported: dict[tuple[str, Labels], int] = {}
+
+    def waits(self, attributes: Mapping[str, Any], waits: Sequence[float], each: int) -> None:
+        """Take the waits between the chunks of one stream. On the caller's thread: one append.
+
+        Args:
+            attributes: the span's.
+            waits: seconds.
+            each: how many waits each one stands for.
+        """
+        if len(self._streams) < _MAX_UNSAMPLED:
+            self._streams.append((attributes, waits, each))
+
+    def unsampled(self, span: ReadableSpan) -> None:
+        """Take a span that is recorded but not sent. On the caller's thread: one append."""
+        self._unsampled.append(span)
+
+    def observe(self, spans: Sequence[ReadableSpan]) -> None:
+        """Count ended spans, and what was handed over in the meantime. Never raises."""
+        try:
+            with self._lock:
+                for span in spans:
+                    self._span(span)
+                while self._unsampled:
+                    self._span(self._unsampled.popleft())
+                while self._streams:
+                    attributes, waits, each = self._streams.popleft()
+                    labels = _model_labels(attributes)
+                    for wait in waits:
+                        self._add(semconv.METRIC_TIME_PER_OUTPUT_CHUNK, labels, wait, each)
+        except Exception as fault:
+            faults.report("measure spans", fault)
+
+    def _span(self, span: ReadableSpan) -> None:
+        scope = span.instrumentation_scope
+        if scope is None or not scope.name.startswith(SCOPE_NAME):
+            return
+        view: Any = span.attributes
+        attributes = view.copy()  # a plain dict: the SDK's container answers each question for an absent key slowly
+        if span.start_time is None or span.end_time is None:
+            return
+        seconds = (span.end_time - span.start_time) / 1e9
+        failed = attributes.get(semconv.ERROR_TYPE)
+        error: Labels = () if failed is None else ((semconv.ERROR_TYPE, failed),)
+        if attributes.get(semconv.GEN_AI_OPERATION_NAME) in _MODEL_OPERATIONS:
+            labels = _model_labels(attributes)
+            self._add(semconv.METRIC_OPERATION_DURATION, labels + error, seconds)
+            first = attributes.get(semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)
+            if isinstance(first, float):
+                self._add(semconv.METRIC_TIME_TO_FIRST_CHUNK, labels, first)
+            for kind, key in _TOKENS:
+                count = attributes.get(key)
+                if isinstance(count, int):
+                    self._add(semconv.METRIC_TOKEN_USAGE, (*labels, (semconv.GEN_AI_TOKEN_TYPE, kind)), count)
+        if semconv.DB_SYSTEM_NAME in attributes:
+            labels = tuple((key, attributes[key]) for key in _DB_KEYS if key in attributes)
+            self._add(semconv.METRIC_DB_DURATION, labels + error, seconds)
+            rows = attributes.get(semconv.DB_RESPONSE_RETURNED_ROWS)
+            if isinstance(rows, int):
+                self._add(semconv.METRIC_DB_RETURNED_ROWS, labels, rows)
+
+    def _add(self, name: str, labels: Labels, value: float, times: int = 1) -> None:
+        bounds = _HISTOGRAMS[name][1]
+        points = self._points.setdefault(name, {})
+        point = points.get(labels)
+        if point is None:
+            if len(points) >= _MAX_POINTS:
+                labels = _OVERFLOW
+            point = points.setdefault(labels, HistogramPoint([0] * (len(bounds) + 1)))
+        point.add(value, bounds, times)
+
+    def snapshot(self) -> Snapshot | None:
+        """Return all metrics as of now, None when there is nothing to tell."""
+        self.observe(())
+        with self._lock:
+            now = time.time_ns()
+            histograms = tuple(
+                Histogram(name, *_HISTOGRAMS[name], {labels: _copy(point) for labels, point in points.items()})
+                for name, points in self._points.items()
+            )
+            sums = self._sums()
+            taken = Snapshot(self._since_ns, now, self._delta, histograms, sums)
+            if self._delta:
+                self._points = {}
+                self._since_ns = now
+        return taken if histograms or sums else None
+
+    def _sums(self) -> tuple[Sum, ...]:
+        found: list[Sum] = []
+        for signal, account in self._accounts.items():
+            told = account()
+            if told is None or not told.emitted:
+                continue
+            processed: dict[Labels, int] = {
+                (): told.exported,
+                _because("queue_full"): told.overflowed,
+                _because("lost"): told.lost,
+            }
+            exported: dict[Labels, int] = {(): told.exported, _because("refused"): told.lost}
+            unit = f"{{{'log_record' if signal == 'log' else signal}}}"
+            waiting: dict[Labels, int] = {(): told.queued}
+            for name, monotonic, points in (
+                (f"otel.sdk.processor.{signal}.processed", True, processed),
+                (f"otel.sdk.exporter.{signal}.exported", True, exported),
+                (f"otel.sdk.processor.{signal}.queue.size", False, waiting),
+            ):
+                found.append(Sum(name, unit, monotonic, self._since(name, points) if monotonic else points))
+        return tuple(found)
+
+    def _since(self, name: str, points: Mapping[Labels, int]) -> dict[Labels, int]:
+        """Return counters as they are, or what they grew by since the last snapshot."""
+        told: dict[Labels, int] = {}
+        for labels, value in points.items():
+            if not value and labels:
+                continue
+            told[labels] = value - self._reported.get((name, labels), 0) if self._delta else value
+            self._reported[name, labels] = value
+        return told
+
+
+_TOKENS: Final = (
+    ("input", semconv.GEN_AI_USAGE_INPUT_TOKENS),
+    ("output", semconv.GEN_AI_USAGE_OUTPUT_TOKENS),
+)
+
+
+def _because(reason: str) -> Labels:
+    return ((semconv.ERROR_TYPE, reason),)
+
+
+def _model_labels(attributes: Mapping[str, Any]) -> Labels:
+    labels = tuple((key, attributes[key]) for key in _MODEL_KEYS if key in attributes)
+    if semconv.GEN_AI_PROVIDER_NAME in attributes:
+        return labels
+    return (*labels, (semconv.GEN_AI_PROVIDER_NAME, _UNKNOWN_PROVIDER))  # the conventions require one
+
+
+def _copy(point: HistogramPoint) -> HistogramPoint:
+    return HistogramPoint(list(point.counts), point.total, point.least, point.most)

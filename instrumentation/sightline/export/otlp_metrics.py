@@ -1,0 +1,64 @@
+"""Metrics -> an OTLP request, as protobuf bytes. Runs on exporting threads only.
+
+Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto
+"""
+
+from collections.abc import Iterable, Iterator
+from struct import Struct, pack
+from typing import Final
+
+from opentelemetry.sdk.resources import Resource
+
+from sightline.export.metrics import Histogram, HistogramPoint, Labels, Snapshot, Sum
+from sightline.export.otlp_scores import SCOPE
+from sightline.export.otlp_wire import AttributeWriter, delimited, rejected_items, request, text
+
+_DELTA: Final = b"\x10\x01"
+_CUMULATIVE: Final = b"\x10\x02"
+_MONOTONIC: Final = b"\x18\x01"
+_pack_times: Final = Struct("<BQBQ").pack
+_pack_histogram: Final = Struct("<BQBdBdBd").pack
+_pack_int: Final = Struct("<Bq").pack
+
+
+def encode_snapshots(batch: Iterable[Snapshot], resource: Resource) -> bytes:
+    """Return an ``ExportMetricsServiceRequest`` with everything in the snapshots."""
+    return request(resource, SCOPE, [metric for snapshot in batch for metric in _metrics(snapshot)])
+
+
+def _metrics(snapshot: Snapshot) -> Iterator[bytes]:
+    temporality = _DELTA if snapshot.delta else _CUMULATIVE
+    times = _pack_times(0x11, snapshot.since_ns, 0x19, snapshot.until_ns)
+    for histogram in snapshot.histograms:
+        told = [delimited(b"\x0a", times + _histogram_point(histogram, *each)) for each in histogram.points.items()]
+        yield _head(histogram) + delimited(b"\x4a", b"".join(told) + temporality)
+    for each in snapshot.sums:
+        told = [delimited(b"\x0a", times + _number_point(*point)) for point in each.points.items()]
+        # What goes up and down has no meaning as a difference to the last report.
+        kind = temporality + _MONOTONIC if each.monotonic else _CUMULATIVE
+        yield _head(each) + delimited(b"\x3a", b"".join(told) + kind)
+
+
+def _head(metric: Histogram | Sum) -> bytes:
+    return text(b"\x0a", metric.name) + text(b"\x1a", metric.unit)
+
+
+def _histogram_point(histogram: Histogram, labels: Labels, point: HistogramPoint) -> bytes:
+    counts, bounds = point.counts, histogram.bounds
+    return b"".join(
+        [
+            _pack_histogram(0x21, sum(counts), 0x29, point.total, 0x59, point.least, 0x61, point.most),
+            delimited(b"\x32", pack(f"<{len(counts)}Q", *counts)),
+            delimited(b"\x3a", pack(f"<{len(bounds)}d", *bounds)),
+            AttributeWriter(b"\x4a").write(dict(labels)),
+        ]
+    )
+
+
+def _number_point(labels: Labels, value: int) -> bytes:
+    return _pack_int(0x31, value) + AttributeWriter(b"\x3a").write(dict(labels))
+
+
+def rejected_points(body: bytes) -> int:
+    """Return 1 when the collector says that it refused some points of a snapshot, else 0."""
+    return int(rejected_items(body) > 0)

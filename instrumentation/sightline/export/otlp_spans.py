@@ -1,0 +1,140 @@
+"""Ended spans -> an OTLP request, as protobuf bytes. Runs on the exporting thread only.
+
+At exit a full queue has a second: the SDK's encoder alone would take all of it. What this one does not know goes
+to the SDK's.
+
+Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+"""
+
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import Any, Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanKind, StatusCode
+
+from sightline.export.otlp_wire import AttributeWriter, delimited, resource_message, scope_message, text, utf8, varint
+
+_pack_times: Final = Struct("<BQBQ").pack
+_pack_time: Final = Struct("<BQ").pack
+_INTERNAL: Final = b"\x30\x01"
+_KINDS: Final = {
+    SpanKind.INTERNAL: _INTERNAL,
+    SpanKind.SERVER: b"\x30\x02",
+    SpanKind.CLIENT: b"\x30\x03",
+    SpanKind.PRODUCER: b"\x30\x04",
+    SpanKind.CONSUMER: b"\x30\x05",
+}
+_LOCAL: Final = b"\x00\x01\x00\x00"
+"""Flags: whether the context is remote is known (bit 8), and it is not."""
+_REMOTE: Final = b"\x00\x03\x00\x00"
+"""Flags: whether the context is remote is known (bit 8), and it is (bit 9)."""
+
+
+class SpanEncoder:
+    """Writes export requests. Used by one thread at a time.
+
+    Args:
+        otherwise: encodes a batch that has something in it which is not known here.
+    """
+
+    def __init__(self, otherwise: Callable[[Sequence[ReadableSpan]], bytes]) -> None:
+        self._otherwise = otherwise
+        self._attributes = AttributeWriter(b"\x4a")
+        self._event_attributes = AttributeWriter(b"\x1a")
+        self._link_attributes = AttributeWriter(b"\x22")
+
+    def __call__(self, spans: Sequence[ReadableSpan]) -> bytes:
+        """Return an ``ExportTraceServiceRequest``."""
+        try:
+            return self._request(spans)
+        except Exception:
+            return self._otherwise(spans)
+
+    def _request(self, spans: Sequence[ReadableSpan]) -> bytes:
+        resources: dict[bytes, dict[bytes, list[bytes]]] = {}
+        places: dict[tuple[int, int], list[bytes]] = {}
+        for span in spans:
+            resource, scope = span.resource, span.instrumentation_scope
+            place = places.get((id(resource), id(scope)))
+            if place is None:
+                # Two objects that say the same are one resource, or one scope: what is written is compared.
+                scopes = resources.setdefault(_resource(resource), {})
+                place = places[id(resource), id(scope)] = scopes.setdefault(_scope(scope), [])
+            written = self._span(span)
+            place.append(b"\x12" + varint(len(written)))
+            place.append(written)
+        return b"".join(
+            delimited(
+                b"\x0a", resource + b"".join(delimited(b"\x12", b"".join([scope, *scopes[scope]])) for scope in scopes)
+            )
+            for resource, scopes in resources.items()
+        )
+
+    def _span(self, span: ReadableSpan) -> bytes:
+        context, parent, kind, status = span.context, span.parent, span.kind, span.status
+        name = utf8(span.name)
+        attributes: Any = span.attributes
+        parts = [
+            b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big"),
+            b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8, "big"),
+            b"\x2a" + varint(len(name)) + name,
+            _INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind],
+            _pack_times(0x39, span.start_time or 0, 0x41, span.end_time or 0),
+            # The view on the SDK's own container takes a look-up a key; its copy is a plain dict.
+            self._attributes.write(attributes.copy()),
+            b"\x85\x01" + (_REMOTE if parent is not None and parent.is_remote else _LOCAL),
+        ]
+        if context.trace_state:
+            parts.append(text(b"\x1a", ",".join([f"{key}={value}" for key, value in context.trace_state.items()])))
+        if status.status_code is StatusCode.UNSET and not status.description:
+            parts.append(b"\x7a\x00")
+        else:
+            parts.append(
+                delimited(b"\x7a", text(b"\x12", status.description) + b"\x18" + varint(status.status_code.value))
+            )
+        for event in span.events:
+            parts.append(delimited(b"\x5a", self._event(event)))
+        for link in span.links:
+            parts.append(delimited(b"\x6a", self._link(link)))
+        if span.dropped_attributes or span.dropped_events or span.dropped_links:
+            parts.append(_count(b"\x50", span.dropped_attributes))
+            parts.append(_count(b"\x60", span.dropped_events))
+            parts.append(_count(b"\x70", span.dropped_links))
+        return b"".join(parts)
+
+    def _event(self, event: Event) -> bytes:
+        return (
+            _pack_time(0x09, event.timestamp)
+            + text(b"\x12", event.name)
+            + self._event_attributes.write(event.attributes or {})
+            + _count(b"\x20", event.dropped_attributes)
+        )
+
+    def _link(self, link: Link) -> bytes:
+        context = link.context
+        return (
+            b"\x0a\x10"
+            + context.trace_id.to_bytes(16, "big")
+            + b"\x12\x08"
+            + context.span_id.to_bytes(8, "big")
+            + self._link_attributes.write(link.attributes or {})
+            + _count(b"\x28", link.dropped_attributes)
+            + (b"\x35" + (_REMOTE if context.is_remote else _LOCAL))
+        )
+
+
+def _resource(resource: Resource) -> bytes:
+    """Return the beginning of a ``ResourceSpans``: all but its spans."""
+    return delimited(b"\x0a", resource_message(resource)) + text(b"\x1a", resource.schema_url)
+
+
+def _scope(scope: InstrumentationScope | None) -> bytes:
+    """Return the beginning of a ``ScopeSpans``: all but its spans."""
+    return delimited(b"\x0a", scope_message(scope)) + text(b"\x1a", None if scope is None else scope.schema_url)
+
+
+def _count(tag: bytes, number: int) -> bytes:
+    return tag + varint(number) if number else b""

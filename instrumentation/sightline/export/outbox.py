@@ -1,0 +1,298 @@
+"""The bounded queue between the caller and the network, with a truthful account.
+
+Invariant, at any moment: ``emitted == exported + dropped + queued``. Nothing leaves silently.
+
+- ``put`` appends to a deque under a re-entrant lock that only callers share (re-entrant: a garbage
+  collection inside ``put`` may end another span). It does no I/O and wakes nobody: the worker looks at the
+  queue every ``interval_s``.
+- The worker sends a batch until the receiver takes or refuses it. While the receiver is away, the batch
+  waits, the queue fills, and what comes on top of a full queue is dropped and counted.
+- At exit the answers of the receiver are what takes the time: requests grow, as far as one of them still takes no more
+  than a quarter of the time that is left.
+- After a fork the child starts with an empty queue and its own worker: the parent sends what it had.
+
+The SDK's BatchSpanProcessor is not used because it gives up on a batch after its timeout and counts
+neither that nor what a full queue pushed out.
+"""
+
+import collections
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sightline.export.otlp_http import Answer, Verdict
+from sightline.forks import renew_in_child
+
+_logger = logging.getLogger("sightline")
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 5.0
+_LONGEST_RETRY_AFTER_S = 60.0
+_LOG_EVERY_S = 60.0
+_MOST_BYTES_AT_EXIT = 4 * 1024**2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Account of one process since ``configure()`` (or since the fork)."""
+
+    emitted: int
+    """Ended and handed over."""
+    exported: int
+    """Accepted by the collector."""
+    dropped: int
+    """Lost: the queue was full, the collector refused them, or the process ended before it came back."""
+    queued: int
+    """Waiting or on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account(Stats):
+    """The account, with the two ways in which something is dropped apart."""
+
+    overflowed: int
+    """Dropped because the queue was full."""
+    lost: int
+    """Dropped because the collector refused it, or the process ended before it came back."""
+
+
+class Outbox(Generic[T]):
+    """Queue, worker thread and account for one signal.
+
+    Args:
+        what: plural noun for the log, for example ``"spans"``.
+        encode: batch -> request body. Runs on the worker.
+        send: (request body, seconds at most) -> answer. Runs on the worker.
+        rejected: response body -> items that the receiver refused (OTLP partial success).
+        queue_size: items that may wait.
+        batch_size: items in one request; more after ``close``, as far as they fit 4 MiB.
+        interval_s: seconds between two looks at the queue.
+        timeout_s: seconds for one request.
+        observe: sees each batch once as it leaves the queue, and ``()`` when nothing does. Runs on the worker.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        encode: Callable[[Sequence[T]], bytes],
+        send: Callable[[bytes, float], Answer],
+        *,
+        rejected: Callable[[bytes], int] = lambda _: 0,
+        queue_size: int = 16_384,
+        batch_size: int = 512,
+        interval_s: float = 0.2,
+        timeout_s: float = 10.0,
+        after_fork: Callable[[], None] = lambda: None,
+        observe: Callable[[Sequence[T]], None] = lambda _: None,
+    ) -> None:
+        self._what = what
+        self._encode = encode
+        self._send = send
+        self._rejected = rejected
+        self._queue_size = queue_size
+        self._batch_size = batch_size
+        self._interval_s = interval_s
+        self._timeout_s = timeout_s
+        self._after_fork = after_fork
+        self._observe = observe
+        self._fresh()
+        renew_in_child(self._in_child)
+
+    def _fresh(self) -> None:
+        self._queue: collections.deque[T] = collections.deque()
+        self._callers = threading.RLock()
+        self._account = threading.Condition()
+        self._wake = threading.Event()
+        self._worker: threading.Thread | None = None
+        self._emitted = 0
+        self._overflowed = 0  # dropped by put, under _callers
+        self._exported = 0  # the rest under _account
+        self._lost = 0
+        self._closed = False
+        self._abandoned = False
+        self._give_up_at = float("inf")
+        self._bytes_each = float("inf")  # of the last request
+        self._items_a_second = 0.0  # of the last batch, encoded and answered
+        self._logged: dict[str, float] = {}
+        self._life = object()  # whoever runs with another one is a worker of the parent process
+
+    def _in_child(self) -> None:
+        self._fresh()
+        self._after_fork()
+
+    def put(self, item: T) -> bool:
+        """Queue an item; False when it was dropped (and counted)."""
+        with self._callers:
+            self._emitted += 1
+            if self._closed or len(self._queue) >= self._queue_size:
+                self._overflowed += 1
+                return False
+            self._queue.append(item)
+            if self._worker is None:
+                self._start()
+        return True
+
+    def start(self) -> None:
+        """Start the worker now, without an item."""
+        with self._callers:
+            if self._worker is None and not self._closed:
+                self._start()
+
+    def stats(self) -> Stats:
+        """Return the account; queued items are what is neither exported nor dropped."""
+        told = self.account()
+        return Stats(told.emitted, told.exported, told.dropped, told.queued)
+
+    def account(self) -> Account:
+        """Return the account with the reasons why items were dropped."""
+        with self._account, self._callers:
+            dropped = self._overflowed + self._lost
+            queued = self._emitted - self._exported - dropped
+            return Account(self._emitted, self._exported, dropped, queued, self._overflowed, self._lost)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send everything that is queued now; False when some of it still waits after ``timeout_s`` seconds."""
+        with self._callers:
+            target = self._emitted - self._overflowed
+        self._wake.set()
+        with self._account:
+            return self._account.wait_for(lambda: self._exported + self._lost >= target, timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Take nothing more and let the worker send what is queued, for ``timeout_s`` seconds; returns at once."""
+        with self._callers:
+            if self._closed:
+                return
+            self._closed = True
+        # The worker must be done a little before ``shutdown`` stops waiting for it.
+        self._give_up_at = time.monotonic() + timeout_s * 0.9
+        self._wake.set()
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """Flush for at most ``timeout_s`` seconds, then count what is left as dropped. False when anything was."""
+        with self._callers:
+            if self._abandoned:
+                return True
+        self.close(timeout_s)
+        worker = self._worker
+        if worker is not None:
+            worker.join(timeout_s)
+        elif self._queue:
+            self._run(self._life)  # the interpreter is going down and lets no thread start: send from here, as briefly
+        with self._account, self._callers:
+            left = self._emitted - self._overflowed - self._exported - self._lost
+            self._abandoned = True
+            if left:
+                self._lost += left
+                self._queue.clear()
+                _logger.warning("sightline: %d %s dropped at exit: the collector did not take them", left, self._what)
+        return not left
+
+    def _start(self) -> None:
+        try:
+            worker = threading.Thread(target=self._run, args=(self._life,), name=f"sightline-{self._what}", daemon=True)
+            self._worker = worker
+            worker.start()
+        except RuntimeError:  # the interpreter is going down: no new threads
+            self._worker = None
+
+    def _run(self, life: object) -> None:
+        with contextlib.suppress(Exception):
+            self._encode(())  # what encoding imports is there before it is needed, at exit most of all
+        while True:
+            self._wake.wait(self._interval_s)
+            self._stay_with(life)
+            self._wake.clear()
+            while self._queue and time.monotonic() < self._give_up_at:
+                begun = time.monotonic()
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most()))]
+                self._observe(batch)
+                self._deliver(batch, life)
+                self._items_a_second = len(batch) / max(time.monotonic() - begun, 1e-6)
+            self._observe(())
+            if self._closed and (not self._queue or time.monotonic() >= self._give_up_at):
+                return
+
+    def _most(self) -> int:
+        """Return how many items the next request may hold."""
+        if not self._closed:
+            return self._batch_size
+        in_time = self._items_a_second * (self._give_up_at - time.monotonic()) / 4
+        return max(self._batch_size, int(min(in_time, _MOST_BYTES_AT_EXIT / self._bytes_each)))
+
+    def _stay_with(self, life: object) -> None:
+        """Stop here for good when this is the worker of the parent process: gevent's greenlets live on after a fork."""
+        while life is not self._life:
+            threading.Event().wait()  # ending would be a fault in ``threading``, which has forgotten it
+
+    def _deliver(self, batch: list[T], life: object) -> None:
+        try:
+            body = self._encode(batch)
+            self._bytes_each = max(len(body) / len(batch), 1.0)
+        except Exception as error:
+            if len(batch) == 1:
+                self._settle(exported=0, lost=1, reason=f"cannot be encoded ({type(error).__name__}: {error})")
+                return
+            for item in batch:
+                self._deliver([item], life)
+            return
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            left_s = self._give_up_at - time.monotonic()
+            if left_s <= 0:
+                return  # shutdown counts them
+            answer = self._send(body, min(self._timeout_s, left_s))
+            self._stay_with(life)
+            if answer.verdict is Verdict.SENT:
+                refused = min(self._rejected(answer.body), len(batch))
+                self._settle(exported=len(batch) - refused, lost=refused, reason="refused by the collector")
+                return
+            if answer.verdict is Verdict.TOO_LARGE and len(batch) > 1:
+                half = len(batch) // 2
+                self._deliver(batch[:half], life)
+                self._deliver(batch[half:], life)
+                return
+            if answer.verdict is not Verdict.RETRY:
+                self._settle(exported=0, lost=len(batch), reason=answer.reason)
+                return
+            self._say(
+                f"collector away ({answer.reason}); {self._what} wait, at most {self._queue_size}, then are dropped"
+            )
+            if answer.retry_after_s is not None:
+                self._pause(min(answer.retry_after_s, _LONGEST_RETRY_AFTER_S), asked=True)
+            else:
+                self._pause(pause_s * random.uniform(0.8, 1.2), asked=False)  # noqa: S311  jitter only
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _pause(self, seconds: float, *, asked: bool) -> None:
+        """Wait before the next attempt. A flush cuts a pause of our own short, never one the receiver asked for."""
+        until = time.monotonic() + seconds
+        while (left_s := min(until, self._give_up_at) - time.monotonic()) > 0:
+            if self._wake.wait(left_s):
+                self._wake.clear()
+                if not asked:
+                    return
+
+    def _settle(self, exported: int, lost: int, reason: str) -> None:
+        with self._account:
+            if self._abandoned:
+                return  # counted as dropped already
+            self._exported += exported
+            self._lost += lost
+            self._account.notify_all()
+        if lost:
+            self._say(f"{lost} {self._what} dropped: {reason}")
+
+    def _say(self, message: str) -> None:
+        """Log a message, at most once a minute for the same first words."""
+        key = message.partition("(")[0].lstrip("0123456789")
+        now = time.monotonic()
+        if now - self._logged.get(key, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged[key] = now
+            _logger.warning("sightline: %s", message)

@@ -1,0 +1,206 @@
+"""Segments that go to the store together: what one of them has does not become the others'."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_spellings import KNOWN
+
+from sightline_collector.settings import CollectorSettings
+from sightline_collector.shipping.shipper import Shipper
+from sightline_collector.spool.segment import ClosedSegment
+from sightline_collector.spool.writer import Spool
+from sightline_collector.telemetry import Counts
+from sightline_store.client import Client
+from sightline_store.ddl import schema
+from sightline_store.errors import QueryFailed
+from sightline_store.ingest import Signal
+from sightline_store.settings import StoreSettings
+
+
+@pytest.fixture
+def client(store_url: str) -> Iterator[Client]:
+    """A database of its own with the tables."""
+    client = Client(StoreSettings(url=store_url, database=f"batches_{secrets.token_hex(4)}"))
+    schema.apply(client)
+    yield client
+    client.close()
+
+
+def _body(name: str) -> bytes:
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "together"
+    resource.scope_spans.add().spans.add(name=name, trace_id=b"t" * 16, span_id=b"s" * 8)
+    return request.SerializeToString()
+
+
+def _segments(folder: Path, bodies: list[bytes]) -> list[ClosedSegment]:
+    closed: list[ClosedSegment] = []
+    for body in bodies:
+        spool = Spool(CollectorSettings(spool_dir=folder), lambda _: None)
+        spool.append(Signal.TRACES, body, 1)[0].result(5)
+        spool.close()
+    Spool(CollectorSettings(spool_dir=folder), closed.append).close()
+    return closed
+
+
+def _ship(client: Client, folder: Path) -> Counts:
+    counts = Counts()
+    shipper = Shipper(client, counts)
+    spool = Spool(CollectorSettings(spool_dir=folder), shipper.take)
+    shipper.start(spool)
+    spool.close()
+    shipper.stop(30)
+    return counts
+
+
+def _names(client: Client) -> list[str]:
+    return [row["SpanName"] for row in client.query_rows("SELECT SpanName FROM otel_traces ORDER BY SpanName")]
+
+
+def test_segments_that_wait_go_in_one_insert(client: Client, tmp_path: Path) -> None:
+    """Nine segments are one block of rows, counted by service, and nothing of them stays."""
+    _segments(tmp_path, [_body(f"n{number}") for number in range(9)])
+    counts = _ship(client, tmp_path)
+    assert _names(client) == [f"n{number}" for number in range(9)]
+    (parts,) = client.query_rows("SELECT uniqExact(_part) AS n FROM otel_traces")
+    assert parts["n"] == 1
+    told = counts.as_dict(0)
+    assert (told["stored_spans"], told["services"]) == (9, {"together": {"shipped_spans": 9}})
+    assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
+
+
+def test_poisoned_segment_goes_alone(client: Client, tmp_path: Path) -> None:
+    """What ClickHouse cannot read goes to dead-letter/, the segments beside it are stored once."""
+    _segments(tmp_path, [_body("a"), _body("b"), b"\x0a\x05\x12\x7fabc", _body("c")])
+    _ship(client, tmp_path)
+    assert _names(client) == ["a", "b", "c"]
+    assert len(list((tmp_path / "dead-letter").glob("*.records"))) == 1
+    assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
+
+
+def test_damaged_segment_is_quarantined_behind_its_batch(client: Client, tmp_path: Path) -> None:
+    """A flipped bit costs its segment, not the others."""
+    damaged = _segments(tmp_path, [_body("a"), _body("b"), _body("c")])[1]
+    data = bytearray(damaged.path.read_bytes())
+    data[-20] ^= 1
+    damaged.path.write_bytes(bytes(data))
+    counts = _ship(client, tmp_path)
+    assert _names(client) == ["a", "c"]
+    assert len(list((tmp_path / "quarantine").glob("*.reason"))) == 1
+    assert (counts.as_dict(0)["stored_spans"], counts.as_dict(0)["set_aside_spans"]) == (2, 1)
+    assert {path.suffix for path in (tmp_path / "traces").iterdir()} == {".seen"}
+
+
+_POISON = b"\x0a\x05\x12\x7fabc"
+
+
+def _of(service: str, spans: int) -> bytes:
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = service
+    scope = resource.scope_spans.add()
+    for number in range(spans):
+        scope.spans.add(name=f"{service} {number}", trace_id=b"t" * 16, span_id=b"s" * 8)
+    return request.SerializeToString()
+
+
+def _one_segment(folder: Path, bodies: list[tuple[bytes, int]]) -> ClosedSegment:
+    closed: list[ClosedSegment] = []
+    spool = Spool(CollectorSettings(spool_dir=folder), closed.append)
+    for body, items in bodies:
+        spool.append(Signal.TRACES, body, items)[0].result(5)
+    spool.close()
+    (segment,) = closed
+    return segment
+
+
+def test_neighbours_of_a_poisoned_request_are_counted_as_shipped(client: Client, tmp_path: Path) -> None:
+    """What was stored out of a poisoned segment is told by service; only the rest counts as set aside."""
+    _one_segment(tmp_path, [(_of("a", 3), 3), (_POISON, 2), (_of("b", 1), 1), (_of("a", 1), 1)])
+    counts = _ship(client, tmp_path)
+    assert len(_names(client)) == 5
+    told = counts.as_dict(0)
+    assert told["services"] == {"a": {"shipped_spans": 4}, "b": {"shipped_spans": 1}}
+    assert (told["stored_spans"], told["set_aside_spans"]) == (5, 2)
+
+
+def test_records_before_damage_are_counted_as_shipped(client: Client, tmp_path: Path) -> None:
+    """The whole records of a damaged segment count as stored, alone or with others; the rest as set aside."""
+    segment = _one_segment(tmp_path, [(_of("a", 3), 3), (_of("b", 2), 2)])
+    data = bytearray(segment.path.read_bytes())
+    data[-20] ^= 1
+    segment.path.write_bytes(bytes(data))
+    for others in (0, 1):
+        folder = tmp_path / f"with {others}"
+        if others:
+            _one_segment(folder, [(_of("c", 1), 1)])
+        (folder / "traces").mkdir(parents=True, exist_ok=True)
+        (folder / "traces" / segment.path.name).write_bytes(bytes(data))
+        told = _ship(client, folder).as_dict(0)
+        assert {"a": {"shipped_spans": 3}}.items() <= told["services"].items()
+        assert (told["stored_spans"], told["set_aside_spans"]) == (3 + others, 2)
+
+
+def test_poison_before_damage_holds_nobody_up(client: Client, tmp_path: Path) -> None:
+    """A segment that is damaged on disk and holds a request that cannot be read: its readable records are stored."""
+    segment = _one_segment(tmp_path, [(_of("a", 1), 1), (_POISON, 1), (_of("b", 1), 1), (_of("c", 1), 1)])
+    data = bytearray(segment.path.read_bytes())
+    data[-20] ^= 1
+    segment.path.write_bytes(bytes(data))
+    told = _ship(client, tmp_path).as_dict(0)
+    assert _names(client) == ["a 0", "b 0"]
+    assert (told["stored_spans"], told["set_aside_spans"]) == (2, 2)
+    assert len(list((tmp_path / "quarantine").glob("*.seg"))) == 1
+
+
+def test_request_of_an_earlier_version_is_stored_as_protobuf_reads_it(client: Client, tmp_path: Path) -> None:
+    """A spooled request that ClickHouse cannot read as it stands is written anew before it is given up."""
+    signal, odd = KNOWN["value_text_and_number"]
+    assert signal == Signal.TRACES
+    _one_segment(tmp_path, [(_of("a", 1), 1), (odd, 1)])
+    told = _ship(client, tmp_path).as_dict(0)
+    rows = client.query_rows("SELECT SpanAttributes['k'] AS k FROM otel_traces ORDER BY k")
+    assert [row["k"] for row in rows] == ["", "7"]
+    assert (told["stored_spans"], told["set_aside_spans"]) == (2, 0)
+    assert not (tmp_path / "dead-letter").exists()
+
+
+class _Refused(Client):
+    """A client whose inserts are refused as a store refuses those of a key that was revoked."""
+
+    attempts = 0
+    code = 516
+
+    def insert_raw(self, table: str, payload: bytes | BinaryIO, fmt: str, settings: Mapping[str, Any]) -> None:
+        self.attempts += 1
+        raise QueryFailed(self.code, "Authentication failed")
+
+
+@pytest.mark.parametrize("code", [516, 497, 60])
+def test_a_store_that_lets_nobody_in_costs_nothing(client: Client, tmp_path: Path, code: int) -> None:
+    """A revoked key, a reader's key or a dropped table is no fault of the segments: they wait and are stored later."""
+    _segments(tmp_path, [_body("a"), _body("b")])
+    refused = _Refused(client.settings)
+    refused.code = code
+    shipper = Shipper(refused, Counts())
+    spool = Spool(CollectorSettings(spool_dir=tmp_path), shipper.take)
+    shipper.start(spool)
+    spool.close()
+    deadline = time.monotonic() + 30
+    while refused.attempts < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shipper.stop(0)
+    refused.close()
+    assert refused.attempts >= 4
+    assert not (tmp_path / "dead-letter").exists()
+    assert len(list((tmp_path / "traces").glob("*.seg"))) == 2
+    _ship(client, tmp_path)
+    assert _names(client) == ["a", "b"]

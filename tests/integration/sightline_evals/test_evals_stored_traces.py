@@ -1,0 +1,162 @@
+"""From traces in a real store to scores in the same store: library, collector, embedded ClickHouse, RAGAS."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sightline
+from sightline_evals.run import main
+from sightline_store.client import Client
+from sightline_store.ddl import schema
+from sightline_store.settings import StoreSettings
+
+# The library leaves its kept connection to the collector to the garbage collector, which tells of it.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+DATABASE = "evals_stored_traces"
+PASSAGES = [
+    {"id": "a", "score": 0.9, "content": "os.path.join(path, *paths) joins one or more path segments."},
+    {"id": "b", "score": 0.2, "content": "Bananas are yellow fruit."},
+]
+GOOD = "Use os.path.join, which joins one or more path segments."
+BAD = "Napoleon invented an unrelated protocol in 1815."
+
+
+@pytest.fixture
+def traced(
+    roles: Callable[..., Any], store_url: str, tmp_path: Path, free_port_of: Callable[[], int]
+) -> Iterator[tuple[dict[str, str], Client]]:
+    """A collector that writes to a database of its own; the environment to reach both, and a client."""
+    client = Client(StoreSettings(url=store_url, database=DATABASE))
+    schema.apply(client)
+    port = free_port_of()
+    env = {
+        "SIGHTLINE_STORE_URL": store_url,
+        "SIGHTLINE_STORE_DATABASE": DATABASE,
+        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
+        "SIGHTLINE_COLLECTOR_GRPC_PORT": "0",
+        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+    }
+    roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
+    yield env, client
+    gc.collect()
+    client.command(f"DROP DATABASE {DATABASE}", database="")
+    client.close()
+
+
+@pytest.fixture
+def free_port_of() -> Callable[[], int]:
+    """A function that gives a port of loopback that is free now."""
+    import socket
+
+    def port() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return port
+
+
+def _answer(tenant: str, question: str, text: str) -> None:
+    with sightline.request("ask"):
+        sightline.identify(tenant=tenant)
+        with sightline.retrieval("Documents"):
+            sightline.annotate({"gen_ai.retrieval.query.text": question})
+            sightline.record_documents(PASSAGES)
+        with sightline.llm("extractive-v1", provider="local"):
+            sightline.annotate({"sightline.model.note": "extractive, no LLM"})
+            sightline.record_messages(output=[{"role": "assistant", "parts": [{"type": "text", "content": text}]}])
+
+
+def _wait_for_rows(client: Client, sql: str, rows: int) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 20
+    while len(found := client.query_rows(sql)) < rows and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def test_stored_traces_are_scored_and_the_scores_come_back(
+    traced: tuple[dict[str, str], Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each trace gets its scores beside its request, with judge, run and note; a second run finds nothing to do."""
+    env, client = traced
+    tracing = sightline.configure(service_name="rag", capture="full", env=env)
+    for number in range(6):
+        _answer("small" if number == 5 else "big", f"How do I join paths {number}?", BAD if number == 5 else GOOD)
+    assert tracing.force_flush(10)
+    tracing.shutdown()
+    assert len(_wait_for_rows(client, "SELECT TraceId FROM requests", 6)) == 6
+
+    flags = ["run", "--since", "1h", "--json", "-", "--fail-under", "faithfulness=0.95"]
+    assert main([*flags, "--limit", "2", "--run-id", "first"], env) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert {one["tenant"] for one in report["scores"]} == {"big", "small"}
+    assert report["run"]["sent"] == 4
+    assert report["run"]["notes"] == ["extractive, no LLM"]
+
+    assert len(_wait_for_rows(client, "SELECT Name FROM scores", 4)) == 4
+    assert main([*flags, "--run-id", "second"], env) == 0
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    assert len({one["trace_id"] for one in scores} | {one["trace_id"] for one in report["scores"]}) == 6
+
+    rows = _wait_for_rows(client, "SELECT s.*, r.SpanId AS request FROM scores s JOIN requests r USING TraceId", 12)
+    assert len(rows) == 12
+    assert all(row["SpanId"] == row["request"] for row in rows)
+    assert {row["Judge"] for row in rows} == {"ragas/offline lexical"}
+    assert {row["JudgeVersion"] for row in rows} == {"lexical-1"}
+    assert {row["Note"] for row in rows} == {"extractive, no LLM"}
+    assert {row["RunId"] for row in rows} == {"first", "second"}
+    assert sorted(row["Value"] for row in rows if row["Name"] == "faithfulness") == [0, 1, 1, 1, 1, 1]
+    assert {row["Value"] for row in rows if row["Name"] == "context_precision" and row["Label"] == "precise"} == {1.0}
+
+    assert main(["run", "--since", "1h"], env) == 0
+    assert "0 samples" in capsys.readouterr().out
+    assert main(["run", "--since", "1h", "--fail-under", "faithfulness=0.1"], env) == 3
+
+
+def test_a_failed_judge_is_stored_as_unknown_and_tried_again(
+    traced: tuple[dict[str, str], Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NaN arrives as NULL with its reason, ends the run with 3, and the trace is still unscored afterwards."""
+    env, client = traced
+    tracing = sightline.configure(service_name="rag", capture="full", env=env)
+    _answer("big", "How do I join paths?", GOOD)
+    assert tracing.force_flush(10)
+    tracing.shutdown()
+    assert len(_wait_for_rows(client, "SELECT TraceId FROM requests", 1)) == 1
+
+    away = {**env, "SIGHTLINE_JUDGE_MODEL": "m", "SIGHTLINE_JUDGE_BASE_URL": "http://127.0.0.1:9/v1"}
+    assert main(["run", "--since", "1h"], {**away, "SIGHTLINE_JUDGE_RETRIES": "0"}) == 3
+    assert "2 scores sent" in capsys.readouterr().out
+    rows = _wait_for_rows(client, "SELECT * FROM scores", 2)
+    assert [(row["Value"], row["ErrorType"], row["Judge"]) for row in rows] == [
+        (None, "JudgeUnavailable", "ragas/m")
+    ] * 2
+    assert "nobody answers" in rows[0]["Explanation"]
+
+    assert main(["run", "--since", "1h", "--no-send", "--json", "-"], env) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["metrics"]["faithfulness"]["mean"] == 1
+    assert report["run"]["sent"] is None
+
+
+def test_scores_that_the_collector_does_not_take_are_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is still written, and it says what to do."""
+    from sightline_evals import emit
+
+    monkeypatch.setattr(emit.Emitter.__init__, "__defaults__", ({}, 0.3))
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps({"question": "Q?", "answer": GOOD, "contexts": [GOOD]}), encoding="utf-8")
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    assert main(["run", "--dataset", str(path), "--metrics", "groundedness", "--send"], env) == 3
+    assert "took 0 of 1 scores" in capsys.readouterr().out

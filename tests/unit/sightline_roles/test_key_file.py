@@ -1,0 +1,74 @@
+"""Files of keys that were written before still open, whoever owns them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from sightline_collector.receiver.keys import KeyRing as CollectorKeys
+from sightline_node.readers.keys import KeyRing as NodeKeys
+from sightline_roles.key_file import aligned
+
+_CREATED = "2026-01-02T03:04:05+00:00"
+
+
+def _entry(token: str, **own: object) -> dict[str, object]:
+    """A key as version 1 of the file holds it."""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return {"id": token.split("_")[1], "name": "ci", "digest": digest, "created": _CREATED, **own}
+
+
+def _file(path: Path, *entries: dict[str, object]) -> None:
+    path.write_text(json.dumps({"version": 1, "keys": entries}, indent=1) + "\n")
+    path.chmod(0o600)
+
+
+def test_a_collectors_file_of_version_1_opens(tmp_path: Path) -> None:
+    """Every field that a file of the collector may hold is read, and a file without the optional ones too."""
+    full, bare, ended = (f"sl_{digit * 8}_{'s' * 43}" for digit in "abc")
+    _file(
+        tmp_path / "keys.json",
+        _entry(full, tenant="acme", rate_spans_per_s=100.0, burst_spans=500.0, revoked=None),
+        _entry(bare, tenant="acme"),
+        _entry(ended, tenant="acme", revoked=_CREATED),
+    )
+    ring = CollectorKeys(tmp_path / "keys.json")
+    found = ring.find(full)
+    assert found is not None
+    assert (found.tenant, found.rate_spans_per_s, found.burst_spans) == ("acme", 100.0, 500.0)
+    assert ring.find(bare) is not None
+    assert ring.find(ended) is None
+    ring.create("second", "acme")
+    again = CollectorKeys(tmp_path / "keys.json")
+    assert again.find(full) == found
+    assert len(again) == 4
+
+
+def test_a_nodes_file_of_version_1_opens(tmp_path: Path) -> None:
+    """A node's keys keep their role, and a key of a collector is none of its."""
+    token = f"sls_{'a' * 8}_{'s' * 43}"
+    _file(tmp_path / "access_keys.json", _entry(token, role="reader", revoked=None))
+    ring = NodeKeys(tmp_path)
+    found = ring.find(token)
+    assert found is not None
+    assert found.role == "reader"
+    assert ring.find(token.replace("sls_", "sl_")) is None
+    ring.revoke("a" * 8)
+    assert NodeKeys(tmp_path).find(token) is None
+
+
+@pytest.mark.parametrize("own", [{"tenant": "acme"}, {"role": "reader"}])
+def test_a_file_of_the_other_kind_is_refused(tmp_path: Path, own: dict[str, object]) -> None:
+    """A node does not start on a collector's file, nor a collector on a node's."""
+    path = tmp_path / "access_keys.json"
+    _file(path, _entry(f"sl_{'a' * 8}_{'s' * 43}", **own))
+    with pytest.raises(Exception, match="is no file of keys"):
+        NodeKeys(tmp_path) if "tenant" in own else CollectorKeys(path)
+
+
+def test_columns_stand_below_each_other() -> None:
+    """A list of keys is as wide as its longest cell and has no blanks at the end of a line."""
+    assert aligned([("ID", "NAME"), ("1", "a long name"), ("22", "b")]) == "ID  NAME\n1   a long name\n22  b\n"
