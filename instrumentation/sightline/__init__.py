@@ -48,17 +48,17 @@ from sightline.stages import agent, guardrail, request, tool, trace, workflow
 
 if TYPE_CHECKING:
     from sightline import masks
-    from sightline.instrumentations.instrument import instrument, uninstrument
-    from sightline.instrumentations.report import InstrumentationReport
+    from sightline.instruments.instrument import instrument, uninstrument
+    from sightline.instruments.report import InstrumentationReport
     from sightline.sketch import record_query_vector
 
 __version__ = VERSION
 _LATER = {
-    "InstrumentationReport": "sightline.instrumentations.report",
-    "instrument": "sightline.instrumentations.instrument",
+    "InstrumentationReport": "sightline.instruments.report",
+    "instrument": "sightline.instruments.instrument",
     "masks": "sightline.masks",
     "record_query_vector": "sightline.sketch",
-    "uninstrument": "sightline.instrumentations.instrument",
+    "uninstrument": "sightline.instruments.instrument",
 }
 
 __all__ = [

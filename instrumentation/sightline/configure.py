@@ -283,7 +283,7 @@ def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
     redact = runtime.capture.redact
     if redact is not None:
         with LATE_IMPORTS:
-            from sightline.instrumentations.foreign_redaction import masked  # noqa: PLC0415
+            from sightline.instruments.foreign_redaction import masked  # noqa: PLC0415
 
         batch = masked(batch, redact)
     return encoder(batch)

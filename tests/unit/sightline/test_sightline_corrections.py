@@ -10,10 +10,10 @@ def test_names_that_were_imported_too_early_are_a_loud_warning() -> None:
         """
         import sys, types
         import sightline
-        from sightline.instrumentations import instrument as instrumentations
-        from sightline.instrumentations import corrections
-        from sightline.instrumentations.instrument import _Candidate
-        from sightline.instrumentations.libraries import Library
+        from sightline.instruments import instrument as instrumentations
+        from sightline.instruments import corrections
+        from sightline.instruments.instrument import _Candidate
+        from sightline.instruments.libraries import Library
         site = types.ModuleType("site_library"); sys.modules["site_library"] = site
         App = site.App = type("App", (), {})
         early = types.ModuleType("shop.main"); early.App = App; sys.modules["shop.main"] = early
@@ -49,9 +49,9 @@ def test_what_an_instrumentation_leaves_patched_is_put_back() -> None:
         """
         import sys, types
         import sightline
-        from sightline.instrumentations import instrument as instrumentations
-        from sightline.instrumentations.instrument import _Candidate
-        from sightline.instrumentations.libraries import Library
+        from sightline.instruments import instrument as instrumentations
+        from sightline.instruments.instrument import _Candidate
+        from sightline.instruments.libraries import Library
         site = types.ModuleType("site_library"); sys.modules["site_library"] = site
         class Client:
             def ask(self): return "plain"
@@ -86,9 +86,9 @@ def test_a_library_that_makes_spans_itself_is_not_traced_twice() -> None:
     script = """
         import sys, types
         import sightline
-        from sightline.instrumentations import instrument as instrumentations
-        from sightline.instrumentations.instrument import _Candidate
-        from sightline.instrumentations.libraries import Library
+        from sightline.instruments import instrument as instrumentations
+        from sightline.instruments.instrument import _Candidate
+        from sightline.instruments.libraries import Library
         class Works:
             is_instrumented_by_opentelemetry = {before}
             def instrument(self, **options): type(self).is_instrumented_by_opentelemetry = True
@@ -120,7 +120,7 @@ def test_a_library_that_makes_spans_itself_is_not_traced_twice() -> None:
 
 def test_corrections_of_other_instrumentations_are_taken_back() -> None:
     """Each correction of an installed instrumentation changes something, and its undoing leaves nothing changed."""
-    from sightline.instrumentations.corrections import CORRECTIONS
+    from sightline.instruments.corrections import CORRECTIONS
 
     packages = [package for package in CORRECTIONS if installed(package)]
     if not packages:
@@ -129,7 +129,7 @@ def test_corrections_of_other_instrumentations_are_taken_back() -> None:
         run(
             f"""
             import importlib, pkgutil, sys
-            from sightline.instrumentations.corrections import CORRECTIONS
+            from sightline.instruments.corrections import CORRECTIONS
             name = "opentelemetry.instrumentation." + {package!r}.removeprefix("opentelemetry-instrumentation-")
             importlib.import_module(name)
             def seen():

@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 
 import sightline
 from sightline import faults, masks, semconv
-from sightline.instrumentations.foreign_redaction import masked
+from sightline.instruments.foreign_redaction import masked
 from sightline.runtime import runtime
 from sightline.testing import Spans, captured
 

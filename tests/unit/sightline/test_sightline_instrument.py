@@ -8,8 +8,8 @@ from script_run import installed, run
 
 import sightline
 from sightline import SettingsError
-from sightline.instrumentations.instrument import InstrumentationReport, Instrumented, Outcome
-from sightline.instrumentations.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS
+from sightline.instruments.instrument import InstrumentationReport, Instrumented, Outcome
+from sightline.instruments.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS
 
 
 def test_real_instrumentations_are_turned_on_once_and_off() -> None:
@@ -166,9 +166,9 @@ def test_broken_instrumentations_are_told_and_the_next_one_is_tried() -> None:
         """
         import types
         import sightline
-        from sightline.instrumentations import instrument as instrumentations
-        from sightline.instrumentations.instrument import _Candidate
-        from sightline.instrumentations.libraries import Library
+        from sightline.instruments import instrument as instrumentations
+        from sightline.instruments.instrument import _Candidate
+        from sightline.instruments.libraries import Library
         class Works:
             is_instrumented_by_opentelemetry = False
             def instrument(self, **options): type(self).is_instrumented_by_opentelemetry = True

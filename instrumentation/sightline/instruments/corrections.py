@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import Any, Final
 
-from sightline.instrumentations.libraries import LIBRARIES, Library
+from sightline.instruments.libraries import LIBRARIES, Library
 from sightline.runtime import runtime
 
 _TRACED_APART: Final = {each.name.replace("-", "_") for each in LIBRARIES} | {"opentelemetry", "sightline"}

@@ -18,10 +18,10 @@ from importlib import metadata
 from typing import Any, Final
 
 from sightline.errors import SettingsError
-from sightline.instrumentations.corrections import CORRECTIONS, Watch, traces_itself
-from sightline.instrumentations.fastapi_apps import leave_apps, tell_of_own_spans, trace_app
-from sightline.instrumentations.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS, QUIET, Library
-from sightline.instrumentations.report import InstrumentationReport, Instrumented, Outcome
+from sightline.instruments.corrections import CORRECTIONS, Watch, traces_itself
+from sightline.instruments.fastapi_apps import leave_apps, tell_of_own_spans, trace_app
+from sightline.instruments.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS, QUIET, Library
+from sightline.instruments.report import InstrumentationReport, Instrumented, Outcome
 from sightline.runtime import VERSION, runtime
 
 _logger = logging.getLogger("sightline")
