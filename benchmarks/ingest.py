@@ -20,7 +20,7 @@ import rag_load
 import results
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _ROUNDS = 3
@@ -135,7 +135,7 @@ service:
 
 def _client(url: str, *, fsync: bool) -> Client:
     client = Client(StoreSettings(url=url))
-    schema.apply(client)
+    migrate.apply(client)
     if not fsync:
         for row in client.query_rows("SELECT name FROM system.tables WHERE database = 'otel' AND engine = 'MergeTree'"):
             client.command(f"ALTER TABLE {row['name']} MODIFY SETTING fsync_after_insert = 0, fsync_part_directory = 0")

@@ -25,8 +25,8 @@ import results
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _ROUNDS = 7
@@ -86,7 +86,7 @@ def main() -> None:
 def _client(url: str, database: str) -> Client:
     """A database with the whole schema, or with otel_traces and its view alone."""
     client = Client(StoreSettings(url=url, database=database))
-    schema.apply(client)
+    migrate.apply(client)
     if database.startswith("raw"):
         views_first = "WHERE database = {database:String} ORDER BY engine != 'MaterializedView'"
         for row in client.query_rows(f"SELECT name FROM system.tables {views_first}", {"database": database}):

@@ -38,10 +38,10 @@ import results
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -79,7 +79,7 @@ def main() -> None:
         with store:
             client = Client(StoreSettings(url=url, timeout_s=600, password=admin_key))
             reader = Client(StoreSettings(url=url, timeout_s=600, password=reader_key))
-            schema.apply(client)
+            migrate.apply(client)
             note = folder / "growth.json"
             if not queries.freshness(client)["spans"]:
                 note.write_text(json.dumps(_load(client, store, args.rows, args.repeats)))

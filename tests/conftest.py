@@ -39,7 +39,7 @@ def roles(tmp_path: Path) -> Iterator[StartRole]:
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real embedded store of this session, with its tables, at the URL that is returned."""
     from sightline_store.client import Client
-    from sightline_store.ddl import schema
+    from sightline_store.schema import migrate
     from sightline_store.settings import StoreSettings
 
     folder, port = tmp_path_factory.mktemp("store"), free_port()
@@ -49,7 +49,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         role.start()
         client = Client(StoreSettings(url=url))
-        schema.apply(client)
+        migrate.apply(client)
         client.close()
         yield url
     finally:

@@ -32,11 +32,11 @@ from sightline_collector.shipping.shipper import Shipper
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_roles.http_limits import LimitedProtocol, Limits
-from sightline_store import retention
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.ingest import Signal
 from sightline_store.prices import model_prices
+from sightline_store.schema import retention
 from sightline_store.settings import RetentionSettings, StoreSettings
 
 _log = logging.getLogger("sightline.collector")

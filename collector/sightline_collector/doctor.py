@@ -25,9 +25,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sightline_collector.receiver.keys import KeyRing
 from sightline_collector.settings import CollectorSettings
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import StoreError
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _CLOCK_TOLERANCE_S = 5.0
@@ -140,9 +140,9 @@ def _store(client: Client) -> tuple[str, str]:
 def _schema(client: Client) -> tuple[str, str]:
     deadline = time.monotonic() + _SCHEMA_S
     # A collector that has just started is making the tables.
-    while (pending := schema.pending(client)) and time.monotonic() < deadline:
+    while (pending := migrate.pending(client)) and time.monotonic() < deadline:
         time.sleep(0.5)
-    have = max(schema.applied(client), default=0)
+    have = max(migrate.applied(client), default=0)
     if pending:
         return f"version {have}", "run `sightline-store migrate` (the collector does it when it starts)"
     columns = {row["name"]: row["type"] for row in client.query_rows("DESCRIBE TABLE otel_traces")}

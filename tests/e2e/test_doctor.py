@@ -11,7 +11,7 @@ from pathlib import Path
 from role_process import StartRole, free_port
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -38,7 +38,7 @@ def test_doctor_finds_its_span_and_says_what_to_mend(roles: StartRole, tmp_path:
         "SIGHTLINE_STORE_DATABASE": "doctor",
     }
     client = Client(StoreSettings(url=store_url, database="doctor"))
-    schema.apply(client)
+    migrate.apply(client)
     client.close()
     roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
     healthy = _doctor(env)

@@ -13,7 +13,7 @@ import pytest
 import queries_traffic
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -125,7 +125,7 @@ def pages(roles: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
 
 def _store_with(store_url: str, database: str, requests: int) -> None:
     client = Client(StoreSettings(url=store_url, database=database))
-    schema.apply(client)
+    migrate.apply(client)
     client.close()
     if requests:
         queries_traffic.fill(store_url, requests, hours=0.8, database=database)

@@ -16,7 +16,7 @@ from collector_role import start_collector
 from role_process import Role, StartRole, free_port
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _PATIENCE_S = 60.0
@@ -67,7 +67,7 @@ def start_pair(roles: StartRole, folder: Path, **settings: str) -> Pair:
         health_url=f"{store_url}/ping",
     )
     client = Client(StoreSettings(url=store_url))
-    schema.apply(client)
+    migrate.apply(client)
     collector = start_collector(roles, folder, store_url, **settings)
     return Pair(store, collector.role, client, collector.url, folder / "spool" / "traces")
 

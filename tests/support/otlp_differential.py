@@ -34,9 +34,9 @@ from sightline_collector.request import otlp
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 Check = Callable[[Signal, bytes], otlp.Checked]
@@ -324,7 +324,7 @@ def main() -> int:
         try:
             role.start()
             client = Client(StoreSettings(url=f"http://127.0.0.1:{port}"))
-            schema.apply(client)
+            migrate.apply(client)
             outcome = run(client, requests(args.cases, args.seed))
             client.close()
         finally:

@@ -36,8 +36,8 @@ from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_store import ingest, sampling
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.schema import migrate
 
 _log = logging.getLogger("sightline.collector")
 _MAX_TOGETHER = 1000  # segments; their files are open one at a time
@@ -230,7 +230,7 @@ class Shipper:
     def _prepare(self) -> None:
         """Make the tables before the first segment, so that pages find them empty rather than absent."""
         if not self._has_schema:
-            for migration in schema.apply(self._client):
+            for migration in migrate.apply(self._client):
                 _log.info("applied schema %03d %s", migration.version, migration.name)
             self._has_schema = True
 

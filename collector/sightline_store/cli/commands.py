@@ -12,14 +12,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sightline_store import export, retention
+from sightline_store import export
 from sightline_store.cli import shell
 from sightline_store.client import Client
 from sightline_store.conventions import report
-from sightline_store.ddl import cluster, kafka, rebuild, schema
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.prices import model_prices
 from sightline_store.questions import catalog
+from sightline_store.schema import cluster, kafka, migrate, rebuild, retention
 from sightline_store.settings import KafkaSettings, RetentionSettings, StoreSettings
 
 _FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames", "parquet": "Parquet", "table": "PrettyCompactNoEscapes"}
@@ -52,9 +52,9 @@ def _add_migrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _migrate(args: argparse.Namespace) -> None:
     client, keep = _client(), RetentionSettings.from_env()
     if args.dry_run:
-        lines = schema.plan(client, keep).lines()
+        lines = migrate.plan(client, keep).lines()
     else:
-        lines = [f"-- {migration.version:03} {migration.name}" for migration in schema.apply(client)]
+        lines = [f"-- {migration.version:03} {migration.name}" for migration in migrate.apply(client)]
         lines += [f"-- {dropped}" for dropped in retention.enforce(client, keep)]
     sys.stdout.writelines(f"{line}\n" for line in lines or ["-- nothing to do: the tables are up to date"])
 

@@ -21,9 +21,9 @@ from sightline_collector.request import otlp
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 DATABASE = "measured"
@@ -126,7 +126,7 @@ def client(store_url: str) -> Iterator[Client]:
     """A database of its own."""
     made = Client(StoreSettings(url=store_url, database=DATABASE))
     made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    schema.apply(made)
+    migrate.apply(made)
     yield made
     made.close()
 

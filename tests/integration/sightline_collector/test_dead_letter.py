@@ -14,7 +14,7 @@ from sightline_collector.settings import CollectorSettings
 from sightline_collector.shipping import dead_letter
 from sightline_collector.spool import record
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -28,7 +28,7 @@ def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.Cap
     """A readable letter is stored and gone after a replay; an unreadable one stays, and says what it is."""
     settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="aside")
     client = Client(store)
-    schema.apply(client)
+    migrate.apply(client)
     _run(settings, store, "list")
     assert "nothing was set aside" in capsys.readouterr().out
     request = ExportTraceServiceRequest()
@@ -67,7 +67,7 @@ def test_letter_of_an_earlier_version_is_written_anew(
     """A request that ClickHouse cannot read as it stands, and protobuf can, is stored by a replay."""
     settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="aside_anew")
     client = Client(store)
-    schema.apply(client)
+    migrate.apply(client)
     folder = tmp_path / "dead-letter"
     folder.mkdir()
     (folder / "traces-odd.records").write_bytes(record.encode(KNOWN["value_text_and_number"][1]))

@@ -22,8 +22,8 @@ from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_store import ingest, sampling
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 Plain = Callable[[list[bytes]], dict[str, list[Any]]]
@@ -46,7 +46,7 @@ _TYPED = {
 def database(store_url: str) -> Iterator[Client]:
     """A client of a database of this module's own."""
     client = Client(StoreSettings(url=store_url, database="sampling"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.close()
 
@@ -63,7 +63,7 @@ def client(database: Client) -> Client:
 def plain(store_url: str) -> Iterator[Plain]:
     """The typed tables of a second database that takes the same requests without sampling."""
     client = Client(StoreSettings(url=store_url, database="sampling_plain"))
-    schema.apply(client)
+    migrate.apply(client)
     known: dict[tuple[bytes, ...], dict[str, list[Any]]] = {}
 
     def rows(bodies: list[bytes]) -> dict[str, list[Any]]:

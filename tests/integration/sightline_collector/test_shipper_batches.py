@@ -18,9 +18,9 @@ from sightline_collector.spool.segment import ClosedSegment
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -28,7 +28,7 @@ from sightline_store.settings import StoreSettings
 def client(store_url: str) -> Iterator[Client]:
     """A database of its own with the tables."""
     client = Client(StoreSettings(url=store_url, database=f"batches_{secrets.token_hex(4)}"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.close()
 

@@ -10,8 +10,8 @@ from sightline_collector.request.stamp import stamp_tenant
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _TABLES = ("requests", "llm_calls", "retrievals", "stages")
@@ -43,7 +43,7 @@ def _body(span_tenant: str, resource_tenant: str = "") -> bytes:
 def test_stamp_wins_in_every_typed_table(store_url: str, body: bytes, stamp: str, tenant: str) -> None:
     """Tenant is the stamp's where there is one, else the span's tenant.id."""
     client = Client(StoreSettings(url=store_url, database=f"tenant_{tenant}_{len(body)}"))
-    schema.apply(client)
+    migrate.apply(client)
     try:
         payload = stamp_tenant(Signal.TRACES, body, stamp) if stamp else body
         ingest.insert_segment(client, Signal.TRACES, record.encode(otlp.check(Signal.TRACES, payload).payload), "one")

@@ -14,7 +14,7 @@ import pytest
 import sightline
 from sightline_evals.run import main
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 # The library leaves its kept connection to the collector to the garbage collector, which tells of it.
@@ -35,7 +35,7 @@ def traced(
 ) -> Iterator[tuple[dict[str, str], Client]]:
     """A collector that writes to a database of its own; the environment to reach both, and a client."""
     client = Client(StoreSettings(url=store_url, database=DATABASE))
-    schema.apply(client)
+    migrate.apply(client)
     port = free_port_of()
     env = {
         "SIGHTLINE_STORE_URL": store_url,

@@ -15,9 +15,9 @@ from convention_spans import START_NS, Insert, Spans, insert_into
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 # What rag_spans.py asks of the real packages, and what they find and are told.
@@ -32,7 +32,7 @@ _ALL = 100 * 365 * 86_400
 def client(store_url: str) -> Iterator[Client]:
     """A client of a database of this module's own."""
     client = Client(StoreSettings(url=store_url, database="samples"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.close()
 
@@ -47,7 +47,7 @@ def insert(client: Client) -> Insert:
 def answered(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A store with what the real packages tell of a question answered from passages, with content and without."""
     client = Client(StoreSettings(url=store_url, database="answered"))
-    schema.apply(client)
+    migrate.apply(client)
     folder = tmp_path_factory.mktemp("answered")
     made = subprocess.run([sys.executable, str(_SCRIPT), str(folder)], stderr=subprocess.PIPE, timeout=120, check=False)
     assert made.returncode == 0, made.stderr.decode()[-2000:]

@@ -25,7 +25,7 @@ from role_process import free_port
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _STATEMENTS = json.loads(Path(honest_clients.__file__).with_name("reader_statements.json").read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     process = Process(["sightline-store", "serve"], env, f"{found.url}/ping", folder / "log")
     process.start()
     client = Client(StoreSettings(url=found.url, password=found.admin))
-    schema.apply(client)
+    migrate.apply(client)
     client.close()
     yield found
     process.stop()

@@ -15,8 +15,8 @@ import clickhouse_connect
 import pytest
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed, SchemaError, StoreBusy, StoreUnavailable
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -146,11 +146,11 @@ def test_foreign_origin_is_refused(store_url: str) -> None:
 def test_schema_applies_once_and_knows_a_newer_store(store_url: str) -> None:
     """A second run does nothing; a store from the future is refused with a sentence."""
     client = Client(StoreSettings(url=store_url, database="once"))
-    assert [m.version for m in schema.apply(client)] == [m.version for m in schema.migrations()]
-    assert schema.apply(client) == []
+    assert [m.version for m in migrate.apply(client)] == [m.version for m in migrate.migrations()]
+    assert migrate.apply(client) == []
     client.command("INSERT INTO sightline_schema (version, name, checksum) VALUES (999, 'future', 'x')")
     with pytest.raises(SchemaError, match="install the newer sightline-platform"):
-        schema.apply(client)
+        migrate.apply(client)
     client.command("DROP DATABASE once", database="")
     client.close()
 

@@ -28,9 +28,9 @@ from role_process import free_port
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed
 from sightline_store.questions import queries
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _SECRET = "what-nobody-else-may-read"
@@ -94,7 +94,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     process.start()
     node = Keyed(url, folder, admin, reader)
     client = node.client(admin)
-    schema.apply(client)
+    migrate.apply(client)
     client.close()
     yield node
     process.stop()

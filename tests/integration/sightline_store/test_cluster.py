@@ -14,8 +14,8 @@ import queries_traffic
 from scale_peers import collector
 
 from sightline_store.client import Client
-from sightline_store.ddl import cluster, schema
 from sightline_store.questions import catalog
+from sightline_store.schema import cluster, migrate
 from sightline_store.settings import StoreSettings
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -106,7 +106,7 @@ def test_two_shards_answer_as_one(store_url: str) -> None:
 
 def _database(url: str, name: str) -> Client:
     client = Client(StoreSettings(url=url, database=name))
-    schema.apply(client)
+    migrate.apply(client)
     return client
 
 
@@ -121,7 +121,7 @@ def _together(url: str, like: Client) -> Client:
         databases = "^shard_0$" if row["name"] in cluster.EVERYWHERE else "^shard_[01]$"
         engine = f"Merge(REGEXP('{databases}'), '^{row['name']}$')"
         client.command(f"CREATE TABLE {row['name']} AS shard_0.{row['name']} ENGINE = {engine}")
-    for statement in (text for migration in schema.migrations() for text in migration.statements):
+    for statement in (text for migration in migrate.migrations() for text in migration.statements):
         if statement.startswith("CREATE VIEW"):
             client.command(statement)
     return client

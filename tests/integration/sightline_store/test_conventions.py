@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from sightline_store.client import Client
 from sightline_store.conventions import report
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -19,7 +19,7 @@ from sightline_store.settings import StoreSettings
 def client(store_url: str) -> Iterator[Client]:
     """A client of a database of the modules that write spans by hand."""
     client = Client(StoreSettings(url=store_url, database="conventions"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.close()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sightline_store.client import Client
 from sightline_store.conventions import aliases, first_tokens
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -22,7 +22,7 @@ from sightline_store.settings import StoreSettings
 def client(store_url: str) -> Iterator[Client]:
     """A client of a database of the modules that write spans by hand."""
     client = Client(StoreSettings(url=store_url, database="conventions"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.close()
 

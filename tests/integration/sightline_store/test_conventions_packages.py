@@ -14,8 +14,8 @@ from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.conventions import report
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _SCRIPT = Path(__file__).parents[2] / "support" / "foreign_spans.py"
@@ -26,7 +26,7 @@ _CALL = "Provider, RequestModel, ResponseModel, InputTokens, OutputTokens, Cache
 def foreign(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A store with the spans of both families in it; the family is the name of the service."""
     client = Client(StoreSettings(url=store_url, database="foreign"))
-    schema.apply(client)
+    migrate.apply(client)
     folder = tmp_path_factory.mktemp("foreign")
     made = subprocess.run([sys.executable, str(_SCRIPT), str(folder)], stderr=subprocess.PIPE, timeout=120, check=False)
     assert made.returncode == 0, made.stderr.decode()[-2000:]

@@ -28,8 +28,8 @@ from sightline_collector.request import otlp
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _GOLDEN = Path(__file__).parents[2] / "golden"
@@ -54,7 +54,7 @@ _PAIRS = "Array(Tuple(String, String))"
 def client(store_url: str) -> Iterator[Client]:
     """A client of a database of this module's own."""
     client = Client(StoreSettings(url=store_url, database="golden_rows"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.command("DROP DATABASE golden_rows", database="")
     client.close()

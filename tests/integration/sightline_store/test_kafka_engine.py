@@ -28,8 +28,8 @@ from scale_peers import Broker, collector, why_no_kafka
 
 from sightline_node.isolation import landlock
 from sightline_store.client import Client
-from sightline_store.ddl import kafka, schema
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.schema import kafka, migrate
 from sightline_store.settings import KafkaSettings, StoreSettings
 
 pytestmark = pytest.mark.skipif(bool(why_no_kafka()), reason=f"!!! SKIPPED: {why_no_kafka()}")
@@ -66,7 +66,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Itera
 def client(store_url: str, broker: Broker) -> Iterator[Client]:
     """A store that reads three topics of the broker."""
     client = Client(StoreSettings(url=store_url, database=DATABASE))
-    schema.apply(client)
+    migrate.apply(client)
     for topic in ("otlp_spans", "otlp_logs", "otlp_metrics"):
         _producer(client, broker, topic)
     kafka.start(client, _settings(broker))
@@ -83,7 +83,7 @@ def _settings(broker: Broker) -> KafkaSettings:
 def _producer(client: Client, broker: Broker, topic: str) -> None:
     """A table whose INSERTs are messages: ClickHouse is a Kafka producer too."""
     client.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}_producers ENGINE = Memory")
-    with suppress(QueryFailed):  # chDB says so of a Kafka table that it has made: see sightline_store.ddl.kafka
+    with suppress(QueryFailed):  # chDB says so of a Kafka table that it has made: see sightline_store.schema.kafka
         client.command(
             f"CREATE TABLE {DATABASE}_producers.{topic} (message String) ENGINE = Kafka SETTINGS "
             f"kafka_broker_list = '{broker.address}', kafka_topic_list = '{topic}', kafka_group_name = 'none', "
@@ -235,7 +235,7 @@ def test_a_node_that_may_not_reach_the_brokers_says_so(roles: StartRole, broker:
     env = {"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")}
     roles("sightline-store", "serve", env=env, health_url=f"{url}/ping")
     alone = Client(StoreSettings(url=url, database=DATABASE))
-    schema.apply(alone)
+    migrate.apply(alone)
     with pytest.raises(StoreError, match=f"may not connect to {broker.address}.*SIGHTLINE_KAFKA_BROKERS"):
         kafka.start(alone, _settings(broker))
     alone.close()
@@ -258,7 +258,7 @@ def test_watch_starts_reading_again_after_the_store_was_killed(
         health_url=f"{url}/ping",
     )
     watched = Client(StoreSettings(url=url))
-    schema.apply(watched)
+    migrate.apply(watched)
     env = {
         **os.environ,
         "SIGHTLINE_STORE_URL": url,

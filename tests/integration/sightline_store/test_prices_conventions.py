@@ -13,8 +13,8 @@ from itertools import product
 import pytest
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.prices import model_prices
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 DATABASE = "money_told"
@@ -120,7 +120,7 @@ def client(store_url: str) -> Iterator[Client]:
     """A database of its own."""
     made = Client(StoreSettings(url=store_url, database=DATABASE))
     made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    schema.apply(made)
+    migrate.apply(made)
     yield made
     made.close()
 

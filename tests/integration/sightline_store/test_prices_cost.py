@@ -16,10 +16,10 @@ import pytest
 from genai_prices import Usage, data_snapshot
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import PricesFileError
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 DATABASE = "money"
@@ -31,7 +31,7 @@ def client(store_url: str) -> Iterator[Client]:
     """A database of its own, empty."""
     made = Client(StoreSettings(url=store_url, database=DATABASE))
     made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    schema.apply(made)
+    migrate.apply(made)
     yield made
     made.close()
 

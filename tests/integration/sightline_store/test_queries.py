@@ -13,9 +13,9 @@ import queries_traffic
 
 from sightline_dashboards import waterfall
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters, Sort
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 END = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ class Filled:
 def filled(store_url: str) -> Iterator[Filled]:
     """Two hours of traffic in a database of their own."""
     client = Client(StoreSettings(url=store_url, database=DATABASE))
-    schema.apply(client)
+    migrate.apply(client)
     queries_traffic.insert(store_url, "model_prices", queries_traffic.price_rows(), DATABASE)
     traces = list(queries_traffic.Generator(3).stretch(REQUESTS, END, timedelta(hours=HOURS)))
     for first in range(0, len(traces), 100):
@@ -399,7 +399,7 @@ def test_counts_of_collectors_are_those_of_the_window(filled: Filled, store_url:
 def test_stage_stack_leaves_out_what_it_cannot_attribute(store_url: str, window: Filters) -> None:
     """A request of more spans than the query reads is counted as left out, not attributed in part."""
     client = Client(StoreSettings(url=store_url, database="long"))
-    schema.apply(client)
+    migrate.apply(client)
     traces = list(queries_traffic.Generator(5).stretch(20, END, timedelta(hours=1)))
     long = next(trace for trace in traces if len(trace.spans) == 8)
     tool = next(span for span in long.spans if span["SpanName"] == "rerank")
@@ -416,7 +416,7 @@ def test_stage_stack_leaves_out_what_it_cannot_attribute(store_url: str, window:
 def test_trace_reads_the_same_in_other_conventions(store_url: str) -> None:
     """Stage, model and error of a span of OpenInference stand where those of our own spans do; no stage is ''."""
     client = Client(StoreSettings(url=store_url, database="long"))
-    schema.apply(client)
+    migrate.apply(client)
     trace = next(t for t in queries_traffic.Generator(6).stretch(20, END, timedelta(hours=1)) if len(t.spans) == 8)
     told = [
         {"openinference.span.kind": "CHAIN", "session.id": "s-1"},

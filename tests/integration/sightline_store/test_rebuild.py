@@ -14,11 +14,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.spool import record
-from sightline_store import ingest, retention
+from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import drift, rebuild, schema
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
+from sightline_store.schema import drift, migrate, rebuild, retention
 from sightline_store.settings import RetentionSettings, StoreSettings
 
 _DAY = 86_400 * 10**9
@@ -30,7 +30,7 @@ _COLUMNS = "SpanId, RequestModel, InputTokens, DurationMs, TtftMs"
 def database(store_url: str) -> Iterator[Client]:
     """A client of a database of this module's own."""
     client = Client(StoreSettings(url=store_url, database="rebuild"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.command("DROP DATABASE rebuild", database="")
     client.close()
@@ -236,12 +236,12 @@ def test_retention_is_kept_by_a_thread_and_leaves_other_hands_alone(client: Clie
 
 def test_the_plan_says_what_is_missing_and_what_differs(client: Client) -> None:
     """A fresh store differs in nothing; a dropped column, a foreign one and a dropped view are told, with the mend."""
-    assert schema.plan(client).lines() == []
+    assert migrate.plan(client).lines() == []
     client.command("ALTER TABLE requests DROP COLUMN Outcome")
     client.command("ALTER TABLE requests ADD COLUMN Mine String")
     client.command("DROP VIEW span_contents")
     client.command("ALTER TABLE errors MODIFY COLUMN Message LowCardinality(String)")
-    lines = "\n".join(schema.plan(client, RetentionSettings(logs_days=7, typed_days=9)).lines())
+    lines = "\n".join(migrate.plan(client, RetentionSettings(logs_days=7, typed_days=9)).lines())
     assert "ALTER TABLE requests ADD COLUMN IF NOT EXISTS `Outcome` LowCardinality(String)" in lines
     assert "column Mine is of another hand" in lines
     assert "span_contents: the view is missing" in lines
@@ -252,13 +252,13 @@ def test_the_plan_says_what_is_missing_and_what_differs(client: Client) -> None:
     client.command("ALTER TABLE requests ADD COLUMN Outcome LowCardinality(String) AFTER ErrorType")
     client.command("ALTER TABLE errors MODIFY COLUMN Message String CODEC(ZSTD(1))")
     client.command(
-        next(text for m in schema.migrations() for text in m.statements if "VIEW IF NOT EXISTS span_contents" in text)
+        next(text for m in migrate.migrations() for text in m.statements if "VIEW IF NOT EXISTS span_contents" in text)
     )
-    assert schema.plan(client).lines() == []
+    assert migrate.plan(client).lines() == []
 
 
 def test_every_table_is_read_as_the_engine_reads_it(client: Client) -> None:
     """The columns that the plan expects of each table of sql/ddl are those that the engine made."""
-    statements = [statement for migration in schema.migrations() for statement in migration.statements]
+    statements = [statement for migration in migrate.migrations() for statement in migration.statements]
     assert sum(drift.expected_columns(statement) is not None for statement in statements) >= 20
     assert drift.differences(client, statements) == []

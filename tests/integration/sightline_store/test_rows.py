@@ -21,9 +21,9 @@ from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_store import ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
 from sightline_store.prices import model_prices
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _START = 1_780_000_000_123_456_789
@@ -33,7 +33,7 @@ _START = 1_780_000_000_123_456_789
 def client(store_url: str, request: pytest.FixtureRequest) -> Iterator[Client]:
     """A client of an empty database of the test's own."""
     client = Client(StoreSettings(url=store_url, database=f"rows_{abs(hash(request.node.name))}"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.command(f"DROP DATABASE {client.settings.database}", database="")
     client.close()

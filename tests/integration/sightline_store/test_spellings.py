@@ -13,8 +13,8 @@ from sightline_collector.request import otlp
 from sightline_collector.spool import record
 from sightline_store import ingest, sampling
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.ingest import Signal
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _CASES, _SEED = 3000, 20261129
@@ -24,7 +24,7 @@ _CASES, _SEED = 3000, 20261129
 def client(store_url: str) -> Iterator[Client]:
     """A client of a database of this module's own."""
     client = Client(StoreSettings(url=store_url, database=f"spellings_{secrets.token_hex(4)}"))
-    schema.apply(client)
+    migrate.apply(client)
     yield client
     client.command(f"DROP DATABASE {client.settings.database}", database="")
     client.close()

@@ -10,10 +10,10 @@ from convention_spans import START_NS, Spans, insert_into
 
 from sightline_dashboards import spending
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 START = datetime.fromtimestamp(START_NS / 1e9, UTC)
@@ -23,7 +23,7 @@ START = datetime.fromtimestamp(START_NS / 1e9, UTC)
 def client(store_url: str) -> Iterator[Client]:
     """A client of a database with calls of models and of embedding models, some without a price."""
     client = Client(StoreSettings(url=store_url, database="spending"))
-    schema.apply(client)
+    migrate.apply(client)
     spans = Spans()
     for number in range(30):
         trace, minutes = 100 + number, number * 60_000.0

@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sightline_store import export, ingest
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import StoreError
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 END = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ SCRIPT = str(Path(sys.executable).with_name("sightline-store"))
 def client(store_url: str) -> Client:
     """A database with a little traffic."""
     client = Client(StoreSettings(url=store_url, database=SOURCE))
-    schema.apply(client)
+    migrate.apply(client)
     traffic = list(queries_traffic.Generator(9).stretch(30, END, timedelta(hours=1)))
     queries_traffic.insert(store_url, "otel_traces", [span for trace in traffic for span in trace.spans], SOURCE)
     return client
@@ -46,7 +46,7 @@ def _run(client: Client, *words: str, text: str = "") -> subprocess.CompletedPro
 
 def test_a_trace_leaves_as_otlp_and_comes_back_as_equal_rows(client: Client) -> None:
     """Every trace, exported as protobuf and as JSON, makes rows equal to its own when it is stored again."""
-    schema.apply(back := Client(StoreSettings(url=client.settings.url, database=BACK)))
+    migrate.apply(back := Client(StoreSettings(url=client.settings.url, database=BACK)))
     ids = [row["TraceId"] for row in client.query_rows("SELECT DISTINCT TraceId FROM otel_traces ORDER BY TraceId")]
     payload = b""
     for number, trace_id in enumerate(ids):

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 DATABASE = "attribution"
@@ -202,7 +202,7 @@ def client(store_url: str) -> Iterator[Client]:
     """A database of this module."""
     made = Client(StoreSettings(url=store_url, database=DATABASE))
     made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    schema.apply(made)
+    migrate.apply(made)
     yield made
     made.close()
 

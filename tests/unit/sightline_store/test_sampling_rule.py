@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sightline_store import sampling
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 
 _RULE = sampling.Rule(share=0.25, slow_s=1.5, salt="s")
 
@@ -15,7 +15,7 @@ _RULE = sampling.Rule(share=0.25, slow_s=1.5, salt="s")
 def _statements() -> dict[str, str]:
     """Every statement of sql/ddl by the name of what it creates."""
     found = {}
-    for migration in schema.migrations():
+    for migration in migrate.migrations():
         for statement in migration.statements:
             created = re.match(r"CREATE (?:MATERIALIZED )?\w+ IF NOT EXISTS (\w+)", statement)
             if created:

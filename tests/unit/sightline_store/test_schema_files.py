@@ -10,13 +10,13 @@ import pytest
 from sightline import semconv
 from sightline_node.settings import NodeSettings
 from sightline_store.conventions import aliases, canonical, dialects
-from sightline_store.ddl import schema
+from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
     """001, 002, … and every file has statements that create, only if absent."""
-    migrations = schema.migrations()
+    migrations = migrate.migrations()
     assert [migration.version for migration in migrations] == list(range(1, len(migrations) + 1))
     for migration in migrations:
         assert migration.statements
@@ -32,14 +32,14 @@ def test_views_are_written_out_of_the_alias_table() -> None:
 def test_a_comment_put_better_is_no_changed_file() -> None:
     """A store is refused for a changed statement, not for what is said about it."""
     text = "-- One row a call.\nCREATE TABLE calls\n(\n    -- ms\n    DurationMs Float64\n);\n"
-    assert schema.checksum_of(text.replace("One row a call", "A call")) == schema.checksum_of(text)
-    assert schema.checksum_of(text.replace("    -- ms\n", "")) == schema.checksum_of(text)
-    assert schema.checksum_of(text.replace("Float64", "Float32")) != schema.checksum_of(text)
+    assert migrate.checksum_of(text.replace("One row a call", "A call")) == migrate.checksum_of(text)
+    assert migrate.checksum_of(text.replace("    -- ms\n", "")) == migrate.checksum_of(text)
+    assert migrate.checksum_of(text.replace("Float64", "Float32")) != migrate.checksum_of(text)
 
 
 def test_statements_are_split_at_line_ends_only() -> None:
     """A `;` inside a line or a comment line does not split."""
-    assert schema.split_statements("-- a; b\nSELECT ';';\n\n-- only a comment\n") == ["SELECT ';'"]
+    assert migrate.split_statements("-- a; b\nSELECT ';';\n\n-- only a comment\n") == ["SELECT ';'"]
 
 
 def test_attribute_names_in_sql_are_the_librarys() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from sightline_store.cli import commands
 from sightline_store.cli.shell import Shell
-from sightline_store.ddl import cluster, kafka
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.questions import catalog
+from sightline_store.schema import cluster, kafka
 from sightline_store.settings import KafkaSettings
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from sightline_store.ddl import schema
 from sightline_store.errors import StoreError
+from sightline_store.schema import migrate
 
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\s")
 _VIEW = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+)\b")
@@ -36,7 +36,7 @@ def statements(cluster: str, database: str) -> list[str]:
     for name in (cluster, database):
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise StoreError(f"{name!r} is no plain name")
-    ddl = [statement for migration in schema.migrations() for statement in migration.statements]
+    ddl = [statement for migration in migrate.migrations() for statement in migration.statements]
     stored = {match[1] for text in ddl if (match := _TABLE.match(text)) and _ENGINE.search(text)}
     made = [f"CREATE DATABASE IF NOT EXISTS {database} ON CLUSTER {cluster}", f"USE {database}"]
     for text in ddl:

@@ -21,8 +21,8 @@ from string import Template
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.ddl import schema
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.schema import migrate
 from sightline_store.settings import KafkaSettings
 
 MESSAGES = {"traces": "TraceRequest", "logs": "LogsRequest", "metrics": "MetricsRequest"}
@@ -183,7 +183,7 @@ def _require_ports(client: Client, settings: KafkaSettings) -> None:
 
 def _shipped(name: str, **values: str) -> list[str]:
     text = resources.files("sightline_store.sql").joinpath("kafka", f"{name}.sql").read_text(encoding="utf-8")
-    return [Template(statement).substitute(values) for statement in schema.split_statements(text)]
+    return [Template(statement).substitute(values) for statement in migrate.split_statements(text)]
 
 
 def _proto() -> str:
@@ -255,7 +255,7 @@ def _without_errors(select: str, source: str) -> str:
 
 
 def _ddl() -> list[str]:
-    return [statement for migration in schema.migrations() for statement in migration.statements]
+    return [statement for migration in migrate.migrations() for statement in migration.statements]
 
 
 def _security(settings: KafkaSettings) -> str:

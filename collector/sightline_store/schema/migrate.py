@@ -12,10 +12,9 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from sightline_store import retention
 from sightline_store.client import Client
-from sightline_store.ddl import drift
 from sightline_store.errors import QueryFailed, SchemaError
+from sightline_store.schema import drift, retention
 from sightline_store.settings import RetentionSettings
 
 _VERSIONS = """CREATE TABLE IF NOT EXISTS sightline_schema

@@ -24,8 +24,8 @@ from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.conventions import canonical
-from sightline_store.ddl import schema
 from sightline_store.errors import SchemaError
+from sightline_store.schema import migrate
 
 _log = logging.getLogger("sightline.store.rebuild")
 
@@ -205,7 +205,7 @@ def _of_spans(table: str) -> str:
 
 
 def _of_logs() -> str:
-    for migration in schema.migrations():
+    for migration in migrate.migrations():
         for statement in migration.statements:
             if statement.startswith("CREATE MATERIALIZED VIEW IF NOT EXISTS otel_logs_to_scores "):
                 select = statement.split(" AS\n", 1)[1]
