@@ -40,11 +40,21 @@ from sightline.decorators import SpanScope
 from sightline.errors import SettingsError, SightlineError
 from sightline.export.outbox import Stats
 from sightline.identity import identify
-from sightline.rag_stages import embedding, llm, rerank, retrieval
 from sightline.runtime import VERSION
 from sightline.scores import feedback, score
 from sightline.settings import Capture, TracingSettings
-from sightline.stages import agent, guardrail, request, tool, trace, workflow
+from sightline.stages import (
+    agent,
+    embedding,
+    guardrail,
+    llm,
+    request,
+    rerank,
+    retrieval,
+    tool,
+    trace,
+    workflow,
+)
 
 if TYPE_CHECKING:
     from sightline import masks
@@ -53,7 +63,7 @@ if TYPE_CHECKING:
     from sightline.sketch import record_query_vector
 
 __version__ = VERSION
-_LATER = {
+_LAZY_MODULES = {
     "InstrumentationReport": "sightline.instruments.report",
     "instrument": "sightline.instruments.instrument",
     "masks": "sightline.masks",
@@ -105,11 +115,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what few processes need when it is asked for: importing this library stays cheap."""
-    module = _LATER.get(name)
+    """Import on first use what few processes need, so that importing this library stays cheap."""
+    module = _LAZY_MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     loaded = importlib.import_module(module)
-    found = loaded if module == f"{__name__}.{name}" and name == "masks" else getattr(loaded, name)
-    globals()[name] = found
-    return found
+    value = loaded if module == f"{__name__}.{name}" and name == "masks" else getattr(loaded, name)
+    globals()[name] = value
+    return value

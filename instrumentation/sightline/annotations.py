@@ -1,4 +1,4 @@
-"""What user code says about the span that it is in. Nothing here raises."""
+"""Attributes and links that user code adds to its current span. Nothing here raises."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -7,8 +7,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, TraceFlags, format_span_id, format_trace_id, get_current_span
 
 from sightline import faults, semconv
-from sightline.capture import CapturePolicy, attribute, length_of
-from sightline.runtime import Frame, current_frame, current_request, runtime
+from sightline.capture.policy import CapturePolicy
+from sightline.capture.values import attribute, length_of
+from sightline.runtime import StageSpan, current_request, current_stage_span, runtime
 from sightline.settings import Capture
 from sightline.streaming.chunks import usage_attributes
 
@@ -24,7 +25,7 @@ CONTENT_KEYS: Final = frozenset(
         semconv.GEN_AI_TOOL_CALL_RESULT,
     }
 )
-"""Attributes that hold content: written only as the capture setting allows, whoever writes them."""
+"""Attributes that hold content: written only as the capture setting allows."""
 _LENGTHS: Final = {semconv.INPUT: semconv.INPUT_LENGTH, semconv.OUTPUT: semconv.OUTPUT_LENGTH}
 
 
@@ -34,57 +35,57 @@ def annotate(values: Mapping[str, object] | None = None, /, **attributes: object
     Outside of one, the current span gets them. None is left out; values that a span cannot hold become JSON;
     content (``sightline.input``, messages, ...) follows the capture setting.
     """
-    _annotate(current_frame(), {**(values or {}), **attributes})
+    _annotate(current_stage_span(), {**(values or {}), **attributes})
 
 
 def annotate_request(values: Mapping[str, object] | None = None, /, **attributes: object) -> None:
     """Write attributes onto the span of the running request, from anywhere below it."""
-    mark = current_request()
-    _annotate(mark.frame if mark is not None else current_frame(), {**(values or {}), **attributes})
+    request = current_request()
+    _annotate(request.stage_span if request is not None else current_stage_span(), {**(values or {}), **attributes})
 
 
-def _annotate(frame: Frame | None, values: Mapping[str, object]) -> None:
+def _annotate(stage_span: StageSpan | None, values: Mapping[str, object]) -> None:
     try:
-        found: dict[str, Any] = {}
+        attributes: dict[str, Any] = {}
         for key, value in values.items():
             if value is None:
                 continue
             if key in CONTENT_KEYS:
-                _content(found, key, value, _policy(frame))
+                _add_content(attributes, key, value, _policy(stage_span))
                 continue
-            plain = attribute(value)
-            if plain is not None:
-                found[key] = plain
-        _write(frame, found)
+            attribute_value = attribute(value)
+            if attribute_value is not None:
+                attributes[key] = attribute_value
+        _write(stage_span, attributes)
     except Exception as fault:
         faults.report("annotate", fault)
 
 
-def _policy(frame: Frame | None) -> CapturePolicy:
-    """Return what may be captured in a frame: a decorator's own ``capture=`` holds for what is said inside it too."""
-    return runtime.capture if frame is None or frame.policy is None else frame.policy
+def _policy(stage_span: StageSpan | None) -> CapturePolicy:
+    """Return the capture policy of a stage's span: a decorator's ``capture=`` holds for annotations inside it too."""
+    return runtime.capture if stage_span is None or stage_span.policy is None else stage_span.policy
 
 
-def _content(found: dict[str, Any], key: str, value: object, policy: CapturePolicy) -> None:
+def _add_content(attributes: dict[str, Any], key: str, value: object, policy: CapturePolicy) -> None:
     if policy.content:
         text = policy.text(value)
         if text is not None:
-            found[key] = text
+            attributes[key] = text
     elif policy.mode is Capture.LENGTHS and key in _LENGTHS:
         length = length_of(value)
         if length is not None:
-            found[_LENGTHS[key]] = length
+            attributes[_LENGTHS[key]] = length
 
 
-def _write(frame: Frame | None, found: Mapping[str, Any]) -> None:
-    if not found:
+def _write(stage_span: StageSpan | None, attributes: Mapping[str, Any]) -> None:
+    if not attributes:
         return
-    if frame is None:
+    if stage_span is None:
         span = get_current_span()
         if span.is_recording():
-            span.set_attributes(found)
-    elif frame.span.is_recording():
-        frame.annotate(found)
+            span.set_attributes(attributes)
+    elif stage_span.span.is_recording():
+        stage_span.annotate(attributes)
 
 
 def record_documents(documents: Iterable[object], key: str = semconv.RETRIEVAL_DOCUMENTS) -> None:
@@ -93,12 +94,12 @@ def record_documents(documents: Iterable[object], key: str = semconv.RETRIEVAL_D
     Args:
         documents: mappings or objects with ``id``, ``score`` and optionally ``content`` and ``title``. Ids and
             scores are always written; content and title as the capture setting allows.
-        key: ``semconv.RETRIEVAL_DOCUMENTS`` for what a search found, ``semconv.RERANK_DOCUMENTS`` for what was
-            given to the prompt.
+        key: ``semconv.RETRIEVAL_DOCUMENTS`` for the documents of a search, ``semconv.RERANK_DOCUMENTS`` for those
+            that a reranker kept.
     """
-    text = _policy(current_frame()).documents(documents)
+    text = _policy(current_stage_span()).documents(documents)
     if text is not None:
-        _safely("record documents", {key: text})
+        _write_safely("record documents", {key: text})
 
 
 def record_search(
@@ -117,12 +118,12 @@ def record_search(
     embedding_name: str | None = None,
     embedding_version: str | None = None,
 ) -> None:
-    """Write what was searched for, where and how onto the innermost span; what was found is ``record_documents``.
+    """Write the query, target and options of a search onto the innermost span; ``record_documents`` writes its result.
 
     Args:
         query: text of the search, as the capture setting allows.
         vector: embedding of the query; only its sketch is written (``sightline.sketch``).
-        top_k: how many documents were asked for.
+        top_k: how many documents were requested.
         filters: filter of the search: a text, or anything that becomes JSON.
         alpha: of a hybrid search: 0 = keywords only, 1 = vectors only.
         system: ``weaviate``, ``milvus``, ... (``db.system.name``).
@@ -135,13 +136,15 @@ def record_search(
         embedding_version: its version.
     """
     try:
-        frame = current_frame()
-        redact = _policy(frame).redact
-        told = attribute(filters)
-        found: dict[str, object] = {
+        stage_span = current_stage_span()
+        redact = _policy(stage_span).redact
+        filter_value = attribute(filters)
+        attributes: dict[str, object] = {
             semconv.RETRIEVAL_QUERY_TEXT: query,
             semconv.GEN_AI_REQUEST_TOP_K: top_k,
-            semconv.RETRIEVAL_FILTER: redact(told) if redact is not None and isinstance(told, str) else told,
+            semconv.RETRIEVAL_FILTER: redact(filter_value)
+            if redact is not None and isinstance(filter_value, str)
+            else filter_value,
             semconv.RETRIEVAL_ALPHA: None if alpha is None else float(alpha),
             semconv.DB_SYSTEM_NAME: system,
             semconv.DB_COLLECTION_NAME: collection,
@@ -152,16 +155,16 @@ def record_search(
             semconv.EMBEDDING_NAME: embedding_name,
             semconv.EMBEDDING_VERSION: embedding_version,
         }
-        if collection is not None and frame is not None and frame.prefix is not None:
-            found[semconv.GEN_AI_DATA_SOURCE_ID] = collection
+        if collection is not None and stage_span is not None and stage_span.prefix is not None:
+            attributes[semconv.GEN_AI_DATA_SOURCE_ID] = collection
         if vector is not None:
-            from sightline.sketch import query_attributes  # noqa: PLC0415  only who hands over vectors pays for it
+            from sightline.sketch import query_attributes  # noqa: PLC0415  imported only where vectors are used
 
-            found.update(query_attributes(vector))
+            attributes.update(query_attributes(vector))
     except Exception as fault:
         faults.report("record search", fault)
         return
-    _annotate(frame, found)
+    _annotate(stage_span, attributes)
 
 
 def record_usage(
@@ -188,8 +191,8 @@ def record_usage(
         response_model: model that answered.
     """
     try:
-        found: dict[str, Any] = dict(usage_attributes(usage))
-        told = {
+        attributes: dict[str, Any] = dict(usage_attributes(usage))
+        explicit = {
             semconv.GEN_AI_USAGE_INPUT_TOKENS: input_tokens,
             semconv.GEN_AI_USAGE_OUTPUT_TOKENS: output_tokens,
             semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: cache_read_input_tokens,
@@ -198,11 +201,11 @@ def record_usage(
             semconv.GEN_AI_RESPONSE_FINISH_REASONS: None if finish_reasons is None else list(finish_reasons),
             semconv.GEN_AI_RESPONSE_MODEL: response_model,
         }
-        found.update({key: value for key, value in told.items() if value is not None})
+        attributes.update({key: value for key, value in explicit.items() if value is not None})
     except Exception as fault:
         faults.report("record usage", fault)
         return
-    _safely("record usage", found)
+    _write_safely("record usage", attributes)
 
 
 def record_messages(
@@ -214,12 +217,12 @@ def record_messages(
     On a model span these are ``gen_ai.input.messages`` and ``gen_ai.output.messages`` (a string becomes one
     message); elsewhere ``sightline.input`` and ``sightline.output``.
     """
-    frame = current_frame()
-    if frame is None or frame.stage != semconv.STAGE_MODEL:
-        _annotate(frame, {semconv.INPUT: input, semconv.OUTPUT: output})
+    stage_span = current_stage_span()
+    if stage_span is None or stage_span.stage != semconv.STAGE_MODEL:
+        _annotate(stage_span, {semconv.INPUT: input, semconv.OUTPUT: output})
         return
     _annotate(
-        frame,
+        stage_span,
         {
             semconv.GEN_AI_INPUT_MESSAGES: _messages(input, "user"),
             semconv.GEN_AI_OUTPUT_MESSAGES: _messages(output, "assistant"),
@@ -234,17 +237,17 @@ def _messages(value: object, role: str) -> object:
 
 
 def record_first_token() -> None:
-    """Say by hand that the first content has just been delivered to the client (where no middleware can see it)."""
+    """Record that the first content has just been delivered to the client, where no middleware can measure it."""
     try:
-        mark = current_request()
-        if mark is not None:
-            mark.first_token()
+        request = current_request()
+        if request is not None:
+            request.first_token()
     except Exception as fault:
         faults.report("record first token", fault)
 
 
 def link(other: SpanContext | Mapping[str, str] | str, span_id: str | None = None, /, **attributes: object) -> None:
-    """Link the innermost span to a span that is no parent of it: the request that filled a cache, a batch's messages.
+    """Link the innermost span to a span that is not its parent: the request that filled a cache, a batch's messages.
 
     Args:
         other: the other span: its context, the headers of a message (``traceparent``), or its trace id in hex.
@@ -252,18 +255,22 @@ def link(other: SpanContext | Mapping[str, str] | str, span_id: str | None = Non
         attributes: attributes of the link.
     """
     try:
-        context = _linked(other, span_id)
+        context = _span_context_of(other, span_id)
         if context is None:
             return
-        frame = current_frame()
-        span = get_current_span() if frame is None else frame.span
-        found = {key: plain for key, value in attributes.items() if (plain := attribute(value)) is not None}
-        span.add_link(context, found)
+        stage_span = current_stage_span()
+        span = get_current_span() if stage_span is None else stage_span.span
+        link_attributes = {
+            key: attribute_value
+            for key, value in attributes.items()
+            if (attribute_value := attribute(value)) is not None
+        }
+        span.add_link(context, link_attributes)
     except Exception as fault:
         faults.report("link", fault)
 
 
-def _linked(other: SpanContext | Mapping[str, str] | str, span_id: str | None) -> SpanContext | None:
+def _span_context_of(other: SpanContext | Mapping[str, str] | str, span_id: str | None) -> SpanContext | None:
     if isinstance(other, SpanContext):
         context = other
     elif isinstance(other, str):
@@ -275,9 +282,9 @@ def _linked(other: SpanContext | Mapping[str, str] | str, span_id: str | None) -
     return context if context.is_valid else None
 
 
-def _safely(place: str, found: Mapping[str, Any]) -> None:
+def _write_safely(place: str, attributes: Mapping[str, Any]) -> None:
     try:
-        _write(current_frame(), found)
+        _write(current_stage_span(), attributes)
     except Exception as fault:
         faults.report(place, fault)
 
@@ -294,8 +301,8 @@ def current_span_id() -> str:
 
 def request_ids() -> tuple[str, str]:
     """Return trace id and span id of the running request's span; empty strings outside of a request."""
-    mark = current_request()
-    return ("", "") if mark is None else _ids(mark.frame.span)
+    request = current_request()
+    return ("", "") if request is None else _ids(request.stage_span.span)
 
 
 def _ids(span: Span) -> tuple[str, str]:

@@ -1,12 +1,12 @@
 """Settings -> a running pipeline: TracerProvider, bounded queue, OTLP/HTTP exporter; the same for scores.
 
 Promise: an application's own TracerProvider is never replaced. Where the application has one, Sightline adds
-its processors to it and says so in the log.
+its processors to it and logs that.
 
 Forks, threads and event loops (asyncio, uvloop, trio) need nothing: a forked child has its own queue, numbers and
 exporting thread. With gevent, ``monkey.patch_all()`` comes first, as for everything that starts a thread: the exporting
 thread is then a greenlet, which sends while others wait. A greenlet begins without a span, as a thread does; killing
-one is told as a cancellation.
+one is recorded as a cancellation.
 """
 
 import atexit
@@ -24,13 +24,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 
 from sightline import faults, semconv
-from sightline.capture import CapturePolicy
+from sightline.capture.policy import CapturePolicy
 from sightline.errors import SettingsError
 from sightline.export.delivery import deliver
-from sightline.export.late_imports import LATE_IMPORTS
 from sightline.export.otlp_scores import encode_scores
 from sightline.export.otlp_spans import SpanEncoder
 from sightline.export.outbox import Outbox, Stats
+from sightline.forks import IMPORT_LOCK
 from sightline.identity import SpanEnricher
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
 from sightline.scores import Score
@@ -99,12 +99,12 @@ class Tracing:
         outboxes = [outbox for outbox in (self._spans, self._scores) if outbox is not None]
         for outbox in outboxes:
             outbox.close(until - time.monotonic())  # both send at once
-        there = [outbox.shutdown(max(until - time.monotonic(), 0.05)) for outbox in outboxes]
+        in_time = [outbox.shutdown(max(until - time.monotonic(), 0.05)) for outbox in outboxes]
         if self._metrics is not None:
-            # A collector that took no spans in this time takes no metrics either.
-            self._metrics.shutdown(until - time.monotonic() if all(there) else 0.0)
+            # A collector that did not take the spans in this time does not take metrics either.
+            self._metrics.shutdown(until - time.monotonic() if all(in_time) else 0.0)
         runtime.emit_score = None
-        runtime.take_waits = None
+        runtime.record_chunk_waits = None
         with _lock:
             if _active is self:
                 _active = None
@@ -136,7 +136,7 @@ class Tracing:
             functools.partial(_encode_spans, encoder=SpanEncoder(_encode_as_the_sdk)),
             observe=(lambda _: None) if metrics is None else metrics.observe,
         )
-        return QueueProcessor(self._spans, None if metrics is None else metrics.meter.unsampled)
+        return QueueProcessor(self._spans, None if metrics is None else metrics.meter.add_unsampled)
 
     def _start_scores(self) -> Callable[[Score], object]:
         settings = self.settings
@@ -157,7 +157,7 @@ class Tracing:
             "log": lambda: None if self._scores is None else self._scores.account(),
         }
         self._metrics = MetricReports(self.settings, self._resource, accounts)
-        runtime.take_waits = self._metrics.meter.waits
+        runtime.record_chunk_waits = self._metrics.meter.add_chunk_waits
 
 
 def configure(
@@ -174,8 +174,8 @@ def configure(
 ) -> Tracing:
     """Start tracing; a second call returns the running handle and changes nothing.
 
-    Arguments win over the environment, except that ``OTEL_SERVICE_NAME`` wins over ``service_name`` (an
-    operator's word over a developer's default).
+    Arguments take precedence over the environment, except for ``OTEL_SERVICE_NAME``, by which an operator overrides
+    the developer's ``service_name``.
 
     Args:
         service_name: name of the service.
@@ -183,11 +183,11 @@ def configure(
         endpoint: base URL of the collector; overrides ``OTEL_EXPORTER_OTLP_ENDPOINT``.
         capture: ``none``, ``lengths`` (default), ``truncated`` or ``full``; overrides ``SIGHTLINE_CAPTURE``.
         capture_max_chars: characters of one captured text; overrides ``SIGHTLINE_CAPTURE_MAX_CHARS``.
-        redact: masks every captured text before it stands on a span, and what other instrumentations captured before
-            it is sent from here; ``sightline.masks`` has ready-made ones.
+        redact: masks every captured text before it is written onto a span, and the content of other instrumentations
+            before it is sent; ``sightline.masks`` has ready-made ones.
         resource_attributes: more attributes of the process.
         sample_ratio: share of traces to keep, 0 to 1, decided by the first service of each; ``OTEL_TRACES_SAMPLER``
-            wins. Default 1: errors can only be kept by who has seen the whole trace, the collector.
+            wins. Default 1: only the collector, which has the whole trace, can keep every error.
         env: environment to read; default ``os.environ``.
 
     Raises:
@@ -198,18 +198,18 @@ def configure(
         if _active is not None:
             _logger.info("sightline: already configured; this call changes nothing")
             return _active
-        told = dict(os.environ if env is None else env)
+        variables = dict(os.environ if env is None else env)
         if endpoint is not None:
-            told["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
-            told.pop("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None)
-            told.pop("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", None)
+            variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+            variables.pop("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None)
+            variables.pop("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", None)
         if capture is not None:
-            told["SIGHTLINE_CAPTURE"] = capture
+            variables["SIGHTLINE_CAPTURE"] = capture
         if capture_max_chars is not None:
-            told["SIGHTLINE_CAPTURE_MAX_CHARS"] = str(capture_max_chars)
+            variables["SIGHTLINE_CAPTURE_MAX_CHARS"] = str(capture_max_chars)
         if sample_ratio is not None and not 0 <= sample_ratio <= 1:
             raise SettingsError("sample_ratio", str(sample_ratio), "needs a number from 0 to 1")
-        settings = TracingSettings.from_env(told)
+        settings = TracingSettings.from_env(variables)
         if settings.disabled:
             _logger.info("sightline: OTEL_SDK_DISABLED is true; nothing is traced")
             return Tracing(settings, lambda: Resource({}))
@@ -220,7 +220,7 @@ def configure(
         if service_version:
             attributes[semconv.SERVICE_VERSION] = service_version
         policy = CapturePolicy(settings.capture, settings.capture_max_chars, redact, settings.query_sketch)
-        _active = _start(settings, attributes, policy, told, sample_ratio)
+        _active = _start(settings, attributes, policy, variables, sample_ratio)
         return _active
 
 
@@ -233,9 +233,9 @@ def _start(
 ) -> Tracing:
     provider = otel_trace.get_tracer_provider()
     if isinstance(provider, otel_trace.ProxyTracerProvider):
-        provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+        provider = TracerProvider(resource=_resource(attributes), shutdown_on_exit=False)
         if sample_ratio is not None or settings.debug_secret is not None or env.get("OTEL_TRACES_SAMPLER"):
-            from sightline.sampling import head_sampler  # noqa: PLC0415  only who samples pays for it
+            from sightline.sampling import head_sampler  # noqa: PLC0415  imported only where sampling is configured
 
             provider.sampler = head_sampler(
                 provider.sampler, env, sample_ratio, settings.debug_secret, record_models=settings.metrics
@@ -279,10 +279,19 @@ def _start(
     return tracing
 
 
+def _resource(attributes: dict[str, Any]) -> Resource:
+    resource = Resource.create(attributes)
+    if semconv.SERVICE_INSTANCE_ID not in resource.attributes:
+        from sightline.export.instance_resource import InstanceResource  # noqa: PLC0415  only older SDKs need it
+
+        return InstanceResource(resource)
+    return resource
+
+
 def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
     redact = runtime.capture.redact
     if redact is not None:
-        with LATE_IMPORTS:
+        with IMPORT_LOCK:
             from sightline.instruments.foreign_redaction import masked  # noqa: PLC0415
 
         batch = masked(batch, redact)
@@ -291,7 +300,7 @@ def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
 
 def _encode_as_the_sdk(batch: Sequence[ReadableSpan]) -> bytes:
     # Protobuf takes as long to import as the SDK itself: the worker does it, and only when it is needed.
-    with LATE_IMPORTS:
+    with IMPORT_LOCK:
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
 
     return bytes(encode_spans(batch).SerializeToString())

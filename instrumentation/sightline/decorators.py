@@ -25,17 +25,22 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from opentelemetry.trace import SpanKind
 
 from sightline import faults, semconv
-from sightline.capture import attribute
-from sightline.runtime import CONTEXT, restore
+from sightline.capture.values import attribute
+from sightline.runtime import CONTEXT, detach
 from sightline.settings import Capture
-from sightline.spans import OpenSpan, SpanBlock, SpanPlan, leave, open_span
+from sightline.spans import OpenSpan, SpanBlock, SpanPlan, end_span, start_span
 from sightline.streaming.stream_managers import TracedAsyncManager, TracedManager
-from sightline.streaming.streams import TracedAsyncGenerator, TracedAsyncIterator, TracedGenerator, TracedIterator
+from sightline.streaming.traced_streams import (
+    TracedAsyncGenerator,
+    TracedAsyncIterator,
+    TracedGenerator,
+    TracedIterator,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-BY_HAND: Final = "recorded"
-"""``capture=`` of a call whose arguments and result are left out, but not what its code records."""
+RECORDED_ONLY: Final = "recorded"
+"""Value of ``capture=`` that leaves out arguments and result and keeps what the code inside records."""
 _STREAM_TYPES: Final = (str, bytes, list, tuple, dict, set)
 
 
@@ -58,59 +63,81 @@ def _name_of(function: Any) -> str:
     return str(name).rpartition("<locals>.")[2]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class StageRow:
+    """How the spans of one stage are named and what they carry."""
+
+    stage: str | None
+    """Value of ``sightline.stage``."""
+    kind: SpanKind = SpanKind.INTERNAL
+    """Span kind."""
+    prefix: str | None = None
+    """First word of the span's name; the target follows."""
+    operation: str | None = None
+    """``gen_ai.operation.name``."""
+    target_attribute: str | None = None
+    """Attribute that holds the target: model, index, tool."""
+    target_is_function: bool = False
+    """Whether the function's name is the target where none is given."""
+
+    def of_stage(self, stage: str) -> "StageRow":
+        """Return the row with another value of ``sightline.stage``."""
+        return dataclasses.replace(self, stage=stage)
+
+
 def make_scope(
-    stage: str | None,
+    row: StageRow,
     target: str | None,
-    name: str | None,
-    attributes: Mapping[str, object] | None,
-    capture: str | None,
+    name: str | None = None,
+    attributes: Mapping[str, object] | None = None,
+    capture: str | None = None,
     *,
-    kind: SpanKind = SpanKind.INTERNAL,
-    prefix: str | None = None,
-    operation: str | None = None,
-    subject: str | None = None,
-    target_is_function: bool = False,
-    extra: Mapping[str, object] | None = None,
+    option_attributes: Mapping[str, object] | None = None,
 ) -> SpanScope:
-    """Return the scope for one decorator.
+    """Return the scope for one use of a decorator.
 
     Args:
-        stage: value of ``sightline.stage``.
-        target: what the span is about (model, index, tool); completes the name after ``prefix``.
+        row: the decorator's stage.
+        target: what the span is about (model, index, tool); completes the name after the row's prefix.
         name: span name, overrides everything else.
         attributes: more attributes.
         capture: overrides the capture mode.
-        kind: span kind.
-        prefix: first word of the span's name.
-        operation: ``gen_ai.operation.name``.
-        subject: attribute that holds the target.
-        target_is_function: without a target, the function's name is it.
-        extra: attributes that the decorator's own arguments stand for.
+        option_attributes: attributes from the decorator's own options (provider, top_k).
     """
-    by_hand = capture == BY_HAND
-    mode = None if by_hand else _capture_mode(capture)
+    recorded_only = capture == RECORDED_ONLY
+    mode = None if recorded_only else _capture_mode(capture)
 
     def make(function_name: str | None) -> SpanPlan:
-        what = target or (function_name if target_is_function else None)
+        subject = target or (function_name if row.target_is_function else None)
         static: dict[str, Any] = {}
-        if stage:
-            static[semconv.STAGE] = stage
-        if operation:
-            static[semconv.GEN_AI_OPERATION_NAME] = operation
-        if subject and what:
-            static[subject] = what
-        for key, value in {**(extra or {}), **(attributes or {})}.items():
-            plain = attribute(value)
-            if plain is not None:
-                static[key] = plain
+        if row.stage:
+            static[semconv.STAGE] = row.stage
+        if row.operation:
+            static[semconv.GEN_AI_OPERATION_NAME] = row.operation
+        if row.target_attribute and subject:
+            static[row.target_attribute] = subject
+        for key, value in {**(option_attributes or {}), **(attributes or {})}.items():
+            attribute_value = attribute(value)
+            if attribute_value is not None:
+                static[key] = attribute_value
+        prefix = row.prefix
         if name:
-            full = name
+            span_name = name
         elif prefix:
-            full = f"{prefix} {what}" if what else prefix
+            span_name = f"{prefix} {subject}" if subject else prefix
         else:
-            full = what or function_name or stage or "span"
-        pending = prefix if prefix and not name and not what else None
-        return SpanPlan(full, stage or "", kind, static, pending, subject, mode, by_hand=by_hand)
+            span_name = subject or function_name or row.stage or "span"
+        pending_prefix = prefix if prefix and not name and not subject else None
+        return SpanPlan(
+            span_name,
+            row.stage or "",
+            row.kind,
+            static,
+            pending_prefix,
+            row.target_attribute,
+            mode,
+            recorded_only=recorded_only,
+        )
 
     return SpanScope(make)
 
@@ -119,25 +146,27 @@ def _capture_mode(capture: str | None) -> Capture | None:
     try:
         return None if capture is None else Capture(capture)
     except ValueError:
-        faults.report("read capture=", f"{capture!r} is none of {', '.join([*Capture, BY_HAND])}")
+        faults.report("read capture=", f"{capture!r} is none of {', '.join([*Capture, RECORDED_ONLY])}")
         return Capture.NONE
 
 
 def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
-    """Return the function with a span around each call, as the plan says."""
+    """Return the function with a span around each call, made from the plan."""
     if isinstance(function, (classmethod, staticmethod)):
-        # The decorators in the other order: what they hold is decorated, what they are stays.
+        # The decorator is above @classmethod or @staticmethod: decorate the function inside, keep the kind.
         return cast("Callable[P, R]", type(function)(decorate(function.__func__, plan)))
     try:
-        names = tuple(inspect.signature(function).parameters)
+        parameter_names = tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        names = ()
+        parameter_names = ()
     streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
     static = plan.attributes
     if streams and plan.stage == semconv.STAGE_MODEL:
         static = {**(static or {}), semconv.GEN_AI_REQUEST_STREAM: True}
-    plain = bool(names) and names[0] not in ("self", "cls")
-    plan = dataclasses.replace(plan, attributes=static, names=names, plain=plain)
+    first_is_argument = bool(parameter_names) and parameter_names[0] not in ("self", "cls")
+    plan = dataclasses.replace(
+        plan, attributes=static, parameter_names=parameter_names, first_is_argument=first_is_argument
+    )
     wrapper: Any
     if inspect.iscoroutinefunction(function):
         wrapper = _wrap_coroutine_function(function, plan)
@@ -148,94 +177,84 @@ def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
 
 def _wrap_coroutine_function(function: Callable[..., Coroutine[Any, Any, Any]], plan: SpanPlan) -> Callable[..., Any]:
     async def traced(*args: Any, **kwargs: Any) -> Any:
-        opened = open_span(plan)
-        if opened is None:
+        open_span = start_span(plan)
+        if open_span is None:
             return await function(*args, **kwargs)
-        return await _await(opened, function(*args, **kwargs), args, kwargs)
+        return await _await(open_span, function(*args, **kwargs), args, kwargs)
 
     return traced
 
 
-async def _await(opened: OpenSpan, call: Coroutine[Any, Any, Any], args: Any, kwargs: Any) -> Any:
-    token = CONTEXT.set(opened.context)
+async def _await(open_span: OpenSpan, coroutine: Coroutine[Any, Any, Any], args: Any, kwargs: Any) -> Any:
+    token = CONTEXT.set(open_span.context)
     try:
         if args or kwargs:
-            opened.capture_call(args, kwargs)
-        result = await call
+            open_span.capture_call(args, kwargs)
+        result = await coroutine
     except BaseException as error:
-        restore(token)
-        leave(opened, error)
+        detach(token)
+        end_span(open_span, error)
         raise
-    restore(token)
-    return _finish(opened, result)
+    detach(token)
+    return _finish(open_span, result)
 
 
 def _wrap_function(function: Callable[..., Any], plan: SpanPlan) -> Callable[..., Any]:
     def traced(*args: Any, **kwargs: Any) -> Any:
-        opened = open_span(plan)
-        if opened is None:
+        open_span = start_span(plan)
+        if open_span is None:
             return function(*args, **kwargs)
-        token = CONTEXT.set(opened.context)
+        token = CONTEXT.set(open_span.context)
         try:
             if args or kwargs:
-                opened.capture_call(args, kwargs)
+                open_span.capture_call(args, kwargs)
             result = function(*args, **kwargs)
         except BaseException as error:
-            restore(token)
-            leave(opened, error)
+            detach(token)
+            end_span(open_span, error)
             raise
-        restore(token)
-        return _finish(opened, result)
+        detach(token)
+        return _finish(open_span, result)
 
     return traced
 
 
-def _finish(opened: OpenSpan, result: Any) -> Any:
+def _finish(open_span: OpenSpan, result: Any) -> Any:
     """End the span of a call that returned, or hand it to the stream or coroutine that was returned."""
     try:
         if isinstance(result, _STREAM_TYPES) or result is None:
-            opened.capture_result(result)
-            opened.end()
+            open_span.capture_result(result)
+            open_span.end()
             return result
-        followed = _follow(opened, result)
+        followed = _follow(open_span, result)
         if followed is not None:
             return followed
-        opened.capture_result(result)
-        opened.end()
+        open_span.capture_result(result)
+        open_span.end()
     except Exception as fault:
         faults.report("capture result", fault)
-        leave(opened, None)
+        end_span(open_span, None)
     return result
 
 
-def _follow(opened: OpenSpan, result: Any) -> Any:  # noqa: PLR0911  one return a kind reads best
+def _follow(open_span: OpenSpan, result: Any) -> Any:  # noqa: PLR0911  one return a kind reads best
     if inspect.isgenerator(result):
-        return TracedGenerator(result, opened)
+        return TracedGenerator(result, open_span)
     if inspect.isasyncgen(result):
-        return TracedAsyncGenerator(result, opened)
+        return TracedAsyncGenerator(result, open_span)
     if inspect.iscoroutine(result):
-        return _await(opened, result, (), {})
-    if opened.stage == semconv.STAGE_MODEL and not hasattr(type(result), "__len__"):
+        return _await(open_span, result, (), {})
+    if open_span.stage == semconv.STAGE_MODEL and not hasattr(type(result), "__len__"):
         # A client library's stream: an iterator that is no container.
         if isinstance(result, AsyncIterator):
-            opened.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
-            return TracedAsyncIterator(result, opened)
+            open_span.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
+            return TracedAsyncIterator(result, open_span)
         if isinstance(result, Iterator):
-            opened.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
-            return TracedIterator(result, opened)
+            open_span.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
+            return TracedIterator(result, open_span)
         if type(result).__name__.endswith("StreamManager"):
             # OpenAI's and Anthropic's helpers: the stream comes out of a ``with`` block.
-            opened.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
+            open_span.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
             kind = TracedAsyncManager if hasattr(type(result), "__aenter__") else TracedManager
-            return kind(result, opened)
+            return kind(result, open_span)
     return None
-
-
-def told(first: Any) -> tuple[Callable[..., Any] | None, str | None]:
-    """Tell the function of a bare ``@decorator`` from the first argument of ``@decorator("...")``."""
-    return (None, first) if first is None or isinstance(first, str) else (first, None)
-
-
-def apply_scope(scope: SpanScope, function: Callable[P, R] | None) -> Callable[P, R] | SpanScope:
-    """Return the decorated function, or the scope itself when there is none yet."""
-    return scope if function is None else scope(function)

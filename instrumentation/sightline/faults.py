@@ -1,7 +1,7 @@
 """Tracing faults: logged once per place, counted, never raised.
 
 User code never breaks because tracing did. Every guarded place calls ``report``; the counts are part of
-``Tracing.faults()``, so a fault that was logged an hour ago can still be seen.
+``Tracing.faults()``, so a fault that was logged an hour ago is still visible.
 """
 
 import logging
@@ -28,7 +28,7 @@ def report(place: str, error: BaseException | str) -> None:
 
 
 def counts() -> dict[str, int]:
-    """Return how often each place failed in this process."""
+    """Return the number of faults by place in this process."""
     return dict(_counts)
 
 

@@ -1,4 +1,4 @@
-"""Who a request is for: session, user and tenant, in OpenTelemetry baggage and from there on every span.
+"""Session, user and tenant of a request, in OpenTelemetry baggage and from there on every span.
 
 Baggage travels with outgoing calls that are instrumented (the ``baggage`` header), so spans of the next
 service carry the same ids. It also travels to third parties that are called this way: use ids, not names.
@@ -23,7 +23,7 @@ _KEYS: Final = (semconv.SESSION_ID, semconv.USER_ID, semconv.TENANT_ID)
 
 
 def identify(*, session: str | None = None, user: str | None = None, tenant: str | None = None) -> None:
-    """Say who the current request is for.
+    """Set session, user and tenant of the current request.
 
     Holds for the rest of the current context (request, task, decorated call) and everything below it, in
     other services too. The current span and the request span get the ids as well. What is None stays as it is.
@@ -42,9 +42,9 @@ def identify(*, session: str | None = None, user: str | None = None, tenant: str
             context = baggage.set_baggage(key, value, context)
         otel_context.attach(context)
         get_current_span().set_attributes(ids)
-        mark = current_request()
-        if mark is not None and mark.frame.span is not get_current_span():
-            mark.frame.span.set_attributes(ids)
+        request = current_request()
+        if request is not None and request.stage_span.span is not get_current_span():
+            request.stage_span.span.set_attributes(ids)
     except Exception as fault:
         faults.report("identify", fault)
 
@@ -63,16 +63,16 @@ class SpanEnricher(SpanProcessor):
         """Write the number and the ids. Called by the SDK."""
         try:
             number = next(self._numbers)
-            carried = baggage.get_all(parent_context)
-            if not carried:
+            baggage_entries = baggage.get_all(parent_context)
+            if not baggage_entries:
                 span.set_attribute(semconv.SPAN_SEQUENCE, number)  # half the price of set_attributes for one
                 return
-            found: dict[str, Any] = {semconv.SPAN_SEQUENCE: number}
+            attributes: dict[str, Any] = {semconv.SPAN_SEQUENCE: number}
             for key in _KEYS:
-                value = carried.get(key)
+                value = baggage_entries.get(key)
                 if value is not None:
-                    found[key] = str(value)
-            span.set_attributes(found)
+                    attributes[key] = str(value)
+            span.set_attributes(attributes)
         except Exception as fault:
             faults.report("number span", fault)
 

@@ -6,9 +6,9 @@ that the trace id had to reach, so that a reader knows that one kept trace stand
 
 A request with the debug header and the right secret is traced whatever the ratio, in every service below too:
 ``tracestate`` carries a signature over the trace id (not the secret), which services with the same secret honour even
-where their own sampler would say no. Without a secret there is no debug header.
+where their own sampler would drop the trace. Without a secret there is no debug header.
 
-Errors cannot be kept at the head: nobody knows yet. Keep the ratio at 1 and let the collector drop at the tail.
+The head cannot keep errors: they happen later. Keep the ratio at 1 and sample at the tail, in the collector.
 
 Source: https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/
 """
@@ -37,7 +37,7 @@ from sightline import faults, semconv
 _logger = logging.getLogger("sightline")
 _SPACE: Final = 1 << 56
 _STATE_KEY: Final = "sightline"
-_FORCED: Final = otel_context.create_key("sightline-debug")
+_DEBUG_KEY: Final = otel_context.create_key("sightline-debug")
 
 
 class ProbabilitySampler(Sampler):
@@ -78,13 +78,13 @@ class ProbabilitySampler(Sampler):
 
 
 class HeadSampler(Sampler):
-    """What ``configure()`` puts around the sampler: the debug header, and metrics of what is not kept.
+    """Wraps the sampler of ``configure()``: the debug header, and metrics of model calls that are not kept.
 
-    Use it by hand where an application has a TracerProvider of its own:
+    Construct it where an application has a TracerProvider of its own:
     ``TracerProvider(sampler=HeadSampler(ParentBased(ProbabilitySampler(0.1)), secret="..."))``.
 
     Args:
-        inner: decides where the header does not.
+        inner: decides on traces without the debug header.
         secret: what the debug header must hold; None: no debug header.
         record_models: record model calls that are not kept, so that metrics count all of them; they are not sent.
     """
@@ -106,9 +106,9 @@ class HeadSampler(Sampler):
     ) -> SamplingResult:
         """Decide. Called by the SDK."""
         if self._secret is not None:
-            forced = self._forced(parent_context, trace_id, self._secret, attributes)
-            if forced is not None:
-                return forced
+            debug_result = self._debug_result(parent_context, trace_id, self._secret, attributes)
+            if debug_result is not None:
+                return debug_result
         result = self._inner.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
         if (
             self._record_models
@@ -119,19 +119,19 @@ class HeadSampler(Sampler):
             return SamplingResult(Decision.RECORD_ONLY, attributes, result.trace_state)
         return result
 
-    def _forced(
+    def _debug_result(
         self, context: Context | None, trace_id: int, secret: str, attributes: Attributes
     ) -> SamplingResult | None:
-        asked = otel_context.get_value(_FORCED, context) is True
+        has_debug_header = otel_context.get_value(_DEBUG_KEY, context) is True
         parent = get_current_span(context).get_span_context()
         state = parent.trace_state if parent.is_valid else TraceState()
         signature = _signature(secret, trace_id)
-        if not asked and not hmac.compare_digest(state.get(_STATE_KEY) or "", signature):
+        if not has_debug_header and not hmac.compare_digest(state.get(_STATE_KEY) or "", signature):
             return None
-        told: Mapping[str, Any] = attributes or {}
+        span_attributes: Mapping[str, Any] = attributes or {}
         if not parent.is_valid or parent.is_remote:
-            told = {**told, semconv.DEBUG: True}
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, told, _with(state, _STATE_KEY, signature))
+            span_attributes = {**span_attributes, semconv.DEBUG: True}
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, span_attributes, _with(state, _STATE_KEY, signature))
 
     def get_description(self) -> str:
         """Return what it does, for logs."""
@@ -139,7 +139,7 @@ class HeadSampler(Sampler):
 
 
 class DebugPropagator(TextMapPropagator):
-    """Looks for the debug header of an incoming request; sends nothing on (``tracestate`` does).
+    """Reads the debug header of an incoming request; ``tracestate``, not this propagator, carries it onwards.
 
     Args:
         secret: what the header must hold.
@@ -154,14 +154,14 @@ class DebugPropagator(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter
     ) -> Context:
         """Mark the context when the header is there and right. Never raises."""
-        found = otel_context.get_current() if context is None else context
+        base = otel_context.get_current() if context is None else context
         try:
             values = getter.get(carrier, self._header)
             if values and hmac.compare_digest(str(values[0]).encode(), self._secret):
-                return otel_context.set_value(_FORCED, True, found)
+                return otel_context.set_value(_DEBUG_KEY, True, base)
         except Exception as fault:
             faults.report("read debug header", fault)
-        return found
+        return base
 
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
@@ -175,13 +175,13 @@ class DebugPropagator(TextMapPropagator):
 
 
 def ratio_of(env: Mapping[str, str]) -> float | None:
-    """Return the ratio that ``OTEL_TRACES_SAMPLER`` asks for, None when it asks for none or for something else."""
+    """Return the ratio that ``OTEL_TRACES_SAMPLER`` asks for, None when it is unset or names another sampler."""
     if env.get("OTEL_TRACES_SAMPLER", "").strip().lower() not in ("traceidratio", "parentbased_traceidratio"):
         return None
     try:
         ratio = float(env.get("OTEL_TRACES_SAMPLER_ARG", "").strip() or 1.0)
     except ValueError:
-        return None  # the SDK says what is wrong with it
+        return None  # the SDK logs what is wrong with it
     return ratio if 0 <= ratio <= 1 else None
 
 
@@ -192,16 +192,16 @@ def head_sampler(
 
     Args:
         default: what the SDK read from ``OTEL_TRACES_SAMPLER``.
-        env: the environment; its word wins over ``ratio``.
-        ratio: what the developer asked for.
+        env: the environment; it takes precedence over ``ratio``.
+        ratio: ``sample_ratio`` of ``configure()``.
         secret: secret of the debug header.
         record_models: see ``HeadSampler``.
     """
     kind = env.get("OTEL_TRACES_SAMPLER", "").strip().lower()
-    told = ratio_of(env)
+    env_ratio = ratio_of(env)
     inner = default
-    if told is not None:
-        probability = ProbabilitySampler(told)
+    if env_ratio is not None:
+        probability = ProbabilitySampler(env_ratio)
         inner = ParentBased(probability) if kind.startswith("parentbased") else probability
     elif not kind and ratio is not None:
         inner = ParentBased(ProbabilitySampler(ratio))
@@ -211,7 +211,7 @@ def head_sampler(
 
 
 def listen_for_debug(secret: str, header: str) -> None:
-    """Add the debug header to what incoming requests are searched for, beside what is there."""
+    """Add the propagator of the debug header to the global one."""
     from opentelemetry import propagate  # noqa: PLC0415  only services with a secret pay for it
     from opentelemetry.propagators.composite import CompositePropagator  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
 
 from sightline import faults, semconv
-from sightline.capture import cut
+from sightline.capture.values import cut
 from sightline.runtime import current_request, runtime
 
 _COMMENT_LIMIT_CHARS: Final = 4096
@@ -55,7 +55,7 @@ def score(
         explanation: why.
         trace_id: 32 hex digits of the judged trace; by default the running request, else the current span.
         span_id: 16 hex digits of the judged span.
-        judge: who judged.
+        judge: name of the judge.
         judge_version: version of the judge.
         run_id: run that the score belongs to.
         source: ``ragas``, ``code`` or ``human``.
@@ -70,7 +70,7 @@ def score(
         attributes: dict[str, str | float] = {semconv.GEN_AI_EVALUATION_NAME: name, semconv.EVALUATION_SOURCE: source}
         if value is not None and not math.isnan(float(value)):
             attributes[semconv.GEN_AI_EVALUATION_SCORE_VALUE] = float(value)
-        told = {
+        texts = {
             semconv.GEN_AI_EVALUATION_SCORE_LABEL: label,
             semconv.GEN_AI_EVALUATION_EXPLANATION: explanation,
             semconv.EVALUATION_JUDGE: judge,
@@ -79,10 +79,10 @@ def score(
             semconv.EVALUATION_NOTE: note,
             semconv.ERROR_TYPE: _error_type(error),
         }
-        attributes.update({key: str(text) for key, text in told.items() if text is not None})
+        attributes.update({key: str(text) for key, text in texts.items() if text is not None})
         if isinstance(error, BaseException) and explanation is None:
             attributes[semconv.GEN_AI_EVALUATION_EXPLANATION] = str(error)[:1000]
-        emit(Score(attributes, _judged(trace_id, span_id), time.time_ns()))
+        emit(Score(attributes, _context_of_judged_span(trace_id, span_id), time.time_ns()))
     except Exception as fault:
         faults.report("send score", fault)
 
@@ -97,19 +97,19 @@ def feedback(
     name: str = "feedback",
     note: str | None = None,
 ) -> None:
-    """Send what a person thought of an answer. Never raises, never blocks.
+    """Send a person's verdict on an answer. Never raises, never blocks.
 
     It travels like a score, with source ``human``: hand ``request_ids()`` to the client with the answer, and send
     them back with the thumb.
 
     Args:
         value: how good, higher is better; a thumb is True (1) or False (0). None where there is only a word.
-        label: the word, for example ``thumbs_down``; for a thumb without one it is told by the value.
-        comment: what the person wrote; masked as the capture setting's ``redact`` says, cut at 4,096 characters.
-        user: who said it; by default the user of ``identify()`` in this context.
+        label: the word, for example ``thumbs_down``; for a thumb without one it follows from the value.
+        comment: text of the person; masked by ``configure(redact=...)``, cut at 4,096 characters.
+        user: the person; by default the user of ``identify()`` in this context.
         request_id: 32 hex digits of the trace, or trace id and span id as ``request_ids()`` returned them; by
             default the running request, else the current span.
-        name: what was asked, for example ``helpful``.
+        name: name of the score, for example ``helpful``.
         note: what a reader must know about it.
     """
     try:
@@ -127,15 +127,15 @@ def feedback(
             redact = runtime.capture.redact
             text = cut(comment, _COMMENT_LIMIT_CHARS)
             attributes[semconv.GEN_AI_EVALUATION_EXPLANATION] = text if redact is None else redact(text)
-        told = {
+        texts = {
             semconv.GEN_AI_EVALUATION_SCORE_LABEL: label,
             semconv.USER_ID: user if user is not None else baggage.get_baggage(semconv.USER_ID),
             semconv.SESSION_ID: baggage.get_baggage(semconv.SESSION_ID),
             semconv.TENANT_ID: baggage.get_baggage(semconv.TENANT_ID),
             semconv.EVALUATION_NOTE: note,
         }
-        attributes.update({key: str(text) for key, text in told.items() if text is not None})
-        emit(Score(attributes, _judged(trace_id or None, span_id or None), time.time_ns()))
+        attributes.update({key: str(text) for key, text in texts.items() if text is not None})
+        emit(Score(attributes, _context_of_judged_span(trace_id or None, span_id or None), time.time_ns()))
     except Exception as fault:
         faults.report("send feedback", fault)
 
@@ -147,9 +147,9 @@ def _error_type(error: str | BaseException | None) -> str | None:
     return error
 
 
-def _judged(trace_id: str | None, span_id: str | None) -> Context:
+def _context_of_judged_span(trace_id: str | None, span_id: str | None) -> Context:
     if trace_id is not None:
         context = SpanContext(int(trace_id, 16), int(span_id or "0", 16), True, TraceFlags(TraceFlags.SAMPLED))
         return set_span_in_context(NonRecordingSpan(context))
-    mark = current_request()
-    return set_span_in_context(mark.frame.span if mark is not None else get_current_span())
+    request = current_request()
+    return set_span_in_context(request.stage_span.span if request is not None else get_current_span())

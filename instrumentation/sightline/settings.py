@@ -6,13 +6,18 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sightline.errors import SettingsError
 
-DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+_DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+_URL_NEED = "an http:// or https:// URL, for example http://127.0.0.1:4318"
 
 
 class Capture(enum.StrEnum):
@@ -28,59 +33,177 @@ class Capture(enum.StrEnum):
     """Text, redacted, cut only at 256 KiB an attribute."""
 
 
+def _setting(env: str | tuple[str, ...], default: Any, doc: str, read: Callable[..., Any] = str, **rules: Any) -> Any:
+    # Keys of the metadata mean the same as in the settings of the platform's roles. Two more are of use here: `unit` is
+    # how many units of the variable make one of the field, `path` is added to the endpoint of the last variable.
+    metadata = {"env": (env,) if isinstance(env, str) else env, "doc": doc, "read": read, **rules}
+    return field(default=default, repr=not rules.get("secret"), metadata=metadata)
+
+
+def _read(rules: Mapping[str, Any], text: str) -> Any:
+    if "choices" in rules:
+        text = text.strip().lower()
+        if text not in rules["choices"]:
+            raise ValueError(text)
+    if "at_least" in rules:
+        if not rules["at_least"] <= float(text) < math.inf:
+            raise ValueError(text)
+        return rules["read"](float(text) / rules.get("unit", 1))
+    return rules["read"](text)
+
+
+def _need(rules: Mapping[str, Any]) -> str:
+    if "choices" in rules:
+        return f"one of: {', '.join(rules['choices'])}"
+    return str(rules.get("need") or f"a finite number of at least {rules.get('at_least')}")
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() == "true"
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(text)
+    return text
+
+
+def _headers(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [item.partition("=") for item in text.split(",")]
+    return tuple(
+        (key.strip().lower(), unquote(value.strip())) for key, equals, value in pairs if equals and key.strip()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TracingSettings:
-    """Everything that ``configure()`` can be told by the environment."""
+    """What the environment sets for ``configure()``."""
 
-    service_name: str | None = None
-    """``OTEL_SERVICE_NAME``: name of the service. Default: the SDK's ``unknown_service``."""
-    disabled: bool = False
-    """``OTEL_SDK_DISABLED``: true turns everything off. Default false."""
-    traces_endpoint: str = f"{DEFAULT_ENDPOINT}/v1/traces"
-    """``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT``, or ``OTEL_EXPORTER_OTLP_ENDPOINT`` + ``/v1/traces``: full URL."""
-    logs_endpoint: str = f"{DEFAULT_ENDPOINT}/v1/logs"
-    """``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, or ``OTEL_EXPORTER_OTLP_ENDPOINT`` + ``/v1/logs``: full URL."""
-    traces_headers: tuple[tuple[str, str], ...] = ()
-    """``OTEL_EXPORTER_OTLP_TRACES_HEADERS``, or ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,...``. Default none."""
-    logs_headers: tuple[tuple[str, str], ...] = ()
-    """``OTEL_EXPORTER_OTLP_LOGS_HEADERS``, or ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,...``. Default none."""
-    metrics: bool = True
-    """``OTEL_METRICS_EXPORTER``: ``otlp`` or ``none``. Default otlp: metrics of model calls and of the pipeline."""
-    metrics_endpoint: str = f"{DEFAULT_ENDPOINT}/v1/metrics"
-    """``OTEL_EXPORTER_OTLP_METRICS_ENDPOINT``, or ``OTEL_EXPORTER_OTLP_ENDPOINT`` + ``/v1/metrics``: full URL."""
-    metrics_headers: tuple[tuple[str, str], ...] = ()
-    """``OTEL_EXPORTER_OTLP_METRICS_HEADERS``, or ``OTEL_EXPORTER_OTLP_HEADERS``: ``name=value,...``. Default none."""
-    metrics_interval_s: float = 60.0
-    """``OTEL_METRIC_EXPORT_INTERVAL`` (milliseconds there): seconds between two reports. Default 60."""
-    metrics_delta: bool = False
-    """``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``: ``cumulative``, ``delta`` or ``lowmemory`` (= delta).
-    Default cumulative."""
-    query_sketch: bool = True
-    """``SIGHTLINE_QUERY_SKETCH``: ``true`` or ``false``. Default true: a 32-byte sketch of a query's embedding on its
-    search span, from which drift is seen and no text can be read; never with capture ``none``."""
-    debug_secret: str | None = None
-    """``SIGHTLINE_DEBUG_SECRET``: a request that holds it in the debug header is traced whatever the sampler says.
-    Default none: no debug header."""
-    debug_header: str = "x-sightline-debug"
-    """``SIGHTLINE_DEBUG_HEADER``: name of the debug header. Default x-sightline-debug."""
-    timeout_s: float = 10.0
-    """``OTEL_EXPORTER_OTLP_TIMEOUT``: seconds for one export request. Default 10."""
-    compression: str = "none"
-    """``OTEL_EXPORTER_OTLP_COMPRESSION``: ``none`` or ``gzip``. Default none."""
-    certificate: str | None = None
-    """``OTEL_EXPORTER_OTLP_CERTIFICATE``: file of trusted certificates for https. Default: the system's."""
-    queue_size: int = 16_384
-    """``OTEL_BSP_MAX_QUEUE_SIZE``: spans that may wait; what comes on top is dropped and counted. Default 16384."""
-    batch_size: int = 512
-    """``OTEL_BSP_MAX_EXPORT_BATCH_SIZE``: spans in one request; more at exit, up to 4 MiB. Default 512."""
-    flush_interval_s: float = 0.2
-    """``OTEL_BSP_SCHEDULE_DELAY`` (milliseconds there): seconds between two looks at the queue. Default 0.2."""
-    exit_timeout_s: float = 1.0
-    """``SIGHTLINE_EXIT_TIMEOUT_S``: seconds that interpreter exit may wait for the queue. Default 1."""
-    capture: Capture = Capture.LENGTHS
-    """``SIGHTLINE_CAPTURE``: ``none``, ``lengths``, ``truncated`` or ``full``. Default lengths: content is opt-in."""
-    capture_max_chars: int = 4096
-    """``SIGHTLINE_CAPTURE_MAX_CHARS``: characters of one captured text when truncated. Default 4096."""
+    service_name: str | None = _setting(
+        "OTEL_SERVICE_NAME", None, "Name of the service", default_text="the SDK's `unknown_service`"
+    )
+    disabled: bool = _setting("OTEL_SDK_DISABLED", False, "True turns everything off", _is_true)
+    traces_endpoint: str = _setting(
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", _ENDPOINT),
+        f"{_DEFAULT_ENDPOINT}/v1/traces",
+        f"URL to which spans are sent; `/v1/traces` is added to {_ENDPOINT}",
+        _url,
+        path="/v1/traces",
+        need=_URL_NEED,
+    )
+    logs_endpoint: str = _setting(
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", _ENDPOINT),
+        f"{_DEFAULT_ENDPOINT}/v1/logs",
+        f"URL to which events are sent; `/v1/logs` is added to {_ENDPOINT}",
+        _url,
+        path="/v1/logs",
+        need=_URL_NEED,
+    )
+    traces_headers: tuple[tuple[str, str], ...] = _setting(
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", _HEADERS),
+        (),
+        "HTTP headers sent with spans, such as an API key",
+        _headers,
+        need="name=value,...",
+        secret=True,
+    )
+    logs_headers: tuple[tuple[str, str], ...] = _setting(
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", _HEADERS),
+        (),
+        "HTTP headers sent with events, such as an API key",
+        _headers,
+        need="name=value,...",
+        secret=True,
+    )
+    metrics: bool = _setting(
+        "OTEL_METRICS_EXPORTER",
+        True,
+        "Whether metrics of model calls and of the pipeline are sent: `otlp` or `none`",
+        lambda text: "otlp" in {word.strip().lower() for word in text.split(",")},
+        need="otlp or none",
+        default_text="otlp",
+    )
+    metrics_endpoint: str = _setting(
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", _ENDPOINT),
+        f"{_DEFAULT_ENDPOINT}/v1/metrics",
+        f"URL to which metrics are sent; `/v1/metrics` is added to {_ENDPOINT}",
+        _url,
+        path="/v1/metrics",
+        need=_URL_NEED,
+    )
+    metrics_headers: tuple[tuple[str, str], ...] = _setting(
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", _HEADERS),
+        (),
+        "HTTP headers sent with metrics, such as an API key",
+        _headers,
+        need="name=value,...",
+        secret=True,
+    )
+    metrics_interval_s: float = _setting(
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        60.0,
+        "Milliseconds between two reports of metrics",
+        at_least=1,
+        unit=1000,
+        read=float,
+    )
+    metrics_delta: bool = _setting(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        False,
+        "Whether metrics are totals or differences to the last report; `lowmemory` is `delta`",
+        lambda text: text != "cumulative",
+        choices=("cumulative", "delta", "lowmemory"),
+        default_text="cumulative",
+    )
+    query_sketch: bool = _setting(
+        "SIGHTLINE_QUERY_SKETCH",
+        True,
+        "Whether a search span holds a 32-byte sketch of the query's embedding, which shows drift and from which no "
+        "text can be read; never with capture `none`",
+        _is_true,
+        choices=("true", "false"),
+    )
+    debug_secret: str | None = _setting(
+        "SIGHTLINE_DEBUG_SECRET",
+        None,
+        "A request that holds it in the debug header is traced whatever the sampler says; unset, no header does that",
+        secret=True,
+    )
+    debug_header: str = _setting(
+        "SIGHTLINE_DEBUG_HEADER", "x-sightline-debug", "Name of the debug header", lambda text: text.strip().lower()
+    )
+    timeout_s: float = _setting(
+        "OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, "Seconds for one export request", at_least=0.001, read=float
+    )
+    compression: str = _setting(
+        "OTEL_EXPORTER_OTLP_COMPRESSION", "none", "Compression of export requests", choices=("none", "gzip")
+    )
+    certificate: str | None = _setting(
+        "OTEL_EXPORTER_OTLP_CERTIFICATE", None, "File of trusted certificates for https", default_text="the system's"
+    )
+    queue_size: int = _setting(
+        "OTEL_BSP_MAX_QUEUE_SIZE", 16_384, "Spans that may wait; more are dropped and counted", at_least=1, read=int
+    )
+    batch_size: int = _setting(
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, "Spans in one request; more at exit, up to 4 MiB", at_least=1, read=int
+    )
+    flush_interval_s: float = _setting(
+        "OTEL_BSP_SCHEDULE_DELAY", 0.2, "Milliseconds between two looks at the queue", at_least=1, unit=1000, read=float
+    )
+    exit_timeout_s: float = _setting(
+        "SIGHTLINE_EXIT_TIMEOUT_S", 1.0, "Seconds that interpreter exit may wait for the queue", at_least=0, read=float
+    )
+    capture: Capture = _setting(
+        "SIGHTLINE_CAPTURE",
+        Capture.LENGTHS,
+        "What spans hold of prompts, answers and documents; texts only where you ask for them",
+        Capture,
+        choices=tuple(Capture),
+    )
+    capture_max_chars: int = _setting(
+        "SIGHTLINE_CAPTURE_MAX_CHARS", 4096, "Characters of one captured text when truncated", at_least=1, read=int
+    )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "TracingSettings":
@@ -92,78 +215,17 @@ class TracingSettings:
         Raises:
             SettingsError: a value cannot be used; ``setting`` and ``value`` are set.
         """
-        base = (env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        headers = env.get("OTEL_EXPORTER_OTLP_HEADERS", "")
-        return cls(
-            service_name=env.get("OTEL_SERVICE_NAME") or None,
-            disabled=env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true",
-            traces_endpoint=_url(env, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{base}/v1/traces"),
-            logs_endpoint=_url(env, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", f"{base}/v1/logs"),
-            traces_headers=_headers(env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or headers),
-            logs_headers=_headers(env.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS") or headers),
-            metrics="otlp" in _words(env.get("OTEL_METRICS_EXPORTER") or "otlp"),
-            metrics_endpoint=_url(env, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", f"{base}/v1/metrics"),
-            metrics_headers=_headers(env.get("OTEL_EXPORTER_OTLP_METRICS_HEADERS") or headers),
-            metrics_interval_s=_number(env, "OTEL_METRIC_EXPORT_INTERVAL", 60_000, 1) / 1000,
-            metrics_delta=_one_of(
-                env,
-                "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-                "cumulative",
-                ("cumulative", "delta", "lowmemory"),
-            )
-            != "cumulative",
-            query_sketch=_one_of(env, "SIGHTLINE_QUERY_SKETCH", "true", ("true", "false")) == "true",
-            debug_secret=env.get("SIGHTLINE_DEBUG_SECRET") or None,
-            debug_header=(env.get("SIGHTLINE_DEBUG_HEADER") or "x-sightline-debug").strip().lower(),
-            timeout_s=_number(env, "OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, 0.001),
-            compression=_one_of(env, "OTEL_EXPORTER_OTLP_COMPRESSION", "none", ("none", "gzip")),
-            certificate=env.get("OTEL_EXPORTER_OTLP_CERTIFICATE") or None,
-            queue_size=int(_number(env, "OTEL_BSP_MAX_QUEUE_SIZE", 16_384, 1)),
-            batch_size=int(_number(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, 1)),
-            flush_interval_s=_number(env, "OTEL_BSP_SCHEDULE_DELAY", 200, 1) / 1000,
-            exit_timeout_s=_number(env, "SIGHTLINE_EXIT_TIMEOUT_S", 1.0, 0),
-            capture=Capture(_one_of(env, "SIGHTLINE_CAPTURE", "lengths", tuple(Capture))),
-            capture_max_chars=int(_number(env, "SIGHTLINE_CAPTURE_MAX_CHARS", 4096, 1)),
-        )
-
-
-def _words(text: str) -> set[str]:
-    return {word.strip().lower() for word in text.split(",")}
-
-
-def _number(env: Mapping[str, str], name: str, default: float, least: float) -> float:
-    text = env.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        raise SettingsError(name, text, "needs a number") from None
-    if not least <= value < float("inf"):
-        raise SettingsError(name, text, f"needs a finite number of at least {least}")
-    return value
-
-
-def _one_of(env: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = env.get(name, "").strip().lower() or default
-    if value not in allowed:
-        raise SettingsError(name, value, f"needs one of: {', '.join(allowed)}")
-    return value
-
-
-def _url(env: Mapping[str, str], name: str, default: str) -> str:
-    value = env.get(name) or default
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        setting = name if env.get(name) else "OTEL_EXPORTER_OTLP_ENDPOINT"
-        raise SettingsError(setting, value, "needs an http:// or https:// URL, for example http://127.0.0.1:4318")
-    return value
-
-
-def _headers(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for item in text.split(","):
-        name, equals, value = item.partition("=")
-        if equals and name.strip():
-            pairs.append((name.strip().lower(), unquote(value.strip())))
-    return tuple(pairs)
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            rules = each.metadata
+            variable = next((name for name in rules["env"] if env.get(name, "").strip()), None)
+            if variable is None:
+                continue
+            text = env[variable]
+            if variable == _ENDPOINT:
+                text = text.rstrip("/") + rules["path"]
+            try:
+                values[each.name] = _read(rules, text)
+            except ValueError:
+                raise SettingsError(variable, "***" if rules.get("secret") else text, f"needs {_need(rules)}") from None
+        return cls(**values)

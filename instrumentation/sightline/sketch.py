@@ -1,8 +1,8 @@
 """A compact sketch of a query's embedding, so that drift can be seen without storing vectors.
 
 A vector of any length becomes 32 signed bytes. The cosine of two sketches estimates the cosine of the two vectors, so
-the sketches of last week and of today tell whether people ask for something else, and which questions lie together;
-they do not give the vector back (of 1,536 numbers, 32 sums are kept) and cost 44 characters on a span.
+the sketches of last week and of today show whether questions have changed, and which questions are similar; they do
+not give the vector back (of 1,536 numbers, 32 sums are kept) and cost 44 characters on a span.
 
 How it is made (method ``cs1``), in any language with SHA-256 and IEEE doubles:
 
@@ -59,7 +59,7 @@ def sketch(vector: object) -> str | None:
 
 
 def version(dimensions: int) -> str:
-    """Return what a reader must know to compare: ``method:seed:k:dimensions``."""
+    """Return what two sketches must have in common to be compared: ``method:seed:k:dimensions``."""
     return f"{METHOD}:{SEED}:{SIZE}:{dimensions}"
 
 
@@ -75,13 +75,13 @@ def decode(text: str) -> list[float]:
     return [(byte - 256 if byte > 127 else byte) / _SCALE for byte in data]
 
 
-def cosine(one: str, other: str) -> float:
+def cosine(first_sketch: str, second_sketch: str) -> float:
     """Return the estimated cosine of the two vectors behind two sketches of one version.
 
     Raises:
         ValueError: one of the texts is no sketch.
     """
-    first, second = decode(one), decode(other)
+    first, second = decode(first_sketch), decode(second_sketch)
     length = math.sqrt(math.fsum(x * x for x in first) * math.fsum(y * y for y in second))
     if length == 0:
         raise ValueError("a sketch is all zero")
@@ -97,9 +97,9 @@ def record_query_vector(vector: object) -> None:
     Args:
         vector: as for ``sketch``.
     """
-    found = query_attributes(vector)
-    if found:
-        annotate(found)
+    attributes = query_attributes(vector)
+    if attributes:
+        annotate(attributes)
 
 
 def query_attributes(vector: object) -> dict[str, Any]:
@@ -108,20 +108,20 @@ def query_attributes(vector: object) -> dict[str, Any]:
         numbers = as_numbers(vector)
         if numbers is None:
             return {}
-        found: dict[str, Any] = {semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT: len(numbers)}
+        attributes: dict[str, Any] = {semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT: len(numbers)}
         if enabled():
             text = _encode(numbers)
             if text is not None:
-                found[semconv.QUERY_SKETCH] = text
-                found[semconv.QUERY_SKETCH_VERSION] = version(len(numbers))
+                attributes[semconv.QUERY_SKETCH] = text
+                attributes[semconv.QUERY_SKETCH_VERSION] = version(len(numbers))
     except Exception as fault:
         faults.report("sketch a query vector", fault)
         return {}
-    return found
+    return attributes
 
 
 def enabled() -> bool:
-    """Tell whether the settings allow sketches."""
+    """Return whether the settings allow sketches."""
     policy = runtime.capture
     return policy.mode is not Capture.NONE and policy.query_sketch
 
@@ -129,7 +129,7 @@ def enabled() -> bool:
 def as_numbers(vector: object) -> Sequence[float] | None:
     """Return a one-dimensional vector as a list or tuple of Python numbers; None when it is none."""
     numbers: Any = vector
-    found: Sequence[float] | None = None
+    plain_numbers: Sequence[float] | None = None
     if not isinstance(numbers, (list, tuple)):
         if isinstance(numbers, (str, bytes, bytearray, dict)) or numbers is None:
             return None
@@ -142,10 +142,10 @@ def as_numbers(vector: object) -> Sequence[float] | None:
             return None
     if numbers and len(numbers) <= MAX_DIMENSIONS:
         if isinstance(numbers[0], (int, float)):
-            found = numbers
+            plain_numbers = numbers
         elif hasattr(numbers[0], "dtype") and getattr(numbers[0], "ndim", 1) == 0:  # list() of an array
-            found = [float(number) for number in numbers]
-    return found
+            plain_numbers = [float(number) for number in numbers]
+    return plain_numbers
 
 
 def _encode(numbers: Sequence[float]) -> str | None:
@@ -165,25 +165,25 @@ def _encode(numbers: Sequence[float]) -> str | None:
 
 @functools.lru_cache(maxsize=8)
 def _plan(dimensions: int) -> list[tuple[_Pick, _Pick]]:
-    """Return for each bucket what picks its coordinates of plus and of minus sign out of a vector."""
+    """Return for each bucket two functions that pick its positive and its negative coordinates from a vector."""
     import hashlib  # noqa: PLC0415  loads OpenSSL, which an application that sends no vectors need not do at start
 
     plus: list[list[int]] = [[] for _ in range(SIZE)]
     minus: list[list[int]] = [[] for _ in range(SIZE)]
     digest = b""
     for coordinate in range(dimensions):
-        block, place = divmod(coordinate, 32)
-        if place == 0:
+        block, position = divmod(coordinate, 32)
+        if position == 0:
             digest = hashlib.sha256(f"{SEED}:{block}".encode()).digest()
-        byte = digest[place]
+        byte = digest[position]
         (plus if byte & 32 else minus)[byte & 31].append(coordinate)
     return [(_pick(ones), _pick(others)) for ones, others in zip(plus, minus, strict=True)]
 
 
-def _pick(places: Sequence[int]) -> _Pick:
-    if len(places) > 1:
-        return itemgetter(*places)
-    if not places:
+def _pick(positions: Sequence[int]) -> _Pick:
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    if not positions:
         return lambda numbers: ()
-    (only,) = places
+    (only,) = positions
     return lambda numbers: (numbers[only],)

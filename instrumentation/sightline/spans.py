@@ -1,4 +1,4 @@
-"""Start and end of one span, whatever it is around: a call, a stream or a ``with`` block."""
+"""Start and end of one span around a call, a stream or a ``with`` block."""
 
 import sys
 import time
@@ -13,20 +13,21 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, get_current_span
 
 from sightline import faults, semconv
-from sightline.capture import CapturePolicy, call_input, cut, length_of
-from sightline.runtime import CONTEXT, Frame, RequestMark, context_with, current_request, restore, runtime
+from sightline.capture.policy import CapturePolicy
+from sightline.capture.values import call_input, cut, length_of
+from sightline.runtime import CONTEXT, RequestState, StageSpan, context_with, current_request, detach, runtime
 from sightline.settings import Capture
 
 _MESSAGE_LIMIT_CHARS: Final = 1000
 _STACK_LIMIT_CHARS: Final = 16_384
 _STACK_LIMIT_FRAMES: Final = 100
 
-_NOTHING: Final = CapturePolicy(Capture.NONE)
+_NO_CAPTURE: Final = CapturePolicy(Capture.NONE)
 
 
 @dataclass(frozen=True, slots=True)
 class SpanPlan:
-    """Everything about a decorated place that is known before it is called."""
+    """Everything about a decorated function or block that is known before it runs."""
 
     name: str
     stage: str
@@ -34,16 +35,16 @@ class SpanPlan:
     attributes: Mapping[str, Any] | None = None
     """Static attributes, the stage among them."""
     prefix: str | None = None
-    """Set when the name still lacks its subject (``chat`` without a model)."""
+    """First word of a name whose subject is not known yet (``chat`` without a model); None for a complete name."""
     subject: str | None = None
     """Attribute that completes the name."""
     capture: Capture | None = None
     """Overrides the process-wide capture mode."""
-    names: Sequence[str] = ()
+    parameter_names: Sequence[str] = ()
     """Parameter names of the decorated function."""
-    by_hand: bool = False
-    """Arguments and results are left out; what the code inside records follows the capture mode."""
-    plain: bool = False
+    recorded_only: bool = False
+    """Whether arguments and results are left out, while what the code inside records follows the capture mode."""
+    first_is_argument: bool = False
     """Whether the function's first parameter is an argument like others: neither ``self`` nor ``cls``."""
 
     def policy(self) -> CapturePolicy:
@@ -57,42 +58,42 @@ class SpanPlan:
 class OpenSpan:
     """A started span with its context. ``end`` works once; later calls do nothing."""
 
-    __slots__ = ("_ended", "_plan", "context", "frame", "mark", "policy", "span", "started_s")
+    __slots__ = ("_ended", "_plan", "context", "policy", "request", "span", "stage_span", "started_s")
 
     def __init__(self, plan: SpanPlan, parent: Context | None = None) -> None:
         self._plan = plan
         self._ended = False
         policy = runtime.capture if plan.capture is None else plan.policy()
-        self.policy = _NOTHING if plan.by_hand else policy
+        self.policy = _NO_CAPTURE if plan.recorded_only else policy
         stage = plan.stage
         attributes = plan.attributes
-        mark: RequestMark | None = None
+        request: RequestState | None = None
         if stage == semconv.STAGE_REQUEST and current_request() is not None:
             stage = semconv.STAGE_WORKFLOW
             attributes = {**(attributes or {}), semconv.STAGE: stage}
         if parent is None:
-            parent = CONTEXT.get()  # looked up once, not by each of the SDK's steps
+            parent = CONTEXT.get()  # looked up once; otherwise each step of the SDK looks it up
         self.started_s = time.perf_counter()
         self.span: Span = runtime.tracer.start_span(plan.name, parent, plan.kind, attributes)
-        self.frame = Frame(self.span, stage, plan.prefix, plan.subject, policy)
+        self.stage_span = StageSpan(self.span, stage, plan.prefix, plan.subject, policy)
         if stage == semconv.STAGE_REQUEST:
-            mark = RequestMark(self.frame, self.started_s)
-        self.mark = mark
-        self.context = context_with(self.frame, mark, parent)
+            request = RequestState(self.stage_span, self.started_s)
+        self.request = request
+        self.context = context_with(self.stage_span, request, parent)
 
     @property
     def stage(self) -> str:
         """Stage of the span (a request inside a request is a workflow)."""
-        return self.frame.stage
+        return self.stage_span.stage
 
     def capture_call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Write the input of a call as the policy allows."""
         try:
             if self.policy.mode is not Capture.NONE:
-                if self._plan.plain and not kwargs and len(args) == 1:
+                if self._plan.first_is_argument and not kwargs and len(args) == 1:
                     value = args[0]
                 else:
-                    value = call_input(args, kwargs, self._plan.names)
+                    value = call_input(args, kwargs, self._plan.parameter_names)
                 self._capture(value, semconv.INPUT, semconv.INPUT_LENGTH)
         except Exception as fault:
             faults.report("capture input", fault)
@@ -123,14 +124,14 @@ class OpenSpan:
         if self._ended:
             return
         self._ended = True
-        if self.mark is not None:
-            self.mark.open = False
+        if self.request is not None:
+            self.request.open = False
         self.span.end()
 
 
 def is_cancellation(error: BaseException) -> bool:
     """Return whether an exception means that the task was cancelled (asyncio; trio and gevent by its name)."""
-    # Who has not imported asyncio cannot have been cancelled by it; importing it here would cost 10 ms at start.
+    # Without an import of asyncio there is no asyncio cancellation; importing it here would cost 10 ms at start.
     exceptions = sys.modules.get("asyncio.exceptions")
     cancelled = exceptions is not None and isinstance(error, exceptions.CancelledError)
     return cancelled or type(error).__qualname__ in ("Cancelled", "GreenletExit")
@@ -172,12 +173,12 @@ def record_error(span: Span, error: BaseException) -> None:
 
 
 def _safe_text(text: str, redact: Callable[[str], str] | None) -> str:
-    """Return an exception's text, cut and masked: messages often quote what the user said."""
+    """Return an exception's text, cut and masked: messages often quote user input."""
     short = cut(text, _STACK_LIMIT_CHARS)
     return short if redact is None else redact(short)
 
 
-def open_span(plan: SpanPlan, parent: Context | None = None) -> OpenSpan | None:
+def start_span(plan: SpanPlan, parent: Context | None = None) -> OpenSpan | None:
     """Start a span; None (and a counted fault) when that fails."""
     try:
         return OpenSpan(plan, parent)
@@ -196,21 +197,21 @@ class SpanBlock:
         self._open: list[tuple[OpenSpan | None, Context, Token[Context] | None]] = []
 
     def __enter__(self) -> Span:
-        opened = open_span(self._plan)
+        open_span = start_span(self._plan)
         before = CONTEXT.get()
-        token = None if opened is None else CONTEXT.set(opened.context)
-        self._open.append((opened, before, token))
-        return INVALID_SPAN if opened is None else opened.span
+        token = None if open_span is None else CONTEXT.set(open_span.context)
+        self._open.append((open_span, before, token))
+        return INVALID_SPAN if open_span is None else open_span.span
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        opened, before, token = self._open.pop()
-        if opened is None or token is None:
+        open_span, before, token = self._open.pop()
+        if open_span is None or token is None:
             return
-        if not restore(token) and get_current_span() is opened.span:
+        if not detach(token) and get_current_span() is open_span.span:
             CONTEXT.set(before)
-        leave(opened, error)
+        end_span(open_span, error)
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
@@ -221,11 +222,11 @@ class SpanBlock:
         self.__exit__(kind, error, trace)
 
 
-def leave(opened: OpenSpan, error: BaseException | None) -> None:
+def end_span(open_span: OpenSpan, error: BaseException | None) -> None:
     """End a span after its block or call, with the error that ended it; never raises."""
     try:
         if error is not None and not isinstance(error, GeneratorExit):
-            opened.fail(error)
-        opened.end()
+            open_span.fail(error)
+        open_span.end()
     except Exception as fault:
         faults.report("end span", fault)

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import StatusCode, format_span_id, get_current_span
 
 from sightline import semconv
-from sightline.capture import CapturePolicy
+from sightline.capture.policy import CapturePolicy
 from sightline.identity import SpanEnricher
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
 from sightline.scores import Score
@@ -105,21 +105,21 @@ class Spans(SpanProcessor):
         """Return the names in the order in which the spans ended."""
         return [span.name for span in self._ended]
 
-    def one(self, name: str | None = None, *, stage: str | None = None) -> ReadableSpan:
+    def single(self, name: str | None = None, *, stage: str | None = None) -> ReadableSpan:
         """Return the only span of that name or stage; fails with the tree when there is none or more."""
-        found = [
+        matches = [
             span
             for span in self._ended
             if (name is None or span.name == name)
             and (stage is None or (span.attributes or {}).get(semconv.STAGE) == stage)
         ]
-        if len(found) != 1:
-            raise AssertionError(f"{len(found)} spans have name={name!r} stage={stage!r}:\n{self.tree()}")
-        return found[0]
+        if len(matches) != 1:
+            raise AssertionError(f"{len(matches)} spans have name={name!r} stage={stage!r}:\n{self.tree()}")
+        return matches[0]
 
     def attributes(self, name: str | None = None, *, stage: str | None = None) -> Mapping[str, Any]:
         """Return the attributes of the only span of that name or stage."""
-        return self.one(name, stage=stage).attributes or {}
+        return self.single(name, stage=stage).attributes or {}
 
     def assert_tree(self, expected: str, *, keys: Sequence[str] = ()) -> None:
         """Fail, with a comparison, unless the tree is as expected.
@@ -131,11 +131,11 @@ class Spans(SpanProcessor):
         Raises:
             AssertionError: it is not; the message marks what is missing (-) and what is there instead (+).
         """
-        wanted, found = textwrap.dedent(expected).strip("\n").rstrip(), self.tree(keys)
-        if wanted != found:
-            lines = difflib.ndiff(wanted.splitlines(), found.splitlines())
-            told = "\n".join(line for line in lines if not line.startswith("?"))
-            raise AssertionError(f"the spans are not as expected (- expected, + found):\n{told}")
+        expected_tree, actual_tree = textwrap.dedent(expected).strip("\n").rstrip(), self.tree(keys)
+        if expected_tree != actual_tree:
+            lines = difflib.ndiff(expected_tree.splitlines(), actual_tree.splitlines())
+            difference = "\n".join(line for line in lines if not line.startswith("?"))
+            raise AssertionError(f"the spans are not as expected (- expected, + recorded):\n{difference}")
 
     def clear(self) -> None:
         """Forget everything."""
@@ -155,10 +155,12 @@ class Spans(SpanProcessor):
 
         def add(parent: int | None, depth: int) -> None:
             children = [span for span in spans if _parent_id(span, ids) == parent]
-            for span in sorted(children, key=lambda each: self.times_ns(each)[0]):
-                told = [f"{key}={(span.attributes or {})[key]!r}" for key in keys if key in (span.attributes or {})]
+            for span in sorted(children, key=lambda child: self.times_ns(child)[0]):
+                shown_attributes = [
+                    f"{key}={(span.attributes or {})[key]!r}" for key in keys if key in (span.attributes or {})
+                ]
                 error = ["ERROR"] if span.status.status_code is StatusCode.ERROR else []
-                lines.append("  " * depth + " ".join([span.name, *told, *error]))
+                lines.append("  " * depth + " ".join([span.name, *shown_attributes, *error]))
                 if span.context is not None:
                     add(span.context.span_id, depth + 1)
 

@@ -1,7 +1,7 @@
 """pytest plugin: a ``spans`` fixture, and the span tree in the report of a test that fails.
 
-Comes with the library, as a package of its own: pytest imports it in every run, and the library only where a test asks
-for the fixture.
+Part of the distribution, in a package of its own: pytest imports it in every run, and the library only where a test
+uses the fixture.
 
 ```python
 def test_answer_searches_before_it_asks_the_model(spans):

@@ -1,4 +1,4 @@
-"""A queue that is emptied into one OTLP endpoint, as the settings say: the same for spans, scores and metrics."""
+"""A queue whose worker posts to one OTLP endpoint, built from the settings: for spans, scores and metrics."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def deliver(
-    what: str,
+    items_name: str,
     settings: TracingSettings,
     url: str,
     headers: tuple[tuple[str, str], ...],
@@ -27,14 +27,14 @@ def deliver(
     """Return an outbox whose worker posts what ``encode`` makes of a batch.
 
     Args:
-        what: plural noun for the log.
+        items_name: plural noun for the log.
         settings: queue, batches, interval, time limit, compression, certificate.
         url: of the endpoint.
         headers: of each request.
         encode: batch -> request body.
         rejected: response body -> items that the receiver refused.
-        observe: sees each batch once as it leaves the queue, and ``()`` when nothing does.
-        answered: sees each answer of the receiver.
+        observe: called with each batch as it leaves the queue, and with ``()`` when the queue is empty.
+        answered: called with each answer of the receiver.
         queue_size: items that may wait, instead of the setting.
         batch_size: items in one request, instead of the setting.
     """
@@ -46,7 +46,7 @@ def deliver(
         return answer
 
     return Outbox(
-        what,
+        items_name,
         encode,
         send,
         rejected=rejected,

@@ -1,24 +1,24 @@
-"""Sends the metrics: every interval, on demand and at exit, never from the thread of a caller's request."""
+"""Sends the metrics: every interval, on demand and at exit, always from the exporting thread."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
 from sightline import faults
 from sightline.export.delivery import deliver
-from sightline.export.metrics import Meter, Snapshot
+from sightline.export.metrics import Accounts, Meter, Snapshot
 from sightline.export.otlp_http import Answer, Verdict
 from sightline.export.otlp_metrics import encode_snapshots, rejected_points
-from sightline.export.outbox import Account, Outbox
+from sightline.export.outbox import Outbox
 from sightline.forks import renew_in_child
 from sightline.settings import TracingSettings
 
-_WAITING_REPORTS = 64
-_LEAST_S = 0.05
-_TAKES_NO_METRICS = ("HTTP 404", "HTTP 405", "HTTP 501")
+_QUEUE_SIZE = 64
+_MIN_TIMEOUT_S = 0.05
+_NO_METRICS_ENDPOINT = ("HTTP 404", "HTTP 405", "HTTP 501")
 
 
 class MetricReports:
@@ -34,12 +34,12 @@ class MetricReports:
         self,
         settings: TracingSettings,
         resource: Callable[[], Resource],
-        accounts: Mapping[str, Callable[[], Account | None]],
+        accounts: Accounts,
     ) -> None:
         self.meter = Meter(accounts, delta=settings.metrics_delta)
         """Where spans are counted."""
         self._interval_s = settings.metrics_interval_s
-        self._unwanted = False
+        self._endpoint_missing = False
         self.outbox: Outbox[Snapshot] = deliver(
             "metric reports",
             settings,
@@ -47,30 +47,30 @@ class MetricReports:
             settings.metrics_headers,
             lambda batch: encode_snapshots(batch, resource()),
             rejected=rejected_points,
-            answered=self._answered,
-            queue_size=_WAITING_REPORTS,
+            answered=self._read_answer,
+            queue_size=_QUEUE_SIZE,
             batch_size=8,
         )
         """Reports on their way."""
-        self._fresh()
-        renew_in_child(self._fresh)
+        self._reset()
+        renew_in_child(self._reset)
 
-    def _fresh(self) -> None:
-        self._due = time.monotonic() + self._interval_s
-        self._turn = threading.Lock()
+    def _reset(self) -> None:
+        self._next_report_at = time.monotonic() + self._interval_s
+        self._report_lock = threading.Lock()
 
     def observe(self, spans: Sequence[ReadableSpan]) -> None:
         """Count spans that leave the queue, and report when it is time. On the exporting thread; never raises."""
         self.meter.observe(spans)
-        if time.monotonic() >= self._due:
+        if time.monotonic() >= self._next_report_at:
             self.report()
 
     def report(self) -> None:
         """Queue a report of everything up to now. Never raises."""
         try:
-            with self._turn:
-                self._due = time.monotonic() + self._interval_s
-                if self._unwanted:
+            with self._report_lock:
+                self._next_report_at = time.monotonic() + self._interval_s
+                if self._endpoint_missing:
                     return
                 snapshot = self.meter.snapshot()
                 if snapshot is not None:
@@ -85,11 +85,11 @@ class MetricReports:
 
     def shutdown(self, timeout_s: float) -> None:
         """Report for the last time, when there is time left for it."""
-        if timeout_s > _LEAST_S:
+        if timeout_s > _MIN_TIMEOUT_S:
             self.report()
-        self.outbox.shutdown(max(timeout_s, _LEAST_S))
+        self.outbox.shutdown(max(timeout_s, _MIN_TIMEOUT_S))
 
-    def _answered(self, answer: Answer) -> None:
-        if answer.verdict is Verdict.REFUSED and answer.reason.startswith(_TAKES_NO_METRICS):
-            # A receiver of traces only: said once, in the log of the queue, not every minute.
-            self._unwanted = True
+    def _read_answer(self, answer: Answer) -> None:
+        if answer.verdict is Verdict.REFUSED and answer.reason.startswith(_NO_METRICS_ENDPOINT):
+            # The receiver takes traces only: the queue logs that once, and no more reports are sent.
+            self._endpoint_missing = True

@@ -1,7 +1,7 @@
-"""Metrics from ended spans: counted on the exporting thread, sent beside the spans, an application's own left alone.
+"""Metrics from ended spans: counted on the exporting thread, sent beside the spans, apart from an application's own.
 
-The caller pays nothing for them: a span that ends is queued for export anyway, and the thread that exports it reads
-the durations and token counts off it. Only the waits between streamed chunks, which a span holds as quantiles, are
+They cost the caller nothing: an ended span is queued for export anyway, and the exporting thread reads its duration
+and token counts. Only the waits between streamed chunks, which a span holds as quantiles, are
 handed over, with one append a stream. Model calls that head sampling leaves out are counted too.
 
 Names, units and buckets are those of the conventions:
@@ -73,19 +73,19 @@ class HistogramPoint:
 
     counts: list[int]
     """Observations by bucket; the last one is above all bounds."""
-    total: float = 0.0
+    sum: float = 0.0
     """Sum of what was observed."""
-    least: float = float("inf")
+    min: float = float("inf")
     """Smallest observation."""
-    most: float = float("-inf")
+    max: float = float("-inf")
     """Largest observation."""
 
-    def add(self, value: float, bounds: Sequence[float], times: int = 1) -> None:
+    def add(self, value: float, bounds: Sequence[float], count: int = 1) -> None:
         """Count an observation."""
-        self.counts[bisect.bisect_left(bounds, value)] += times
-        self.total += value * times
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
+        self.counts[bisect.bisect_left(bounds, value)] += count
+        self.sum += value * count
+        self.min = min(self.min, value)
+        self.max = max(self.max, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,9 @@ class Sum:
 class Snapshot:
     """All metrics of the process at one moment."""
 
-    since_ns: int
+    start_time_ns: int
     """Start of what is counted, nanoseconds since the epoch."""
-    until_ns: int
+    time_ns: int
     """When it was taken, nanoseconds since the epoch."""
     delta: bool
     """Whether it holds only what came since the last one."""
@@ -133,43 +133,43 @@ class Snapshot:
 
 
 class Meter:
-    """Reads metrics off ended spans. Everything but ``waits`` and ``unsampled`` runs on exporting threads.
+    """Reads metrics off ended spans.
+
+    Everything but ``add_chunk_waits`` and ``add_unsampled`` runs on exporting threads.
 
     Args:
         accounts: the pipelines to report on, by signal (``span``, ``log``).
         delta: whether each snapshot starts at zero again (``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``).
     """
 
-    def __init__(
-        self, accounts: Mapping[str, Callable[[], Account | None]] | None = None, *, delta: bool = False
-    ) -> None:
+    def __init__(self, accounts: Accounts | None = None, *, delta: bool = False) -> None:
         self._accounts = dict(accounts or {})
         self._delta = delta
-        self._fresh()
-        renew_in_child(self._fresh)
+        self._reset()
+        renew_in_child(self._reset)
 
-    def _fresh(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._since_ns = time.time_ns()
+        self._start_time_ns = time.time_ns()
         self._points: dict[str, dict[Labels, HistogramPoint]] = {}
-        self._streams: collections.deque[tuple[Mapping[str, Any], Sequence[float], int]] = collections.deque()
-        self._unsampled: collections.deque[ReadableSpan] = collections.deque(maxlen=_MAX_UNSAMPLED)
+        self._chunk_waits: collections.deque[tuple[Mapping[str, Any], Sequence[float], int]] = collections.deque()
+        self._unsampled_spans: collections.deque[ReadableSpan] = collections.deque(maxlen=_MAX_UNSAMPLED)
         self._reported: dict[tuple[str, Labels], int] = {}
 
-    def waits(self, attributes: Mapping[str, Any], waits: Sequence[float], each: int) -> None:
+    def add_chunk_waits(self, attributes: Mapping[str, Any], chunk_waits: Sequence[float], weight: int) -> None:
         """Take the waits between the chunks of one stream. On the caller's thread: one append.
 
         Args:
             attributes: the span's.
-            waits: seconds.
-            each: how many waits each one stands for.
+            chunk_waits: seconds.
+            weight: how many waits each value stands for.
         """
-        if len(self._streams) < _MAX_UNSAMPLED:
-            self._streams.append((attributes, waits, each))
+        if len(self._chunk_waits) < _MAX_UNSAMPLED:
+            self._chunk_waits.append((attributes, chunk_waits, weight))
 
-    def unsampled(self, span: ReadableSpan) -> None:
+    def add_unsampled(self, span: ReadableSpan) -> None:
         """Take a span that is recorded but not sent. On the caller's thread: one append."""
-        self._unsampled.append(span)
+        self._unsampled_spans.append(span)
 
     def observe(self, spans: Sequence[ReadableSpan]) -> None:
         """Count ended spans, and what was handed over in the meantime. Never raises."""
@@ -177,13 +177,13 @@ class Meter:
             with self._lock:
                 for span in spans:
                     self._span(span)
-                while self._unsampled:
-                    self._span(self._unsampled.popleft())
-                while self._streams:
-                    attributes, waits, each = self._streams.popleft()
+                while self._unsampled_spans:
+                    self._span(self._unsampled_spans.popleft())
+                while self._chunk_waits:
+                    attributes, chunk_waits, weight = self._chunk_waits.popleft()
                     labels = _model_labels(attributes)
-                    for wait in waits:
-                        self._add(semconv.METRIC_TIME_PER_OUTPUT_CHUNK, labels, wait, each)
+                    for wait in chunk_waits:
+                        self._add(semconv.METRIC_TIME_PER_OUTPUT_CHUNK, labels, wait, weight)
         except Exception as fault:
             faults.report("measure spans", fault)
 
@@ -191,19 +191,19 @@ class Meter:
         scope = span.instrumentation_scope
         if scope is None or not scope.name.startswith(SCOPE_NAME):
             return
-        view: Any = span.attributes
-        attributes = view.copy()  # a plain dict: the SDK's container answers each question for an absent key slowly
+        span_attributes: Any = span.attributes
+        attributes = span_attributes.copy()  # a plain dict: look-ups of absent keys are slow in the SDK's container
         if span.start_time is None or span.end_time is None:
             return
         seconds = (span.end_time - span.start_time) / 1e9
-        failed = attributes.get(semconv.ERROR_TYPE)
-        error: Labels = () if failed is None else ((semconv.ERROR_TYPE, failed),)
+        error_type = attributes.get(semconv.ERROR_TYPE)
+        error: Labels = () if error_type is None else ((semconv.ERROR_TYPE, error_type),)
         if attributes.get(semconv.GEN_AI_OPERATION_NAME) in _MODEL_OPERATIONS:
             labels = _model_labels(attributes)
             self._add(semconv.METRIC_OPERATION_DURATION, labels + error, seconds)
-            first = attributes.get(semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)
-            if isinstance(first, float):
-                self._add(semconv.METRIC_TIME_TO_FIRST_CHUNK, labels, first)
+            first_chunk_s = attributes.get(semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)
+            if isinstance(first_chunk_s, float):
+                self._add(semconv.METRIC_TIME_TO_FIRST_CHUNK, labels, first_chunk_s)
             for kind, key in _TOKENS:
                 count = attributes.get(key)
                 if isinstance(count, int):
@@ -215,7 +215,7 @@ class Meter:
             if isinstance(rows, int):
                 self._add(semconv.METRIC_DB_RETURNED_ROWS, labels, rows)
 
-    def _add(self, name: str, labels: Labels, value: float, times: int = 1) -> None:
+    def _add(self, name: str, labels: Labels, value: float, count: int = 1) -> None:
         bounds = _HISTOGRAMS[name][1]
         points = self._points.setdefault(name, {})
         point = points.get(labels)
@@ -223,10 +223,10 @@ class Meter:
             if len(points) >= _MAX_POINTS:
                 labels = _OVERFLOW
             point = points.setdefault(labels, HistogramPoint([0] * (len(bounds) + 1)))
-        point.add(value, bounds, times)
+        point.add(value, bounds, count)
 
     def snapshot(self) -> Snapshot | None:
-        """Return all metrics as of now, None when there is nothing to tell."""
+        """Return all metrics as of now, None when there is nothing to report."""
         self.observe(())
         with self._lock:
             now = time.time_ns()
@@ -235,43 +235,43 @@ class Meter:
                 for name, points in self._points.items()
             )
             sums = self._sums()
-            taken = Snapshot(self._since_ns, now, self._delta, histograms, sums)
+            snapshot = Snapshot(self._start_time_ns, now, self._delta, histograms, sums)
             if self._delta:
                 self._points = {}
-                self._since_ns = now
-        return taken if histograms or sums else None
+                self._start_time_ns = now
+        return snapshot if histograms or sums else None
 
     def _sums(self) -> tuple[Sum, ...]:
-        found: list[Sum] = []
+        sums: list[Sum] = []
         for signal, account in self._accounts.items():
-            told = account()
-            if told is None or not told.emitted:
+            counts = account()
+            if counts is None or not counts.emitted:
                 continue
             processed: dict[Labels, int] = {
-                (): told.exported,
-                _because("queue_full"): told.overflowed,
-                _because("lost"): told.lost,
+                (): counts.exported,
+                _error_labels("queue_full"): counts.dropped_queue_full,
+                _error_labels("lost"): counts.dropped_undelivered,
             }
-            exported: dict[Labels, int] = {(): told.exported, _because("refused"): told.lost}
+            exported: dict[Labels, int] = {(): counts.exported, _error_labels("refused"): counts.dropped_undelivered}
             unit = f"{{{'log_record' if signal == 'log' else signal}}}"
-            waiting: dict[Labels, int] = {(): told.queued}
+            queue_size: dict[Labels, int] = {(): counts.queued}
             for name, monotonic, points in (
                 (f"otel.sdk.processor.{signal}.processed", True, processed),
                 (f"otel.sdk.exporter.{signal}.exported", True, exported),
-                (f"otel.sdk.processor.{signal}.queue.size", False, waiting),
+                (f"otel.sdk.processor.{signal}.queue.size", False, queue_size),
             ):
-                found.append(Sum(name, unit, monotonic, self._since(name, points) if monotonic else points))
-        return tuple(found)
+                sums.append(Sum(name, unit, monotonic, self._since_last_report(name, points) if monotonic else points))
+        return tuple(sums)
 
-    def _since(self, name: str, points: Mapping[Labels, int]) -> dict[Labels, int]:
+    def _since_last_report(self, name: str, points: Mapping[Labels, int]) -> dict[Labels, int]:
         """Return counters as they are, or what they grew by since the last snapshot."""
-        told: dict[Labels, int] = {}
+        points_to_report: dict[Labels, int] = {}
         for labels, value in points.items():
             if not value and labels:
                 continue
-            told[labels] = value - self._reported.get((name, labels), 0) if self._delta else value
+            points_to_report[labels] = value - self._reported.get((name, labels), 0) if self._delta else value
             self._reported[name, labels] = value
-        return told
+        return points_to_report
 
 
 _TOKENS: Final = (
@@ -280,7 +280,7 @@ _TOKENS: Final = (
 )
 
 
-def _because(reason: str) -> Labels:
+def _error_labels(reason: str) -> Labels:
     return ((semconv.ERROR_TYPE, reason),)
 
 
@@ -292,4 +292,4 @@ def _model_labels(attributes: Mapping[str, Any]) -> Labels:
 
 
 def _copy(point: HistogramPoint) -> HistogramPoint:
-    return HistogramPoint(list(point.counts), point.total, point.least, point.most)
+    return HistogramPoint(list(point.counts), point.sum, point.min, point.max)

@@ -1,7 +1,7 @@
-"""One OTLP/HTTP request: bytes in, a verdict out. No retries, no queue, no opinion.
+"""One OTLP/HTTP request: bytes in, a verdict out. No retries, no queue.
 
-Uses ``http.client`` with one kept connection: nothing that an application may have instrumented, and
-nothing to import that Python does not have.
+Uses ``http.client`` with one kept connection: no client that an application may have instrumented, and no
+dependency.
 
 Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sightline.export.late_imports import LATE_IMPORTS
+from sightline.forks import IMPORT_LOCK
 
 if TYPE_CHECKING:
     import http.client
@@ -42,7 +42,7 @@ class Answer:
     reason: str = ""
     """For people."""
     retry_after_s: float | None = None
-    """Seconds that the receiver asked to wait; None when it said nothing."""
+    """``Retry-After``, seconds; None without one."""
     body: bytes = b""
     """Response body of a success: holds ``partial_success``."""
 
@@ -73,7 +73,7 @@ class OtlpHttpSender:
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, body: bytes, timeout_s: float | None = None) -> Answer:
-        """Post a body once and say what to do next. Never raises.
+        """Post a body once and return what to do next. Never raises.
 
         Args:
             body: a serialized Export*ServiceRequest.
@@ -81,19 +81,19 @@ class OtlpHttpSender:
         """
         payload = body
         if self._gzip:
-            with LATE_IMPORTS:
+            with IMPORT_LOCK:
                 import gzip  # noqa: PLC0415
 
             payload = gzip.compress(body, compresslevel=1)
         seconds = self._timeout_s if timeout_s is None else max(timeout_s, 0.01)
-        for fresh in (False, True):
+        for new_connection in (False, True):
             # A kept connection that the receiver closed in the meantime is no failure: try once on a new one.
             connection = self._connection
             try:
-                if fresh or connection is None:
+                if new_connection or connection is None:
                     self.close()
                     connection = self._connection = self._make_connection(seconds)
-                    fresh = True  # noqa: PLW2901
+                    new_connection = True  # noqa: PLW2901
                     self._open(connection, seconds)
                     if connection is not self._connection:
                         connection.close()
@@ -105,7 +105,7 @@ class OtlpHttpSender:
                 answer_body = response.read()
             except (ConnectionResetError, BrokenPipeError) as error:
                 self._drop(connection)
-                if fresh:
+                if new_connection:
                     return Answer(Verdict.RETRY, f"{type(error).__name__}: {error}")
             except Exception as error:
                 self._drop(connection)
@@ -137,11 +137,11 @@ class OtlpHttpSender:
 
     def _make_connection(self, timeout_s: float) -> "http.client.HTTPConnection":
         # Imported on the worker: http.client and ssl would be a third of this library's import time.
-        with LATE_IMPORTS:
+        with IMPORT_LOCK:
             import http.client  # noqa: PLC0415
 
         if self._secure:
-            with LATE_IMPORTS:
+            with IMPORT_LOCK:
                 import ssl  # noqa: PLC0415
 
             context = ssl.create_default_context(cafile=self._certificate)
@@ -149,16 +149,16 @@ class OtlpHttpSender:
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
 
     def _open(self, connection: "http.client.HTTPConnection", timeout_s: float) -> None:
-        with LATE_IMPORTS:
+        with IMPORT_LOCK:
             import socket  # noqa: PLC0415
 
         try:
             socket.inet_pton(socket.AF_INET, self._host)
         except OSError:
-            is_number = False
+            is_ip_address = False
         else:
-            is_number = not self._secure
-        if not is_number:
+            is_ip_address = not self._secure
+        if not is_ip_address:
             connection.connect()
             return
         # Nothing to resolve. Under gevent that would take a thread, and CPython 3.12 starts none at exit.
@@ -180,13 +180,13 @@ def _judge(status: int, reason: str, retry_after: str | None, body: bytes) -> An
 
 
 def retry_after_s(value: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (a number or an HTTP date), None when unusable."""
+    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), None when it cannot be read."""
     if not value:
         return None
     try:
         seconds = float(value)
     except ValueError:
-        with LATE_IMPORTS:
+        with IMPORT_LOCK:
             from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
         try:

@@ -28,15 +28,17 @@ def encode_snapshots(batch: Iterable[Snapshot], resource: Resource) -> bytes:
 
 def _metrics(snapshot: Snapshot) -> Iterator[bytes]:
     temporality = _DELTA if snapshot.delta else _CUMULATIVE
-    times = _pack_times(0x11, snapshot.since_ns, 0x19, snapshot.until_ns)
+    times = _pack_times(0x11, snapshot.start_time_ns, 0x19, snapshot.time_ns)
     for histogram in snapshot.histograms:
-        told = [delimited(b"\x0a", times + _histogram_point(histogram, *each)) for each in histogram.points.items()]
-        yield _head(histogram) + delimited(b"\x4a", b"".join(told) + temporality)
-    for each in snapshot.sums:
-        told = [delimited(b"\x0a", times + _number_point(*point)) for point in each.points.items()]
-        # What goes up and down has no meaning as a difference to the last report.
-        kind = temporality + _MONOTONIC if each.monotonic else _CUMULATIVE
-        yield _head(each) + delimited(b"\x3a", b"".join(told) + kind)
+        points = [
+            delimited(b"\x0a", times + _histogram_point(histogram, *metric)) for metric in histogram.points.items()
+        ]
+        yield _head(histogram) + delimited(b"\x4a", b"".join(points) + temporality)
+    for metric in snapshot.sums:
+        points = [delimited(b"\x0a", times + _number_point(*point)) for point in metric.points.items()]
+        # A gauge-like sum has no meaning as a difference to the last report.
+        kind = temporality + _MONOTONIC if metric.monotonic else _CUMULATIVE
+        yield _head(metric) + delimited(b"\x3a", b"".join(points) + kind)
 
 
 def _head(metric: Histogram | Sum) -> bytes:
@@ -47,7 +49,7 @@ def _histogram_point(histogram: Histogram, labels: Labels, point: HistogramPoint
     counts, bounds = point.counts, histogram.bounds
     return b"".join(
         [
-            _pack_histogram(0x21, sum(counts), 0x29, point.total, 0x59, point.least, 0x61, point.most),
+            _pack_histogram(0x21, sum(counts), 0x29, point.sum, 0x59, point.min, 0x61, point.max),
             delimited(b"\x32", pack(f"<{len(counts)}Q", *counts)),
             delimited(b"\x3a", pack(f"<{len(bounds)}d", *bounds)),
             AttributeWriter(b"\x4a").write(dict(labels)),
@@ -60,5 +62,5 @@ def _number_point(labels: Labels, value: int) -> bytes:
 
 
 def rejected_points(body: bytes) -> int:
-    """Return 1 when the collector says that it refused some points of a snapshot, else 0."""
+    """Return 1 when the collector reports rejected data points, else 0."""
     return int(rejected_items(body) > 0)

@@ -30,12 +30,14 @@ def encode_scores(batch: Iterable[Score], resource: Resource) -> bytes:
 
 def _record(score: Score, attributes: AttributeWriter) -> bytes:
     judged = get_current_span(score.judged).get_span_context()
-    told = {key: each if isinstance(each, (str, int, float)) else str(each) for key, each in score.attributes.items()}
+    values = {
+        key: value if isinstance(value, (str, int, float)) else str(value) for key, value in score.attributes.items()
+    }
     return b"".join(
         [
             _pack_times(0x09, score.time_ns, 0x59, score.time_ns),
             _INFO,
-            attributes.write(told),
+            attributes.write(values),
             b"\x4a\x10" + judged.trace_id.to_bytes(16, "big") if judged.trace_id else b"",
             b"\x52\x08" + judged.span_id.to_bytes(8, "big") if judged.span_id else b"",
             _pack_flags(0x45, judged.trace_flags) if judged.trace_flags else b"",

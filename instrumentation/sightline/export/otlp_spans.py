@@ -1,7 +1,7 @@
 """Ended spans -> an OTLP request, as protobuf bytes. Runs on the exporting thread only.
 
-At exit a full queue has a second: the SDK's encoder alone would take all of it. What this one does not know goes
-to the SDK's.
+At exit a full queue has one second, which the SDK's encoder alone would use up. A batch that this encoder does not
+support goes to the SDK's.
 
 Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 """
@@ -37,11 +37,11 @@ class SpanEncoder:
     """Writes export requests. Used by one thread at a time.
 
     Args:
-        otherwise: encodes a batch that has something in it which is not known here.
+        fallback: encodes a batch that contains a value which is not supported here.
     """
 
-    def __init__(self, otherwise: Callable[[Sequence[ReadableSpan]], bytes]) -> None:
-        self._otherwise = otherwise
+    def __init__(self, fallback: Callable[[Sequence[ReadableSpan]], bytes]) -> None:
+        self._fallback = fallback
         self._attributes = AttributeWriter(b"\x4a")
         self._event_attributes = AttributeWriter(b"\x1a")
         self._link_attributes = AttributeWriter(b"\x22")
@@ -51,21 +51,21 @@ class SpanEncoder:
         try:
             return self._request(spans)
         except Exception:
-            return self._otherwise(spans)
+            return self._fallback(spans)
 
     def _request(self, spans: Sequence[ReadableSpan]) -> bytes:
         resources: dict[bytes, dict[bytes, list[bytes]]] = {}
-        places: dict[tuple[int, int], list[bytes]] = {}
+        span_lists: dict[tuple[int, int], list[bytes]] = {}
         for span in spans:
             resource, scope = span.resource, span.instrumentation_scope
-            place = places.get((id(resource), id(scope)))
-            if place is None:
-                # Two objects that say the same are one resource, or one scope: what is written is compared.
+            span_list = span_lists.get((id(resource), id(scope)))
+            if span_list is None:
+                # Equal resources (or scopes) in two objects become one: their encoded bytes are compared.
                 scopes = resources.setdefault(_resource(resource), {})
-                place = places[id(resource), id(scope)] = scopes.setdefault(_scope(scope), [])
-            written = self._span(span)
-            place.append(b"\x12" + varint(len(written)))
-            place.append(written)
+                span_list = span_lists[id(resource), id(scope)] = scopes.setdefault(_scope(scope), [])
+            encoded = self._span(span)
+            span_list.append(b"\x12" + varint(len(encoded)))
+            span_list.append(encoded)
         return b"".join(
             delimited(
                 b"\x0a", resource + b"".join(delimited(b"\x12", b"".join([scope, *scopes[scope]])) for scope in scopes)

@@ -2,8 +2,8 @@
 
 Building the protocol's own message objects costs the exporting thread several times what writing their bytes does,
 and importing them takes as long as the SDK itself. A test holds what is written here equal to what the SDK's encoder
-writes. Two things are kept that it gives up: a whole number beyond 64 bits becomes text, as the specification says,
-and a half surrogate in a text becomes U+FFFD.
+writes, with two exceptions where that encoder fails: an integer beyond 64 bits becomes text, as the specification
+says, and an unpaired surrogate becomes U+FFFD.
 
 Sources: https://protobuf.dev/programming-guides/encoding/ ,
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
@@ -17,18 +17,18 @@ from typing import Any, Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-_MOST_KEPT: Final = 4096
-_LONGEST_KEPT_CHARS: Final = 64
-_LEAST_INT: Final = -(1 << 63)
-_MOST_INT: Final = (1 << 63) - 1
+_CACHE_SIZE: Final = 4096
+_CACHED_TEXT_MAX_CHARS: Final = 64
+_MIN_INT: Final = -(1 << 63)
+_MAX_INT: Final = (1 << 63) - 1
 _pack_double: Final = Struct("<d").pack
-_ONE_BYTE: Final = tuple(bytes((number,)) for number in range(0x80))
+_ONE_BYTE_VARINTS: Final = tuple(bytes((number,)) for number in range(0x80))
 
 
 def varint(number: int) -> bytes:
     """Return a number from 0 to 2^64 - 1, seven bits a byte, the lowest first."""
     if number < 0x80:
-        return _ONE_BYTE[number]
+        return _ONE_BYTE_VARINTS[number]
     if number < 0x4000:
         return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
@@ -58,7 +58,7 @@ def utf8(value: str) -> bytes:
 
 
 class AttributeWriter:
-    """Writes attributes; what comes again and again is written once and kept. Used by one thread at a time.
+    """Writes attributes; repeated attributes are encoded once and cached. Used by one thread at a time.
 
     Args:
         tag: of the field that the attributes are in.
@@ -66,8 +66,8 @@ class AttributeWriter:
 
     def __init__(self, tag: bytes) -> None:
         self._tag = tag
-        self._whole: dict[tuple[str, str | bool], bytes] = {}  # no numbers: 1, 1.0 and True are one key
-        self._text_heads: dict[tuple[str, int], bytes] = {}  # all that stands before a text of so many bytes
+        self._field_cache: dict[tuple[str, str | bool], bytes] = {}  # no numbers: 1, 1.0 and True are one key
+        self._text_heads: dict[tuple[str, int], bytes] = {}  # the bytes before a text of that many bytes
         self._int_heads: dict[tuple[str, int], bytes] = {}
         self._double_heads: dict[str, bytes] = {}
 
@@ -75,20 +75,23 @@ class AttributeWriter:
         """Return the attributes.
 
         Raises:
-            TypeError: a value is nothing that OTLP has a place for.
+            TypeError: OTLP cannot hold a value of this type.
         """
         parts: list[bytes] = []
         add = parts.append
         for key, value in attributes.items():
             kind = type(value)
-            if kind is bool or (kind is str and len(value) <= _LONGEST_KEPT_CHARS):
-                add(self._whole.get((key, value)) or self._keep(self._whole, (key, value), self._field(key, value)))
+            if kind is bool or (kind is str and len(value) <= _CACHED_TEXT_MAX_CHARS):
+                add(
+                    self._field_cache.get((key, value))
+                    or self._cached(self._field_cache, (key, value), self._field(key, value))
+                )
             elif kind is str:
                 content = utf8(value)
                 size = len(content)
                 add(self._text_heads.get((key, size)) or self._text_head(key, size))
                 add(content)
-            elif kind is int and 0 <= value <= _MOST_INT:
+            elif kind is int and 0 <= value <= _MAX_INT:
                 content = varint(value)
                 size = len(content)
                 add(self._int_heads.get((key, size)) or self._int_head(key, size))
@@ -104,25 +107,25 @@ class AttributeWriter:
         return delimited(self._tag, key_value(key, any_value(value)))
 
     def _text_head(self, key: str, size: int) -> bytes:
-        return self._keep(self._text_heads, (key, size), self._head(key, b"\x0a" + varint(size), size))
+        return self._cached(self._text_heads, (key, size), self._head(key, b"\x0a" + varint(size), size))
 
     def _int_head(self, key: str, size: int) -> bytes:
-        return self._keep(self._int_heads, (key, size), self._head(key, b"\x18", size))
+        return self._cached(self._int_heads, (key, size), self._head(key, b"\x18", size))
 
     def _double_head(self, key: str) -> bytes:
-        return self._keep(self._double_heads, key, self._head(key, b"\x21", 8))
+        return self._cached(self._double_heads, key, self._head(key, b"\x21", 8))
 
-    def _head(self, key: str, begin: bytes, size: int) -> bytes:
+    def _head(self, key: str, value_start: bytes, size: int) -> bytes:
         """Return an attribute but for the last ``size`` bytes, which follow ``begin``."""
-        field = delimited(b"\x0a", utf8(key)) + b"\x12" + varint(len(begin) + size)
-        return self._tag + varint(len(field) + len(begin) + size) + field + begin
+        field = delimited(b"\x0a", utf8(key)) + b"\x12" + varint(len(value_start) + size)
+        return self._tag + varint(len(field) + len(value_start) + size) + field + value_start
 
     @staticmethod
-    def _keep(kept: dict[Any, bytes], key: Any, written: bytes) -> bytes:
-        if len(kept) >= _MOST_KEPT:
-            kept.clear()
-        kept[key] = written
-        return written
+    def _cached(cache: dict[Any, bytes], key: Any, encoded: bytes) -> bytes:
+        if len(cache) >= _CACHE_SIZE:
+            cache.clear()
+        cache[key] = encoded
+        return encoded
 
 
 def key_value(key: str, value: bytes) -> bytes:
@@ -134,7 +137,7 @@ def any_value(value: Any) -> bytes:  # noqa: PLR0911  one return a kind reads be
     """Return an ``AnyValue``.
 
     Raises:
-        TypeError: the value is nothing that OTLP has a place for.
+        TypeError: OTLP cannot hold a value of this type.
     """
     if value is None:
         return b""
@@ -143,7 +146,7 @@ def any_value(value: Any) -> bytes:  # noqa: PLR0911  one return a kind reads be
     if isinstance(value, str):
         return delimited(b"\x0a", utf8(value))
     if isinstance(value, int):
-        if _LEAST_INT <= value <= _MOST_INT:
+        if _MIN_INT <= value <= _MAX_INT:
             return b"\x18" + varint(value & 0xFFFF_FFFF_FFFF_FFFF)
         return delimited(b"\x0a", str(int(value)).encode())
     if isinstance(value, float):
@@ -151,9 +154,9 @@ def any_value(value: Any) -> bytes:  # noqa: PLR0911  one return a kind reads be
     if isinstance(value, bytes):
         return delimited(b"\x3a", value)
     if isinstance(value, Sequence):
-        return delimited(b"\x2a", b"".join([delimited(b"\x0a", any_value(each)) for each in value]))
+        return delimited(b"\x2a", b"".join([delimited(b"\x0a", any_value(item)) for item in value]))
     if isinstance(value, Mapping):
-        pairs = [delimited(b"\x0a", key_value(str(key), any_value(each))) for key, each in value.items()]
+        pairs = [delimited(b"\x0a", key_value(str(key), any_value(item))) for key, item in value.items()]
         return delimited(b"\x32", b"".join(pairs))
     raise TypeError(f"an attribute cannot be a {type(value).__name__}")
 
@@ -176,27 +179,32 @@ def request(resource: Resource, scope: InstrumentationScope, items: list[bytes])
 
     Args:
         resource: what the items are about.
-        scope: who made them.
+        scope: the instrumentation scope that made them.
         items: written log records or metrics.
     """
-    within = b"".join([delimited(b"\x12", item) for item in items])
-    scoped = delimited(b"\x0a", scope_message(scope)) + text(b"\x1a", scope.schema_url) + within
-    told = delimited(b"\x0a", resource_message(resource)) + text(b"\x1a", resource.schema_url)
-    return delimited(b"\x0a", told + delimited(b"\x12", scoped))
+    encoded_items = b"".join([delimited(b"\x12", item) for item in items])
+    encoded_scope = delimited(b"\x0a", scope_message(scope)) + text(b"\x1a", scope.schema_url) + encoded_items
+    encoded_resource = delimited(b"\x0a", resource_message(resource)) + text(b"\x1a", resource.schema_url)
+    return delimited(b"\x0a", encoded_resource + delimited(b"\x12", encoded_scope))
 
 
 def rejected_items(response: bytes) -> int:
-    """Return how many items a receiver says that it refused, 0 where it says nothing that can be understood.
+    """Return how many items a receiver reports as rejected, 0 for a response that cannot be read.
 
     Args:
-        response: an Export*ServiceResponse; ``partial_success`` is its field 1, and the count that one's.
+        response: an Export*ServiceResponse; ``partial_success`` is its field 1, and the count is field 1 of that.
     """
     try:
         partials = [value for number, value in _fields(response) if number == 1 and isinstance(value, bytes)]
-        told = [value for each in partials for number, value in _fields(each) if number == 1 and isinstance(value, int)]
+        counts = [
+            value
+            for partial in partials
+            for number, value in _fields(partial)
+            if number == 1 and isinstance(value, int)
+        ]
     except (IndexError, ValueError):
         return 0
-    return max([0, *told[-1:]])
+    return max([0, *counts[-1:]])
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -206,7 +214,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         kind = tag & 7
         if kind == 0:
             value, position = _read_varint(message, position)
-            yield tag >> 3, value if value <= _MOST_INT else value - (1 << 64)
+            yield tag >> 3, value if value <= _MAX_INT else value - (1 << 64)
             continue
         if kind == 2:
             size, position = _read_varint(message, position)

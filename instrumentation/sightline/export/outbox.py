@@ -1,18 +1,18 @@
-"""The bounded queue between the caller and the network, with a truthful account.
+"""The bounded queue between the caller and the network, with an exact account of every item.
 
 Invariant, at any moment: ``emitted == exported + dropped + queued``. Nothing leaves silently.
 
 - ``put`` appends to a deque under a re-entrant lock that only callers share (re-entrant: a garbage
-  collection inside ``put`` may end another span). It does no I/O and wakes nobody: the worker looks at the
+  collection inside ``put`` may end another span). It does no I/O and wakes no thread: the worker looks at the
   queue every ``interval_s``.
-- The worker sends a batch until the receiver takes or refuses it. While the receiver is away, the batch
-  waits, the queue fills, and what comes on top of a full queue is dropped and counted.
-- At exit the answers of the receiver are what takes the time: requests grow, as far as one of them still takes no more
-  than a quarter of the time that is left.
+- The worker retries a batch until the receiver accepts or refuses it. While the receiver is unavailable, the batch
+  waits, the queue fills, and further items are dropped and counted.
+- At exit the receiver's answers take most of the time: requests grow, while one of them still takes no more than a
+  quarter of the time that is left.
 - After a fork the child starts with an empty queue and its own worker: the parent sends what it had.
 
 The SDK's BatchSpanProcessor is not used because it gives up on a batch after its timeout and counts
-neither that nor what a full queue pushed out.
+neither those spans nor the ones that a full queue dropped.
 """
 
 import collections
@@ -33,7 +33,7 @@ _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_RETRY_AFTER_S = 60.0
 _LOG_EVERY_S = 60.0
-_MOST_BYTES_AT_EXIT = 4 * 1024**2
+_MAX_REQUEST_BYTES_AT_EXIT = 4 * 1024**2
 
 T = TypeVar("T")
 
@@ -56,9 +56,9 @@ class Stats:
 class Account(Stats):
     """The account, with the two ways in which something is dropped apart."""
 
-    overflowed: int
+    dropped_queue_full: int
     """Dropped because the queue was full."""
-    lost: int
+    dropped_undelivered: int
     """Dropped because the collector refused it, or the process ended before it came back."""
 
 
@@ -66,7 +66,7 @@ class Outbox(Generic[T]):
     """Queue, worker thread and account for one signal.
 
     Args:
-        what: plural noun for the log, for example ``"spans"``.
+        items_name: plural noun for the log, for example ``"spans"``.
         encode: batch -> request body. Runs on the worker.
         send: (request body, seconds at most) -> answer. Runs on the worker.
         rejected: response body -> items that the receiver refused (OTLP partial success).
@@ -74,12 +74,13 @@ class Outbox(Generic[T]):
         batch_size: items in one request; more after ``close``, as far as they fit 4 MiB.
         interval_s: seconds between two looks at the queue.
         timeout_s: seconds for one request.
-        observe: sees each batch once as it leaves the queue, and ``()`` when nothing does. Runs on the worker.
+        observe: called with each batch as it leaves the queue, and with ``()`` when the queue is empty. Runs on the
+            worker.
     """
 
     def __init__(
         self,
-        what: str,
+        items_name: str,
         encode: Callable[[Sequence[T]], bytes],
         send: Callable[[bytes, float], Answer],
         *,
@@ -91,7 +92,7 @@ class Outbox(Generic[T]):
         after_fork: Callable[[], None] = lambda: None,
         observe: Callable[[Sequence[T]], None] = lambda _: None,
     ) -> None:
-        self._what = what
+        self._items_name = items_name
         self._encode = encode
         self._send = send
         self._rejected = rejected
@@ -101,29 +102,29 @@ class Outbox(Generic[T]):
         self._timeout_s = timeout_s
         self._after_fork = after_fork
         self._observe = observe
-        self._fresh()
-        renew_in_child(self._in_child)
+        self._reset()
+        renew_in_child(self._restart_in_child)
 
-    def _fresh(self) -> None:
+    def _reset(self) -> None:
         self._queue: collections.deque[T] = collections.deque()
         self._callers = threading.RLock()
         self._account = threading.Condition()
         self._wake = threading.Event()
         self._worker: threading.Thread | None = None
         self._emitted = 0
-        self._overflowed = 0  # dropped by put, under _callers
+        self._dropped_queue_full = 0  # dropped by put, under _callers
         self._exported = 0  # the rest under _account
-        self._lost = 0
+        self._dropped_undelivered = 0
         self._closed = False
         self._abandoned = False
         self._give_up_at = float("inf")
-        self._bytes_each = float("inf")  # of the last request
-        self._items_a_second = 0.0  # of the last batch, encoded and answered
-        self._logged: dict[str, float] = {}
-        self._life = object()  # whoever runs with another one is a worker of the parent process
+        self._bytes_per_item = float("inf")  # of the last request
+        self._items_per_s = 0.0  # of the last batch, encoded and answered
+        self._logged_at: dict[str, float] = {}
+        self._generation = object()  # a worker with another generation belongs to the parent process
 
-    def _in_child(self) -> None:
-        self._fresh()
+    def _restart_in_child(self) -> None:
+        self._reset()
         self._after_fork()
 
     def put(self, item: T) -> bool:
@@ -131,7 +132,7 @@ class Outbox(Generic[T]):
         with self._callers:
             self._emitted += 1
             if self._closed or len(self._queue) >= self._queue_size:
-                self._overflowed += 1
+                self._dropped_queue_full += 1
                 return False
             self._queue.append(item)
             if self._worker is None:
@@ -146,26 +147,28 @@ class Outbox(Generic[T]):
 
     def stats(self) -> Stats:
         """Return the account; queued items are what is neither exported nor dropped."""
-        told = self.account()
-        return Stats(told.emitted, told.exported, told.dropped, told.queued)
+        account = self.account()
+        return Stats(account.emitted, account.exported, account.dropped, account.queued)
 
     def account(self) -> Account:
         """Return the account with the reasons why items were dropped."""
         with self._account, self._callers:
-            dropped = self._overflowed + self._lost
+            dropped = self._dropped_queue_full + self._dropped_undelivered
             queued = self._emitted - self._exported - dropped
-            return Account(self._emitted, self._exported, dropped, queued, self._overflowed, self._lost)
+            return Account(
+                self._emitted, self._exported, dropped, queued, self._dropped_queue_full, self._dropped_undelivered
+            )
 
     def flush(self, timeout_s: float) -> bool:
         """Send everything that is queued now; False when some of it still waits after ``timeout_s`` seconds."""
         with self._callers:
-            target = self._emitted - self._overflowed
+            target = self._emitted - self._dropped_queue_full
         self._wake.set()
         with self._account:
-            return self._account.wait_for(lambda: self._exported + self._lost >= target, timeout_s)
+            return self._account.wait_for(lambda: self._exported + self._dropped_undelivered >= target, timeout_s)
 
     def close(self, timeout_s: float) -> None:
-        """Take nothing more and let the worker send what is queued, for ``timeout_s`` seconds; returns at once."""
+        """Accept no more items; the worker sends the queue for up to ``timeout_s`` seconds. Returns at once."""
         with self._callers:
             if self._closed:
                 return
@@ -184,63 +187,70 @@ class Outbox(Generic[T]):
         if worker is not None:
             worker.join(timeout_s)
         elif self._queue:
-            self._run(self._life)  # the interpreter is going down and lets no thread start: send from here, as briefly
+            # The interpreter is shutting down and starts no thread: send from here, within the same time.
+            self._run(self._generation)
         with self._account, self._callers:
-            left = self._emitted - self._overflowed - self._exported - self._lost
+            undelivered = self._emitted - self._dropped_queue_full - self._exported - self._dropped_undelivered
             self._abandoned = True
-            if left:
-                self._lost += left
+            if undelivered:
+                self._dropped_undelivered += undelivered
                 self._queue.clear()
-                _logger.warning("sightline: %d %s dropped at exit: the collector did not take them", left, self._what)
-        return not left
+                _logger.warning(
+                    "sightline: %d %s dropped at exit: the collector did not take them", undelivered, self._items_name
+                )
+        return not undelivered
 
     def _start(self) -> None:
         try:
-            worker = threading.Thread(target=self._run, args=(self._life,), name=f"sightline-{self._what}", daemon=True)
+            worker = threading.Thread(
+                target=self._run, args=(self._generation,), name=f"sightline-{self._items_name}", daemon=True
+            )
             self._worker = worker
             worker.start()
-        except RuntimeError:  # the interpreter is going down: no new threads
+        except RuntimeError:  # the interpreter is shutting down: no new threads
             self._worker = None
 
-    def _run(self, life: object) -> None:
+    def _run(self, generation: object) -> None:
         with contextlib.suppress(Exception):
-            self._encode(())  # what encoding imports is there before it is needed, at exit most of all
+            self._encode(())  # makes the imports of encoding now, not at exit
         while True:
             self._wake.wait(self._interval_s)
-            self._stay_with(life)
+            self._stop_if_forked(generation)
             self._wake.clear()
             while self._queue and time.monotonic() < self._give_up_at:
-                begun = time.monotonic()
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._most()))]
+                started = time.monotonic()
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._request_limit()))]
                 self._observe(batch)
-                self._deliver(batch, life)
-                self._items_a_second = len(batch) / max(time.monotonic() - begun, 1e-6)
+                self._deliver(batch, generation)
+                self._items_per_s = len(batch) / max(time.monotonic() - started, 1e-6)
             self._observe(())
             if self._closed and (not self._queue or time.monotonic() >= self._give_up_at):
                 return
 
-    def _most(self) -> int:
+    def _request_limit(self) -> int:
         """Return how many items the next request may hold."""
         if not self._closed:
             return self._batch_size
-        in_time = self._items_a_second * (self._give_up_at - time.monotonic()) / 4
-        return max(self._batch_size, int(min(in_time, _MOST_BYTES_AT_EXIT / self._bytes_each)))
+        in_time = self._items_per_s * (self._give_up_at - time.monotonic()) / 4
+        return max(self._batch_size, int(min(in_time, _MAX_REQUEST_BYTES_AT_EXIT / self._bytes_per_item)))
 
-    def _stay_with(self, life: object) -> None:
-        """Stop here for good when this is the worker of the parent process: gevent's greenlets live on after a fork."""
-        while life is not self._life:
-            threading.Event().wait()  # ending would be a fault in ``threading``, which has forgotten it
+    def _stop_if_forked(self, generation: object) -> None:
+        """Block forever when this is the worker of the parent process: gevent's greenlets live on after a fork."""
+        while generation is not self._generation:
+            threading.Event().wait()  # returning would raise in ``threading``, which no longer knows this thread
 
-    def _deliver(self, batch: list[T], life: object) -> None:
+    def _deliver(self, batch: list[T], generation: object) -> None:
         try:
             body = self._encode(batch)
-            self._bytes_each = max(len(body) / len(batch), 1.0)
+            self._bytes_per_item = max(len(body) / len(batch), 1.0)
         except Exception as error:
             if len(batch) == 1:
-                self._settle(exported=0, lost=1, reason=f"cannot be encoded ({type(error).__name__}: {error})")
+                self._settle(
+                    exported=0, dropped_undelivered=1, reason=f"cannot be encoded ({type(error).__name__}: {error})"
+                )
                 return
             for item in batch:
-                self._deliver([item], life)
+                self._deliver([item], generation)
             return
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -248,51 +258,54 @@ class Outbox(Generic[T]):
             if left_s <= 0:
                 return  # shutdown counts them
             answer = self._send(body, min(self._timeout_s, left_s))
-            self._stay_with(life)
+            self._stop_if_forked(generation)
             if answer.verdict is Verdict.SENT:
                 refused = min(self._rejected(answer.body), len(batch))
-                self._settle(exported=len(batch) - refused, lost=refused, reason="refused by the collector")
+                self._settle(
+                    exported=len(batch) - refused, dropped_undelivered=refused, reason="refused by the collector"
+                )
                 return
             if answer.verdict is Verdict.TOO_LARGE and len(batch) > 1:
                 half = len(batch) // 2
-                self._deliver(batch[:half], life)
-                self._deliver(batch[half:], life)
+                self._deliver(batch[:half], generation)
+                self._deliver(batch[half:], generation)
                 return
             if answer.verdict is not Verdict.RETRY:
-                self._settle(exported=0, lost=len(batch), reason=answer.reason)
+                self._settle(exported=0, dropped_undelivered=len(batch), reason=answer.reason)
                 return
-            self._say(
-                f"collector away ({answer.reason}); {self._what} wait, at most {self._queue_size}, then are dropped"
+            self._log_once_a_minute(
+                f"collector unavailable ({answer.reason});"
+                f" up to {self._queue_size} {self._items_name} wait, more are dropped"
             )
             if answer.retry_after_s is not None:
-                self._pause(min(answer.retry_after_s, _LONGEST_RETRY_AFTER_S), asked=True)
+                self._pause(min(answer.retry_after_s, _LONGEST_RETRY_AFTER_S), requested=True)
             else:
-                self._pause(pause_s * random.uniform(0.8, 1.2), asked=False)  # noqa: S311  jitter only
+                self._pause(pause_s * random.uniform(0.8, 1.2), requested=False)  # noqa: S311  jitter only
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    def _pause(self, seconds: float, *, asked: bool) -> None:
-        """Wait before the next attempt. A flush cuts a pause of our own short, never one the receiver asked for."""
+    def _pause(self, seconds: float, *, requested: bool) -> None:
+        """Wait before the next attempt. A flush cuts it short unless the receiver requested it."""
         until = time.monotonic() + seconds
         while (left_s := min(until, self._give_up_at) - time.monotonic()) > 0:
             if self._wake.wait(left_s):
                 self._wake.clear()
-                if not asked:
+                if not requested:
                     return
 
-    def _settle(self, exported: int, lost: int, reason: str) -> None:
+    def _settle(self, exported: int, dropped_undelivered: int, reason: str) -> None:
         with self._account:
             if self._abandoned:
                 return  # counted as dropped already
             self._exported += exported
-            self._lost += lost
+            self._dropped_undelivered += dropped_undelivered
             self._account.notify_all()
-        if lost:
-            self._say(f"{lost} {self._what} dropped: {reason}")
+        if dropped_undelivered:
+            self._log_once_a_minute(f"{dropped_undelivered} {self._items_name} dropped: {reason}")
 
-    def _say(self, message: str) -> None:
+    def _log_once_a_minute(self, message: str) -> None:
         """Log a message, at most once a minute for the same first words."""
         key = message.partition("(")[0].lstrip("0123456789")
         now = time.monotonic()
-        if now - self._logged.get(key, -_LOG_EVERY_S) >= _LOG_EVERY_S:
-            self._logged[key] = now
+        if now - self._logged_at.get(key, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged_at[key] = now
             _logger.warning("sightline: %s", message)

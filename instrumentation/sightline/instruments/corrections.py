@@ -1,16 +1,16 @@
-"""Where other people's instrumentations fall short in silence, and what is done about it.
+"""Corrections of third-party instrumentations that fail silently.
 
-Each was seen with the real packages (the table in the distribution's README says which versions):
+Each was reproduced with the real packages (the table in the distribution's README names the versions):
 
-* Some exchange a name in a module (``flask.Flask``, ``confluent_kafka.Producer``): whoever imported it before is not
-  traced and is not told. ``Watch`` finds such modules.
-* Some do not put back all that they have patched: ``Watch.put_back`` does.
-* Some make spans that nobody wants, with no option against it: one for each streamed chunk (Starlette), two for one
-  published message (pika). ``CORRECTIONS`` keep them from it.
-* Some write content whatever they are told (Chroma, Milvus, Pinecone: found documents, filters, vectors). Unless the
+* Some replace a name in a module (``flask.Flask``, ``confluent_kafka.Producer``): a module that imported the name
+  earlier is not traced, without a warning. ``PatchRecord`` finds such modules.
+* Some leave patches in place when they are turned off: ``PatchRecord.put_back`` restores the originals.
+* Some make useless spans, with no option against them: one for each streamed chunk (Starlette), two for one
+  published message (pika). ``CORRECTIONS`` prevent them.
+* Some write content whatever the settings are (Chroma, Milvus, Pinecone: documents, filters, vectors). Unless the
   capture setting allows content, ``CORRECTIONS`` leave ids, scores and counts.
 
-All of it works on private names, so each step is left out where a name is not there.
+All of it uses private names, so each step is skipped where a name does not exist.
 """
 
 import functools
@@ -25,43 +25,43 @@ from typing import Any, Final
 from sightline.instruments.libraries import LIBRARIES, Library
 from sightline.runtime import runtime
 
-_TRACED_APART: Final = {each.name.replace("-", "_") for each in LIBRARIES} | {"opentelemetry", "sightline"}
-"""Packages that may hold what is exchanged: FastAPI, say, which is built on Starlette and has a row of its own."""
+_PACKAGES_WITH_OWN_ROW: Final = {each.name.replace("-", "_") for each in LIBRARIES} | {"opentelemetry", "sightline"}
+"""Packages whose imports of a replaced name do not count: FastAPI imports Starlette's names and has its own row."""
 
 
-def traces_itself(library: Library, version: str) -> str:
-    """Return who makes a library's spans when it does so itself: its name and version; '' when it does not."""
-    file, variable = library.own_spans
+def built_in_tracing(library: Library, version: str) -> str:
+    """Return name and version of a library that makes spans itself; '' when it does not."""
+    file, variable = library.built_in_spans
     if file and os.environ.get(variable, "").lower() != "false":
         for name in library.distributions:
             try:
-                found = metadata.distribution(name).locate_file(file)
+                marker_file = metadata.distribution(name).locate_file(file)
             except metadata.PackageNotFoundError:
                 continue
-            # Not imported to find out: that takes most clients longer than all the rest here.
-            if getattr(found, "exists", lambda: False)():
+            # The library is not imported to find out: most clients take long to import.
+            if getattr(marker_file, "exists", lambda: False)():
                 return f"{name} {version}"
     return ""
 
 
-class Watch:
-    """What one library's instrumentation exchanges and patches: look before it starts, ask when it has."""
+class PatchRecord:
+    """The names that one library's instrumentation replaces and patches: made before it starts, read afterwards."""
 
     def __init__(self, library: Library) -> None:
-        """Note the names that are imported now. Loads nothing."""
-        self._before = dict(_found(library.exchanged))
-        self._sticky = library.not_put_back
-        self._patched: dict[str, object] = {}
+        """Note the originals of the names that are imported now. Imports nothing."""
+        self._originals = dict(_present_places(library.replaced_names))
+        self._unrestored_patches = library.unrestored_patches
+        self._patches: dict[str, object] = {}
 
-    def started(self) -> None:
-        """Note what stands in the places that the instrumentation does not put back."""
-        self._patched = dict(_found(self._sticky))
+    def note_patches(self) -> None:
+        """Note the patches that the instrumentation does not restore when it is turned off."""
+        self._patches = dict(_present_places(self._unrestored_patches))
 
     def imported_before(self) -> str:
-        """Return who holds what was exchanged since, for people: ``Flask in app.main``; '' when nobody does."""
-        now = dict(_found(tuple(self._before)))
-        told = []
-        for place, original in self._before.items():
+        """Return the modules that hold an original that was replaced: ``Flask in app.main``; '' when there are none."""
+        now = dict(_present_places(tuple(self._originals)))
+        holders_by_name = []
+        for place, original in self._originals.items():
             if now.get(place, original) is original:
                 continue
             module, _, name = place.partition(":")
@@ -69,16 +69,16 @@ class Watch:
             holders = sorted(
                 other
                 for other, loaded in list(sys.modules.items())
-                if other.partition(".")[0] not in (family, *_TRACED_APART)
+                if other.partition(".")[0] not in (family, *_PACKAGES_WITH_OWN_ROW)
                 and any(value is original for value in list(getattr(loaded, "__dict__", {}).values()))
             )
             if holders:
-                told.append(f"{name} in {', '.join(holders[:3])}{', ...' if len(holders) > 3 else ''}")
-        return "; ".join(told)
+                holders_by_name.append(f"{name} in {', '.join(holders[:3])}{', ...' if len(holders) > 3 else ''}")
+        return "; ".join(holders_by_name)
 
     def put_back(self) -> None:
-        """Put back what still stands where the instrumentation had put it."""
-        for place, patched in self._patched.items():
+        """Restore the originals of the noted patches that are still in place."""
+        for place, patched in self._patches.items():
             owner, name = _owner(place)
             original = getattr(patched, "__wrapped__", None)
             if owner is not None and original is not None and vars(owner).get(name) is patched:
@@ -90,12 +90,12 @@ def _owner(place: str) -> tuple[Any, str]:
     module, _, path = place.partition(":")
     owner: Any = sys.modules.get(module)
     *classes, name = path.split(".")
-    for each in classes:
-        owner = getattr(owner, each, None)
+    for class_name in classes:
+        owner = getattr(owner, class_name, None)
     return owner, name
 
 
-def _found(places: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+def _present_places(places: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     for place in places:
         owner, name = _owner(place)
         if owner is not None and name in vars(owner):
@@ -103,7 +103,7 @@ def _found(places: tuple[str, ...]) -> Iterator[tuple[str, object]]:
 
 
 def _starlette_without_chunks() -> Callable[[], None]:
-    """Let Starlette's instrumentation make one span for a request, none for each streamed chunk."""
+    """Make Starlette's instrumentation trace a request with one span, without one for each streamed chunk."""
     holder: Any = importlib.import_module("opentelemetry.instrumentation.starlette")
     original = holder.OpenTelemetryMiddleware
     holder.OpenTelemetryMiddleware = functools.partial(original, exclude_spans=["send", "receive"])
@@ -114,29 +114,29 @@ def _starlette_without_chunks() -> Callable[[], None]:
     return undo
 
 
-def _pika_once() -> Callable[[], None]:
-    """Let pika's instrumentation see a blocking channel's messages once, not on the channel inside it as well."""
+def _pika_without_duplicates() -> Callable[[], None]:
+    """Make pika's instrumentation trace a blocking channel's messages once, not on its inner channel as well."""
     owner: Any = importlib.import_module("opentelemetry.instrumentation.pika").PikaInstrumentor
     name = "_instrument_basic_publish"
-    before = vars(owner)[name]
+    own_attribute = vars(owner)[name]
     original = getattr(owner, name)
 
-    def once(channel: Any, *args: Any, **kwargs: Any) -> None:
-        inner = getattr(channel, "_impl", None)
-        publish = getattr(getattr(inner, "basic_publish", None), "_original_function", None)
-        if inner is not None and publish is not None:
-            inner.basic_publish = publish
+    def instrument_basic_publish(channel: Any, *args: Any, **kwargs: Any) -> None:
+        inner_channel = getattr(channel, "_impl", None)
+        publish = getattr(getattr(inner_channel, "basic_publish", None), "_original_function", None)
+        if inner_channel is not None and publish is not None:
+            inner_channel.basic_publish = publish
         original(channel, *args, **kwargs)
 
-    setattr(owner, name, staticmethod(once))
+    setattr(owner, name, staticmethod(instrument_basic_publish))
 
     def undo() -> None:
-        setattr(owner, name, before)
+        setattr(owner, name, own_attribute)
 
     return undo
 
 
-class _Reticent:
+class _SpanWithoutContent:
     """A span that takes no content while the capture setting allows none."""
 
     def __init__(self, span: Any) -> None:
@@ -146,34 +146,38 @@ class _Reticent:
         return getattr(self._span, name)
 
     def set_attribute(self, key: str, value: Any) -> None:
-        if not runtime.capture.content and _ASKED.search(key):
+        if not runtime.capture.content and _FILTER_KEYS.search(key):
             value = "?"
         self._span.set_attribute(key, value)
 
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, *args: Any, **kwargs: Any) -> None:
         if not runtime.capture.content:
             attributes = {
-                key: value for key, value in (attributes or {}).items() if key.rpartition(".")[2] in _NO_CONTENT
+                key: value for key, value in (attributes or {}).items() if key.rpartition(".")[2] in _IDS_AND_SCORES
             }
             if not attributes:
                 return
         self._span.add_event(name, attributes, *args, **kwargs)
 
 
-_ASKED: Final = re.compile("filter|where|expr")
+_FILTER_KEYS: Final = re.compile("filter|where|expr")
 """Attributes that hold literals of filters."""
-_NO_CONTENT: Final = frozenset({"id", "distance", "score"})
-"""What an event about a found document may say: last parts of its attributes' names."""
+_IDS_AND_SCORES: Final = frozenset({"id", "distance", "score"})
+"""Last parts of the attribute names that an event about a retrieved document may keep."""
 
 
-def _reticent(module: str, *names: str) -> Callable[[], Callable[[], None]]:
-    """Let functions of an instrumentation, whose first argument is a span, write no content unless it is allowed."""
+def _without_content(module: str, *names: str) -> Callable[[], Callable[[], None]]:
+    """Make functions of an instrumentation, whose first argument is a span, write content only where it is allowed."""
 
     def correct() -> Callable[[], None]:
         holder: Any = importlib.import_module(module)
         originals = {name: getattr(holder, name) for name in names if hasattr(holder, name)}
         for name, original in originals.items():
-            setattr(holder, name, lambda span, *args, _do=original, **kwargs: _do(_Reticent(span), *args, **kwargs))
+            setattr(
+                holder,
+                name,
+                lambda span, *args, _do=original, **kwargs: _do(_SpanWithoutContent(span), *args, **kwargs),
+            )
 
         def undo() -> None:
             for name, original in originals.items():
@@ -186,8 +190,8 @@ def _reticent(module: str, *names: str) -> Callable[[], Callable[[], None]]:
 
 CORRECTIONS: Final[dict[str, Callable[[], Callable[[], None]]]] = {
     "opentelemetry-instrumentation-starlette": _starlette_without_chunks,
-    "opentelemetry-instrumentation-pika": _pika_once,
-    "opentelemetry-instrumentation-chromadb": _reticent(
+    "opentelemetry-instrumentation-pika": _pika_without_duplicates,
+    "opentelemetry-instrumentation-chromadb": _without_content(
         "opentelemetry.instrumentation.chromadb.wrapper",
         "_add_query_result_events",
         "_add_segment_query_embeddings_events",
@@ -195,7 +199,7 @@ CORRECTIONS: Final[dict[str, Callable[[], Callable[[], None]]]] = {
         "_set_get_attributes",
         "_set_query_attributes",
     ),
-    "opentelemetry-instrumentation-milvus": _reticent(
+    "opentelemetry-instrumentation-milvus": _without_content(
         "opentelemetry.instrumentation.milvus.wrapper",
         "_add_query_result_events",
         "_add_search_result_events",
@@ -205,8 +209,8 @@ CORRECTIONS: Final[dict[str, Callable[[], Callable[[], None]]]] = {
         "_set_query_attributes",
         "_set_search_attributes",
     ),
-    "opentelemetry-instrumentation-pinecone": _reticent(
+    "opentelemetry-instrumentation-pinecone": _without_content(
         "opentelemetry.instrumentation.pinecone", "set_query_input_attributes", "set_query_response"
     ),
 }
-"""Package of an instrumentation -> what is done before it starts; returns what undoes it after it has stopped."""
+"""Package of an instrumentation -> the correction to apply before it starts; it returns its own undo."""

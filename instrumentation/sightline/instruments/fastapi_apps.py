@@ -1,11 +1,11 @@
-"""FastAPI applications that are there already, and may be serving, when they are to be traced or no longer traced.
+"""Turns tracing on and off in FastAPI applications that exist already and may be serving.
 
-OpenTelemetry's instrumentation exchanges how an application builds its stack of middleware, which an application does
-once, before its first request: one that serves already would not notice. Here it builds its stack anew, as taking the
-instrumentation out of it does: requests that are running end in the old one, middleware is made again.
+OpenTelemetry's instrumentation replaces the method with which an application builds its middleware stack, and an
+application calls it once, before its first request. Here the stack is built again, as uninstrumenting does: running
+requests finish in the old stack, middleware objects are made anew.
 
 FastAPI itself makes spans, in its newer versions, wherever a TracerProvider is set and that instrumentation is not in
-the stack. What remains after ``uninstrument()`` is FastAPI's own then, and the log says how to turn it off.
+the stack. Spans that remain after ``uninstrument()`` are FastAPI's own, and the log says how to turn them off.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ import weakref
 from typing import Any, Final
 
 _logger = logging.getLogger("sightline")
-_given: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+_traced_apps: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 
 
 def trace_app(app: Any, options: dict[str, Any]) -> None:
@@ -32,23 +32,23 @@ def trace_app(app: Any, options: dict[str, Any]) -> None:
     if _is_traced(app):
         return
     FastAPIInstrumentor.instrument_app(app, **options)
-    _given.add(app)
+    _traced_apps.add(app)
     if app.middleware_stack is not None:
         app.middleware_stack = app.build_middleware_stack()
 
 
-def leave_apps() -> None:
+def untrace_apps() -> None:
     """Take the instrumentation out of the applications that were given to ``trace_app`` and still have it."""
-    for app in list(_given):
-        _given.discard(app)
+    for app in list(_traced_apps):
+        _traced_apps.discard(app)
         if _is_traced(app):
             from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415
 
             FastAPIInstrumentor.uninstrument_app(app)
 
 
-def tell_of_own_spans() -> None:
-    """Say in the log that FastAPI goes on by itself, where this version does."""
+def log_built_in_spans() -> None:
+    """Log that FastAPI makes spans itself, where this version does."""
     if importlib.util.find_spec("fastapi.telemetry") is not None:
         _logger.info(
             "sightline: FastAPI makes spans itself where it is not instrumented;"

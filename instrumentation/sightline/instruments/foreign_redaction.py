@@ -1,9 +1,9 @@
-"""Masks the content that other people's instrumentations wrote, on its way out.
+"""Masks content in the spans of third-party instrumentations before they are sent.
 
-``configure(redact=...)`` masks what this library captures before it stands on a span. Spans of other instrumentations
-pass through the same exporter with content of their own (prompts, answers, SQL, exception messages): it is masked here,
-on the exporting thread, in what is sent. The spans themselves stay as they are: an exporter that the application has
-added beside ours sees them unmasked.
+``configure(redact=...)`` masks what this library captures before it is written onto a span. Spans of other
+instrumentations pass through the same exporter with content of their own (prompts, answers, SQL, exception messages),
+which is masked here, on the exporting thread, in copies of the spans. The spans themselves are not changed: another
+exporter of the application sends them unmasked.
 """
 
 import re
@@ -15,22 +15,22 @@ from opentelemetry.trace import Status
 
 from sightline.runtime import SCOPE_NAME
 
-_CONTENT: Final = re.compile(
+_CONTENT_KEYS: Final = re.compile(
     r"gen_ai\.(?:prompt|completion|content|input\.messages|output\.messages|system_instructions|tool\.call\.|tool\.def"
     r"|retrieval\.)"
     r"|(?:llm|embedding|retrieval|reranker|tool|message|document|ai|mcp)\.|input\.|output\.|traceloop\.entity\."
     r"|langfuse\.|exception\.(?:message|stacktrace)|db\.(?:statement|query\.)|graphql\.|messaging\.message\.body"
     r"|http\.(?:request|response)\.(?:header|body)|url\.(?:full|query)|http\.(?:url|target)|user\.email|enduser\."
 )
-"""Attributes that hold what people or models said, or what may quote it. Addresses and ids stay readable."""
+"""Attributes that hold prompts, answers or documents, or may quote them. Addresses and ids are not masked."""
 
 
 def masked(spans: Sequence[ReadableSpan], redact: Callable[[str], str]) -> list[ReadableSpan]:
-    """Return the spans for sending: those of others with their content masked, ours as they are."""
-    return [span if _ours(span) else _masked(span, redact) for span in spans]
+    """Return the spans for sending: third-party ones with their content masked, this library's as they are."""
+    return [span if _is_own(span) else _masked(span, redact) for span in spans]
 
 
-def _ours(span: ReadableSpan) -> bool:
+def _is_own(span: ReadableSpan) -> bool:
     scope = span.instrumentation_scope
     return scope is not None and scope.name.split(".", 1)[0] == SCOPE_NAME
 
@@ -38,10 +38,10 @@ def _ours(span: ReadableSpan) -> bool:
 def _masked(span: ReadableSpan, redact: Callable[[str], str]) -> ReadableSpan:
     attributes = _attributes(span.attributes, redact)
     events = [
-        Event(each.name, changed, each.timestamp)
-        if (changed := _attributes(each.attributes, redact)) is not None
-        else each
-        for each in span.events
+        Event(event.name, changed, event.timestamp)
+        if (changed := _attributes(event.attributes, redact)) is not None
+        else event
+        for event in span.events
     ]
     status = span.status
     if status.description:
@@ -72,12 +72,12 @@ def _attributes(attributes: Mapping[str, Any] | None, redact: Callable[[str], st
     """Return the attributes with content masked, None when nothing changes."""
     changed: dict[str, Any] = {}
     for key, value in (attributes or {}).items():
-        if not _CONTENT.match(key):
+        if not _CONTENT_KEYS.match(key):
             continue
         if isinstance(value, str):
             new: Any = redact(value)
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], str):
-            new = tuple(redact(each) if isinstance(each, str) else each for each in value)
+            new = tuple(redact(item) if isinstance(item, str) else item for item in value)
         else:
             continue
         if new != value:

@@ -1,8 +1,8 @@
-"""``instrument()``: turns on the OpenTelemetry instrumentations that are installed, and says what it did.
+"""``instrument()``: turns on the OpenTelemetry instrumentations that are installed, and reports the result.
 
-Failures of theirs are silent: a library newer than an instrumentation knows is simply not traced, one that nobody
-instruments is not mentioned, and where an application has imported a name too early nothing is seen of it. Here each is
-a warning, with the package to install or to pin, or the module that came too early.
+Instrumentations fail silently: a library version that one does not support is not traced, a library without one is not
+mentioned, and a name that the application imported too early is not traced either. Here each case is a warning that
+names the package to install or to pin, or the module that imported too early.
 
 Source: https://opentelemetry-python-contrib.readthedocs.io/en/latest/instrumentation/base/instrumentor.html
 """
@@ -18,9 +18,9 @@ from importlib import metadata
 from typing import Any, Final
 
 from sightline.errors import SettingsError
-from sightline.instruments.corrections import CORRECTIONS, Watch, traces_itself
-from sightline.instruments.fastapi_apps import leave_apps, tell_of_own_spans, trace_app
-from sightline.instruments.libraries import LIBRARIES, OWN, OWN_INSTRUMENTORS, QUIET, Library
+from sightline.instruments.corrections import CORRECTIONS, PatchRecord, built_in_tracing
+from sightline.instruments.fastapi_apps import log_built_in_spans, trace_app, untrace_apps
+from sightline.instruments.libraries import LIBRARIES, NO_CONTENT_VARIABLES, OWN, OWN_INSTRUMENTORS, Library
 from sightline.instruments.report import InstrumentationReport, Instrumented, Outcome
 from sightline.runtime import VERSION, runtime
 
@@ -48,12 +48,12 @@ _Choices = list[tuple[str, list[_Candidate]]]
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """What this module turned on for one library."""
+    """What ``instrument()`` turned on for one library."""
 
     instrumentors: list[Any]
-    watch: Watch
-    undo: Callable[[], None] | None
-    """Takes back a correction, once the instrumentation has stopped."""
+    patches: PatchRecord
+    undo_correction: Callable[[], None] | None
+    """Undoes the correction of ``corrections.CORRECTIONS``, once the instrumentation has stopped."""
     entry: Instrumented
 
     def stop(self) -> None:
@@ -62,19 +62,21 @@ class _Running:
                 if instrumentor.is_instrumented_by_opentelemetry:
                     instrumentor.uninstrument()
             except Exception as error:
-                _logger.warning("sightline: %s could not be turned off (%s)", self.entry.library, _said(error))
+                _logger.warning("sightline: %s could not be turned off (%s)", self.entry.library, _error_text(error))
         try:
-            self.watch.put_back()
-            if self.undo is not None:
-                self.undo()
+            self.patches.put_back()
+            if self.undo_correction is not None:
+                self.undo_correction()
         except Exception as error:
-            _logger.warning("sightline: %s could not be put back as it was (%s)", self.entry.library, _said(error))
+            _logger.warning(
+                "sightline: %s could not be put back as it was (%s)", self.entry.library, _error_text(error)
+            )
 
 
-_on: dict[str, _Running] = {}
+_running: dict[str, _Running] = {}
 """What this module turned on, by library."""
-_quieted: list[str] = []
-_EARLY: Final = "imported too early to be traced:"
+_content_variables_set: list[str] = []
+_IMPORTED_EARLY: Final = "imported too early to be traced:"
 
 
 def instrument(
@@ -83,8 +85,8 @@ def instrument(
     """Turn on the installed OpenTelemetry instrumentations, each library once, and report.
 
     Call it once, after ``configure()`` and before clients, engines and apps are made. Another call turns on what has
-    been left out before and changes nothing else. Content: unless the capture setting allows it, other people's
-    instrumentations are told to record none (environment variables that you have set yourself win).
+    been left out before and changes nothing else. Content: unless the capture setting allows it, environment
+    variables make third-party instrumentations record none (variables that you have set yourself take precedence).
 
     Args:
         only: names of the libraries to trace (``fastapi``, ``redis``, ...; see ``libraries``); default all.
@@ -94,16 +96,16 @@ def instrument(
     Raises:
         SettingsError: a name in ``only`` or ``exclude`` is not known here.
     """
-    wanted, unwanted = _names("only", only), _names("exclude", exclude)
+    only_names, excluded_names = _names("only", only), _names("exclude", exclude)
     with _lock:
-        _quiet()
+        _forbid_content()
         candidates = _candidates()
         entries = []
         for library in LIBRARIES:
             version = _installed(library.distributions)
             if version is None:
                 continue
-            if library.name in (unwanted or ()) or (wanted is not None and library.name not in wanted):
+            if library.name in (excluded_names or ()) or (only_names is not None and library.name not in only_names):
                 entries.append(Instrumented(library.name, version, Outcome.EXCLUDED))
             else:
                 entries.append(_turn_on(library, version, candidates))
@@ -112,43 +114,43 @@ def instrument(
             try:
                 trace_app(app, _OPTIONS["fastapi"])
             except Exception as error:
-                _logger.warning("sightline: the application could not be instrumented (%s)", _said(error))
-    _tell(report, wanted)
+                _logger.warning("sightline: the application could not be instrumented (%s)", _error_text(error))
+    _log_report(report, only_names)
     return report
 
 
 def uninstrument() -> None:
     """Turn off what ``instrument()`` has turned on, in applications that serve too; what others turned on stays."""
     with _lock:
-        had_fastapi = "fastapi" in _on
-        while _on:
-            _on.popitem()[1].stop()
-        leave_apps()
+        had_fastapi = "fastapi" in _running
+        while _running:
+            _running.popitem()[1].stop()
+        untrace_apps()
         if had_fastapi:
-            tell_of_own_spans()
-        for name in _quieted:
+            log_built_in_spans()
+        for name in _content_variables_set:
             os.environ.pop(name, None)
-        _quieted.clear()
+        _content_variables_set.clear()
 
 
 def _names(argument: str, names: Collection[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
-    told = frozenset([names] if isinstance(names, str) else names)
+    given_names = frozenset([names] if isinstance(names, str) else names)
     known = {library.name for library in LIBRARIES}
-    for name in sorted(told - known):
+    for name in sorted(given_names - known):
         raise SettingsError(argument, name, f"needs names of: {', '.join(sorted(known))}")
-    return told
+    return given_names
 
 
-def _quiet() -> None:
-    """Tell other people's instrumentations what our capture setting says about content."""
+def _forbid_content() -> None:
+    """Make third-party instrumentations follow the capture setting: no content unless it allows content."""
     if runtime.capture.content:
         return
-    for name, value in QUIET.items():
+    for name, value in NO_CONTENT_VARIABLES.items():
         if name not in os.environ:
             os.environ[name] = value
-            _quieted.append(name)
+            _content_variables_set.append(name)
 
 
 def _installed(distributions: Iterable[str]) -> str | None:
@@ -162,113 +164,127 @@ def _installed(distributions: Iterable[str]) -> str | None:
 
 def _candidates() -> dict[str, list[_Candidate]]:
     """Return the installed instrumentations by package."""
-    found: dict[str, list[_Candidate]] = {}
+    by_package: dict[str, list[_Candidate]] = {}
     for point in metadata.entry_points(group=_GROUP):
         if point.dist is not None:
             package = point.dist.name.lower().replace("_", "-")
-            found.setdefault(package, []).append(
+            by_package.setdefault(package, []).append(
                 _Candidate(package, point.name, point.module, point.load, point.dist.version)
             )
-    return found
+    return by_package
 
 
-def _of(library: Library, package: str, candidates: dict[str, list[_Candidate]]) -> list[_Candidate]:
+def _candidates_of(library: Library, package: str, candidates: dict[str, list[_Candidate]]) -> list[_Candidate]:
     if package == OWN:
         module, name = OWN_INSTRUMENTORS[library.name]
         return [_Candidate(OWN, library.name, module, lambda: getattr(importlib.import_module(module), name), VERSION)]
     return [
-        each for each in candidates.get(package, ()) if not library.entry_points or each.name in library.entry_points
+        candidate
+        for candidate in candidates.get(package, ())
+        if not library.entry_points or candidate.name in library.entry_points
     ]
 
 
 def _turn_on(library: Library, version: str, candidates: dict[str, list[_Candidate]]) -> Instrumented:
-    if library.name in _on:
-        return _on[library.name].entry
-    choices = [(package, found) for package in library.instrumentations if (found := _of(library, package, candidates))]
-    own = traces_itself(library, version)
-    others = _turned_on_by_others(choices)
-    if others or (own and not (choices and library.own_spans_give_way)):
-        return _left_alone(library, version, own, others, choices)
+    if library.name in _running:
+        return _running[library.name].entry
+    choices = [
+        (package, candidates_found)
+        for package in library.instrumentations
+        if (candidates_found := _candidates_of(library, package, candidates))
+    ]
+    built_in = built_in_tracing(library, version)
+    active_elsewhere = _active_instrumentation(choices)
+    if active_elsewhere or (built_in and not (choices and library.built_in_spans_yield)):
+        return _left_alone(library, version, built_in, active_elsewhere, choices)
     if choices:
         return _choose(library, version, choices)
-    if library.covered_by in _on:
-        return Instrumented(library.name, version, Outcome.ALREADY, _on[library.covered_by].entry.by)
-    known = library.instrumentations
-    advised = next((each for each in known if "openinference" in each), known[0])
-    return Instrumented(library.name, version, Outcome.MISSING, reason=f"pip install {advised}")
+    if library.covered_by in _running:
+        return Instrumented(library.name, version, Outcome.ALREADY, _running[library.covered_by].entry.by)
+    packages = library.instrumentations
+    recommended = next((package for package in packages if "openinference" in package), packages[0])
+    return Instrumented(library.name, version, Outcome.MISSING, reason=f"pip install {recommended}")
 
 
-def _turned_on_by_others(choices: _Choices) -> str:
-    # Only a module that is loaded can have been turned on by somebody: the others are not imported to ask.
-    for package, found in choices:
-        for each in found:
-            if each.module in sys.modules and _is_on(each):
-                return f"{package} {each.version}"
+def _active_instrumentation(choices: _Choices) -> str:
+    # Only an imported instrumentation can be active: the others need not be imported to find out.
+    for package, entry_points in choices:
+        for entry_point in entry_points:
+            if entry_point.module in sys.modules and _is_active(entry_point):
+                return f"{package} {entry_point.version}"
     return ""
 
 
-def _left_alone(library: Library, version: str, own: str, others: str, choices: _Choices) -> Instrumented:
-    """Say who traces a library without us: the library itself, somebody's instrumentation, or (a fault) both."""
-    variable = library.own_spans[1]
-    if others and (not own or library.own_spans_give_way):
-        return Instrumented(library.name, version, Outcome.ALREADY, others, "left as it was")
-    if others:
-        why = f"{own} makes spans itself as well; set {variable}=false before its clients are made"
-        return Instrumented(library.name, version, Outcome.TWICE, others, why)
-    why = f"it makes spans itself ({variable}=false turns them off)" if variable else "it makes spans itself"
-    left = ", ".join(package for package, _ in choices)
-    return Instrumented(library.name, version, Outcome.ALREADY, own, f"{why}; {left} left off" if left else why)
+def _left_alone(
+    library: Library, version: str, built_in: str, active_elsewhere: str, choices: _Choices
+) -> Instrumented:
+    """Return the entry of a library that traces itself, or that an active instrumentation traces already."""
+    variable = library.built_in_spans[1]
+    if active_elsewhere and (not built_in or library.built_in_spans_yield):
+        return Instrumented(library.name, version, Outcome.ALREADY, active_elsewhere, "left as it was")
+    if active_elsewhere:
+        reason = f"{built_in} makes spans itself as well; set {variable}=false before its clients are made"
+        return Instrumented(library.name, version, Outcome.TWICE, active_elsewhere, reason)
+    reason = f"it makes spans itself ({variable}=false turns them off)" if variable else "it makes spans itself"
+    not_turned_on = ", ".join(package for package, _ in choices)
+    return Instrumented(
+        library.name,
+        version,
+        Outcome.ALREADY,
+        built_in,
+        f"{reason}; {not_turned_on} left off" if not_turned_on else reason,
+    )
 
 
 def _choose(library: Library, version: str, choices: _Choices) -> Instrumented:
     """Turn on the first instrumentation that works."""
     reasons: list[str] = []
-    for package, found in choices:
-        by = f"{package} {found[0].version}"
-        watch, undo = Watch(library), _correct(package)
-        started, reason = _start(library, found)
+    for package, entry_points in choices:
+        by = f"{package} {entry_points[0].version}"
+        patches, undo_correction = PatchRecord(library), _apply_correction(package)
+        started, reason = _start(library, entry_points)
         if started:
-            watch.started()
+            patches.note_patches()
             rest = [other for other, _ in choices if other != package]
             note = [library.note] if library.note else []
             if rest:
                 note.append(f"{', '.join(rest)} left off: one instrumentation a library")
-            early = watch.imported_before()
+            early = patches.imported_before()
             if early:
-                note.append(f"{_EARLY} {early}")
+                note.append(f"{_IMPORTED_EARLY} {early}")
             entry = Instrumented(library.name, version, Outcome.ON, by, "; ".join([*reasons, *note]))
-            _on[library.name] = _Running(started, watch, undo, entry)
+            _running[library.name] = _Running(started, patches, undo_correction, entry)
             return entry
-        if undo is not None:
-            undo()
+        if undo_correction is not None:
+            undo_correction()
         reasons.append(f"{by}: {reason}")
     return Instrumented(library.name, version, Outcome.FAILED, choices[0][0], "; ".join(reasons))
 
 
-def _correct(package: str) -> Callable[[], None] | None:
-    """Correct what an instrumentation does wrong, where that is known; what takes it back."""
+def _apply_correction(package: str) -> Callable[[], None] | None:
+    """Apply the correction of an instrumentation, where there is one; returns what undoes it."""
     try:
         return CORRECTIONS[package]() if package in CORRECTIONS else None
     except Exception as error:
-        _logger.info("sightline: %s is used as it is (%s)", package, _said(error))
+        _logger.info("sightline: %s is used as it is (%s)", package, _error_text(error))
         return None
 
 
-def _is_on(candidate: _Candidate) -> bool:
+def _is_active(candidate: _Candidate) -> bool:
     try:
         return bool(candidate.load()().is_instrumented_by_opentelemetry)
     except Exception:
         return False
 
 
-def _start(library: Library, found: list[_Candidate]) -> tuple[list[Any], str]:
-    """Turn on all entry points of one instrumentation; what was started, and why nothing was."""
+def _start(library: Library, entry_points: list[_Candidate]) -> tuple[list[Any], str]:
+    """Turn on all entry points of one instrumentation; returns what was started, and the reasons for what was not."""
     started: list[Any] = []
     reasons = []
-    for each in found:
+    for entry_point in entry_points:
         try:
-            instrumentor = each.load()()
-            if each.package == OWN:
+            instrumentor = entry_point.load()()
+            if entry_point.package == OWN:
                 instrumentor.instrument()
             else:
                 instrumentor.instrument(raise_exception_on_conflict=True, **_OPTIONS.get(library.name, {}))
@@ -277,11 +293,11 @@ def _start(library: Library, found: list[_Candidate]) -> tuple[list[Any], str]:
             else:
                 reasons.append("it does not take this version")
         except Exception as error:
-            reasons.append(_said(error))
+            reasons.append(_error_text(error))
     return started, "; ".join(reasons)
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if type(error).__name__ == "DependencyConflictError":
         conflict = getattr(error, "conflict", None)
         needs = getattr(conflict, "required", None) or ", ".join(getattr(conflict, "required_any", None) or ())
@@ -290,35 +306,39 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _tell(report: InstrumentationReport, wanted: Collection[str] | None) -> None:
+def _log_report(report: InstrumentationReport, only_names: Collection[str] | None) -> None:
     if report.on:
         _logger.info("sightline: tracing %s", ", ".join(report.on))
-    absent = sorted(set(wanted or ()) - {each.library for each in report})
+    absent = sorted(set(only_names or ()) - {entry.library for entry in report})
     if absent:
         _logger.warning("sightline: only= names %s, which is not installed here", ", ".join(absent))
-    for each in report:
-        _, found, early = each.reason.partition(_EARLY)
-        if found and each.outcome is Outcome.ON:
+    for entry in report:
+        _, is_early, holders = entry.reason.partition(_IMPORTED_EARLY)
+        if is_early and entry.outcome is Outcome.ON:
             _logger.warning(
                 "sightline: %s: imported before instrument(), so NOT TRACED there:%s. Call instrument() earlier",
-                each.library,
-                early,
+                entry.library,
+                holders,
             )
-    for each in report.problems:
-        if each.outcome is Outcome.FAILED:
-            _logger.warning("sightline: %s %s is installed but NOT TRACED: %s", each.library, each.version, each.reason)
-        elif each.outcome is Outcome.TWICE:
-            _logger.warning("sightline: %s is TRACED TWICE, tokens and all: %s", each.library, each.reason)
-    missing = [each for each in report.problems if each.outcome is Outcome.MISSING]
+    for entry in report.problems:
+        if entry.outcome is Outcome.FAILED:
+            _logger.warning(
+                "sightline: %s %s is installed but NOT TRACED: %s", entry.library, entry.version, entry.reason
+            )
+        elif entry.outcome is Outcome.TWICE:
+            _logger.warning(
+                "sightline: %s is TRACED TWICE, which doubles its token counts: %s", entry.library, entry.reason
+            )
+    missing = [entry for entry in report.problems if entry.outcome is Outcome.MISSING]
     if missing:
         _logger.warning(
             "sightline: installed but NOT TRACED, nothing instruments them: %s. To trace them: pip install %s",
-            ", ".join(each.library for each in missing),
-            " ".join(each.reason.removeprefix("pip install ") for each in missing),
+            ", ".join(entry.library for entry in missing),
+            " ".join(entry.reason.removeprefix("pip install ") for entry in missing),
         )
-    if _quieted:
+    if _content_variables_set:
         _logger.info(
-            "sightline: capture is %s, so other instrumentations were told to record no content (%s)",
+            "sightline: capture is %s, so other instrumentations record no content (set: %s)",
             runtime.capture.mode.value,
-            ", ".join(_quieted),
+            ", ".join(_content_variables_set),
         )

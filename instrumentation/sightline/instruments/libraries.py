@@ -1,15 +1,15 @@
 """Which instrumentation ``instrument()`` chooses for which library.
 
 A library may have several; they would record each call twice, so one is chosen: the first of a row that is installed
-and works. OpenTelemetry's own come first, then OpenInference's (they tell retrieved documents and the first token),
-then OpenLLMetry's. Weaviate has ours: the others do not see its searches.
+and works. OpenTelemetry's own come first, then OpenInference's (they record retrieved documents and the first token),
+then OpenLLMetry's. Weaviate has one of this library: the others do not trace its searches.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 OWN: Final = "sightline"
-"""Distribution that stands for an instrumentation of this library's own."""
+"""Name in place of a distribution, for an instrumentation of this library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,20 @@ class Library:
     note: str = ""
     """What a reader must know to get its spans."""
     covered_by: str = ""
-    """Name of another library whose instrumentation sees it too: nobody need install one for it."""
-    exchanged: tuple[str, ...] = ()
-    """Names (``module:name``) that its instrumentation exchanges: who imported one before is not traced."""
-    not_put_back: tuple[str, ...] = ()
-    """Places (``module:Class.method``) that its instrumentation leaves patched."""
-    own_spans: tuple[str, str] = ("", "")
-    """File of the distribution by whose presence it makes spans itself, and the variable that says "false" to them."""
-    own_spans_give_way: bool = False
-    """Whether it makes none where an instrumentation is on."""
+    """Name of another library whose instrumentation traces this one too, so that none need be installed for it."""
+    replaced_names: tuple[str, ...] = ()
+    """Names (``module:name``) that its instrumentation replaces: a module that imported one earlier is not traced."""
+    unrestored_patches: tuple[str, ...] = ()
+    """Methods (``module:Class.method``) that its instrumentation leaves patched when it is turned off."""
+    built_in_spans: tuple[str, str] = ("", "")
+    """File whose presence shows that the library makes spans itself, and the variable that turns those off."""
+    built_in_spans_yield: bool = False
+    """Whether it makes no spans itself while an instrumentation is on."""
 
 
-def _contrib(name: str, *distributions: str, note: str = "", exchanged: tuple[str, ...] = ()) -> Library:
+def _contrib(name: str, *distributions: str, note: str = "", replaced_names: tuple[str, ...] = ()) -> Library:
     packages = (f"opentelemetry-instrumentation-{name}",)
-    return Library(name, distributions or (name,), packages, note=note, exchanged=exchanged)
+    return Library(name, distributions or (name,), packages, note=note, replaced_names=replaced_names)
 
 
 def _genai(
@@ -48,7 +48,7 @@ def _genai(
     *distributions: str,
     official: tuple[str, ...] = (),
     traceloop: str | None = None,
-    own_spans: tuple[str, str] = ("", ""),
+    built_in_spans: tuple[str, str] = ("", ""),
 ) -> Library:
     return Library(
         name,
@@ -58,7 +58,7 @@ def _genai(
             f"openinference-instrumentation-{name}",
             f"opentelemetry-instrumentation-{traceloop or name}",
         ),
-        own_spans=own_spans,
+        built_in_spans=built_in_spans,
     )
 
 
@@ -69,25 +69,25 @@ LIBRARIES: Final = (
         ("fastapi",),
         ("opentelemetry-instrumentation-fastapi",),
         note="apps made before need instrument(app=app); add sightline.asgi.RequestMiddleware",
-        own_spans=("fastapi/telemetry/_asgi.py", ""),
-        own_spans_give_way=True,
+        built_in_spans=("fastapi/telemetry/_asgi.py", ""),
+        built_in_spans_yield=True,
     ),
     Library(
         "starlette",
         ("starlette",),
         ("opentelemetry-instrumentation-starlette",),
-        note="apps made before are not seen; add sightline.asgi.RequestMiddleware",
+        note="apps made before are not traced; add sightline.asgi.RequestMiddleware",
         covered_by="fastapi",
-        exchanged=("starlette.applications:Starlette",),
+        replaced_names=("starlette.applications:Starlette",),
     ),
-    _contrib("flask", note="apps made before are not seen", exchanged=("flask:Flask",)),
+    _contrib("flask", note="apps made before are not traced", replaced_names=("flask:Flask",)),
     _contrib("django"),
     Library(
         "grpc",
         ("grpcio",),
         ("opentelemetry-instrumentation-grpc",),
-        note="channels and servers made before are not seen",
-        exchanged=("grpc:insecure_channel", "grpc:secure_channel", "grpc:server"),
+        note="channels and servers made before are not traced",
+        replaced_names=("grpc:insecure_channel", "grpc:secure_channel", "grpc:server"),
     ),
     # HTTP clients
     Library("httpx", ("httpx",), ("opentelemetry-instrumentation-httpx",), ("httpx",)),
@@ -98,19 +98,19 @@ LIBRARIES: Final = (
     # State, queues, brokers
     _contrib("redis"),
     _contrib("celery", note="with forked workers also call configure() and instrument() in worker_process_init"),
-    _contrib("confluent-kafka", exchanged=("confluent_kafka:Producer", "confluent_kafka:Consumer")),
+    _contrib("confluent-kafka", replaced_names=("confluent_kafka:Producer", "confluent_kafka:Consumer")),
     _contrib("aiokafka"),
     _contrib("kafka-python"),
     _contrib("pika"),
     _contrib("aio-pika"),
     # Databases
-    _contrib("sqlalchemy", note="engines made before are not seen", exchanged=("sqlalchemy:create_engine",)),
-    _contrib("psycopg", exchanged=("psycopg:connect", "psycopg:Connection", "psycopg:AsyncConnection")),
-    _contrib("psycopg2", "psycopg2", "psycopg2-binary", exchanged=("psycopg2:connect",)),
+    _contrib("sqlalchemy", note="engines made before are not traced", replaced_names=("sqlalchemy:create_engine",)),
+    _contrib("psycopg", replaced_names=("psycopg:connect", "psycopg:Connection", "psycopg:AsyncConnection")),
+    _contrib("psycopg2", "psycopg2", "psycopg2-binary", replaced_names=("psycopg2:connect",)),
     _contrib("asyncpg"),
     # Models
     _genai("openai", official=("opentelemetry-instrumentation-openai-v2",)),
-    _genai("anthropic", own_spans=("anthropic/_tracing.py", "ANTHROPIC_OPEN_TELEMETRY")),
+    _genai("anthropic", built_in_spans=("anthropic/_tracing.py", "ANTHROPIC_OPEN_TELEMETRY")),
     _genai("google-genai", official=("opentelemetry-instrumentation-google-genai",), traceloop="google-generativeai"),
     _genai("mistralai"),
     _genai("groq"),
@@ -120,7 +120,7 @@ LIBRARIES: Final = (
         "ollama",
         ("ollama",),
         ("opentelemetry-instrumentation-ollama",),
-        not_put_back=(
+        unrestored_patches=(
             "ollama._client:Client._request",
             "ollama._client:AsyncClient._request",
             "ollama._client:_copy_messages",
@@ -143,12 +143,12 @@ LIBRARIES: Final = (
 """All rows, in the order in which they are turned on."""
 
 OWN_INSTRUMENTORS: Final = {"weaviate": ("sightline.weaviate", "WeaviateInstrumentor")}
-"""Module and class of each instrumentation of ours."""
+"""Module and class of each instrumentation of this library."""
 
-QUIET: Final = {
+NO_CONTENT_VARIABLES: Final = {
     "TRACELOOP_TRACE_CONTENT": "false",
     "OPENINFERENCE_HIDE_INPUTS": "true",
     "OPENINFERENCE_HIDE_OUTPUTS": "true",
     "OPENINFERENCE_HIDE_EMBEDDING_VECTORS": "true",
 }
-"""What tells other people's instrumentations to record no content: they do by default."""
+"""Variables that make third-party instrumentations record no content, which they do by default."""

@@ -1,4 +1,4 @@
-"""What a streamed chunk carries, told by its shape: no client library is imported.
+"""What a streamed chunk carries, read from its shape: no client library is imported.
 
 Understood: text and bytes; chunks and dictionaries in the shape of OpenAI's chat completions and legacy
 completions; events in the shape of OpenAI's Responses and Anthropic's Messages; message chunks with a
@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from sightline import semconv
 
-_PLAIN_EVENTS: Final = frozenset({"ping", "error"})
+_FRAMING_EVENTS: Final = frozenset({"ping", "error"})
 _REPEATED_EVENTS: Final = ("content.", "refusal.", "tool_calls.", "logprobs.")
 """Events of OpenAI's stream helper that repeat the chunk before them."""
-_REPEATED_PARTS: Final = frozenset({"text", "thinking", "signature", "citation", "input_json"})
+_REPEATED_BLOCK_EVENTS: Final = frozenset({"text", "thinking", "signature", "citation", "input_json"})
 """Events of Anthropic's stream helper that repeat the delta before them, most with a ``snapshot`` of the whole."""
 _TEXTLESS_DELTAS: Final = frozenset(
     {
@@ -51,13 +51,13 @@ class ChunkReader:
         self._id: str | None = None
         self._finish_reasons: list[str] = []
         self.failure: str | None = None
-        """What the stream itself said went wrong; None when nothing did."""
+        """Error code or type that the stream itself reported; None without one."""
 
     def is_content(self, chunk: object) -> bool:  # noqa: PLR0911  one return a shape reads best
         """Return whether the chunk carries content for the user, not only a role, usage or framing."""
         self.text = None
         if type(chunk) is self._completion_type:
-            return self._completion(chunk, chunk.choices)  # type: ignore[attr-defined]
+            return self._read_completion(chunk, chunk.choices)  # type: ignore[attr-defined]
         if chunk is None:
             return False
         if isinstance(chunk, str):
@@ -69,15 +69,15 @@ class ChunkReader:
         if isinstance(choices, (list, tuple)):
             if not isinstance(chunk, dict):
                 self._completion_type = type(chunk)
-            return self._completion(chunk, choices)
+            return self._read_completion(chunk, choices)
         kind = _get(chunk, "type")
         if isinstance(kind, str):
-            if kind.startswith(("response.", "content_block", "message_")) or kind in _PLAIN_EVENTS:
-                return self._event(chunk, kind)
+            if kind.startswith(("response.", "content_block", "message_")) or kind in _FRAMING_EVENTS:
+                return self._read_event(chunk, kind)
             if kind == "chunk" and (inner := _get(chunk, "chunk")) is not None:
-                return self.is_content(inner)  # OpenAI's stream helper: the events beside it repeat what this one tells
+                return self.is_content(inner)  # OpenAI's stream helper: the other events repeat this one's content
             if kind.startswith(_REPEATED_EVENTS) or (
-                kind in _REPEATED_PARTS and (hasattr(chunk, "snapshot") or hasattr(chunk, "signature"))
+                kind in _REPEATED_BLOCK_EVENTS and (hasattr(chunk, "snapshot") or hasattr(chunk, "signature"))
             ):
                 return False
         if not isinstance(chunk, dict):
@@ -87,17 +87,17 @@ class ChunkReader:
                 return bool(content) or bool(getattr(chunk, "tool_call_chunks", None))
         return True
 
-    def _completion(self, chunk: object, choices: Any) -> bool:
+    def _read_completion(self, chunk: object, choices: Any) -> bool:
         usage = _get(chunk, "usage")
         if usage is not None:
             self._usage = usage_attributes(usage)
         if self._model is None:
             self._model = _text(chunk, "model")
             self._id = _text(chunk, "id")
-        error = _get(chunk, "error")  # servers that fail in mid-stream say so in a chunk
+        error = _get(chunk, "error")  # servers that fail in mid-stream report it in a chunk
         if error is not None:
             self.failure = _text(error, "code") or _text(error, "type") or "error"
-        found = False
+        has_content = False
         for choice in choices:
             reason = _get(choice, "finish_reason")
             if reason and isinstance(reason, str):
@@ -110,18 +110,18 @@ class ChunkReader:
                 if not isinstance(text, str):
                     text = None
                 if not text and (_get(delta, "tool_calls") or _get(delta, "function_call") or _text(delta, "refusal")):
-                    found = True
+                    has_content = True
             if text:
-                found = True
+                has_content = True
                 self.text = text if self.text is None else self.text + text
-        return found
+        return has_content
 
-    def _event(self, chunk: object, kind: str) -> bool:
+    def _read_event(self, chunk: object, kind: str) -> bool:
         if not kind.endswith("delta") or kind == "message_delta":
-            self._framing(chunk, kind)
+            self._read_framing(chunk, kind)
             return kind.endswith("partial_image")
         if "reasoning" in kind:
-            return False  # what the model thinks is not what the user reads
+            return False  # reasoning is not part of the answer
         delta = _get(chunk, "delta")
         if isinstance(delta, str):
             if kind not in _TEXTLESS_DELTAS:
@@ -130,13 +130,13 @@ class ChunkReader:
         self.text = _text(delta, "text")
         return bool(self.text) or bool(_text(delta, "partial_json"))
 
-    def _framing(self, chunk: object, kind: str) -> None:
-        """Read what an event without content tells: model, id, usage, how it ended."""
+    def _read_framing(self, chunk: object, kind: str) -> None:
+        """Read an event without content: model, id, usage, finish reason, error."""
         holder = _get(chunk, "response") or _get(chunk, "message") or chunk
         usage = _get(holder, "usage")
         if usage is not None:
-            # Anthropic tells the input first and the output last, the cache in either.
-            self._usage = {**self._usage, **_usage_beside(usage, self._usage)}
+            # Anthropic reports input tokens first and output tokens last, cache tokens in either event.
+            self._usage = {**self._usage, **_merged_usage(usage, self._usage)}
         if self._model is None:
             self._model = _text(holder, "model")
         if self._id is None and holder is not chunk:
@@ -154,22 +154,22 @@ class ChunkReader:
                 self._finish_reasons = [reason]
 
     def response_attributes(self) -> dict[str, Any]:
-        """Return what the chunks told about the response, as span attributes."""
-        found: dict[str, Any] = {}
+        """Return model, id, finish reasons, usage and error of the response, as span attributes."""
+        attributes: dict[str, Any] = {}
         if self._model:
-            found[semconv.GEN_AI_RESPONSE_MODEL] = self._model
+            attributes[semconv.GEN_AI_RESPONSE_MODEL] = self._model
         if self._id:
-            found[semconv.GEN_AI_RESPONSE_ID] = self._id
+            attributes[semconv.GEN_AI_RESPONSE_ID] = self._id
         if self._finish_reasons:
-            found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = self._finish_reasons
-        found.update(self._usage)
+            attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = self._finish_reasons
+        attributes.update(self._usage)
         if self.failure is not None:
-            found[semconv.ERROR_TYPE] = self.failure
-        return found
+            attributes[semconv.ERROR_TYPE] = self.failure
+        return attributes
 
 
-def _usage_beside(usage: object, before: dict[str, int]) -> dict[str, int]:
-    """Return the counts of a later usage event; a later one that tells no input leaves the earlier input standing."""
+def _merged_usage(usage: object, before: dict[str, int]) -> dict[str, int]:
+    """Return the counts of two usage events; input counts of the earlier one stay where the later one has none."""
     later = usage_attributes(usage)
     if not _count(usage, "input_tokens") and not _count(usage, "prompt_tokens"):
         for key in _INPUT_KEYS:
@@ -186,27 +186,27 @@ def usage_attributes(usage: object) -> dict[str, int]:
     """
     if usage is None:
         return {}
-    found: dict[str, int | None] = {}
-    read = _count(usage, "cache_read_input_tokens")
-    written = _count(usage, "cache_creation_input_tokens")
+    counts: dict[str, int | None] = {}
+    cache_read = _count(usage, "cache_read_input_tokens")
+    cache_written = _count(usage, "cache_creation_input_tokens")
     prompt = _count(usage, "prompt_tokens")
     if prompt is None:
         prompt = _count(usage, "input_tokens")
         if prompt is not None:
-            prompt += (read or 0) + (written or 0)
+            prompt += (cache_read or 0) + (cache_written or 0)
     details = _get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details")
-    if read is None:
-        read = _count(details, "cached_tokens")
+    if cache_read is None:
+        cache_read = _count(details, "cached_tokens")
     output = _count(usage, "completion_tokens")
     if output is None:
         output = _count(usage, "output_tokens")
     details = _get(usage, "completion_tokens_details") or _get(usage, "output_tokens_details")
-    found[semconv.GEN_AI_USAGE_INPUT_TOKENS] = prompt
-    found[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] = output
-    found[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] = read
-    found[semconv.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS] = written
-    found[semconv.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS] = _count(details, "reasoning_tokens")
-    return {key: value for key, value in found.items() if value is not None}
+    counts[semconv.GEN_AI_USAGE_INPUT_TOKENS] = prompt
+    counts[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] = output
+    counts[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] = cache_read
+    counts[semconv.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS] = cache_written
+    counts[semconv.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS] = _count(details, "reasoning_tokens")
+    return {key: value for key, value in counts.items() if value is not None}
 
 
 def _get(holder: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 
 from typing import Final
 
-_KEEP_BYTES: Final = 512
+_MAX_LINE_BYTES: Final = 512
 _DONE: Final = b"[DONE]"
 
 
@@ -39,17 +39,17 @@ class EventScanner:
         if b"\r" in data:
             self._skip_newline = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        found = 0
+        count = 0
         lines = data.split(b"\n")
         rest = lines.pop()
         for part in lines:
             line, self._line = self._line + part, b""
-            found += self._take(line)
-        if len(self._line) < _KEEP_BYTES:
-            self._line += rest[:_KEEP_BYTES]
-        return found
+            count += self._end_line(line)
+        if len(self._line) < _MAX_LINE_BYTES:
+            self._line += rest[:_MAX_LINE_BYTES]
+        return count
 
-    def _take(self, line: bytes) -> int:
+    def _end_line(self, line: bytes) -> int:
         if not line:
             counts = self._has_data and (
                 self._content_events is None or (self._name or "message") in self._content_events

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from sightline import semconv
-from sightline.runtime import CONTEXT, restore
-from sightline.spans import OpenSpan, leave
-from sightline.streaming.streams import TracedAsyncIterator, TracedIterator
+from sightline.runtime import CONTEXT, detach
+from sightline.spans import OpenSpan, end_span
+from sightline.streaming.traced_streams import TracedAsyncIterator, TracedIterator
 
 
 class _ManagedStream(TracedIterator):
@@ -26,15 +26,15 @@ class _ManagedStream(TracedIterator):
             return self._until_done
         if name == "text_stream":
             return self._texts()
-        found = super().__getattr__(name)
+        attribute = super().__getattr__(name)
         if not name.startswith("get_final"):
-            return found
+            return attribute
 
-        def consumed(*args: Any, **kwargs: Any) -> Any:
+        def consume_then_call(*args: Any, **kwargs: Any) -> Any:
             self._until_done()
-            return found(*args, **kwargs)
+            return attribute(*args, **kwargs)
 
-        return consumed
+        return consume_then_call
 
     def _until_done(self) -> "_ManagedStream":
         for _ in self:
@@ -58,15 +58,15 @@ class _ManagedAsyncStream(TracedAsyncIterator):
             return self._until_done
         if name == "text_stream":
             return self._texts()
-        found = super().__getattr__(name)
+        attribute = super().__getattr__(name)
         if not name.startswith("get_final"):
-            return found
+            return attribute
 
-        async def consumed(*args: Any, **kwargs: Any) -> Any:
+        async def consume_then_call(*args: Any, **kwargs: Any) -> Any:
             await self._until_done()
-            return await found(*args, **kwargs)
+            return await attribute(*args, **kwargs)
 
-        return consumed
+        return consume_then_call
 
     async def _until_done(self) -> "_ManagedAsyncStream":
         async for _ in self:
@@ -90,15 +90,15 @@ def _text_of(event: Any) -> str | None:
 class TracedManager:
     """A manager of a sync stream; other attributes are the manager's."""
 
-    __slots__ = ("_manager", "_opened", "_stream")
+    __slots__ = ("_manager", "_open_span", "_stream")
 
-    def __init__(self, manager: Any, opened: OpenSpan) -> None:
+    def __init__(self, manager: Any, open_span: OpenSpan) -> None:
         self._manager = manager
-        self._opened = opened
+        self._open_span = open_span
         self._stream: _ManagedStream | None = None
 
     def __enter__(self) -> Any:
-        self._stream = _ManagedStream(_inside(self._opened, self._manager.__enter__), self._opened)
+        self._stream = _ManagedStream(_call_in_span(self._open_span, self._manager.__enter__), self._open_span)
         return self._stream
 
     def __exit__(
@@ -114,31 +114,31 @@ class TracedManager:
         return getattr(object.__getattribute__(self, "_manager"), name)
 
     def __del__(self) -> None:
-        opened = getattr(self, "_opened", None)
-        if opened is not None and getattr(self, "_stream", None) is None:
-            leave(opened, None)  # never entered: no request was made
+        open_span = getattr(self, "_open_span", None)
+        if open_span is not None and getattr(self, "_stream", None) is None:
+            end_span(open_span, None)  # never entered: no request was made
 
 
 class TracedAsyncManager:
     """A manager of an async stream; other attributes are the manager's."""
 
-    __slots__ = ("_manager", "_opened", "_stream")
+    __slots__ = ("_manager", "_open_span", "_stream")
 
-    def __init__(self, manager: Any, opened: OpenSpan) -> None:
+    def __init__(self, manager: Any, open_span: OpenSpan) -> None:
         self._manager = manager
-        self._opened = opened
+        self._open_span = open_span
         self._stream: _ManagedAsyncStream | None = None
 
     async def __aenter__(self) -> Any:
-        token = CONTEXT.set(self._opened.context)
+        token = CONTEXT.set(self._open_span.context)
         try:
             source = await self._manager.__aenter__()
         except BaseException as error:
-            restore(token)
-            leave(self._opened, error)
+            detach(token)
+            end_span(self._open_span, error)
             raise
-        restore(token)
-        self._stream = _ManagedAsyncStream(source, self._opened)
+        detach(token)
+        self._stream = _ManagedAsyncStream(source, self._open_span)
         return self._stream
 
     async def __aexit__(
@@ -154,19 +154,19 @@ class TracedAsyncManager:
         return getattr(object.__getattribute__(self, "_manager"), name)
 
     def __del__(self) -> None:
-        opened = getattr(self, "_opened", None)
-        if opened is not None and getattr(self, "_stream", None) is None:
-            leave(opened, None)
+        open_span = getattr(self, "_open_span", None)
+        if open_span is not None and getattr(self, "_stream", None) is None:
+            end_span(open_span, None)
 
 
-def _inside(opened: OpenSpan, call: Callable[[], Any]) -> Any:
+def _call_in_span(open_span: OpenSpan, call: Callable[[], Any]) -> Any:
     """Call inside of the span; an error ends it."""
-    token = CONTEXT.set(opened.context)
+    token = CONTEXT.set(open_span.context)
     try:
         result = call()
     except BaseException as error:
-        restore(token)
-        leave(opened, error)
+        detach(token)
+        end_span(open_span, error)
         raise
-    restore(token)
+    detach(token)
     return result

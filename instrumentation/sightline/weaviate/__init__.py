@@ -24,8 +24,8 @@ lacks, and the number is taken out of the reply before the client reads it, so r
 the trace.
 
 Nothing here can break a call: every failure of tracing is logged once, counted (``Tracing.faults()``), and the call
-goes on. The seam is the client's own classes, patched in place; private ones are optional, and a client that lacks one
-is traced without what it would have told.
+goes on. The client's own classes are patched in place; private ones are optional, and a client that lacks one
+is traced without the attributes that depend on it.
 """
 
 from sightline.weaviate.instrumentor import WeaviateInstrumentor, describe

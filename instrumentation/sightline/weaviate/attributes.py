@@ -1,4 +1,4 @@
-"""What a Weaviate call asked for and what came back, as span attributes. No I/O, no import of the client.
+"""Arguments and results of a Weaviate call as span attributes. No I/O, no import of the client.
 
 Arguments and results are read by their attribute names, so this module needs no particular version of the client; what
 is not there is left out. Literals of filters and the text of queries are content: they are written as far as the
@@ -12,60 +12,63 @@ from collections.abc import Mapping, Sized
 from typing import Any, Final
 
 from sightline import semconv, sketch
-from sightline.capture import CapturePolicy, cut
+from sightline.capture.policy import CapturePolicy
+from sightline.capture.values import cut
 from sightline.weaviate.documents import MAX_DOCUMENTS
 
 _MAX_FILTER_CHARS: Final = 2000
 _MAX_FILTER_DEPTH: Final = 20
 
 
-def of_request(asked: Mapping[str, Any], policy: CapturePolicy, *, ranked: bool) -> dict[str, Any]:
+def request_attributes(arguments: Mapping[str, Any], policy: CapturePolicy, *, ranked: bool) -> dict[str, Any]:
     """Return the attributes for the arguments of a search, fetch, aggregation or deletion.
 
     Args:
-        asked: arguments by the names that the client gives them.
+        arguments: arguments by the names that the client gives them.
         policy: decides about query text and literals of filters.
         ranked: whether it is a search, so that ``limit`` is its k.
     """
-    found: dict[str, Any] = {}
-    for name, value in asked.items():  # a call gives few of the many that there are
+    attributes: dict[str, Any] = {}
+    for name, value in arguments.items():  # a call gives few of the many that there are
         if value is None:
             continue
-        key = _NUMBERS.get(name)
+        key = _NUMERIC_ARGUMENTS.get(name)
         if key is not None:
             if isinstance(value, (int, float)):
-                found[key] = value
-        elif name in _READ:
-            _read(name, value, policy, found)
-    limit = asked.get("limit")
+                attributes[key] = value
+        elif name in _OTHER_ARGUMENTS:
+            _read_argument(name, value, policy, attributes)
+    limit = arguments.get("limit")
     if ranked and isinstance(limit, int):
-        found[semconv.GEN_AI_REQUEST_TOP_K] = limit
-    generative = [name for name, given in _PROMPTS if asked.get(given) is not None]
+        attributes[semconv.GEN_AI_REQUEST_TOP_K] = limit
+    generative = [name for name, argument in _PROMPT_ARGUMENTS if arguments.get(argument) is not None]
     if generative:
-        found[semconv.RETRIEVAL_GENERATIVE] = ",".join(generative)
-    return found
+        attributes[semconv.RETRIEVAL_GENERATIVE] = ",".join(generative)
+    return attributes
 
 
-def _read(name: str, value: Any, policy: CapturePolicy, found: dict[str, Any]) -> None:
+def _read_argument(name: str, value: Any, policy: CapturePolicy, attributes: dict[str, Any]) -> None:
     """Read one argument that is no plain number."""
     if name == "query":
         text = policy.text(value)
         if text is not None:
-            found[semconv.RETRIEVAL_QUERY_TEXT] = text
+            attributes[semconv.RETRIEVAL_QUERY_TEXT] = text
     elif name == "fusion_type":
-        found[semconv.RETRIEVAL_FUSION] = str(getattr(value, "name", value)).lower()
-    elif name in _NAMES:
+        attributes[semconv.RETRIEVAL_FUSION] = str(getattr(value, "name", value)).lower()
+    elif name in _NAME_LIST_ARGUMENTS:
         names = getattr(value, "target_vectors", value)
         if names:
-            found[_NAMES[name]] = [names] if isinstance(names, str) else [str(each) for each in names]
-    elif name in _PROPERTIES:
-        told = value if isinstance(value, str) else str(getattr(value, "prop", type(value).__name__))
-        found[_PROPERTIES[name]] = told
+            attributes[_NAME_LIST_ARGUMENTS[name]] = (
+                [names] if isinstance(names, str) else [str(name) for name in names]
+            )
+    elif name in _PROPERTY_ARGUMENTS:
+        property_name = value if isinstance(value, str) else str(getattr(value, "prop", type(value).__name__))
+        attributes[_PROPERTY_ARGUMENTS[name]] = property_name
     else:
-        found[semconv.RETRIEVAL_FILTER] = filter_text(value, policy)
+        attributes[semconv.RETRIEVAL_FILTER] = filter_text(value, policy)
 
 
-_NUMBERS: Final = {
+_NUMERIC_ARGUMENTS: Final = {
     "alpha": semconv.RETRIEVAL_ALPHA,
     "offset": semconv.RETRIEVAL_OFFSET,
     "auto_limit": semconv.RETRIEVAL_AUTOCUT,
@@ -73,16 +76,18 @@ _NUMBERS: Final = {
     "max_vector_distance": semconv.RETRIEVAL_MAX_DISTANCE,
     "certainty": semconv.RETRIEVAL_MIN_CERTAINTY,
 }
-_NAMES: Final = {
+_NAME_LIST_ARGUMENTS: Final = {
     "query_properties": semconv.RETRIEVAL_QUERY_PROPERTIES,
     "target_vector": semconv.RETRIEVAL_TARGET_VECTORS,
 }
-_PROPERTIES: Final = {"group_by": semconv.RETRIEVAL_GROUP_BY, "rerank": semconv.RETRIEVAL_RERANK}
-_READ: Final = frozenset({"query", "fusion_type", "filters", "where", *_NAMES, *_PROPERTIES})
-_PROMPTS: Final = (("single", "single_prompt"), ("grouped", "grouped_task"))
+_PROPERTY_ARGUMENTS: Final = {"group_by": semconv.RETRIEVAL_GROUP_BY, "rerank": semconv.RETRIEVAL_RERANK}
+_OTHER_ARGUMENTS: Final = frozenset(
+    {"query", "fusion_type", "filters", "where", *_NAME_LIST_ARGUMENTS, *_PROPERTY_ARGUMENTS}
+)
+_PROMPT_ARGUMENTS: Final = (("single", "single_prompt"), ("grouped", "grouped_task"))
 
 
-def of_vector(vector: Any) -> dict[str, Any]:
+def vector_attributes(vector: Any) -> dict[str, Any]:
     """Return the attributes for the vector of a search: its sketch; empty where there is none, or more than one."""
     if vector is None:
         return {}
@@ -95,36 +100,38 @@ def of_vector(vector: Any) -> dict[str, Any]:
     return sketch.query_attributes(vector)
 
 
-def filter_text(wanted: Any, policy: CapturePolicy) -> str:
+def filter_text(condition: Any, policy: CapturePolicy) -> str:
     """Return a filter as a person would write it: ``tenants ContainsAny ["public"] And date GreaterThan ?``."""
-    text = _filter(wanted, policy.content, 0)
+    text = _filter_text(condition, policy.content, 0)
     if policy.content:
         text = policy.text(text) or "?"
     return cut(text, _MAX_FILTER_CHARS)
 
 
-def _filter(wanted: Any, literals: bool, depth: int) -> str:
+def _filter_text(condition: Any, literals: bool, depth: int) -> str:
     if depth > _MAX_FILTER_DEPTH:
         return "…"
-    operator = getattr(wanted, "operator", None)
-    sign = str(getattr(operator, "value", operator))
-    parts = getattr(wanted, "filters", None)
+    operator = getattr(condition, "operator", None)
+    operator_name = str(getattr(operator, "value", operator))
+    parts = getattr(condition, "filters", None)
     if parts is not None:
-        inside = [_filter(part, literals, depth + 1) for part in parts]
-        if sign == "Not":
+        inside = [_filter_text(part, literals, depth + 1) for part in parts]
+        if operator_name == "Not":
             return f"Not ({inside[0]})" if inside else "Not ()"
-        # An operator of its own stands in brackets only where it would be read wrongly.
+        # Brackets only where a nested operator would be read wrongly.
         inside = [
-            f"({text})" if getattr(part, "filters", None) is not None and _sign(part) not in (sign, "Not") else text
+            f"({text})"
+            if getattr(part, "filters", None) is not None and _sign(part) not in (operator_name, "Not")
+            else text
             for part, text in zip(parts, inside, strict=True)
         ]
-        return f" {sign} ".join(inside)
-    value = _literal(getattr(wanted, "value", None)) if literals else "?"
-    return f"{_path(getattr(wanted, 'target', None))} {sign} {value}"
+        return f" {operator_name} ".join(inside)
+    value = _literal(getattr(condition, "value", None)) if literals else "?"
+    return f"{_path(getattr(condition, 'target', None))} {operator_name} {value}"
 
 
-def _sign(wanted: Any) -> str:
-    operator = getattr(wanted, "operator", None)
+def _sign(condition: Any) -> str:
+    operator = getattr(condition, "operator", None)
     return str(getattr(operator, "value", operator))
 
 
@@ -154,8 +161,8 @@ def _literal(value: Any) -> str:
     return json.dumps(str(value), ensure_ascii=False)
 
 
-def rows_of(result: Any) -> int | None:
-    """Return how many rows came back: objects, tenants, collections or groups; None where that has no meaning."""
+def row_count(result: Any) -> int | None:
+    """Return how many rows a call returned: objects, tenants, collections or groups; None where that has no meaning."""
     objects = getattr(result, "objects", None)
     if objects is None:
         objects = getattr(result, "groups", None)
@@ -164,16 +171,16 @@ def rows_of(result: Any) -> int | None:
     return len(objects) if isinstance(objects, Sized) else None
 
 
-def of_groups(result: Any) -> dict[str, Any]:
+def group_attributes(result: Any) -> dict[str, Any]:
     """Return the attributes for grouped results and for texts that a generative module wrote."""
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     groups = getattr(result, "groups", None)
     if isinstance(groups, Sized):
-        found[semconv.RETRIEVAL_GROUPS] = len(groups)
+        attributes[semconv.RETRIEVAL_GROUPS] = len(groups)
     total = getattr(result, "total_count", None)
     if isinstance(total, int):
-        found[semconv.RETRIEVAL_TOTAL_COUNT] = total
-    return found
+        attributes[semconv.RETRIEVAL_TOTAL_COUNT] = total
+    return attributes
 
 
 def generated_texts(result: Any) -> list[str]:
@@ -197,18 +204,18 @@ _TENANT_ERRORS: Final = (
 )
 
 
-def of_error(error: BaseException) -> dict[str, Any]:
-    """Return the attributes for a failed call: the server's own status, and how its tenant was missed."""
-    found: dict[str, Any] = {}
+def error_attributes(error: BaseException) -> dict[str, Any]:
+    """Return the attributes for a failed call: the server's own status, and the kind of tenant error."""
+    attributes: dict[str, Any] = {}
     status = _status(error)
     if status is not None:
-        found[semconv.DB_RESPONSE_STATUS_CODE] = status
+        attributes[semconv.DB_RESPONSE_STATUS_CODE] = status
     text = str(error)[:2000]
     for name, pattern in _TENANT_ERRORS:
         if pattern.search(text):
-            found[semconv.DB_TENANT_ERROR] = name
+            attributes[semconv.DB_TENANT_ERROR] = name
             break
-    return found
+    return attributes
 
 
 def _status(error: BaseException | None) -> str | None:

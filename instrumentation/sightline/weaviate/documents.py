@@ -1,7 +1,7 @@
-"""Found objects of a Weaviate search as ``gen_ai.retrieval.documents``. No I/O, no import of the client.
+"""Objects that a Weaviate search returned, as ``gen_ai.retrieval.documents``. No I/O, no import of the client.
 
-Each row is made as text at once, without a dictionary and a JSON encoder between: this runs on the caller's thread,
-once for each document.
+Each row is written as JSON text directly, without a dictionary and an encoder: this runs on the caller's thread, once
+for each document.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,8 @@ from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-from sightline.capture import HARD_LIMIT_CHARS, CapturePolicy, cut
+from sightline.capture.policy import CapturePolicy
+from sightline.capture.values import HARD_LIMIT_CHARS, cut
 from sightline.settings import Capture
 
 FUSION: Final = "fusion"
@@ -27,7 +28,7 @@ _TITLE_NAMES: Final = ("title", "name", "heading")
 
 @dataclass(frozen=True, slots=True)
 class CollectionNotes:
-    """What a user has told about a collection (``sightline.weaviate.describe``)."""
+    """A user's description of a collection (``sightline.weaviate.describe``)."""
 
     attributes: Mapping[str, str]
     """Index and embedding version, ready for a span."""
@@ -38,7 +39,7 @@ class CollectionNotes:
 
 
 class Relevance(NamedTuple):
-    """What the server said about one found object; None where it said nothing."""
+    """The server's numbers for one returned object; None where it sent none."""
 
     score: float | None = None
     distance: float | None = None
@@ -46,24 +47,24 @@ class Relevance(NamedTuple):
     rerank_score: float | None = None
 
 
-Said = tuple[float | None, float | None, float | None, float | None]
-"""A ``Relevance``, or a plain tuple in its place: making a named one for each document takes longer than reading it."""
+RelevanceTuple = tuple[float | None, float | None, float | None, float | None]
+"""A ``Relevance``, or a plain tuple in its place, which takes less time to make."""
 Row = tuple[str, float | None, str]
-"""One found document: id, score (higher is better in each kind; None where the server said nothing), JSON object."""
+"""One document: id, score (higher is better in each kind; None where the server sent none), JSON object."""
 
 
 def documents(
     objects: Iterable[Any],
-    relevances: Sequence[Said],
+    relevances: Sequence[RelevanceTuple],
     kind: str,
     policy: CapturePolicy,
     notes: CollectionNotes | None = None,
 ) -> list[Row]:
-    """Return found objects as rows, in rank order.
+    """Return the objects of a search as rows, in rank order.
 
     Args:
         objects: the client's objects.
-        relevances: what the server said about each, in order; read from the objects when it has another length.
+        relevances: the server's numbers for each, in order; read from the objects when the lengths differ.
         kind: which number is the score.
         policy: decides about title and content.
         notes: which properties hold them; the usual names are tried otherwise.
@@ -72,8 +73,8 @@ def documents(
     shown = items[:MAX_DOCUMENTS]
     if len(relevances) != len(items):
         relevances = [_relevance(item) for item in shown]
-    each = max(200, min(policy.limit_chars, HARD_LIMIT_CHARS // (len(shown) or 1)))
-    writer = _Rows(kind, policy, notes, each)
+    limit_chars = max(200, min(policy.limit_chars, HARD_LIMIT_CHARS // (len(shown) or 1)))
+    writer = _RowWriter(kind, policy, notes, limit_chars)
     return [writer.row(item, relevance) for item, relevance in zip(shown, relevances, strict=False)]
 
 
@@ -82,7 +83,7 @@ def as_json(rows: Iterable[Row]) -> str:
     return f"[{','.join([text for _, _, text in rows])}]"
 
 
-class _Rows:
+class _RowWriter:
     """Writes the rows of one search."""
 
     __slots__ = ("_content", "_kind", "_limit_chars", "_none", "_policy", "_title")
@@ -95,39 +96,39 @@ class _Rows:
         self._content: Sequence[str] = (notes.content,) if notes and notes.content else _CONTENT_NAMES
         self._title: Sequence[str] = (notes.title,) if notes and notes.title else _TITLE_NAMES
 
-    def row(self, item: Any, said: Said) -> Row:
-        name = str(getattr(item, "uuid", None))
-        first, distance, certainty, _ = said
-        score = _score(said, self._kind)
-        text = f'{{"id":{_quoted(name)},"score":{_number(score)}'
+    def row(self, item: Any, relevance: RelevanceTuple) -> Row:
+        document_id = str(getattr(item, "uuid", None))
+        first_score, distance, certainty, _ = relevance
+        score = _score(relevance, self._kind)
+        text = f'{{"id":{_quoted(document_id)},"score":{_number(score)}'
         if distance is not None:
             text += f',"distance":{_number(distance)}'
         if certainty is not None:
             text += f',"certainty":{_number(certainty)}'
-        if first is not None and self._kind == RERANK:
-            text += f',"first_score":{_number(first)}'
+        if first_score is not None and self._kind == RERANK:
+            text += f',"first_score":{_number(first_score)}'
         if not self._none:
             properties = getattr(item, "properties", None)
             if type(properties) is dict or isinstance(properties, Mapping):
                 text += self._texts(item, properties)
-        return name, score, f"{text}}}"
+        return document_id, score, f"{text}}}"
 
     def _texts(self, item: Any, properties: Mapping[str, Any]) -> str:
         content = _property(properties, self._content)
         policy = self._policy
         if not policy.content:
             return "" if content is None else f',"length":{len(content)}'
-        explained = getattr(getattr(item, "metadata", None), "explain_score", None)
-        told = ""
+        explanation = getattr(getattr(item, "metadata", None), "explain_score", None)
+        fields = ""
         for key, value, limit in (
             ("title", _property(properties, self._title), self._limit_chars),
             ("content", content, self._limit_chars),
-            ("explain", explained if isinstance(explained, str) and explained else None, 500),
+            ("explain", explanation if isinstance(explanation, str) and explanation else None, 500),
         ):
-            shown = None if value is None else policy.text(value)
-            if shown is not None:
-                told += f',"{key}":{_quoted(cut(shown, limit))}'
-        return told
+            text = None if value is None else policy.text(value)
+            if text is not None:
+                fields += f',"{key}":{_quoted(cut(text, limit))}'
+        return fields
 
 
 def _property(properties: Mapping[str, Any], names: Sequence[str]) -> str | None:
@@ -139,13 +140,13 @@ def _property(properties: Mapping[str, Any], names: Sequence[str]) -> str | None
 
 
 def _relevance(item: Any) -> Relevance:
-    said = getattr(item, "metadata", None)
-    numbers = [getattr(said, name, None) for name in ("score", "distance", "certainty", "rerank_score")]
+    relevance = getattr(item, "metadata", None)
+    numbers = [getattr(relevance, name, None) for name in ("score", "distance", "certainty", "rerank_score")]
     return Relevance(*[number if isinstance(number, (int, float)) else None for number in numbers])
 
 
-def _score(said: Said, kind: str) -> float | None:
-    score, distance, certainty, reranked = said
+def _score(relevance: RelevanceTuple, kind: str) -> float | None:
+    score, distance, certainty, reranked = relevance
     if kind == ONE_MINUS_DISTANCE:
         if distance is not None:
             return 1 - distance
@@ -154,5 +155,5 @@ def _score(said: Said, kind: str) -> float | None:
 
 
 def _number(number: float | None) -> str:
-    """Return a number of the wire as JSON: seven digits, which its 24 bits hold, not those that widening invented."""
+    """Return a 32-bit float as JSON, with the seven digits that its 24-bit mantissa holds."""
     return f"{number:.7g}" if number is not None and isfinite(number) else "null"

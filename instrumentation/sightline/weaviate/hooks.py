@@ -1,7 +1,7 @@
-"""What is hooked below the Weaviate client's public methods: retries and replies, headers, and what batches do.
+"""Hooks below the Weaviate client's public methods: retries and replies, headers, batches.
 
 Each hook gets the original, the instance and the call's arguments. The classes are private to the client, so each is
-optional, and each passes the call through when anything of its own goes wrong.
+optional, and each passes the call through when the hook itself fails.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ def _request_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return args[3] if len(args) > 3 else kwargs.get("request")
 
 
-def _before(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+def _before_attempt(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     call = ACTIVE.get()
     if call is not None:
         try:
@@ -25,9 +25,9 @@ def _before(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             faults.report("see a Weaviate request", fault)
 
 
-def _after(args: tuple[Any, ...], kwargs: Mapping[str, Any], reply: Any) -> None:
+def _after_attempt(args: tuple[Any, ...], kwargs: Mapping[str, Any], reply: Any) -> None:
     call = ACTIVE.get()
-    if call is not None and not (args[0] if args else kwargs["count"]):  # a retry's reply comes by here twice
+    if call is not None and not (args[0] if args else kwargs["count"]):  # a retry's reply passes here twice
         try:
             call.after_attempt(reply)
         except Exception as fault:
@@ -35,28 +35,28 @@ def _after(args: tuple[Any, ...], kwargs: Mapping[str, Any], reply: Any) -> None
 
 
 def _attempt(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    _before(args, kwargs)
+    _before_attempt(args, kwargs)
     reply = original(instance, *args, **kwargs)
-    _after(args, kwargs, reply)
+    _after_attempt(args, kwargs, reply)
     return reply
 
 
 async def _attempt_async(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    _before(args, kwargs)
+    _before_attempt(args, kwargs)
     reply = await original(instance, *args, **kwargs)
-    _after(args, kwargs, reply)
+    _after_attempt(args, kwargs, reply)
     return reply
 
 
 def _delete(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
     reply = original(instance, *args, **kwargs)
-    _after((0,), {}, reply)
+    _after_attempt((0,), {}, reply)
     return reply
 
 
 async def _delete_async(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
     reply = await original(instance, *args, **kwargs)
-    _after((0,), {}, reply)
+    _after_attempt((0,), {}, reply)
     return reply
 
 
@@ -65,8 +65,11 @@ def _grpc_headers(original: Callable[..., Any], instance: Any, args: Any, kwargs
     call = ACTIVE.get()
     if call is not None:
         try:
-            ours = call.headers()
-            return (*((name, value) for name, value in headers or () if name not in ours), *ours.items()) or None
+            trace_headers = call.headers()
+            return (
+                *((name, value) for name, value in headers or () if name not in trace_headers),
+                *trace_headers.items(),
+            ) or None
         except Exception as fault:
             faults.report("propagate to Weaviate", fault)
     return headers
@@ -124,15 +127,15 @@ async def _leave_block_async(original: Callable[..., Any], instance: Any, args: 
 def _send_batch(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
     if len(args) > 1:
         batches.count_request(instance, args[0], args[1])
-    return batches.in_block(original, instance, args, kwargs)
+    return batches.send_in_block(original, instance, args, kwargs)
 
 
 def _send_objects(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    return batches.send(original, instance, args, kwargs, http=False)
+    return batches.send_request(original, instance, args, kwargs, over_http=False)
 
 
 def _send_references(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
-    return batches.send(original, instance, args, kwargs, http=True)
+    return batches.send_request(original, instance, args, kwargs, over_http=True)
 
 
 _BATCHES: Final = "weaviate.collections.batch.batch_wrapper"

@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Final
 
 from sightline import faults, semconv
-from sightline.weaviate.call import ACTIVE, Options, run, run_async, settings
+from sightline.weaviate.call import ACTIVE, run, run_async
 from sightline.weaviate.documents import BM25, FUSION, ONE_MINUS_DISTANCE, CollectionNotes
 from sightline.weaviate.hooks import HOOKS
 from sightline.weaviate.operation import Operation
+from sightline.weaviate.options import Options, settings
 
 _logger = logging.getLogger("sightline")
 _Wrapper = Callable[[Callable[..., Any], Any, Any, Any], Any]
@@ -58,43 +59,49 @@ _CONFIG: Final = ("get", "update", "add_property", "add_reference", "add_vector"
 
 def _operations() -> list[tuple[str, str, list[tuple[str, Operation]]]]:
     """Return the client's public methods: module, sync class (the async one ends in ``Async``), method, operation."""
-    searches = [(name, Operation(name, score=score, reads=True)) for name, score in _SEARCHES.items()]
-    fetches = [(name, Operation(name, reads=True)) for name in _FETCHES]
-    writes = [(name, Operation(name, http=True)) for name in _WRITES]
-    writes += [("insert_many", Operation("insert_many", many="objects"))]
-    writes += [("ingest", Operation("ingest", many="objs")), ("delete_many", Operation("delete_many"))]
-    writes += [("reference_add_many", Operation("reference_add_many", http=True, many="refs"))]
+    searches = [(name, Operation(name, score_kind=score_kind, is_query=True)) for name, score_kind in _SEARCHES.items()]
+    fetches = [(name, Operation(name, is_query=True)) for name in _FETCHES]
+    writes = [(name, Operation(name, over_http=True)) for name in _WRITES]
+    writes += [("insert_many", Operation("insert_many", batch_argument="objects"))]
+    writes += [("ingest", Operation("ingest", batch_argument="objs")), ("delete_many", Operation("delete_many"))]
+    writes += [("reference_add_many", Operation("reference_add_many", over_http=True, batch_argument="refs"))]
     return [
         ("weaviate.collections.query", "_QueryCollection", searches + fetches),
         (
             "weaviate.collections.generate",
             "_GenerateCollection",
-            [*searches, *(each for each in fetches if each[0] != "fetch_object_by_id")],
+            [*searches, *(fetch for fetch in fetches if fetch[0] != "fetch_object_by_id")],
         ),
         (
             "weaviate.collections.aggregate",
             "_AggregateCollection",
-            [(name, Operation(f"aggregate.{name}", reads=True)) for name in _AGGREGATES],
+            [(name, Operation(f"aggregate.{name}", is_query=True)) for name in _AGGREGATES],
         ),
         ("weaviate.collections.data", "_DataCollection", writes),
         (
             "weaviate.collections.tenants",
             "_Tenants",
             [
-                (name, Operation(f"tenants.{name}", http=not name.startswith("get"), many=many))
-                for name, many in _TENANTS.items()
+                (
+                    name,
+                    Operation(f"tenants.{name}", over_http=not name.startswith("get"), batch_argument=batch_argument),
+                )
+                for name, batch_argument in _TENANTS.items()
             ],
         ),
         (
             "weaviate.collections.config",
             "_ConfigCollection",
-            [(name, Operation(f"config.{name}", http=True)) for name in _CONFIG],
+            [(name, Operation(f"config.{name}", over_http=True)) for name in _CONFIG],
         ),
         (
             "weaviate.collections.collections",
             "_Collections",
             [
-                (name, Operation(f"collections.{name}", http=True, names_collection=name not in _WITHOUT_NAME))
+                (
+                    name,
+                    Operation(f"collections.{name}", over_http=True, has_collection_argument=name not in _WITHOUT_NAME),
+                )
                 for name in _COLLECTIONS
             ],
         ),
@@ -113,7 +120,7 @@ def describe(
     content: str | None = None,
     title: str | None = None,
 ) -> None:
-    """Tell what the spans of a collection's searches should carry. May be called again: the last word holds.
+    """Describe a collection: what the spans of its searches carry. A later call replaces an earlier one.
 
     Args:
         collection: the collection's name.
@@ -149,7 +156,7 @@ class WeaviateInstrumentor:
         return cls._instance
 
     _patches: list[tuple[type, str, Any, Any]]
-    """Class, attribute, what the class itself had there (``_NOTHING``: inherited), what stands there now."""
+    """Class, attribute, the class's own attribute before (``_INHERITED``: none), the patch."""
     _on: bool
 
     @property
@@ -168,18 +175,18 @@ class WeaviateInstrumentor:
 
         Args:
             propagate: send ``traceparent`` to Weaviate, so that its own spans join the trace.
-            ask_for_scores: let searches return the score or distance to tracing although the caller did not ask.
+            ask_for_scores: request score or distance for tracing although the caller did not.
             sketch_queries: write a sketch of the query's vector (``sightline.sketch``), for drift.
-            options: accepted for the sake of OpenTelemetry's interface; spans go where ``sightline.configure()`` says.
+            options: accepted for OpenTelemetry's interface; the exporter is that of ``sightline.configure()``.
 
         Returns:
-            False when there is nothing to trace: no ``weaviate-client`` of version 4 is installed. The log says so.
+            False when no ``weaviate-client`` of version 4 is installed, which is logged.
         """
         with self._lock:
             settings.options = Options(propagate, ask_for_scores, sketch_queries)
-            unknown = sorted(options.keys() - _HARMLESS)
+            unknown = sorted(options.keys() - _KNOWN_OPTIONS)
             if unknown:
-                _logger.warning("sightline: WeaviateInstrumentor knows no %s; ignored", ", ".join(unknown))
+                _logger.warning("sightline: WeaviateInstrumentor has no option %s; ignored", ", ".join(unknown))
             if self._on:
                 return True
             try:
@@ -202,7 +209,7 @@ class WeaviateInstrumentor:
         """Put the client's own methods back.
 
         Args:
-            options: accepted for the sake of OpenTelemetry's interface.
+            options: accepted for OpenTelemetry's interface.
         """
         del options
         with self._lock:
@@ -211,26 +218,26 @@ class WeaviateInstrumentor:
     def _restore(self) -> None:
         self._on = False
         while self._patches:
-            owner, name, before, ours = self._patches.pop()
-            if vars(owner).get(name) is not ours:
-                continue  # somebody has wrapped ours; it lets calls through while instrumentation is off
-            if before is _NOTHING:
+            owner, name, own_attribute, wrapper = self._patches.pop()
+            if vars(owner).get(name) is not wrapper:
+                continue  # the patch was wrapped by other code; it passes calls through while instrumentation is off
+            if own_attribute is _INHERITED:
                 delattr(owner, name)
             else:
-                setattr(owner, name, before)
+                setattr(owner, name, own_attribute)
 
     def _patch_all(self) -> None:
         missing = []
         for module, name, methods in _operations():
             for suffix, runner in (("", run), ("Async", run_async)):
-                owner = _find(module, f"{name}{suffix}")
+                owner = _class_of(module, f"{name}{suffix}")
                 for method, operation in methods:
                     if owner is None or not self._patch_method(owner, method, operation, runner):
                         missing.append(f"{name}{suffix}.{method}")
         for name, runner in (("WeaviateClient", run), ("WeaviateAsyncClient", run_async)):
-            client = _find("weaviate.client", name)
+            client = _class_of("weaviate.client", name)
             if client is not None:
-                self._patch_method(client, "graphql_raw_query", Operation("graphql_raw_query", http=True), runner)
+                self._patch_method(client, "graphql_raw_query", Operation("graphql_raw_query", over_http=True), runner)
         missing += [place for place, patched in self._patch_below() if not patched]
         if missing:
             _logger.info("sightline: this weaviate-client has no %s; the rest is traced", ", ".join(missing))
@@ -240,34 +247,36 @@ class WeaviateInstrumentor:
         if not callable(original):
             return False
         try:
-            names = tuple(inspect.signature(original).parameters)[1:]
+            parameter_names = tuple(inspect.signature(original).parameters)[1:]
         except (TypeError, ValueError):
-            names = ()
-        known = Operation(
+            parameter_names = ()
+        named_operation = Operation(
             operation.name,
-            names,
-            operation.score,
-            operation.reads,
-            operation.http,
-            operation.many,
-            operation.names_collection,
+            parameter_names,
+            operation.score_kind,
+            operation.is_query,
+            operation.over_http,
+            operation.batch_argument,
+            operation.has_collection_argument,
         )
 
         def traced(original: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
             if ACTIVE.get() is not None:
                 return original(instance, *args, **kwargs)
-            return runner(known, original, instance, args, kwargs)
+            return runner(named_operation, original, instance, args, kwargs)
 
         return self._patch(owner, name, traced)
 
     def _patch_below(self) -> list[tuple[str, bool]]:
-        """Patch what the client does below its public methods; each of these is optional."""
-        done = []
+        """Patch the private methods of ``HOOKS``; each of them is optional."""
+        results = []
         for module, owners, name, wrapper in HOOKS:
-            found = [owner for owner in (_find(module, each) for each in owners.split("|")) if owner is not None]
-            patched = [self._patch(owner, name, wrapper) for owner in found]
-            done.append((f"{owners}.{name}", any(patched)))
-        return done
+            classes = [
+                owner for owner in (_class_of(module, owner) for owner in owners.split("|")) if owner is not None
+            ]
+            patched = [self._patch(owner, name, wrapper) for owner in classes]
+            results.append((f"{owners}.{name}", any(patched)))
+        return results
 
     def _patch(self, owner: type, name: str, wrapper: _Wrapper) -> bool:
         original = getattr(owner, name, None)
@@ -289,18 +298,18 @@ class WeaviateInstrumentor:
                     return original(instance, *args, **kwargs)
                 return wrapper(original, instance, args, kwargs)
 
-        self._patches.append((owner, name, vars(owner).get(name, _NOTHING), patched))
+        self._patches.append((owner, name, vars(owner).get(name, _INHERITED), patched))
         setattr(owner, name, patched)
         return True
 
 
-_NOTHING: Final = object()
-_HARMLESS: Final = {"skip_dep_check", "raise_exception_on_conflict"}  # given by opentelemetry-instrument
+_INHERITED: Final = object()
+_KNOWN_OPTIONS: Final = {"skip_dep_check", "raise_exception_on_conflict"}  # given by opentelemetry-instrument
 
 
-def _find(module: str, name: str) -> type | None:
+def _class_of(module: str, name: str) -> type | None:
     try:
-        found = getattr(importlib.import_module(module), name, None)
+        value = getattr(importlib.import_module(module), name, None)
     except ImportError:
         return None
-    return found if isinstance(found, type) else None
+    return value if isinstance(value, type) else None

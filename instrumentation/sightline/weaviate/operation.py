@@ -15,53 +15,53 @@ class Operation:
 
     name: str
     """``db.operation.name``."""
-    names: Sequence[str] = ()
+    parameter_names: Sequence[str] = ()
     """Parameter names, without self."""
-    score: str | None = None
+    score_kind: str | None = None
     """For a search: what its documents' scores are, one of ``weaviate_attributes``' kinds."""
-    reads: bool = False
+    is_query: bool = False
     """Whether arguments and result are those of a query."""
-    http: bool = False
+    over_http: bool = False
     """Whether it goes over HTTP rather than gRPC."""
-    many: str | None = None
+    batch_argument: str | None = None
     """Argument whose length is the size of a batch."""
-    names_collection: bool = False
+    has_collection_argument: bool = False
     """Whether its first argument is the collection's name."""
 
-    def collection_of(self, instance: Any, asked: Mapping[str, Any]) -> str | None:
+    def collection_of(self, instance: Any, arguments: Mapping[str, Any]) -> str | None:
         """Return the name of the collection that a call is about, None where it is about none.
 
         Args:
             instance: whose method is called.
-            asked: arguments by name.
+            arguments: arguments by name.
         """
-        if self.names_collection:
-            name = asked.get("name")
+        if self.has_collection_argument:
+            name = arguments.get("name")
             return name[:1].upper() + name[1:] if isinstance(name, str) else None
         name = getattr(instance, "_name", None) or getattr(instance, "name", None)
         return name if isinstance(name, str) else None
 
-    def place(self, instance: Any, collection: str | None) -> dict[str, Any]:
+    def target_attributes(self, instance: Any, collection: str | None) -> dict[str, Any]:
         """Return where a call goes: system, operation, collection, tenant, consistency level, server."""
-        found: dict[str, Any] = {semconv.DB_SYSTEM_NAME: SYSTEM, semconv.DB_OPERATION_NAME: self.name}
+        attributes: dict[str, Any] = {semconv.DB_SYSTEM_NAME: SYSTEM, semconv.DB_OPERATION_NAME: self.name}
         if collection:
-            found[semconv.DB_COLLECTION_NAME] = collection
+            attributes[semconv.DB_COLLECTION_NAME] = collection
         tenant = getattr(instance, "_tenant", None) or getattr(getattr(instance, "_query", None), "_tenant", None)
         if isinstance(tenant, str):
-            found[semconv.DB_NAMESPACE] = tenant
+            attributes[semconv.DB_NAMESPACE] = tenant
         level = getattr(instance, "_consistency_level", None) or getattr(
             instance, "_BaseExecutor__consistency_level", None
         )
         if level is not None:
-            found[semconv.DB_CONSISTENCY_LEVEL] = str(getattr(level, "value", level))
-        found.update(server_of(getattr(instance, "_connection", None), http=self.http))
-        return found
+            attributes[semconv.DB_CONSISTENCY_LEVEL] = str(getattr(level, "value", level))
+        attributes.update(server_attributes(getattr(instance, "_connection", None), over_http=self.over_http))
+        return attributes
 
 
-def server_of(connection: Any, *, http: bool) -> dict[str, Any]:
+def server_attributes(connection: Any, *, over_http: bool) -> dict[str, Any]:
     """Return host and port of a client's connection."""
     params = getattr(connection, "_connection_params", None)
-    protocol = getattr(params, "http" if http else "grpc", None)
+    protocol = getattr(params, "http" if over_http else "grpc", None)
     if protocol is None:
         return {}
     return {semconv.SERVER_ADDRESS: str(protocol.host), semconv.SERVER_PORT: int(protocol.port)}

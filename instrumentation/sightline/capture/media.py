@@ -1,8 +1,8 @@
-"""Images, audio and files in captured values become references: what it was, how large, and a digest to know it again.
+"""Images, audio and files in captured values become references: media type, size, and a digest to recognise it.
 
 ``{"type": "image", "mime": "image/png", "bytes": 48213, "sha256": "9f86d0..."}`` stands for raw bytes, ``data:`` URLs,
 base64 parts of chat messages (OpenAI's, Anthropic's, Gemini's and OpenTelemetry's shapes) and PIL-like objects, which
-tell their size in pixels instead. The same picture has the same digest whichever way it came. Above
+have their size in pixels instead. The same picture has the same digest in each of these forms. Above
 ``DIGEST_LIMIT_BYTES`` the digest is left out: hashing runs on the caller's thread.
 """
 
@@ -38,15 +38,15 @@ _UNKNOWN_MIME: Final = "application/octet-stream"
 
 
 def of_bytes(value: bytes | bytearray | memoryview, mime: str | None = None) -> dict[str, Any]:
-    """Return the reference for raw bytes; the media type is told by the first bytes when it is not given."""
+    """Return the reference for raw bytes; the media type is read from the first bytes when it is not given."""
     size = value.nbytes if isinstance(value, memoryview) else len(value)
-    known = mime or _sniffed(bytes(value[:16]) if not isinstance(value, memoryview) else b"")
-    found: dict[str, Any] = {"type": _kind(known), "mime": known, "bytes": size}
+    mime_type = mime or _mime_of_head(bytes(value[:16]) if not isinstance(value, memoryview) else b"")
+    reference: dict[str, Any] = {"type": _kind(mime_type), "mime": mime_type, "bytes": size}
     if size <= DIGEST_LIMIT_BYTES:
         import hashlib  # noqa: PLC0415  loads OpenSSL: only where there are media
 
-        found["sha256"] = hashlib.sha256(value).hexdigest()
-    return found
+        reference["sha256"] = hashlib.sha256(value).hexdigest()
+    return reference
 
 
 def of_base64(text: str, mime: str | None = None) -> dict[str, Any]:
@@ -54,12 +54,12 @@ def of_base64(text: str, mime: str | None = None) -> dict[str, Any]:
     size = max(len(text) * 3 // 4 - text.count("=", -2), 0)
     if size <= DIGEST_LIMIT_BYTES:
         try:
-            plain = text.translate(_URL_SAFE)
-            return of_bytes(binascii.a2b_base64(plain + "=" * (-len(plain) % 4)), mime)
+            standard = text.translate(_URL_SAFE)
+            return of_bytes(binascii.a2b_base64(standard + "=" * (-len(standard) % 4)), mime)
         except ValueError:
-            pass  # not base64 after all: told by its size only
-    known = mime or _UNKNOWN_MIME
-    return {"type": _kind(known), "mime": known, "bytes": size}
+            pass  # not base64 after all: only its size is known
+    mime_type = mime or _UNKNOWN_MIME
+    return {"type": _kind(mime_type), "mime": mime_type, "bytes": size}
 
 
 _URL_SAFE: Final = str.maketrans("-_", "+/", "\r\n")
@@ -75,13 +75,13 @@ def of_data_url(text: str) -> dict[str, Any] | None:
 
 def without_data_urls(text: str) -> str:
     """Return the text with each ``data:`` URL in it replaced by ``<image/png 48213 bytes sha256:9f86d0...>``."""
-    return _DATA_URL.sub(_told, text)
+    return _DATA_URL.sub(_data_url_summary, text)
 
 
-def _told(match: re.Match[str]) -> str:
-    found = of_base64(match[2], match[1])
-    digest = f" sha256:{found['sha256']}" if "sha256" in found else ""
-    return f"<{found['mime']} {found['bytes']} bytes{digest}>"
+def _data_url_summary(match: re.Match[str]) -> str:
+    reference = of_base64(match[2], match[1])
+    digest = f" sha256:{reference['sha256']}" if "sha256" in reference else ""
+    return f"<{reference['mime']} {reference['bytes']} bytes{digest}>"
 
 
 def content_key(part: Mapping[Any, Any]) -> str | None:
@@ -104,7 +104,7 @@ def content_key(part: Mapping[Any, Any]) -> str | None:
 
 
 def mime_beside(part: Mapping[Any, Any]) -> str | None:
-    """Return the media type that a message part tells."""
+    """Return the media type that a message part names."""
     for name in _MIME_KEYS:
         value = part.get(name)
         if isinstance(value, str):
@@ -122,14 +122,14 @@ def of_picture(value: object) -> dict[str, Any] | None:
     if not (hasattr(kind, "tobytes") and hasattr(kind, "resize")):
         return None
     size = getattr(value, "size", None)
-    if not (isinstance(size, tuple) and len(size) == 2 and all(isinstance(each, int) for each in size)):
+    if not (isinstance(size, tuple) and len(size) == 2 and all(isinstance(pixels, int) for pixels in size)):
         return None
     form = getattr(value, "format", None)
     mime = f"image/{form.lower()}" if isinstance(form, str) else "image/*"
     return {"type": "image", "mime": mime, "width": size[0], "height": size[1]}
 
 
-def _sniffed(head: bytes) -> str:
+def _mime_of_head(head: bytes) -> str:
     for magic, mime in _MAGIC:
         if head.startswith(magic):
             return mime
