@@ -1,4 +1,4 @@
-"""What the cards say: windows in, cards out. Pure.
+"""The cards of the pages: two windows in, cards out. Pure.
 
 A change is coloured only where it is certain that it is for the better or the worse: scores and shares whose 95 %
 intervals do not touch, times and cost from 5 % on where both windows have 100 requests or more.
@@ -15,8 +15,8 @@ from sightline_dashboards.elements import Card
 from sightline_dashboards.spending import Spending
 from sightline_store.questions.queries import Estimate, Overview, estimate
 
-_WORTH_COLOUR = 0.05
-_ENOUGH = 100
+_MIN_CHANGE = 0.05
+_MIN_REQUESTS = 100
 
 Rows = Sequence[Mapping[str, Any]]
 Spark = Sequence[float | None]
@@ -41,13 +41,13 @@ def overview_cards(
         sparks: values over the window by name: ttft, total, errors, cost, faithfulness, retrieval_hit_at_5, spans.
         since: what the changes are against, in words.
     """
-    enough = min(now.requests, before.requests) >= _ENOUGH
+    enough_requests = min(now.requests, before.requests) >= _MIN_REQUESTS
     cards = [
         _card(
             "TTFT p95",
             formats.duration(now.ttft_p95_ms),
             "latency",
-            _lower_is_better(now.ttft_p95_ms, before.ttft_p95_ms, enough),
+            _lower_is_better(now.ttft_p95_ms, before.ttft_p95_ms, enough_requests),
             f"p50 {formats.duration(now.ttft_p50_ms)}",
             spark=sparks["ttft"],
         ),
@@ -55,7 +55,7 @@ def overview_cards(
             "Total p95",
             formats.duration(now.total_p95_ms),
             "latency",
-            _lower_is_better(now.total_p95_ms, before.total_p95_ms, enough),
+            _lower_is_better(now.total_p95_ms, before.total_p95_ms, enough_requests),
             f"p50 {formats.duration(now.total_p50_ms)}",
             spark=sparks["total"],
         ),
@@ -71,10 +71,10 @@ def overview_cards(
             "Cost / 1k requests",
             formats.money(spent[0].usd_per_1k),
             "cost",
-            _lower_is_better(spent[0].usd_per_1k, spent[1].usd_per_1k, enough),
-            _priced(spent[0]),
+            _lower_is_better(spent[0].usd_per_1k, spent[1].usd_per_1k, enough_requests),
+            _price_note(spent[0]),
             spark=sparks["cost"],
-            hint=_split(spent[0]),
+            hint=_cost_split(spent[0]),
         ),
         _score_card(
             "Groundedness",
@@ -99,49 +99,55 @@ def cost_cards(now: Overview, before: Overview, spent: tuple[Spending, Spending]
         before: the window of the same length before it.
         spent: what each of the two cost.
     """
-    enough = min(now.requests, before.requests) >= _ENOUGH
-    unclear = {name: formats.change(getattr(now, name), getattr(before, name), better="unclear") for name in _VOLUMES}
-    of, was = spent
-    embedded = f", {formats.count(of.embedding_calls)} embeddings" if of.embedding_calls else ""
+    enough_requests = min(now.requests, before.requests) >= _MIN_REQUESTS
+    volume_changes = {
+        name: formats.change(getattr(now, name), getattr(before, name), better="unclear") for name in _VOLUMES
+    }
+    now_spent, before_spent = spent
+    embeddings_note = f", {formats.count(now_spent.embedding_calls)} embeddings" if now_spent.embedding_calls else ""
     return [
         _card(
             "Known cost",
-            formats.money(of.usd),
+            formats.money(now_spent.usd),
             "cost",
-            formats.change(of.usd, was.usd, better="unclear"),
-            f"{formats.count(of.model_calls)} model calls{embedded}",
-            hint=_split(of),
+            formats.change(now_spent.usd, before_spent.usd, better="unclear"),
+            f"{formats.count(now_spent.model_calls)} model calls{embeddings_note}",
+            hint=_cost_split(now_spent),
         ),
         _card(
             "Cost / 1k requests",
-            formats.money(of.usd_per_1k),
+            formats.money(now_spent.usd_per_1k),
             "cost",
-            _lower_is_better(of.usd_per_1k, was.usd_per_1k, enough),
+            _lower_is_better(now_spent.usd_per_1k, before_spent.usd_per_1k, enough_requests),
             f"{formats.count(now.requests)} requests",
-            hint=_split(of),
+            hint=_cost_split(now_spent),
         ),
         _card(
             "Cost unknown",
-            formats.share(of.unpriced_share),
+            formats.share(now_spent.unpriced_share),
             "cost",
             None,
-            f"{formats.share_of(of.unpriced_calls, of.calls)} calls",
-            hint=f"{formats.share_of(of.unpriced_model_calls, of.model_calls)} model calls"
-            + (f", {formats.share_of(of.unpriced_embedding_calls, of.embedding_calls)} embeddings" if embedded else ""),
+            f"{formats.share_of(now_spent.unpriced_calls, now_spent.calls)} calls",
+            hint=f"{formats.share_of(now_spent.unpriced_model_calls, now_spent.model_calls)} model calls"
+            + (
+                f", {formats.share_of(now_spent.unpriced_embedding_calls, now_spent.embedding_calls)} embeddings"
+                if embeddings_note
+                else ""
+            ),
         ),
         _card(
             "Tokens in",
             formats.compact(now.input_tokens),
             "cost",
-            unclear["input_tokens"],
-            _each(now, now.input_tokens),
+            volume_changes["input_tokens"],
+            _per_call(now, now.input_tokens),
         ),
         _card(
             "Tokens out",
             formats.compact(now.output_tokens),
             "cost",
-            unclear["output_tokens"],
-            _each(now, now.output_tokens),
+            volume_changes["output_tokens"],
+            _per_call(now, now.output_tokens),
         ),
     ]
 
@@ -185,7 +191,7 @@ def pipeline_cards(fresh: Mapping[str, Any], loss: Rows, sampling: Mapping[str, 
 _VOLUMES = ("input_tokens", "output_tokens")
 
 
-def _priced(spent: Spending) -> str:
+def _price_note(spent: Spending) -> str:
     if not spent.calls:
         return "no model call"
     if spent.unpriced_model_calls:
@@ -195,18 +201,18 @@ def _priced(spent: Spending) -> str:
     return f"{formats.money(spent.usd)} in all"
 
 
-def _split(spent: Spending) -> str:
-    """What of the cost is whose; '' where there are only models."""
+def _cost_split(spent: Spending) -> str:
+    """Return the cost of models and of embeddings apart; '' where there are only models."""
     if not spent.embedding_calls:
         return ""
     unpriced = spent.unpriced_embedding_calls
-    told = f"Models {formats.money(spent.model_usd)}, embeddings {formats.money(spent.embedding_usd)}"
+    text = f"Models {formats.money(spent.model_usd)}, embeddings {formats.money(spent.embedding_usd)}"
     if spent.embedding_usd is None or not unpriced:
-        return told
-    return f"{told} and {formats.count(unpriced)} calls without a price"
+        return text
+    return f"{text} and {formats.count(unpriced)} calls without a price"
 
 
-def _each(now: Overview, tokens: int | None) -> str:
+def _per_call(now: Overview, tokens: int | None) -> str:
     return f"{formats.compact(tokens / now.llm_calls)} a call" if tokens is not None and now.llm_calls else ""
 
 
@@ -224,24 +230,26 @@ def _card(
     return Card(label, value, page, note, change.text if change else "", tone, spark, hint)
 
 
-def _lower_is_better(now: float | None, before: float | None, enough: bool) -> formats.Change | None:
-    large = now is not None and before is not None and abs(now - before) >= _WORTH_COLOUR * abs(before)
-    return formats.change(now, before, better="lower" if large and enough else "unclear")
+def _lower_is_better(now: float | None, before: float | None, enough_requests: bool) -> formats.Change | None:
+    large = now is not None and before is not None and abs(now - before) >= _MIN_CHANGE * abs(before)
+    return formats.change(now, before, better="lower" if large and enough_requests else "unclear")
 
 
 def _error_change(now: Overview, before: Overview) -> formats.Change | None:
-    apart = _apart(estimate(now.error_rate, None, now.requests), estimate(before.error_rate, None, before.requests))
-    return formats.change(now.error_rate, before.error_rate, better="lower" if apart else "unclear")
+    disjoint = _intervals_disjoint(
+        estimate(now.error_rate, None, now.requests), estimate(before.error_rate, None, before.requests)
+    )
+    return formats.change(now.error_rate, before.error_rate, better="lower" if disjoint else "unclear")
 
 
 def _score_card(label: str, page: str, now: Estimate, before: Estimate, *, spark: Spark, failed: int = 0) -> Card:
-    change = formats.change(now.mean, before.mean, better="higher" if _apart(now, before) else "unclear")
+    change = formats.change(now.mean, before.mean, better="higher" if _intervals_disjoint(now, before) else "unclear")
     note = f"{formats.count(now.n)} judged" if now.n else "nothing judged yet"
     note += f", {formats.count(failed)} failed" if failed else ""
     return _card(label, formats.estimate(now.mean, now.half_width), page, change, note, spark=spark)
 
 
-def _apart(now: Estimate, before: Estimate) -> bool:
+def _intervals_disjoint(now: Estimate, before: Estimate) -> bool:
     """Whether two intervals do not touch."""
     if now.low is None or now.high is None or before.low is None or before.high is None:
         return False
@@ -254,8 +262,10 @@ def _late_card(sampling: Mapping[str, Any]) -> Card:
         "Spans late",
         formats.count(late),
         "pipeline",
-        f"{formats.share(late / received)} of those received" if late and received else "all came in time for sampling",
-        hint="Spans that came when tail sampling had decided on their trace",
+        f"{formats.share(late / received)} of those received"
+        if late and received
+        else "all arrived in time for sampling",
+        hint="Spans that arrived after tail sampling had decided on their trace",
     )
 
 
@@ -264,7 +274,7 @@ def _lost_card(loss: Rows, spark: Spark) -> Card:
     lost = sum(row["lost"] for row in loss)
     if not emitted:
         recent = sum(row.get("recent_spans", 0) for row in loss)
-        note = "told when their minute is over" if recent else "no process numbers its spans"
+        note = "counted when their minute is over" if recent else "no process numbers its spans"
         return Card("Spans lost", formats.UNKNOWN, "pipeline", note, spark=spark)
     return Card(
         "Spans lost",

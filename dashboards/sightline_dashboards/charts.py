@@ -12,42 +12,36 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from sightline_dashboards import formats
+from sightline_dashboards import axes, formats
+from sightline_dashboards.axes import AnyChart, Rows
 from sightline_dashboards.theme import ERROR_COLOUR, SERIES, STAGE_COLOURS, STAGES, TOTAL_COLOUR, TTFT_COLOUR
 from sightline_store.questions.queries import Filters
-
-Rows = Sequence[Mapping[str, Any]]
-AnyChart = Any  # Altair's types do not follow its method chains
 
 _HEIGHT_PX = 240
 _BAR_SHARE = 0.9
 """Part of a bucket that its bar covers; the rest parts it from its neighbour."""
-_DURATION_LABEL = "datum.value >= 1000 ? format(datum.value / 1000, '~r') + ' s' : format(datum.value, '~r') + ' ms'"
-_MONEY_LABEL = "'$' + format(datum.value, '~r')"
-_SHARE_LABEL = "format(datum.value * 100, '~r') + ' %'"
-_COUNT_LABEL = "format(datum.value, '~s')"
 
 
 def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
     """Time to first token and total over time: a band from p50 to p95 each, p99 dashed."""
-    frame = _timed(rows, filters, bucket_s)
-    parts, told = [], []
+    frame = axes.timed_frame(rows, filters, bucket_s)
+    parts, tooltip_columns = [], []
     for name, prefix in (("Total", "total"), ("First token", "ttft")):
         part = frame[["t"]].copy()
         part["series"] = name
         for level in ("p50", "p95", "p99"):
             part[level] = frame.get(f"{prefix}_{level}_ms")
             frame[f"{name} {level}"] = part[level].map(formats.duration)
-            told.append(f"{name} {level}")
+            tooltip_columns.append(f"{name} {level}")
         parts.append(part)
     long = pd.concat(parts)
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=["First token", "Total"], range=[TTFT_COLOUR, TOTAL_COLOUR]),
-        legend=_legend(),
+        legend=axes.legend(),
     )
-    base = alt.Chart(long).encode(x=_time_axis(filters), color=colour)
-    axis = alt.Axis(title=None, labelExpr=_DURATION_LABEL, tickCount=5)
+    base = alt.Chart(long).encode(x=axes.time_axis(filters), color=colour)
+    axis = alt.Axis(title=None, labelExpr=axes.DURATION_LABEL, tickCount=5)
     band = base.mark_area(clip=True, opacity=0.18, interpolate="monotone").encode(
         y=alt.Y("p50:Q", axis=axis, scale=alt.Scale(zero=True)), y2="p95:Q"
     )
@@ -60,7 +54,12 @@ def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGH
     frame["Requests"] = frame["requests"].map(formats.count)
     frame["Failed"] = frame["errors"].map(formats.count)
     return alt.layer(
-        band, tail, high, middle, single, _hover(frame, filters, [*told[3:], *told[:3], "Requests", "Failed"])
+        band,
+        tail,
+        high,
+        middle,
+        single,
+        axes.hover_rule(frame, filters, [*tooltip_columns[3:], *tooltip_columns[:3], "Requests", "Failed"]),
     ).properties(height=height)
 
 
@@ -82,7 +81,7 @@ def stage_cascade(rows: Rows, column: str, *, height: int = _HEIGHT_PX) -> AnyCh
     frame["Part of the time to first token"] = frame["label"]
     frame["Its own p50"] = frame["p50_ms"].map(formats.duration)
     frame["Its own p95"] = frame["p95_ms"].map(formats.duration)
-    # A label stands after its bar, before it, or in it: where there is room.
+    # A label is placed after its bar, before it, or in it: where there is room.
     frame["place"] = [
         "after" if to < total * 0.62 else "before" if start > total * 0.38 else "inside"
         for start, to in zip(frame["from"], frame["to"], strict=True)
@@ -95,7 +94,7 @@ def stage_cascade(rows: Rows, column: str, *, height: int = _HEIGHT_PX) -> AnyCh
     y = alt.Y("stage:N", sort=order, axis=alt.Axis(title=None, domain=False, ticks=False, labelPadding=6))
     x = alt.X(
         "from:Q",
-        axis=alt.Axis(title=None, labelExpr=_DURATION_LABEL, tickCount=5),
+        axis=alt.Axis(title=None, labelExpr=axes.DURATION_LABEL, tickCount=5),
         scale=alt.Scale(domain=[0, total * 1.02]),
     )
     bars = (
@@ -105,7 +104,7 @@ def stage_cascade(rows: Rows, column: str, *, height: int = _HEIGHT_PX) -> AnyCh
             y=y,
             x=x,
             x2="to:Q",
-            color=alt.Color("stage:N", scale=_stage_scale(), legend=None),
+            color=alt.Color("stage:N", scale=axes.stage_scale(), legend=None),
             tooltip=["Stage", "Part of the time to first token", "Its own p50", "Its own p95"],
         )
     )
@@ -125,14 +124,14 @@ def stage_cascade(rows: Rows, column: str, *, height: int = _HEIGHT_PX) -> AnyCh
 def stage_over_time(rows: Rows, column: str, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
     """The parts of the time to first token, stacked, a bucket."""
     parts = [{"bucket": row["bucket"], "of": row["stage"], "amount": row[column] or 0.0} for row in rows]
-    seen = [stage for stage in STAGES if sum(part["amount"] for part in parts if part["of"] == stage) > 0]
-    colours = [STAGE_COLOURS[stage] for stage in seen]
+    stages = [stage for stage in STAGES if sum(part["amount"] for part in parts if part["of"] == stage) > 0]
+    colours = [STAGE_COLOURS[stage] for stage in stages]
     return _stack(
         parts,
-        names=seen,
+        names=stages,
         colours=colours,
         shown=formats.duration,
-        labels=_DURATION_LABEL,
+        labels=axes.DURATION_LABEL,
         filters=filters,
         bucket_s=bucket_s,
         height=height,
@@ -153,14 +152,14 @@ def stacked_bars(
         sums[part["of"]] = sums.get(part["of"], 0.0) + part["amount"]
     names = sorted(sums, key=lambda name: -sums[name])
     shown, labels = {
-        "usd": (formats.money, _MONEY_LABEL),
-        "tokens": (formats.compact, _COUNT_LABEL),
-        "count": (formats.count, _COUNT_LABEL),
+        "usd": (formats.money, axes.MONEY_LABEL),
+        "tokens": (formats.compact, axes.COUNT_LABEL),
+        "count": (formats.count, axes.COUNT_LABEL),
     }[unit]
     return _stack(
         parts,
         names=names,
-        colours=_colours(len(names)),
+        colours=axes.series_colours(len(names)),
         shown=shown,
         labels=labels,
         filters=filters,
@@ -181,7 +180,7 @@ def failures(rows: Rows, filters: Filters, bucket_s: int, *, height: int = 150) 
         names=["failed", "answered"],
         colours=[ERROR_COLOUR, "#9AA4AF"],
         shown=formats.count,
-        labels=_COUNT_LABEL,
+        labels=axes.COUNT_LABEL,
         filters=filters,
         bucket_s=bucket_s,
         height=height,
@@ -190,20 +189,20 @@ def failures(rows: Rows, filters: Filters, bucket_s: int, *, height: int = 150) 
 
 def top_scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
     """The best passage's score over time: the median, and a band from the 10th to the 90th percentile."""
-    frame = _timed(rows, filters, bucket_s)
+    frame = axes.timed_frame(rows, filters, bucket_s)
     for name, column in (("p90", "top_score_p90"), ("Median", "top_score_p50"), ("p10", "top_score_p10")):
         frame[name] = frame[column].map(formats.score)
     frame["Searches"] = frame["searches"].map(formats.count)
-    base = alt.Chart(frame).encode(x=_time_axis(filters), color=alt.value(SERIES[0]))
+    base = alt.Chart(frame).encode(x=axes.time_axis(filters), color=alt.value(SERIES[0]))
     band = base.mark_area(clip=True, opacity=0.18, interpolate="monotone").encode(
         y=alt.Y("top_score_p10:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(zero=True)),
         y2="top_score_p90:Q",
     )
     line = base.mark_line(clip=True, strokeWidth=2, interpolate="monotone").encode(y="top_score_p50:Q")
     points = base.mark_point(clip=True, size=14, filled=True).encode(y="top_score_p50:Q")
-    return alt.layer(band, line, points, _hover(frame, filters, ["p90", "Median", "p10", "Searches"])).properties(
-        height=height
-    )
+    return alt.layer(
+        band, line, points, axes.hover_rule(frame, filters, ["p90", "Median", "p10", "Searches"])
+    ).properties(height=height)
 
 
 def shares(
@@ -213,8 +212,8 @@ def shares(
     frame = pd.DataFrame(
         [
             {
-                "from": _time(row["bucket"]),
-                "until": _time(row["bucket"] + bucket_s * _BAR_SHARE),
+                "from": axes.timestamp(row["bucket"]),
+                "until": axes.timestamp(row["bucket"] + bucket_s * _BAR_SHARE),
                 "share": row[part] / row[whole] if row[whole] else None,
                 "zero": 0.0,
                 name: formats.share_of(row[part], row[whole]),
@@ -226,13 +225,15 @@ def shares(
         alt.Chart(frame)
         .mark_rect(color=SERIES[5], clip=True)
         .encode(
-            x=_time_axis(filters, "from"),
+            x=axes.time_axis(filters, "from"),
             x2="until:T",
             y=alt.Y(
-                "share:Q", axis=alt.Axis(title=None, labelExpr=_SHARE_LABEL, tickCount=4), scale=alt.Scale(zero=True)
+                "share:Q",
+                axis=alt.Axis(title=None, labelExpr=axes.SHARE_LABEL, tickCount=4),
+                scale=alt.Scale(zero=True),
             ),
             y2="zero:Q",
-            tooltip=[_told_time("from"), f"{name}:N"],
+            tooltip=[axes.time_tooltip("from"), f"{name}:N"],
         )
         .properties(height=height)
     )
@@ -243,23 +244,26 @@ def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT
     parts = []
     names = sorted({row["name"] for row in rows})
     for name in names:
-        part = _timed([row for row in rows if row["name"] == name], filters, bucket_s)
+        part = axes.timed_frame([row for row in rows if row["name"] == name], filters, bucket_s)
         part["name"] = name
-        known = part["estimate"].notna()
+        has_estimate = part["estimate"].notna()
         for field in ("mean", "low", "high"):
             part[field] = [
-                getattr(value, field) if ok else None for value, ok in zip(part["estimate"], known, strict=True)
+                getattr(value, field) if present else None
+                for value, present in zip(part["estimate"], has_estimate, strict=True)
             ]
         part["Mean"] = [
-            formats.estimate(value.mean, value.half_width) if ok else formats.UNKNOWN
-            for value, ok in zip(part["estimate"], known, strict=True)
+            formats.estimate(value.mean, value.half_width) if present else formats.UNKNOWN
+            for value, present in zip(part["estimate"], has_estimate, strict=True)
         ]
         part["Judged"] = part["n"].map(formats.count)
         part["Not judged"] = part["failed"].map(formats.count)
         parts.append(part.drop(columns=["estimate", "judges", "notes"], errors="ignore"))
     frame = pd.concat(parts)
-    colour = alt.Color("name:N", scale=alt.Scale(domain=names, range=_colours(len(names))), legend=_legend())
-    base = alt.Chart(frame).encode(x=_time_axis(filters), color=colour)
+    colour = alt.Color(
+        "name:N", scale=alt.Scale(domain=names, range=axes.series_colours(len(names))), legend=axes.legend()
+    )
+    base = alt.Chart(frame).encode(x=axes.time_axis(filters), color=colour)
     axis = alt.Axis(title=None, tickCount=5)
     band = base.mark_area(clip=True, opacity=0.15).encode(
         y=alt.Y("low:Q", axis=axis, scale=alt.Scale(domain=[0, 1])), y2="high:Q"
@@ -268,7 +272,7 @@ def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT
     points = base.mark_point(clip=True, size=22, filled=True).encode(
         y="mean:Q",
         tooltip=[
-            _told_time("t"),
+            axes.time_tooltip("t"),
             alt.Tooltip("name:N", title="Score"),
             "Mean:N",
             "Judged:N",
@@ -276,47 +280,6 @@ def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT
         ],
     )
     return alt.layer(band, line, points).properties(height=height)
-
-
-def dressed(chart: AnyChart, *, dark: bool) -> AnyChart:
-    """Give a chart the font, the inks and the margins of the pages."""
-    ink, pale, grid = ("#E4E7EB", "#9BA3AE", "#262B33") if dark else ("#1C2128", "#5F6873", "#E6E9ED")
-    font = '"Source Sans", "Source Sans Pro", sans-serif'
-    return (
-        chart.configure(font=font, background="transparent", padding={"left": 2, "right": 6, "top": 4, "bottom": 2})
-        .configure_axis(
-            labelColor=pale,
-            labelFontSize=12,
-            labelPadding=6,
-            gridColor=grid,
-            domain=False,
-            ticks=False,
-            labelLimit=140,
-        )
-        .configure_legend(labelColor=ink, labelFontSize=12.5)
-        .configure_view(strokeWidth=0)
-        .configure_text(color=ink)
-    )
-
-
-def complete(rows: Rows, filters: Filters, bucket_s: int) -> list[dict[str, Any]]:
-    """Return the rows with every bucket of the window there once; absent ones have only their `bucket`."""
-    told = {int(row["bucket"]): row for row in rows}
-    first = int(filters.start.timestamp()) // bucket_s * bucket_s
-    last = int(filters.end.timestamp())
-    return [{**told.get(bucket, {}), "bucket": bucket} for bucket in range(first, last, bucket_s)]
-
-
-def _timed(rows: Rows, filters: Filters, bucket_s: int) -> pd.DataFrame:
-    """Rows as a frame with `t`, the middle of the bucket."""
-    frame = pd.DataFrame(complete(rows, filters, bucket_s))
-    frame["t"] = [_time(bucket + bucket_s / 2) for bucket in frame["bucket"]]
-    for column in (key for row in rows[:1] for key in row):
-        if column not in frame:
-            frame[column] = None
-        if column not in {"bucket", "name", "estimate", "judges", "notes"}:
-            frame[column] = pd.to_numeric(frame[column])
-    return frame
 
 
 def _stack(
@@ -341,8 +304,8 @@ def _stack(
             tops[bucket] = foot + part["amount"]
             bars.append(
                 {
-                    "from": _time(bucket),
-                    "until": _time(bucket + bucket_s * _BAR_SHARE),
+                    "from": axes.timestamp(bucket),
+                    "until": axes.timestamp(bucket + bucket_s * _BAR_SHARE),
                     "Of": part["of"],
                     "foot": foot,
                     "top": tops[bucket],
@@ -353,69 +316,12 @@ def _stack(
         alt.Chart(pd.DataFrame(bars, columns=["from", "until", "Of", "foot", "top", "Amount"]))
         .mark_rect(clip=True)
         .encode(
-            x=_time_axis(filters, "from"),
+            x=axes.time_axis(filters, "from"),
             x2="until:T",
             y=alt.Y("top:Q", axis=alt.Axis(title=None, labelExpr=labels, tickCount=4), scale=alt.Scale(zero=True)),
             y2="foot:Q",
-            color=alt.Color("Of:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=_legend()),
-            tooltip=[_told_time("from"), "Of:N", "Amount:N"],
+            color=alt.Color("Of:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=axes.legend()),
+            tooltip=[axes.time_tooltip("from"), "Of:N", "Amount:N"],
         )
         .properties(height=height)
     )
-
-
-def _told_time(field: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{field}:T", title="From", format="%d %b %H:%M:%S")
-
-
-def _time(epoch_s: float) -> pd.Timestamp:
-    return pd.Timestamp(epoch_s, unit="s", tz="UTC")
-
-
-def _hover(frame: pd.DataFrame, filters: Filters, columns: list[str]) -> AnyChart:
-    nearest = alt.selection_point(nearest=True, on="pointerover", fields=["t"], empty=False, clear="pointerout")
-    told = frame[frame["requests"].notna()] if "requests" in frame else frame
-    return (
-        alt.Chart(told[["t", *columns]])
-        .mark_rule(strokeWidth=1, color="#8C959F")
-        .encode(
-            x=_time_axis(filters),
-            opacity=alt.condition(nearest, alt.value(0.7), alt.value(0)),
-            tooltip=[alt.Tooltip("t:T", title="At", format="%d %b %H:%M:%S"), *(f"{column}:N" for column in columns)],
-        )
-        .add_params(nearest)
-    )
-
-
-def _time_axis(filters: Filters, field: str = "t") -> alt.X:
-    domain = [filters.start.isoformat(), filters.end.isoformat()]
-    return alt.X(
-        f"{field}:T",
-        scale=alt.Scale(domain=domain, nice=False),
-        axis=alt.Axis(title=None, grid=False, tickCount=6, labelOverlap=True, format=_time_format(filters)),
-    )
-
-
-def _time_format(filters: Filters) -> str:
-    return "%H:%M" if filters.duration.total_seconds() <= 86_400 else "%d %b %H:%M"
-
-
-def _legend() -> alt.Legend:
-    return alt.Legend(
-        title=None,
-        orient="top",
-        direction="horizontal",
-        symbolType="square",
-        symbolOpacity=1,
-        symbolSize=70,
-        offset=4,
-        columns=6,
-    )
-
-
-def _stage_scale(stages: Sequence[str] = STAGES) -> alt.Scale:
-    return alt.Scale(domain=list(stages), range=[STAGE_COLOURS[stage] for stage in stages])
-
-
-def _colours(count: int) -> list[str]:
-    return [SERIES[number % len(SERIES)] for number in range(max(1, count))]

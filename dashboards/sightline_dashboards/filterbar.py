@@ -51,14 +51,14 @@ class Selection:
 
     @property
     def refresh_s(self) -> float | None:
-        """Seconds between refreshes, None where the page stands still."""
+        """Seconds between refreshes, None where the page does not refresh."""
         return REFRESH_S if self.live else None
 
 
 def show() -> Selection:
-    """Show the bar and return what it says. Values in the URL that the window does not hold stay selectable."""
+    """Show the bar and return its selection. Values in the URL that the window does not hold stay selectable."""
     for name in (*_CHOICES, "window", "live"):
-        _adopt(name)
+        _read_from_url(name)
     if st.session_state.get("window") not in WINDOWS:
         st.session_state["window"] = DEFAULT_WINDOW
     st.session_state["live"] = str(st.session_state.get("live", "")) in {"1", "True"}
@@ -76,21 +76,21 @@ def show() -> Selection:
             label_visibility="collapsed",
             width=140,
         )
-        chosen = {name: _choice(name, values.get(f"{name}s", [])) for name in _CHOICES}
+        choices = {name: _choice(name, values.get(f"{name}s", [])) for name in _CHOICES}
         live = st.toggle("Live", key="live", persist_state="session", help=f"Ask again every {REFRESH_S:.0f} s")
-    _publish("window", window, DEFAULT_WINDOW)
-    _publish("live", "1" if live else "", "")
-    for name, value in chosen.items():
-        _publish(name, value, "")
-    return Selection(window=window, live=live, **chosen)
+    _write_to_url("window", window, DEFAULT_WINDOW)
+    _write_to_url("live", "1" if live else "", "")
+    for name, value in choices.items():
+        _write_to_url(name, value, "")
+    return Selection(window=window, live=live, **choices)
 
 
 def _choice(name: str, values: Sequence[str]) -> str:
-    kept = str(st.session_state.setdefault(name, ""))
+    current = str(st.session_state.setdefault(name, ""))
     return str(
         st.selectbox(
             name.capitalize(),
-            ["", *sorted({*values, kept} - {""})],
+            ["", *sorted({*values, current} - {""})],
             format_func=lambda value: value or _CHOICES[name],
             key=name,
             persist_state="session",
@@ -100,14 +100,14 @@ def _choice(name: str, values: Sequence[str]) -> str:
     )
 
 
-def _adopt(name: str) -> None:
-    """Take a value over from the URL where the URL is newer: somebody followed a link or edited the address."""
-    told = st.query_params.get(name)
-    if told is not None and told != st.session_state.get(f"url_{name}"):
-        st.session_state[name] = told
+def _read_from_url(name: str) -> None:
+    """Take a value over from the URL where the URL is newer: a link was followed or the address edited."""
+    url_value = st.query_params.get(name)
+    if url_value is not None and url_value != st.session_state.get(f"url_{name}"):
+        st.session_state[name] = url_value
 
 
-def _publish(name: str, value: str, default: str) -> None:
+def _write_to_url(name: str, value: str, default: str) -> None:
     """Write a value into the URL; a default stays out of it."""
     if value == default:
         st.query_params.pop(name, None)

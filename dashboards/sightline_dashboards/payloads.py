@@ -1,4 +1,4 @@
-"""What spans carry as JSON text: messages and passages, read with distrust. What does not fit is shown as it came."""
+"""Messages and passages that spans carry as JSON text. Text that does not have the expected form is shown unchanged."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def first_text(attributes: Mapping[str, str], keys: tuple[str, ...]) -> str:
 
 
 def messages_text(value: str) -> str:
-    """Return GenAI messages (a JSON list of role and parts) as text, each after its role; other text as it came.
+    """Return GenAI messages (a JSON list of role and parts) as text, each after its role; other text unchanged.
 
     Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/
     """
     messages = _json(value)
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return value
-    told = [(str(message.get("role", "")), _content(message)) for message in messages]
-    if len(told) == 1:
-        return told[0][1]
-    return "\n\n".join(f"[{role}]\n{text}" if role else text for role, text in told)
+    texts = [(str(message.get("role", "")), _content(message)) for message in messages]
+    if len(texts) == 1:
+        return texts[0][1]
+    return "\n\n".join(f"[{role}]\n{text}" if role else text for role, text in texts)
 
 
 def passages(attributes: Mapping[str, str]) -> list[Passage]:
-    """Return the passages of a search or rerank span, best first as told; [] where there are none."""
+    """Return the passages of a search or rerank span, in their order; [] where there are none."""
     value = next((attributes[key] for key in PASSAGE_KEYS if attributes.get(key)), "")
     documents = _json(value)
     if not isinstance(documents, list):
@@ -62,7 +62,7 @@ def passages(attributes: Mapping[str, str]) -> list[Passage]:
 
 
 def is_cited(passage: Passage, position: int, answer: str) -> bool:
-    """Tell whether an answer names a passage: by its number in brackets (from 1), its title or its id."""
+    """Return whether an answer names a passage: by its number in brackets (from 1), its title or its id."""
     if re.search(rf"\[(?:[\d,\s]*\b)?{position}\b[\d,\s]*\]", answer):
         return True
     return any(name and len(name) > 3 and name in answer for name in (passage.title, passage.identity))

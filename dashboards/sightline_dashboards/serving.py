@@ -12,11 +12,10 @@ from pathlib import Path
 import streamlit
 import uvicorn
 
-from sightline_dashboards.gate import Gate
 from sightline_dashboards.settings import DashboardSettings
-from sightline_roles.http_limits import LimitedProtocol, Limits
+from sightline_roles.host_gate import HostGate
+from sightline_roles.http_limits import LimitedProtocol
 
-_PREFIX = "SIGHTLINE_DASHBOARDS_"
 _PING_S = 30
 _STOP_GRACE_S = 2
 
@@ -33,8 +32,8 @@ def run(page: Path, settings: DashboardSettings) -> None:
     """
     opened = _listen(settings)
     config = uvicorn.Config(
-        Gate(streamlit.App(page), settings),
-        http=LimitedProtocol.under(Limits.of(_PREFIX, settings)),
+        HostGate(streamlit.App(page), settings, links=True),
+        http=LimitedProtocol.under(settings),
         ws="websockets-sansio",
         ws_ping_interval=_PING_S,
         ws_ping_timeout=_PING_S,
@@ -61,6 +60,7 @@ def _listen(settings: DashboardSettings) -> socket.socket:
     except OSError as exc:
         opened.close()
         raise OSError(
-            f"cannot listen on {_PREFIX}HOST={settings.host} and {_PREFIX}PORT={settings.port}: {exc.strerror}"
+            f"cannot listen on {settings.variable('host')}={settings.host} and {settings.variable('port')}="
+            f"{settings.port}: {exc.strerror}"
         ) from exc
     return opened

@@ -23,19 +23,19 @@ def client() -> Client:
 
 
 @contextmanager
-def answered() -> Iterator[None]:
-    """Show why the store gave no answer, in place of what was asked for."""
+def show_errors() -> Iterator[None]:
+    """Show why the store gave no answer, in place of the content of the block."""
     try:
         yield
     except StoreError as exc:
         _LOG.warning("%s: %s", type(exc).__name__, exc)
-        st.html(f'<div class="sl-away" role="alert">{_sentence(exc)}</div>')
-    except Exception:  # a fault of ours spoils one panel and tells the log, not the reader's browser
+        st.html(f'<div class="sl-away" role="alert">{_error_sentence(exc)}</div>')
+    except Exception:  # a defect breaks one panel only; its details go to the log, not to the browser
         _LOG.exception("a panel failed")
         st.html('<div class="sl-away" role="alert"><b>This panel failed.</b> The log says why.</div>')
 
 
-def _sentence(exc: StoreError) -> str:
+def _error_sentence(exc: StoreError) -> str:
     if isinstance(exc, StoreBusy):
         return (
             f"<b>The store is busy and could not answer now.</b> {escape(exc.way_out)} The page asks again when you "

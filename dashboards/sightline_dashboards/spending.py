@@ -1,4 +1,4 @@
-"""What a window cost: calls of models and of embedding models together, as far as their prices are known. Pure.
+"""The cost of a window: calls of models and of embedding models together, as far as their prices are known. Pure.
 
 Cards, charts and tables of the Overview and Cost pages are made of the same rows in here, so that they add up.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from sightline_store.questions.queries import Overview, Row
 
 EMBEDDINGS = "embeddings"
-"""The series and the row that stand for all embedding models."""
+"""Name of the series and the row of all embedding models."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -36,7 +36,7 @@ class Spending:
 
     @property
     def unpriced_calls(self) -> int:
-        """Those whose cost is unknown."""
+        """Calls whose cost is unknown."""
         return self.unpriced_model_calls + self.unpriced_embedding_calls
 
     @property
@@ -46,7 +46,7 @@ class Spending:
 
     @property
     def usd(self) -> float | None:
-        """What is known of the cost; None where nothing is."""
+        """Known cost; None where no cost is known."""
         return known_sum([self.model_usd, self.embedding_usd])
 
     @property
@@ -56,7 +56,7 @@ class Spending:
 
 
 def spending(window: Overview, embedded: Rows) -> Spending:
-    """Put a window and its rows of `queries.embedding_spend` together, in buckets or not."""
+    """Return the spending of a window, from its overview and its rows of `queries.embedding_spend`."""
     return Spending(
         requests=window.requests,
         model_calls=window.llm_calls,
@@ -89,11 +89,11 @@ def over_time(models: Rows, embedded: Rows) -> list[Row]:
 
 
 def by_name(embedded: Rows) -> list[Row]:
-    """Put the buckets of each embedding model together, the dearest first."""
+    """Put the buckets of each embedding model together, the most expensive first."""
     grouped: dict[str, list[Mapping[str, Any]]] = {}
     for row in embedded:
         grouped.setdefault(row["name"], []).append(row)
-    made: list[Row] = [
+    summed: list[Row] = [
         {
             "name": name,
             "calls": sum(row["calls"] for row in rows),
@@ -105,10 +105,10 @@ def by_name(embedded: Rows) -> list[Row]:
         }
         for name, rows in grouped.items()
     ]
-    return sorted(made, key=lambda row: (-(row["cost_usd"] or 0.0), -row["calls"], row["name"]))
+    return sorted(summed, key=lambda row: (-(row["cost_usd"] or 0.0), -row["calls"], row["name"]))
 
 
-def together(embedded: Rows) -> list[Row]:
+def embeddings_row(embedded: Rows) -> list[Row]:
     """Put all embedding models into one row of a table of models; no row where none was called."""
     if not embedded:
         return []

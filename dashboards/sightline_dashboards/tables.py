@@ -15,13 +15,13 @@ from sightline_dashboards.elements import Column, TableRow, table
 Rows = Sequence[dict[str, Any]]
 
 NONE = "-"
-"""What stands where a span named no tenant, user or collection."""
+"""Text in place of a tenant, user or collection that a span does not name."""
 
 
 def trace_table(
     rows: Rows, *, key: str, empty: str, compact: bool = False, sort: str = "", descending: bool = True
 ) -> str | None:
-    """Show requests, each a link to its trace; return the name by which the reader just asked to sort, if so."""
+    """Show requests, each a link to its trace; return the name of the column that was clicked to sort by, if any."""
     columns = [
         Column("Asked", sort="time", link=True),
         Column("Outcome"),
@@ -36,7 +36,7 @@ def trace_table(
     ]
     if compact:
         columns = [Column(**{**column.__dict__, "sort": ""}) for column in columns]
-    made = [
+    table_rows = [
         TableRow(
             cells=_trace_cells(row, compact),
             page="trace",
@@ -45,7 +45,7 @@ def trace_table(
         )
         for row in rows
     ]
-    return table(columns, made, key=key, empty=empty, sort=sort, descending=descending)
+    return table(columns, table_rows, key=key, empty=empty, sort=sort, descending=descending)
 
 
 def models_table(rows: Rows, *, key: str) -> None:
@@ -62,7 +62,7 @@ def models_table(rows: Rows, *, key: str) -> None:
             hint="Calls without a known price or token count: their cost is unknown, not 0",
         ),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["name"] or "(not named)",
@@ -76,7 +76,7 @@ def models_table(rows: Rows, *, key: str) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key=key, empty="No model call in this selection.")
+    table(columns, table_rows, key=key, empty="No model call in this selection.")
 
 
 def local_time(epoch_ms: float, *, seconds: bool = True) -> str:

@@ -31,15 +31,15 @@ class Sample:
 
     Attributes:
         id: name of the case in a dataset, trace id of a stored one.
-        question: what was asked.
-        answer: what was answered; "" where only the retrieval is to be judged.
-        contexts: the passages that the answer was written from, best first.
+        question: the user's question.
+        answer: the answer; "" where only the retrieval is to be judged.
+        contexts: the retrieved passages that the answer is based on, best first.
         reference: the right answer as a person wrote it; "" where there is none.
         trace_id: 32 hex digits of the trace that holds the answer; "" outside of traces.
         span_id: 16 hex digits of the request's span.
-        tenant: whose request it was; "" where it is unknown.
+        tenant: tenant of the request; "" where it is unknown.
         model: model that answered.
-        note: what a reader of its scores must know, for example "extractive, no LLM".
+        note: a remark for readers of its scores, for example "extractive, no LLM".
     """
 
     id: str
@@ -133,8 +133,8 @@ def _unique(path: Path, number: int, case: str | int | None, question: str, line
             raise DatasetError(path, number, f"id {case!r} is already that of line {line_of_id[str(case)]}")
         return str(case)
     digest = hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    found, again = digest, 1
-    while found in line_of_id:
-        again += 1
-        found = f"{digest}-{again}"
-    return found
+    unique_id, repetition = digest, 1
+    while unique_id in line_of_id:
+        repetition += 1
+        unique_id = f"{digest}-{repetition}"
+    return unique_id

@@ -1,7 +1,7 @@
-"""Scores as `gen_ai.evaluation.result` events, sent through the collector as everything else.
+"""Scores as `gen_ai.evaluation.result` events, sent through the collector like all telemetry.
 
-A score of a stored trace carries that trace's id and its request span's, so that it stands beside the answer. A score
-without a value is sent too, with its reason: a judge that fails shows on the pages and not as a gap.
+A score of a stored trace carries that trace's id and its request span's, so that pages show it with the answer. A score
+without a value is sent too, with its reason: a judge that fails is visible on the pages.
 
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/#event-gen_aievaluationresult
 """
@@ -14,18 +14,18 @@ from typing import Final
 
 import sightline
 from sightline_evals.errors import ScoresNotSent, UsageError
-from sightline_evals.scorers import Scored
+from sightline_evals.scorers import SampleScore
 
 SERVICE_NAME: Final = "sightline-evals"
 """`service.name` of the scores."""
-_FLUSH_EVERY: Final = 2000  # well below the library's queue, which drops what comes on top
+_FLUSH_EVERY: Final = 2000  # well below the size of the library's queue, which drops what does not fit
 
 
 class Emitter:
     """Sends scores of one run.
 
     Args:
-        run_id: goes with every score.
+        run_id: sent with every score.
         env: where OTEL_EXPORTER_OTLP_ENDPOINT and its siblings are read.
         timeout_s: seconds that the collector may take to accept what was sent.
 
@@ -40,19 +40,19 @@ class Emitter:
             self._tracing = sightline.configure(service_name=SERVICE_NAME, env=env)
         except sightline.SettingsError as exc:
             raise UsageError(str(exc)) from exc
-        self._before = self._tracing.score_stats()
+        self._stats_at_start = self._tracing.score_stats()
         self.sent = 0
 
-    def send(self, scored: Scored) -> None:
+    def send(self, scored: SampleScore) -> None:
         """Hand one score to the library.
 
         Raises:
-            ScoresNotSent: the collector takes nothing.
+            ScoresNotSent: the collector does not accept scores.
         """
         sample, score = scored.sample, scored.score
         sightline.score(
             score.name,
-            score.value if score.holds else None,
+            score.value if score.has_value else None,
             label=score.label,
             explanation=score.explanation,
             trace_id=sample.trace_id or None,
@@ -69,10 +69,10 @@ class Emitter:
             self._flush()
 
     def close(self) -> None:
-        """Wait until the collector has all scores.
+        """Wait until the collector has accepted all scores.
 
         Raises:
-            ScoresNotSent: it did not take them all in time; they are lost.
+            ScoresNotSent: it did not accept them all in time; the others are lost.
         """
         try:
             self._flush()
@@ -81,10 +81,10 @@ class Emitter:
 
     def _flush(self) -> None:
         self._tracing.force_flush(self._timeout_s)
-        taken = self._tracing.score_stats().exported - self._before.exported
-        if taken < self.sent:
+        accepted = self._tracing.score_stats().exported - self._stats_at_start.exported
+        if accepted < self.sent:
             raise ScoresNotSent(
-                f"the collector at {self._tracing.settings.logs_endpoint} took {taken} of {self.sent} scores within "
-                f"{self._timeout_s:g} s. Start one with `sightline up`, set OTEL_EXPORTER_OTLP_ENDPOINT to yours, or "
-                "use --no-send; with OTEL_SDK_DISABLED=true nothing is sent"
+                f"the collector at {self._tracing.settings.logs_endpoint} accepted {accepted} of {self.sent} scores "
+                f"within {self._timeout_s:g} s. Start one with `sightline up`, set OTEL_EXPORTER_OTLP_ENDPOINT to "
+                "yours, or use --no-send; with OTEL_SDK_DISABLED=true nothing is sent"
             )

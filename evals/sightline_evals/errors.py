@@ -3,16 +3,16 @@
 ::
 
     EvalsError
-    ├── UsageError            a flag or a setting cannot work: exit code 2, trying again does not help
+    ├── UsageError            a flag or a setting is invalid: exit code 2, trying again does not help
     │   └── DatasetError      a line of the dataset cannot be used; `path` and `line` say which
-    ├── JudgeError            one score could not be had: it becomes NaN with this class's name as its error type
-    │   ├── JudgeUnavailable  nobody answers, or the endpoint says "not now" (429, 5xx): trying again can help
+    ├── JudgeError            a score could not be computed: it becomes NaN with this class's name as its error type
+    │   ├── JudgeUnavailable  the endpoint does not answer or is overloaded (429, 5xx): trying again can help
     │   ├── JudgeTimeout      the answer did not come in time: trying again can help
     │   ├── JudgeRefused      the endpoint refuses the request (401, 404, 400): trying again does not help
     │   ├── JudgeTruncated    the answer was cut off at max_tokens: raise SIGHTLINE_JUDGE_MAX_TOKENS
-    │   ├── JudgeInvalid      the answer is not what was asked for
-    │   └── JudgeGivenUp      not asked at all, because the judge failed too often in a row before
-    └── ScoresNotSent         the collector did not take the scores: exit code 3, trying again can help
+    │   ├── JudgeInvalid      the answer does not have the requested form
+    │   └── JudgeGivenUp      not called, because the judge failed too often in a row
+    └── ScoresNotSent         the collector did not accept the scores: exit code 3, trying again can help
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class EvalsError(Exception):
 
 
 class UsageError(EvalsError):
-    """A flag or a setting cannot work."""
+    """A flag or a setting is invalid."""
 
 
 class DatasetError(UsageError):
@@ -45,7 +45,7 @@ class DatasetError(UsageError):
 
 
 class JudgeError(EvalsError):
-    """One score could not be had."""
+    """A score could not be computed."""
 
 
 class JudgeUnavailable(JudgeError):
@@ -69,7 +69,7 @@ class JudgeInvalid(JudgeError):
 
 
 class JudgeGivenUp(JudgeError):
-    """The judge was not asked, because it failed too often in a row."""
+    """The judge was not called, because it failed too often in a row."""
 
 
 class ScoresNotSent(EvalsError):

@@ -1,7 +1,7 @@
 """Whether a run passes: summaries and floors in, verdict and reasons out. Pure.
 
-What was not measured does not pass: a run whose judge failed too often, or that has no value for a metric with a
-floor, is `INFRASTRUCTURE`, which says that the answers are as unknown as before.
+A run whose judge failed too often, or that has no value for a metric with a floor, does not pass: it is
+`INFRASTRUCTURE`, which means that the quality of the answers is still unknown.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judged(
+def gate_verdict(
     summaries: Sequence[Summary],
     floors: Mapping[str, float],
     *,
     max_error_share: float,
     min_scored: int = 1,
 ) -> Verdict:
-    """Hold the means of a run against their floors.
+    """Compare the means of a run with their floors.
 
     Args:
         summaries: one a metric.
@@ -57,7 +57,7 @@ def judged(
     """
     unmeasured: list[str] = []
     below: list[str] = []
-    hold: list[str] = []
+    passed: list[str] = []
     for summary in summaries:
         share = summary.failed / summary.total if summary.total else 0.0
         if share > max_error_share:
@@ -66,22 +66,22 @@ def judged(
                 f"{summary.name}: the judge failed on {summary.failed} of {summary.total} samples "
                 f"({share:.0%}, at most {max_error_share:.0%} may): {failures}"
             )
-    known = {summary.name: summary for summary in summaries}
+    summary_by_name = {summary.name: summary for summary in summaries}
     for name, floor in floors.items():
-        found = known.get(name)
-        if found is None or found.scored < max(1, min_scored) or math.isnan(found.mean):
-            scored = found.scored if found else 0
+        metric_summary = summary_by_name.get(name)
+        if metric_summary is None or metric_summary.scored < max(1, min_scored) or math.isnan(metric_summary.mean):
+            scored = metric_summary.scored if metric_summary else 0
             unmeasured.append(
                 f"{name}: {scored} samples have a value, needs {max(1, min_scored)}; nothing measured is no pass"
             )
-        elif found.mean < floor:
-            below.append(f"{name}: mean {found.mean:.4f} is below {floor:g}")
+        elif metric_summary.mean < floor:
+            below.append(f"{name}: mean {metric_summary.mean:.4f} is below {floor:g}")
         else:
-            hold.append(f"{name}: mean {found.mean:.4f} is not below {floor:g}")
+            passed.append(f"{name}: mean {metric_summary.mean:.4f} is not below {floor:g}")
     if summaries and not any(summary.scored for summary in summaries) and not unmeasured:
         unmeasured.append("no sample has a value for any metric; nothing measured is no pass")
     if unmeasured:
         return Verdict(ExitCode.INFRASTRUCTURE, (*unmeasured, *below))
     if below:
         return Verdict(ExitCode.BELOW, tuple(below))
-    return Verdict(ExitCode.PASS, tuple(hold))
+    return Verdict(ExitCode.PASS, tuple(passed))

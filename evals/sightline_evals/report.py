@@ -8,23 +8,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sightline_evals.gate import Verdict
-from sightline_evals.scorers import Scored
+from sightline_evals.scorers import SampleScore
 from sightline_evals.summary import RESAMPLES, Summary
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a report tells about a run beside its scores.
+    """The facts of a run beside its scores.
 
     Attributes:
-        id: goes with every score.
-        source: where the samples came from, in words.
-        judge: who judged.
-        judge_version: in which version.
+        id: sent with every score.
+        source: origin of the samples, in words.
+        judge: name of the judge.
+        judge_version: its version.
         samples: how many.
         duration_s: seconds that scoring took.
-        notes: what a reader must know of the answers, for example "extractive, no LLM".
-        sent: scores that the collector took; None where none was to be sent.
+        notes: remarks on the answers, for example "extractive, no LLM".
+        sent: scores that the collector accepted; None where sending is off.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Run:
 
 
 def table(run: Run, summaries: Sequence[Summary], verdict: Verdict) -> str:
-    """The run as text: a line a metric, then what a reader must know."""
+    """The run as text: one line for each metric, then remarks and the verdict."""
     head = ("metric", "mean", "95% interval", "scored", "NaN", "of these failed")
     rows = [
         (
@@ -72,7 +72,9 @@ def table(run: Run, summaries: Sequence[Summary], verdict: Verdict) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def as_json(run: Run, summaries: Sequence[Summary], verdict: Verdict, scored: Sequence[Scored]) -> dict[str, Any]:
+def as_json(
+    run: Run, summaries: Sequence[Summary], verdict: Verdict, sample_scores: Sequence[SampleScore]
+) -> dict[str, Any]:
     """The run as JSON values; NaN is null, because JSON has none."""
     return {
         "run": asdict(run),
@@ -95,27 +97,27 @@ def as_json(run: Run, summaries: Sequence[Summary], verdict: Verdict, scored: Se
         },
         "scores": [
             {
-                "sample": one.sample.id,
-                "trace_id": one.sample.trace_id or None,
-                "tenant": one.sample.tenant or None,
-                "metric": one.score.name,
-                "value": _or_none(one.score.value),
-                "label": one.score.label,
-                "explanation": one.score.explanation,
-                "error": one.score.error or None,
-                "judge": one.score.judge,
-                "judge_version": one.score.judge_version,
-                "note": one.sample.note or None,
+                "sample": sample_score.sample.id,
+                "trace_id": sample_score.sample.trace_id or None,
+                "tenant": sample_score.sample.tenant or None,
+                "metric": sample_score.score.name,
+                "value": _or_none(sample_score.score.value),
+                "label": sample_score.score.label,
+                "explanation": sample_score.score.explanation,
+                "error": sample_score.score.error or None,
+                "judge": sample_score.score.judge,
+                "judge_version": sample_score.score.judge_version,
+                "note": sample_score.sample.note or None,
             }
-            for one in scored
+            for sample_score in sample_scores
         ],
     }
 
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
     return [
-        cell.ljust(width) if place == 0 else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        cell.ljust(width) if column == 0 else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
 
 

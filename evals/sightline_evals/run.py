@@ -20,17 +20,18 @@ from tqdm import tqdm
 from sightline_evals.dataset import Sample, read_dataset
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import EvalsError, ScoresNotSent, UsageError
-from sightline_evals.gate import ExitCode, Verdict, judged
+from sightline_evals.gate import ExitCode, Verdict, gate_verdict
 from sightline_evals.judges import Judge
 from sightline_evals.judges.offline import OfflineJudge
 from sightline_evals.judges.remote import RemoteJudge
 from sightline_evals.report import Run, as_json, table
-from sightline_evals.samples import duration_s, stored_samples
-from sightline_evals.scorers import GROUNDEDNESS, METRICS, Scored, Scorer, default_metrics
+from sightline_evals.samples import stored_samples
+from sightline_evals.scorers import GROUNDEDNESS, METRICS, SampleScore, Scorer, default_metrics
 from sightline_evals.settings import JudgeSettings
 from sightline_evals.summary import summarize
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
+from sightline_store.moments import duration_s
 from sightline_store.settings import StoreSettings
 
 _EPILOG = """\
@@ -45,12 +46,12 @@ dataset: one JSON object a line: question, contexts (list of texts), answer and/
 
 metrics:
   faithfulness        share of the answer's statements that the passages support (RAGAS)
-  context_precision   how far useful passages stand before useless ones (RAGAS; uses the reference if there is one)
+  context_precision   how far useful passages rank above useless ones (RAGAS; uses the reference if there is one)
   context_recall      share of the reference's statements that the passages support (RAGAS; datasets only)
   groundedness        soft faithfulness out of probabilities (offline judge only)
 
 judges:
-  offline   compares words, numbers, names and denials; no model, no network, always the same answer. For triage and
+  offline   compares words, numbers, names and negations; no model, no network, always the same answer. For triage and
             trends: it cannot see paraphrase or inference, and its scores do not compare with those of a model.
   remote    any OpenAI-compatible endpoint: SIGHTLINE_JUDGE_MODEL, SIGHTLINE_JUDGE_BASE_URL, SIGHTLINE_JUDGE_API_KEY
 
@@ -101,12 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         "--metrics", nargs="+", metavar="NAME", help=f"of {', '.join(METRICS)} (default: what the samples allow)"
     )
     run.add_argument(
-        "--judge", choices=["offline", "remote"], help="who judges (default: remote if SIGHTLINE_JUDGE_MODEL is set)"
+        "--judge", choices=["offline", "remote"], help="the judge (default: remote if SIGHTLINE_JUDGE_MODEL is set)"
     )
     run.add_argument(
-        "--concurrency", type=int, default=4, metavar="N", help="scores in the making at a time (default: 4)"
+        "--concurrency", type=int, default=4, metavar="N", help="scores computed at the same time (default: 4)"
     )
-    run.add_argument("--run-id", metavar="ID", help="goes with every score (default: date, time and a random end)")
+    run.add_argument("--run-id", metavar="ID", help="sent with every score (default: date, time and a random suffix)")
     run.add_argument(
         "--send",
         action=argparse.BooleanOptionalAction,
@@ -140,20 +141,20 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
     settings = JudgeSettings.from_env(env)
-    floors = _floors(_parted(arguments.fail_under))
+    floors = _floors(_comma_separated(arguments.fail_under))
     if arguments.limit is not None and arguments.limit < 1:
         raise UsageError(f"--limit is {arguments.limit}; needs 1 or more")
     if not 0 <= arguments.max_error_share <= 1:
         raise UsageError(f"--max-error-share is {arguments.max_error_share:g}; needs 0 to 1")
     judge = _judge(arguments.judge, settings)
     # Before anything is read, so that a wrong name is told at once.
-    asked = tuple(_parted(arguments.metrics or ()))
-    Scorer(judge, asked or METRICS[:2], settings, arguments.concurrency)
-    if arguments.since and "context_recall" in asked:
+    requested_metrics = tuple(_comma_separated(arguments.metrics or ()))
+    Scorer(judge, requested_metrics or METRICS[:2], settings, arguments.concurrency)
+    if arguments.since and "context_recall" in requested_metrics:
         raise UsageError("context_recall needs reference answers, which stored traces do not have; use --dataset")
 
     samples, source = _samples(arguments, env)
-    metrics = asked or _with_floors(default_metrics(samples), floors)
+    metrics = requested_metrics or _with_floors(default_metrics(samples), floors)
     for name in floors:
         if name not in metrics:
             raise UsageError(f"--fail-under names {name}, which is not measured; measured are {', '.join(metrics)}")
@@ -163,9 +164,9 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
     emitter = Emitter(run_id, env) if send and samples else None
 
     if samples and set(metrics) != {GROUNDEDNESS}:
-        judge.llm()  # imports RAGAS: seconds that are none of the scoring's
+        judge.llm()  # imports RAGAS, whose seconds do not count as scoring
     started = time.perf_counter()
-    scored = asyncio.run(_scored(scorer, judge, samples, len(metrics), emitter))
+    sample_scores = asyncio.run(_score_samples(scorer, judge, samples, len(metrics), emitter))
     run = Run(
         id=run_id,
         source=source,
@@ -176,26 +177,28 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
         notes=tuple(sorted({sample.note for sample in samples if sample.note})),
         sent=emitter.sent if emitter else None,
     )
-    summaries = summarize(one.score for one in scored)
-    verdict = judged(summaries, floors, max_error_share=arguments.max_error_share, min_scored=arguments.min_scored)
+    summaries = summarize(sample_score.score for sample_score in sample_scores)
+    verdict = gate_verdict(
+        summaries, floors, max_error_share=arguments.max_error_share, min_scored=arguments.min_scored
+    )
     if emitter is not None:
         try:
             emitter.close()
         except ScoresNotSent as exc:
             run = replace(run, sent=None)
             verdict = Verdict(ExitCode.INFRASTRUCTURE, (str(exc), *verdict.reasons))
-    _write(arguments.json, table(run, summaries, verdict), as_json(run, summaries, verdict, scored))
+    _write(arguments.json, table(run, summaries, verdict), as_json(run, summaries, verdict, sample_scores))
     return verdict.code
 
 
-def _judge(chosen: str | None, settings: JudgeSettings) -> Judge:
-    if chosen == "remote" or (chosen is None and settings.model):
+def _judge(judge_name: str | None, settings: JudgeSettings) -> Judge:
+    if judge_name == "remote" or (judge_name is None and settings.model):
         return RemoteJudge(settings)
     return OfflineJudge(settings.threshold)
 
 
-def _parted(texts: Sequence[str]) -> list[str]:
-    """Values that may stand apart or joined by commas."""
+def _comma_separated(texts: Sequence[str]) -> list[str]:
+    """Values that were given apart or joined by commas."""
     return [part for text in texts for part in text.split(",") if part]
 
 
@@ -216,7 +219,7 @@ def _floors(texts: Sequence[str]) -> dict[str, float]:
 
 
 def _with_floors(metrics: tuple[str, ...], floors: Mapping[str, float]) -> tuple[str, ...]:
-    """The default metrics, and those that a floor asks for."""
+    """The default metrics, and those that have a floor."""
     return (*metrics, *(name for name in floors if name not in metrics))
 
 
@@ -227,54 +230,54 @@ def _samples(arguments: argparse.Namespace, env: Mapping[str, str]) -> tuple[lis
     settings = StoreSettings.from_env(env)
     client = Client(settings)
     try:
-        found = stored_samples(client, since_s=since_s, limit=arguments.limit or 100, rescore=arguments.rescore)
+        stored = stored_samples(client, since_s=since_s, limit=arguments.limit or 100, rescore=arguments.rescore)
     finally:
         client.close()
     source = f"the traces of the last {arguments.since}"
-    if found.samples:
-        tenants = list(found.by_tenant.items())
-        shown = ", ".join(f"{tenant} {count}" for tenant, count in tenants[:8])
-        source += f" ({shown}{', …' if len(tenants) > 8 else ''})"
-    if found.incomplete:
-        source += f"; {found.incomplete} more had no question, answer or passage captured"
-    return found.samples, source
+    if stored.samples:
+        tenants = list(stored.by_tenant.items())
+        tenant_counts = ", ".join(f"{tenant} {count}" for tenant, count in tenants[:8])
+        source += f" ({tenant_counts}{', …' if len(tenants) > 8 else ''})"
+    if stored.incomplete:
+        source += f"; {stored.incomplete} more had no question, answer or passage captured"
+    return stored.samples, source
 
 
-async def _scored(
+async def _score_samples(
     scorer: Scorer, judge: Judge, samples: Sequence[Sample], metrics: int, emitter: Emitter | None
-) -> list[Scored]:
+) -> list[SampleScore]:
     if not samples:
         return []
-    # On a terminal only: in a log a bar is noise.
+    # Shown on a terminal only.
     with tqdm(total=len(samples) * metrics, desc="scoring", unit="score", disable=None, file=sys.stderr) as bar:
         failed = 0
 
-        def done(one: Scored) -> None:
+        def on_score(sample_score: SampleScore) -> None:
             nonlocal failed
             if emitter is not None:
-                emitter.send(one)
-            failed += bool(one.score.error)
+                emitter.send(sample_score)
+            failed += bool(sample_score.score.error)
             if failed:
                 bar.set_postfix(failed=failed, refresh=False)
             bar.update()
 
         try:
-            return await scorer.score_all(samples, done)
+            return await scorer.score_all(samples, on_score)
         finally:
             await judge.close()
 
 
 def _write(path: str | None, text: str, report: object) -> None:
-    out: TextIO = sys.stderr if path == "-" else sys.stdout
-    out.write(text)
+    stream: TextIO = sys.stderr if path == "-" else sys.stdout
+    stream.write(text)
     if path is None:
         return
-    written = json.dumps(report, ensure_ascii=False, indent=None if path == "-" else 2, allow_nan=False) + "\n"
+    encoded = json.dumps(report, ensure_ascii=False, indent=None if path == "-" else 2, allow_nan=False) + "\n"
     if path == "-":
-        sys.stdout.write(written)
+        sys.stdout.write(encoded)
         return
     try:
-        Path(path).write_text(written, encoding="utf-8")
+        Path(path).write_text(encoded, encoding="utf-8")
     except OSError as exc:
         raise UsageError(f"--json {path}: {exc.strerror}") from exc
 

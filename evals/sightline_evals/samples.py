@@ -1,30 +1,26 @@
-"""Stored traces as samples: the answers that real users got, with what was retrieved for them.
+"""Stored traces as samples: the answers that real users got, with the passages retrieved for them.
 
-The store's query lets tenants take turns and gives traces without a score first; this module checks what came back. A
+The store's query lets tenants take turns and gives traces without a score first; this module checks the rows. A
 trace whose question, answer or passages were not captured cannot be judged: it is left out and counted.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
 from sightline_evals.dataset import Sample
-from sightline_evals.errors import UsageError
 from sightline_store.client import Client
 from sightline_store.questions import queries
-
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSamples:
-    """What the store had to judge.
+    """Samples of the store.
 
     Attributes:
         samples: at most the wanted number, tenants mixed.
-        incomplete: traces that came without a question, an answer or a passage.
+        incomplete: traces that were captured without a question, an answer or a passage.
     """
 
     samples: list[Sample]
@@ -34,18 +30,6 @@ class StoredSamples:
     def by_tenant(self) -> dict[str, int]:
         """Samples of each tenant, most first."""
         return dict(Counter(sample.tenant or "(none)" for sample in self.samples).most_common())
-
-
-def duration_s(text: str) -> int:
-    """Seconds in `90s`, `30m`, `1h`, `7d` or `2w`.
-
-    Raises:
-        UsageError: it is something else, or zero.
-    """
-    found = re.fullmatch(r"\s*(\d{1,9})\s*([smhdw])\s*", text)
-    if found is None or int(found[1]) == 0:
-        raise UsageError(f"{text!r} is no duration; needs a whole number and a unit, such as 90s, 30m, 1h, 7d or 2w")
-    return int(found[1]) * _UNITS_S[found[2]]
 
 
 def stored_samples(client: Client, *, since_s: int, limit: int, rescore: bool = False) -> StoredSamples:
@@ -61,12 +45,12 @@ def stored_samples(client: Client, *, since_s: int, limit: int, rescore: bool = 
         sightline_store.errors.StoreUnavailable: no store answers; trying again can help.
     """
     rows = queries.samples(client, since_s=since_s, limit=limit, only_unscored=not rescore)
-    found: list[Sample] = []
+    samples: list[Sample] = []
     for row in rows:
         contexts = tuple(str(context) for context in row["contexts"] if str(context).strip())
         question, answer = str(row["question"]).strip(), str(row["answer"]).strip()
         if question and answer and contexts:
-            found.append(
+            samples.append(
                 Sample(
                     id=str(row["trace_id"]),
                     question=question,
@@ -79,4 +63,4 @@ def stored_samples(client: Client, *, since_s: int, limit: int, rescore: bool = 
                     note=str(row["note"]),
                 )
             )
-    return StoredSamples(found, incomplete=len(rows) - len(found))
+    return StoredSamples(samples, incomplete=len(rows) - len(samples))

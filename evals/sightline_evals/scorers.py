@@ -1,6 +1,6 @@
 """RAGAS metrics behind our own Score, and the workers that compute them.
 
-A score is a number or NaN with a reason, never a number made up in place of one. NaN has two kinds: the judge failed
+A score is a number, or NaN with a reason; no number is invented. NaN has two kinds: the judge failed
 (`error` is set), or there is nothing to judge, for example an answer that only declines (`error` is empty). Neither
 is a pass.
 """
@@ -44,17 +44,17 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a judge said of one sample.
+    """A judge's score of one sample.
 
     Attributes:
         name: the metric.
         value: 0 to 1, higher is better; NaN where there is none.
         label: the value in words, or why there is none: ``judge failed``, ``no statements``, ``no passages``,
             ``no answer``, ``no reference``.
-        explanation: what led to it, for a person; at most 2,000 characters.
+        explanation: the reasons, for a person; at most 2,000 characters.
         error: class of the failure, for example ``JudgeTimeout``; "" where the judge did not fail.
-        judge: who judged.
-        judge_version: in which version.
+        judge: name of the judge.
+        judge_version: its version.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Score:
     judge_version: str
 
     @property
-    def holds(self) -> bool:
+    def has_value(self) -> bool:
         """Whether there is a value."""
         return not math.isnan(self.value)
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class SampleScore:
     """A score and the sample that it is of."""
 
     sample: Sample
@@ -89,10 +89,10 @@ class Scorer:
     """Scores samples with one judge, at most `concurrency` scores at a time.
 
     Args:
-        judge: who judges.
+        judge: the judge of all scores.
         metrics: names out of `METRICS`.
-        settings: the deadline of one score, and after how many failures in a row to stop asking.
-        concurrency: scores in the making at a time; each makes one call at a time.
+        settings: the deadline of one score, and after how many failures in a row to stop calling the judge.
+        concurrency: scores computed at the same time; each makes one call at a time.
 
     Raises:
         UsageError: a metric is unknown, or the judge cannot give it.
@@ -115,65 +115,69 @@ class Scorer:
         self._failures_in_a_row = 0
         self._last_failure = ""
 
-    async def score_all(self, samples: Sequence[Sample], done: Callable[[Scored], None] | None = None) -> list[Scored]:
+    async def score_all(
+        self, samples: Sequence[Sample], on_score: Callable[[SampleScore], None] | None = None
+    ) -> list[SampleScore]:
         """Score every sample with every metric.
 
         Args:
             samples: what to score.
-            done: called after each score, in the order in which they come.
+            on_score: called after each score, in order of completion.
 
         Returns:
             One score for each sample and metric in the order of samples, then metrics, whatever failed.
         """
         jobs = [(sample, metric) for sample in samples for metric in self._metrics]
-        found: list[Scored | None] = [None] * len(jobs)
+        results: list[SampleScore | None] = [None] * len(jobs)
         queue: Iterator[tuple[int, tuple[Sample, str]]] = iter(enumerate(jobs))
 
         async def work() -> None:
-            for place, (sample, metric) in queue:
-                scored = Scored(sample, await self.score(sample, metric))
-                found[place] = scored
-                if done is not None:
-                    done(scored)
-                # The offline judge never waits: without this nobody else, not even Ctrl-C, gets a turn.
+            for index, (sample, metric) in queue:
+                sample_score = SampleScore(sample, await self.score(sample, metric))
+                results[index] = sample_score
+                if on_score is not None:
+                    on_score(sample_score)
+                # The offline judge never waits: without this no other task, and no Ctrl-C, is handled.
                 await asyncio.sleep(0)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._concurrency, len(jobs))):
                 group.create_task(work())
-        return [scored for scored in found if scored is not None]
+        return [sample_score for sample_score in results if sample_score is not None]
 
     async def score(self, sample: Sample, metric: str) -> Score:
         """One score of one sample. Failures come back as NaN with their reason; only cancellation is raised."""
-        missing = _missing(sample, metric)
+        missing = _missing_input(sample, metric)
         if missing:
-            return self._nan(metric, *missing)
+            return self._nan_score(metric, *missing)
         if self._failures_in_a_row >= self._settings.give_up_after:
-            reason = f"not asked: the judge failed {self._failures_in_a_row} times in a row, last: {self._last_failure}"
-            return self._nan(metric, "judge failed", reason, JudgeGivenUp.__name__)
+            reason = (
+                f"not called: the judge failed {self._failures_in_a_row} times in a row, last: {self._last_failure}"
+            )
+            return self._nan_score(metric, "judge failed", reason, JudgeGivenUp.__name__)
         try:
             async with asyncio.timeout(self._settings.deadline_s):
-                value, label, explanation = await self._computed(sample, metric)
+                value, label, explanation = await self._compute(sample, metric)
         except Exception as exc:
-            return self._of_exception(metric, sample, exc)
+            return self._score_of_exception(metric, sample, exc)
         self._failures_in_a_row = 0
         if math.isnan(value):
-            return self._nan(metric, label, explanation)
+            return self._nan_score(metric, label, explanation)
         # RAGAS adds 1e-10 to a denominator: unrounded, a perfect precision would miss a gate of 1.
         value = round(value, 6)
         return Score(metric, value, _label(metric, value), explanation, "", self._judge_of(metric), self._judge.version)
 
-    def _of_exception(self, metric: str, sample: Sample, exc: Exception) -> Score:
+    def _score_of_exception(self, metric: str, sample: Sample, exc: Exception) -> Score:
         if isinstance(exc, TimeoutError):
             reason = f"no score within SIGHTLINE_JUDGE_DEADLINE_S={self._settings.deadline_s:g}"
-            return self._failed(metric, JudgeTimeout(reason))
-        failure = exc if isinstance(exc, JudgeError) else self._judge.translated(exc)
+            return self._score_of_failure(metric, JudgeTimeout(reason))
+        failure = exc if isinstance(exc, JudgeError) else self._judge.judge_error_of(exc)
         if failure is not None:
-            return self._failed(metric, failure)
+            return self._score_of_failure(metric, failure)
         _logger.error("%s of %s failed", metric, sample.id, exc_info=exc)
-        return self._nan(metric, "judge failed", f"{type(exc).__name__}: {exc}", type(exc).__name__)
+        return self._nan_score(metric, "judge failed", f"{type(exc).__name__}: {exc}", type(exc).__name__)
 
-    async def _computed(self, sample: Sample, metric: str) -> tuple[float, str, str]:
+    async def _compute(self, sample: Sample, metric: str) -> tuple[float, str, str]:
         """(value, label of a NaN, explanation)."""
         if metric == GROUNDEDNESS:
             return self._groundedness(sample)
@@ -204,37 +208,39 @@ class Scorer:
     def _groundedness(self, sample: Sample) -> tuple[float, str, str]:
         assert isinstance(self._judge, OfflineJudge)
         context = "\n".join(sample.contexts)
-        found = [(text, self._judge.evidence(text, context)) for text in self._judge.statements(sample.answer)]
-        found.sort(key=lambda pair: -pair[1].p_unsupported)
-        value = groundedness([evidence.p_unsupported for _, evidence in found])
-        lines = [f"{text} ({evidence.reason()})" for text, evidence in found]
+        evidence_by_statement = [
+            (text, self._judge.evidence(text, context)) for text in self._judge.statements(sample.answer)
+        ]
+        evidence_by_statement.sort(key=lambda pair: -pair[1].p_unsupported)
+        value = groundedness([evidence.p_unsupported for _, evidence in evidence_by_statement])
+        lines = [f"{text} ({evidence.reason()})" for text, evidence in evidence_by_statement]
         return (
             value,
-            "no statements" if not found else "",
-            _bounded(lines or ["the answer makes no checkable statement"]),
+            "no statements" if not evidence_by_statement else "",
+            _bounded_text(lines or ["the answer makes no checkable statement"]),
         )
 
     def _judge_of(self, metric: str) -> str:
         return self._judge.name if metric == GROUNDEDNESS else f"ragas/{self._judge.name}"
 
-    def _failed(self, metric: str, failure: JudgeError) -> Score:
-        # An answer in a wrong form says that the judge is there; only silence and refusal lead to giving up.
+    def _score_of_failure(self, metric: str, failure: JudgeError) -> Score:
+        # A malformed answer shows that the judge is available; only no answer and refusals count towards giving up.
         if isinstance(failure, JudgeUnavailable | JudgeTimeout | JudgeRefused):
             self._failures_in_a_row += 1
             self._last_failure = str(failure)
         else:
             self._failures_in_a_row = 0
-        return self._nan(metric, "judge failed", str(failure), type(failure).__name__)
+        return self._nan_score(metric, "judge failed", str(failure), type(failure).__name__)
 
-    def _nan(self, metric: str, label: str, explanation: str, error: str = "") -> Score:
+    def _nan_score(self, metric: str, label: str, explanation: str, error: str = "") -> Score:
         text = explanation[:_MAX_EXPLANATION]
         return Score(metric, math.nan, label, text, error, self._judge_of(metric), self._judge.version)
 
 
-def _missing(sample: Sample, metric: str) -> tuple[str, str] | None:
+def _missing_input(sample: Sample, metric: str) -> tuple[str, str] | None:
     """(label, explanation) where a sample lacks what a metric needs."""
     if not sample.contexts:
-        return "no passages", "nothing was retrieved, so there is nothing to hold the answer against"
+        return "no passages", "nothing was retrieved, so there are no passages to compare the answer with"
     if metric == CONTEXT_RECALL and not sample.reference:
         return "no reference", "context recall needs a reference answer"
     if metric in {FAITHFULNESS, GROUNDEDNESS} and not sample.answer:
@@ -250,7 +256,7 @@ def _label(metric: str, value: float) -> str:
 def _explanation(metric: str, answers: Sequence[dict[str, Any]]) -> str:
     """The judge's verdicts and reasons, the bad ones first."""
     if metric == CONTEXT_PRECISION:
-        return _bounded(
+        return _bounded_text(
             f"passage {rank} {'useful' if answer['verdict'] else 'not useful'}: {answer['reason']}"
             for rank, answer in enumerate(answers, start=1)
         )
@@ -263,9 +269,9 @@ def _explanation(metric: str, answers: Sequence[dict[str, Any]]) -> str:
     supported = sum(bool(verdict) for verdict, _ in verdicts)
     lines = [f"{supported} of {len(verdicts)} statements supported"]
     lines += [f"{'+' if verdict else '-'} {row['statement']} ({row['reason']})" for verdict, row in verdicts]
-    return _bounded(lines)
+    return _bounded_text(lines)
 
 
-def _bounded(lines: Iterable[str]) -> str:
+def _bounded_text(lines: Iterable[str]) -> str:
     text = "\n".join(lines)
     return text if len(text) <= _MAX_EXPLANATION else text[: _MAX_EXPLANATION - 1] + "…"

@@ -1,7 +1,7 @@
 """Scores of a run as one line a metric: mean, interval, and what was not scored. Pure.
 
 The interval is a percentile bootstrap over samples with a fixed seed, so the same scores give the same interval. It
-holds the chance of having drawn these samples and not others; it knows nothing of the judge's own errors.
+reflects which samples were drawn, not errors of the judge.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Summary:
 
     @property
     def nan(self) -> int:
-        """Samples without a value, for whatever reason."""
+        """Samples without a value, for any reason."""
         return self.failed + self.nothing_to_judge
 
     @property
@@ -58,10 +58,10 @@ class Summary:
 
 def summarize(scores: Iterable[Score]) -> list[Summary]:
     """One summary a metric that was asked for, in the order of `METRICS`."""
-    of_metric: dict[str, list[Score]] = {}
+    scores_by_metric: dict[str, list[Score]] = {}
     for score in scores:
-        of_metric.setdefault(score.name, []).append(score)
-    return [_summary(name, of_metric[name]) for name in METRICS if name in of_metric]
+        scores_by_metric.setdefault(score.name, []).append(score)
+    return [_summary(name, scores_by_metric[name]) for name in METRICS if name in scores_by_metric]
 
 
 def bootstrap_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -71,15 +71,17 @@ def bootstrap_interval(values: Sequence[float], confidence: float = 0.95) -> tup
     """
     if len(values) < 2:
         return math.nan, math.nan
-    known = np.asarray(values, dtype=np.float64)
+    sample_values = np.asarray(values, dtype=np.float64)
     random = np.random.default_rng(SEED)
-    means = np.array([known[random.integers(0, known.size, known.size)].mean() for _ in range(RESAMPLES)])
+    means = np.array(
+        [sample_values[random.integers(0, sample_values.size, sample_values.size)].mean() for _ in range(RESAMPLES)]
+    )
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
 def _summary(name: str, scores: Sequence[Score]) -> Summary:
-    values = [score.value for score in scores if score.holds]
+    values = [score.value for score in scores if score.has_value]
     errors: dict[str, int] = {}
     for score in scores:
         if score.error:

@@ -145,7 +145,7 @@ def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
         opened.close()
         raise
     try:
-        return run(app, opened, "the app", "SIGHTLINE_APP_", settings)
+        return run(app, opened, "the app", settings)
     finally:
         tracing.shutdown()
 

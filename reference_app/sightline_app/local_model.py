@@ -307,7 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"sightline-model: {exc}\n")
         return 2
     pace = f"{settings.tokens_per_s:g} tokens/s" if settings.tokens_per_s else "unpaced"
-    return run(create_app(settings), opened, f"{MODEL} ({NOTE}, {pace})", "SIGHTLINE_MODEL_", settings)
+    return run(create_app(settings), opened, f"{MODEL} ({NOTE}, {pace})", settings)
 
 
 if __name__ == "__main__":

@@ -131,9 +131,3 @@ async def measure(pipeline: Pipeline, questions: Sequence[Known]) -> list[Found]
         kept = pipeline.rerank(known.question, hits)
         found.append(Found(known, searched, rank_of_first(known.names, [hit.names for hit in kept])))
     return found
-
-
-def known_names(questions: Sequence[Known], names: Collection[str]) -> list[Known]:
-    """Return the questions of which at least one name is in the corpus; the others can't be answered by it."""
-    held = set(names)
-    return [known for known in questions if not known.names.isdisjoint(held)]

@@ -11,10 +11,10 @@ from typing import Any
 
 import uvicorn
 
-from sightline_app.connections import Limits, limited
 from sightline_app.errors import InvalidSetting
-from sightline_app.hosts import KnownHosts
-from sightline_app.settings import AppSettings, ModelSettings
+from sightline_roles.host_gate import HostGate
+from sightline_roles.http_limits import LimitedProtocol
+from sightline_roles.port_settings import PortSettings
 
 STOP_GRACE_S = 3
 """How long open responses may take to end after a signal."""
@@ -63,15 +63,14 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     return opened
 
 
-def run(app: Any, opened: socket.socket, title: str, prefix: str, settings: AppSettings | ModelSettings) -> int:
+def run(app: Any, opened: socket.socket, title: str, settings: PortSettings) -> int:
     """Serve until asked to stop.
 
     Args:
         app: an ASGI application.
         opened: where it listens.
         title: what it is.
-        prefix: what its variables begin with.
-        settings: who may ask, and how many and how slow clients may be.
+        settings: of its port.
 
     Returns:
         0 after a signal, 1 when the application did not start.
@@ -82,16 +81,8 @@ def run(app: Any, opened: socket.socket, title: str, prefix: str, settings: AppS
     host, port = opened.getsockname()[:2]
     logging.getLogger("sightline").info("%s listens on http://%s:%s", title, host, port)
     config = uvicorn.Config(
-        KnownHosts(app, listens_on=settings.host, allowed=settings.allowed_hosts, setting=f"{prefix}ALLOWED_HOSTS"),
-        http=limited(
-            Limits(
-                prefix,
-                settings.max_connections,
-                settings.header_timeout_s,
-                settings.body_timeout_s,
-                settings.idle_timeout_s,
-            )
-        ),
+        HostGate(app, settings),
+        http=LimitedProtocol.under(settings),
         ws="none",
         log_config=None,
         log_level="warning",

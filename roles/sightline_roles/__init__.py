@@ -1,1 +1,1 @@
-"""What every role has in common: who may ask its port, how long and how many may hold it, and the file of keys."""
+"""What all roles share: settings, the port (hosts and limits of its clients), and the file of API keys."""

@@ -1,12 +1,12 @@
-"""How long and how many clients may hold a server that uvicorn runs.
+"""Limits of a uvicorn server's clients: the number of connections, and how slow each may be.
 
-A connection must send a request's head within a time, its body at a pace, and take its answer at some pace. What does
-not is told 408, where an answer can still be given, and closed. Of the connections that may be open at once, those that
-have waited longest without a whole head make room for new ones, then those that are idle, then bodies that hardly come;
-when all are at work, the surplus is told 503 and closed.
+A client must send a request's head within a time limit, send the body at a minimum rate, and read the answer. A client
+that does not is answered 408, if an answer is still possible, and its connection is closed. When too many connections
+are open, new ones replace those that have waited longest without a whole head, then idle ones, then those whose body
+hardly arrives; when all are busy, the new connection is answered 503 and closed.
 
-One timer a server looks at all connections, once a second; a request costs a clock reading and a few comparisons.
-What the event loop does before a connection is one (the TLS handshake) is not seen here.
+One timer for each server checks all connections once a second; a request costs a clock reading and a few comparisons.
+The TLS handshake, which the event loop does before it makes a connection, is not limited here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import logging
 import resource
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from sightline_roles.port_settings import PortSettings
 
 _MIN_BODY_BYTES = 1024
 _MAX_HEAD_BYTES = 1024 * 1024 + 64 * 1024
@@ -33,53 +34,13 @@ _SURGE_S = 0.02
 _log = logging.getLogger("sightline.http")
 
 
-class Configured(Protocol):
-    """A role's settings, as far as they limit its clients."""
-
-    @property
-    def max_connections(self) -> int: ...  # noqa: D102
-    @property
-    def header_timeout_s(self) -> float: ...  # noqa: D102
-    @property
-    def body_timeout_s(self) -> float: ...  # noqa: D102
-    @property
-    def idle_timeout_s(self) -> float: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of one server."""
-
-    prefix: str
-    """What its variables begin with, such as SIGHTLINE_STORE_: refusals name them."""
-    max_connections: int = 1024
-    """Connections that may be open at once, websockets included."""
-    header_timeout_s: float = 10.0
-    """Seconds from a connection, or from a request's first byte, to the end of the request's head."""
-    body_timeout_s: float = 30.0
-    """Seconds in which at least 1 KiB of a body must come, and some of an answer must be taken."""
-    idle_timeout_s: float = 75.0
-    """Seconds that a connection may stay open between requests."""
-
-    @classmethod
-    def of(cls, prefix: str, settings: Configured) -> Self:
-        """Those of a role's settings."""
-        return cls(
-            prefix,
-            settings.max_connections,
-            settings.header_timeout_s,
-            settings.body_timeout_s,
-            settings.idle_timeout_s,
-        )
-
-
 class LimitedProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP, within limits; a server is given `LimitedProtocol.under(limits)`."""
+    """Uvicorn's HTTP, within limits; a server takes `LimitedProtocol.under(settings)`."""
 
     watch: ClassVar[_Watch]
 
     @classmethod
-    def under(cls, limits: Limits) -> type[Self]:
+    def under(cls, limits: PortSettings) -> type[Self]:
         """A protocol class for one server."""
         return type(cls.__name__, (cls,), {"watch": _Watch(limits)})
 
@@ -87,23 +48,23 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.timeout_keep_alive = self.watch.limits.idle_timeout_s  # type: ignore[assignment]  # call_later's seconds
         self.since_s = time.monotonic()
-        """When the head began to be waited for, or the present window of its body or answer began."""
-        self.came_bytes = 0
-        """In that window."""
+        """Start of the wait for a head, or of the present time window of the body or the answer."""
+        self.received_bytes = 0
+        """Bytes received in that window."""
         self.is_waiting = False
-        """For the end of a head."""
+        """Whether the end of a head is awaited."""
         self.is_upgraded = False
         self.is_leaving = False
         self.unsent_bytes = -1
-        """When the window of an answer that is not taken began."""
+        """Bytes of the answer that were unsent when the window began; -1 if the client reads."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or turn it away."""
+        """Accept a connection, or refuse it."""
         self.transport = transport
         if self.watch.enter(self):
             super().connection_made(transport)
         else:
-            self.watch.turn_away(self)
+            self.watch.refuse(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
@@ -112,32 +73,32 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Pass on received data and keep the time of it."""
         if self.is_leaving:
             return
-        self.came_bytes += len(data)
+        self.received_bytes += len(data)
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
-            self.since_s, self.came_bytes = time.monotonic(), 0
+            self.since_s, self.received_bytes = time.monotonic(), 0
             if self.is_waiting:
-                self.watch.head_has_come(self)
+                self.watch.head_is_complete(self)
         elif self.is_waiting:
-            if self.came_bytes > _MAX_HEAD_BYTES:
+            if self.received_bytes > _MAX_HEAD_BYTES:
                 self.watch.end(self, 431, f"a request's head may have {_MAX_HEAD_BYTES} bytes")
         elif not self.is_upgraded and (before is None or before.response_complete):
             # The next head begins, or what is left of a body whose request has been answered already.
-            self.since_s, self.came_bytes = time.monotonic(), len(data)
+            self.since_s, self.received_bytes = time.monotonic(), len(data)
             self.watch.head_begins(self)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection to the websocket's protocol, which uvicorn's pings watch over; it goes on counting."""
+        """Hand the connection to the websocket protocol, where uvicorn's pings limit it; it still counts as open."""
         self.is_upgraded = True
-        self.watch.head_has_come(self)
+        self.watch.head_is_complete(self)
         super().handle_websocket_upgrade()
 
     def resume_writing(self) -> None:
-        """Go on with an answer: some of it has been taken."""
+        """Continue an answer: the client has read some of it."""
         self.unsent_bytes = -1
         super().resume_writing()
 
@@ -145,12 +106,12 @@ class LimitedProtocol(HttpToolsProtocol):
 class _Watch:
     """The connections of one server."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: PortSettings) -> None:
         self.limits = limits
         self._open: dict[LimitedProtocol, None] = {}
         self._waiting: dict[LimitedProtocol, None] = {}  # For a head, the longest first.
-        self._spare: deque[LimitedProtocol] = deque()  # Idle and then slow ones, as they were at the last look.
-        self._leaving: dict[LimitedProtocol, float] = {}  # Told to go; when they are cut off.
+        self._replaceable: deque[LimitedProtocol] = deque()  # Idle, then slow ones, at the last check.
+        self._leaving: dict[LimitedProtocol, float] = {}  # Answered or closed; the time of the abort.
         self._closed: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._trimming: asyncio.TimerHandle | None = None
@@ -160,12 +121,12 @@ class _Watch:
     def enter(self, connection: LimitedProtocol) -> bool:
         """Count a new connection; False when there is no room for it.
 
-        Many are accepted at once before anything is read. Room is made a moment later, so that of a crowd those go that
-        have sent no head, and not those that were first.
+        The event loop accepts many connections before it reads from any. Room is made a moment later, so that in a
+        burst the connections without a head are closed, not the first ones.
         """
         self._run()
         if len(self._open) >= self._cap:
-            can_wait = len(self._open) < self._cap + self._surge and (self._waiting or self._spare)
+            can_wait = len(self._open) < self._cap + self._surge and (self._waiting or self._replaceable)
             if not can_wait and not self._make_room():
                 return False
             if self._trimming is None:
@@ -175,18 +136,18 @@ class _Watch:
         return True
 
     def head_begins(self, connection: LimitedProtocol) -> None:
-        """Its time runs."""
+        """Start the time limit of a head."""
         connection.is_waiting = True
         self._waiting[connection] = None
 
-    def head_has_come(self, connection: LimitedProtocol) -> None:
-        """Whole."""
+    def head_is_complete(self, connection: LimitedProtocol) -> None:
+        """End the wait for a head: it is complete."""
         connection.is_waiting = False
         self._waiting.pop(connection, None)
 
     def forget(self, connection: LimitedProtocol) -> None:
-        """It is closed."""
-        self.head_has_come(connection)
+        """Remove a closed connection."""
+        self.head_is_complete(connection)
         self._open.pop(connection, None)
         self._leaving.pop(connection, None)
 
@@ -206,8 +167,8 @@ class _Watch:
         transport.close()
         self._leaving[connection] = time.monotonic() + _LINGER_S
 
-    def turn_away(self, connection: LimitedProtocol) -> None:
-        """Tell a connection that there are too many. It is read from for a moment: closing at once loses the answer."""
+    def refuse(self, connection: LimitedProtocol) -> None:
+        """Answer 503 to a surplus connection. It is read from for a moment: closing at once would lose the answer."""
         transport = connection.transport
         connection.is_leaving = True
         self._closed[f"503 {self._too_many()}"] += 1
@@ -220,15 +181,15 @@ class _Watch:
         self._leaving[connection] = time.monotonic() + _LINGER_S
 
     def _too_many(self) -> str:
-        told = f"{self.limits.prefix}MAX_CONNECTIONS={self.limits.max_connections}"
+        limit = f"{self.limits.prefix}MAX_CONNECTIONS={self.limits.max_connections}"
         if self._cap < self.limits.max_connections:
-            told += f", of which the limit of open files (ulimit -n) leaves {self._cap}"
-        return f"too many connections: {told}"
+            limit += f", of which the limit of open files (ulimit -n) leaves {self._cap}"
+        return f"too many connections: {limit}"
 
     def _make_room(self) -> bool:
         victim = next(iter(self._waiting), None)
-        while victim is None and self._spare:
-            candidate = self._spare.popleft()
+        while victim is None and self._replaceable:
+            candidate = self._replaceable.popleft()
             if candidate in self._open and _is_idle_or_slow(candidate):
                 victim = candidate
         if victim is None:
@@ -239,11 +200,11 @@ class _Watch:
 
     def _trim(self) -> None:
         self._trimming = None
-        while len(self._open) > self._cap and (self._waiting or self._spare):
+        while len(self._open) > self._cap and (self._waiting or self._replaceable):
             self._make_room()
 
     def _forget_closed(self) -> None:
-        """A websocket's end is not told here."""
+        """Remove closed websockets; `connection_lost` is called on the protocol that took over their connection."""
         for connection in [each for each in self._open if each.is_upgraded and each.transport.is_closing()]:
             self.forget(connection)
 
@@ -261,23 +222,23 @@ class _Watch:
         for connection in list(self._waiting):
             if now_s - connection.since_s < self.limits.header_timeout_s:
                 break
-            # One that has sent nothing, or has been answered, may be a client's that keeps it in reserve.
-            is_told = connection.came_bytes > 0 and connection.cycle is None
+            # A client may keep a connection in reserve that has sent nothing or has been answered.
+            is_answered = connection.received_bytes > 0 and connection.cycle is None
             prefix, limit_s = self.limits.prefix, self.limits.header_timeout_s
             why = f"the request's head did not come within {prefix}HEADER_TIMEOUT_S={limit_s:g} seconds"
-            self.end(connection, 408, why if is_told else "")
+            self.end(connection, 408, why if is_answered else "")
         self._forget_closed()
         for connection in list(self._open):
             if not connection.is_waiting and not connection.is_upgraded:
-                self._look_at(connection, now_s)
+                self._check_progress(connection, now_s)
         is_tight = len(self._open) > self._cap // 2
-        self._spare = deque(self._sacrifices() if is_tight else ())
+        self._replaceable = deque(self._idle_then_slow() if is_tight else ())
         self._report()
         if self._open or self._leaving:
             self._run()
 
-    def _look_at(self, connection: LimitedProtocol, now_s: float) -> None:
-        """Whether the body of a request comes, or its answer is taken."""
+    def _check_progress(self, connection: LimitedProtocol, now_s: float) -> None:
+        """Close a connection whose body does not arrive or whose answer is not read."""
         cycle, passed_s = connection.cycle, now_s - connection.since_s
         limit_s = self.limits.body_timeout_s
         if cycle.response_complete:
@@ -285,7 +246,7 @@ class _Watch:
         if cycle.more_body and not connection.flow.read_paused and not cycle.waiting_for_100_continue:
             if passed_s < limit_s:
                 return
-            if connection.came_bytes < _MIN_BODY_BYTES:
+            if connection.received_bytes < _MIN_BODY_BYTES:
                 why = f"{_MIN_BODY_BYTES} bytes of the body did not come within {self.limits.prefix}BODY_TIMEOUT_S="
                 self.end(connection, 408, f"{why}{limit_s:g} seconds")
                 return
@@ -293,17 +254,17 @@ class _Watch:
             unsent_bytes = connection.transport.get_write_buffer_size()
             if 0 <= connection.unsent_bytes <= unsent_bytes:
                 if passed_s >= limit_s:
-                    self._closed[f"nothing of the answer was taken within {limit_s:g} s"] += 1
+                    self._closed[f"nothing of the answer was read within {limit_s:g} s"] += 1
                     connection.transport.abort()
                 return
             connection.unsent_bytes = unsent_bytes
-        connection.since_s, connection.came_bytes = now_s, 0
+        connection.since_s, connection.received_bytes = now_s, 0
 
-    def _sacrifices(self) -> list[LimitedProtocol]:
-        found = [each for each in self._open if _is_idle_or_slow(each)]
-        found.sort(key=lambda each: (not each.cycle.response_complete, each.since_s))
+    def _idle_then_slow(self) -> list[LimitedProtocol]:
+        candidates = [each for each in self._open if _is_idle_or_slow(each)]
+        candidates.sort(key=lambda each: (not each.cycle.response_complete, each.since_s))
         now_s, third_s = time.monotonic(), self.limits.body_timeout_s / 3
-        return [each for each in found if each.cycle.response_complete or now_s - each.since_s > third_s]
+        return [each for each in candidates if each.cycle.response_complete or now_s - each.since_s > third_s]
 
     def _report(self) -> None:
         for why, count in self._closed.items():
@@ -316,7 +277,7 @@ def _is_idle_or_slow(connection: LimitedProtocol) -> bool:
     if connection.is_upgraded or connection.is_waiting or cycle is None:
         return False
     is_read = not connection.flow.read_paused and not cycle.waiting_for_100_continue
-    return cycle.response_complete or (cycle.more_body and is_read and connection.came_bytes < _MIN_BODY_BYTES)
+    return cycle.response_complete or (cycle.more_body and is_read and connection.received_bytes < _MIN_BODY_BYTES)
 
 
 def _answer(status: int, why: str) -> bytes:
@@ -325,7 +286,7 @@ def _answer(status: int, why: str) -> bytes:
     return STATUS_LINE[status] + head + (b"retry-after: 1\r\n" if status == 503 else b"") + b"\r\n" + body
 
 
-def _room(limits: Limits) -> tuple[int, int]:
+def _room(limits: PortSettings) -> tuple[int, int]:
     """How many connections may be open, and how many more for a moment.
 
     The limit of open files is raised as far as this process may; both keep within it.

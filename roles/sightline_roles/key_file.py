@@ -1,12 +1,13 @@
-"""Keys in a file that holds their hashes: of the embedded node and of the collector.
+"""A file of hashed API keys, for the embedded node and the collector.
 
-A key reads `<prefix>_<id>_<secret>`: the id, 8 hex digits, finds it and may be shown; the secret is 256 random bits in
-43 URL-safe characters and is shown once. The file keeps the SHA-256 of the whole token. A slow hash such as scrypt
-makes guessing a password dear; 256 random bits cannot be guessed at any speed, so a fast one is right, once a request.
+A key is written `<prefix>_<id>_<secret>`: the id, 8 hex digits, identifies it and may be shown; the secret is 256
+random bits in 43 URL-safe characters and is shown once. The file holds the SHA-256 of the whole token. A slow hash such
+as scrypt makes guessing a password expensive; 256 random bits cannot be guessed at any speed, so a fast hash is right
+for a check in every request.
 
 The file is JSON, readable by its owner only, and replaced as a whole: written beside, fsynced, renamed. A running
-process looks at most once a second whether it was replaced: a key holds, or no longer holds, within a second. A file
-that goes away or cannot be read closes, it never opens.
+process checks at most once a second whether it was replaced: a new key is valid, and a revoked one invalid, within a
+second. A file that is missing or cannot be read never gives access.
 
 Source: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html (hashing is for secrets of low
 entropy).
@@ -34,7 +35,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-_LOOK_EVERY_S = 1.0
+_REFRESH_INTERVAL_S = 1.0
 _VERSION = 1
 _SECRET_BYTES = 32
 _ID = re.compile(r"[0-9a-f]{8}")
@@ -44,7 +45,7 @@ _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x
 
 @dataclass(frozen=True, kw_only=True)
 class HashedKey:
-    """What is known of any key; its secret is not."""
+    """A key without its secret."""
 
     id: str
     """8 hex digits; part of the token, and no secret."""
@@ -55,10 +56,10 @@ class HashedKey:
     created: str
     """UTC, ISO 8601."""
     revoked: str | None = None
-    """UTC, ISO 8601; None while the key holds."""
+    """UTC, ISO 8601; None while the key is valid."""
 
     def __post_init__(self) -> None:
-        """Refuse what no key can be, whether from a command or from a file."""
+        """Refuse an invalid key, from a command or from a file."""
         if not _ID.fullmatch(self.id) or not _DIGEST.fullmatch(self.digest):
             raise ValueError("a key needs an id of 8 and a digest of 64 hex digits")
         check_label("name", self.name)
@@ -79,22 +80,22 @@ def check_label(what: str, text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Wording:
-    """What a file of keys is called where something is said of it."""
+    """Names that the messages about a file of keys use, and its owner's error and log."""
 
     prefix: str
-    """Of its tokens, without the underscore."""
+    """Prefix of its tokens, without the underscore."""
     error: type[Exception]
     """Raised where the file cannot be used; takes a sentence."""
     log: logging.Logger
-    """Where changes of the file are told."""
+    """Receives changes of the file."""
     list_command: str
     """The command that shows the keys."""
     setting: str = ""
-    """The setting that names the file; '' where none does."""
+    """The setting that holds the path of the file; '' if there is none."""
 
 
 class KeyFile(Generic[KeyT]):
-    """The keys of a file. Any thread may ask; a file that is not there holds no key."""
+    """The keys of a file. Thread-safe; a missing file holds no key."""
 
     def __init__(
         self, path: Path, key_type: type[KeyT], wording: Wording, clock: Callable[[], float] = time.monotonic
@@ -103,12 +104,12 @@ class KeyFile(Generic[KeyT]):
 
         Args:
             path: the file; its folder is made with the first key.
-            key_type: what each entry of the file is read into.
+            key_type: type of the file's entries.
             wording: names and errors of its owner.
-            clock: seconds that never go back.
+            clock: monotonic seconds.
 
         Raises:
-            wording.error: it is there and cannot be read, is no such file, or others than its owner may write to it.
+            wording.error: the file cannot be read, is no file of keys, or others than its owner may write to it.
         """
         self.path = path
         self._key_type = key_type
@@ -117,35 +118,35 @@ class KeyFile(Generic[KeyT]):
         self._token = re.compile(rf"{wording.prefix}_({_ID.pattern})_[A-Za-z0-9_-]{{43}}")
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen = self._signature()
+        self._known_signature = self._signature()
         self._keys = self._read()
-        self._looked_s = clock()
+        self._refreshed_s = clock()
 
     def __len__(self) -> int:
-        """Keys that were ever created, the revoked among them."""
-        self._look()
+        """The number of keys ever created, with the revoked ones."""
+        self._refresh()
         return len(self._keys)
 
     def __iter__(self) -> Iterator[KeyT]:
-        """Every key, the oldest first."""
-        self._look()
+        """All keys, the oldest first."""
+        self._refresh()
         return iter(sorted(self._keys.values(), key=lambda key: (key.created, key.id)))
 
     def find(self, token: str) -> KeyT | None:
-        """The key that a token opens; None where it is unknown, wrong or revoked.
+        """The key of a token; None if the token is unknown, wrong or revoked.
 
-        The comparison takes the same time whatever is wrong with the secret; the id is no secret.
+        The comparison takes the same time for every wrong secret; the id is no secret.
         """
-        self._look()
-        found = self._token.fullmatch(token)
-        key = self._keys.get(found[1]) if found else None
+        self._refresh()
+        match = self._token.fullmatch(token)
+        key = self._keys.get(match[1]) if match else None
         digest = _digest(token)
         if not hmac.compare_digest(digest, key.digest if key else "0" * len(digest)):
             return None
         return key if key and key.revoked is None else None
 
     def revoke(self, key_id: str) -> KeyT:
-        """End a key; one that was revoked before stays as it was.
+        """Revoke a key; a key that is revoked already stays unchanged.
 
         Raises:
             wording.error: there is no such key, or the file cannot be read or written.
@@ -162,10 +163,10 @@ class KeyFile(Generic[KeyT]):
         return key
 
     def _add(self, **fields: Any) -> str:
-        """Add a key with these fields of its own and return its token, which is kept nowhere.
+        """Add a key with the fields of its type and return its token, which is stored nowhere.
 
         Raises:
-            ValueError: a field cannot be.
+            ValueError: a field is invalid.
             wording.error: the file cannot be read or written.
         """
         with self._locked():
@@ -176,37 +177,37 @@ class KeyFile(Generic[KeyT]):
             self._write(self._key_type(id=key_id, digest=_digest(token), created=_now(), **fields))
         return token
 
-    def _look(self) -> None:
-        """Read the file again when it was replaced; what cannot be read leaves the keys that were known."""
-        if self._clock() - self._looked_s < _LOOK_EVERY_S:
+    def _refresh(self) -> None:
+        """Read the file again after it was replaced; if it cannot be read, the known keys stay."""
+        if self._clock() - self._refreshed_s < _REFRESH_INTERVAL_S:
             return
         with self._lock:
-            if self._clock() - self._looked_s < _LOOK_EVERY_S:
+            if self._clock() - self._refreshed_s < _REFRESH_INTERVAL_S:
                 return
-            self._looked_s = self._clock()
+            self._refreshed_s = self._clock()
             signature = self._signature()
-            if signature == self._seen:
+            if signature == self._known_signature:
                 return
-            self._seen = signature
+            self._known_signature = signature
             log = self._wording.log
             if signature is None:
-                # Not a way to open what was closed: the keys end, and the file's reader keeps their number.
+                # Deleting the file must not give access: the keys count as revoked, and `len` stays above 0.
                 self._keys = {key.id: dataclasses.replace(key, revoked=_now()) for key in self._keys.values()}
-                log.warning("%s is gone: no key holds until it is back", self.path)
+                log.warning("%s is missing: no key is valid until it is back", self.path)
                 return
             try:
                 self._keys = self._read()
             except self._wording.error as exc:
-                log.warning("%s; the keys known so far go on", exc)
+                log.warning("%s; the keys read before stay valid", exc)
             else:
                 log.info("%d keys read from %s", len(self._keys), self.path)
 
     def _signature(self) -> tuple[int, int, int] | None:
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def _read(self) -> dict[str, KeyT]:
         error = self._wording.error
@@ -231,7 +232,7 @@ class KeyFile(Generic[KeyT]):
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """One writer at a time, and none that has not read what the last one wrote."""
+        """Admit one writer at a time, after it has read the file again."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -247,16 +248,16 @@ class KeyFile(Generic[KeyT]):
 
     def _write(self, key: KeyT) -> None:
         keys = self._keys | {key.id: key}
-        document = {"version": _VERSION, "keys": [dataclasses.asdict(one) for one in keys.values()]}
+        document = {"version": _VERSION, "keys": [dataclasses.asdict(entry) for entry in keys.values()]}
         try:
             _replace(self.path, json.dumps(document, indent=1) + "\n")
         except OSError as exc:
             raise self._wording.error(f"cannot write {self._called}: {exc.strerror}") from exc
-        self._keys, self._seen = keys, self._signature()
+        self._keys, self._known_signature = keys, self._signature()
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of text, a head first, as lines whose columns stand below each other."""
+    """Lines of a table whose columns are aligned; the first row is the head."""
     rows = list(rows)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
@@ -264,7 +265,7 @@ def aligned(rows: Iterable[Sequence[str]]) -> str:
 
 
 def _replace(path: Path, content: str) -> None:
-    """Put a file in the place of another, durably, its owner's alone."""
+    """Replace a file durably by one that only its owner can read."""
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # makes it with mode 600
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -285,7 +286,7 @@ def _replace(path: Path, content: str) -> None:
 def _entries(content: bytes) -> list[dict[str, Any]]:
     document: dict[str, Any] = json.loads(content)
     if document["version"] != _VERSION:
-        raise ValueError(f"its version is {document['version']!r}, known is {_VERSION}")
+        raise ValueError(f"its version is {document['version']!r}, not {_VERSION}")
     entries: list[dict[str, Any]] = document["keys"]
     return entries
 

@@ -1,7 +1,7 @@
 """What Streamlit runs for every session.
 
-It has a folder of its own: beside a folder `pages` Streamlit would take each file there for a page of its own making,
-and show that to whoever comes first by a link to a page.
+It is in a folder of its own: beside a folder `pages` Streamlit would make a page of each file there, and show that to
+a session that starts with a link to a page.
 """
 
 from sightline_dashboards.app import run

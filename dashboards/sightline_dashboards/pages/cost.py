@@ -8,7 +8,7 @@ from sightline_dashboards import charts, formats, source, spending
 from sightline_dashboards.cards import cost_cards
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import trace_table
 from sightline_store.questions import queries
 from sightline_store.questions.queries import SpendBy
@@ -42,43 +42,45 @@ def _body(selection: Selection) -> None:
     left, right = st.columns(2, gap="small")
     with left, panel("Cost by model", "USD, embedding models as one"):
         if any(row["cost_usd"] is not None for row in costs):
-            show(charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd"), key="cost_time")
+            show_chart(
+                charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd"), key="cost_time"
+            )
             if spent[0].unpriced_calls:
                 note(
                     f"Unknown cost is not drawn: {formats.share_of(spent[0].unpriced_calls, spent[0].calls)} calls "
-                    "have no known price or told no tokens."
+                    "have no known price or no token counts."
                 )
         else:
-            nothing("No call of this window has a known price. What is missing stands below, under “Cost unknown”.")
+            empty_message("No call of this window has a known price. The reasons are below, under “Cost unknown”.")
     with right, panel("Tokens by model", "input and output"):
         if over_time:
-            show(
+            show_chart(
                 charts.stacked_bars(over_time, "tokens", "model_name", filters, bucket_s, unit="tokens"),
                 key="token_time",
             )
         else:
-            nothing("No call of a model that answers in this selection.")
+            empty_message("No call of a model that answers in this selection.")
     with panel("Who takes it"):
         chosen = st.segmented_control(
             "By", list(_BY), default="Model", key="spend_by", label_visibility="collapsed", required=True
         )
         by = chosen or "Model"
-        by_chosen = queries.spend_by(client, filters, _BY[by])
-        _spend_table(by_chosen, by)
+        spend_rows = queries.spend_by(client, filters, _BY[by])
+        _spend_table(spend_rows, by)
     left, right = st.columns(2, gap="small")
     with left:
         _embeddings(embedded)
     with right:
-        _unpriced(by_chosen if by == "Model" else queries.spend_by(client, filters, "model"), embedded)
+        _unpriced(spend_rows if by == "Model" else queries.spend_by(client, filters, "model"), embedded)
     with panel("Most expensive requests", more=("traces", "All by cost →"), sort="cost"):
         rows = queries.traces(client, filters, sort="cost", limit=10)
         trace_table(rows, key="expensive", empty="No request in this selection.", compact=True)
 
 
 def _embeddings(rows: list[queries.Row]) -> None:
-    known = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
-    told = f"{formats.money(sum(known))} of the known cost" if known else ""
-    with panel("Embedding models", told):
+    costs = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
+    panel_note = f"{formats.money(sum(costs))} of the known cost" if costs else ""
+    with panel("Embedding models", panel_note):
         columns = [
             Column("Model"),
             Column("Calls", number=True),
@@ -86,7 +88,7 @@ def _embeddings(rows: list[queries.Row]) -> None:
             Column("Cost", number=True),
             Column("Cost unknown for", number=True),
         ]
-        made = [
+        table_rows = [
             TableRow(
                 cells=(
                     row["name"] or "(not named)",
@@ -98,26 +100,28 @@ def _embeddings(rows: list[queries.Row]) -> None:
             )
             for row in rows
         ]
-        table(columns, made, key="embedding_spend", empty="No call of an embedding model in this selection.")
+        table(columns, table_rows, key="embedding_spend", empty="No call of an embedding model in this selection.")
 
 
 def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
-    rows = [(row, key) for found, key in ((models, "unpriced_example"), (embedded, "price_key")) for row in found]
-    rows = sorted(((row, key) for row, key in rows if row["unpriced_calls"]), key=lambda one: -one[0]["unpriced_calls"])
+    rows = [(row, key) for group, key in ((models, "unpriced_example"), (embedded, "price_key")) for row in group]
+    rows = sorted(
+        ((row, key) for row, key in rows if row["unpriced_calls"]), key=lambda pair: -pair[0]["unpriced_calls"]
+    )
     with panel("Cost unknown", "counted nowhere as 0"):
         columns = [Column("Model"), Column("Calls", number=True), Column("Why"), Column("Price looked for")]
-        made = [
+        table_rows = [
             TableRow(
                 cells=(
                     row["name"] or "(not named)",
                     formats.count(row["unpriced_calls"]),
-                    row["unknown_because"] or "not told",
+                    row["unknown_because"] or "unknown",
                     row[key] or formats.UNKNOWN,
                 )
             )
             for row, key in rows
         ]
-        table(columns, made, key="unpriced", empty="Every call of this selection has its cost.")
+        table(columns, table_rows, key="unpriced", empty="Every call of this selection has its cost.")
         if rows:
             note(
                 "A price of your own, with the day from which it holds, goes into the file that SIGHTLINE_PRICES_FILE "
@@ -138,7 +142,7 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
         Column("Cost unknown for", number=True),
         Column("Priced as"),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["name"] or "(not named)",
@@ -157,4 +161,4 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key=f"spend_table_{by}", empty="No model call in this selection.")
+    table(columns, table_rows, key=f"spend_table_{by}", empty="No model call in this selection.")

@@ -7,7 +7,7 @@ import streamlit as st
 from sightline_dashboards import charts, formats, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import trace_table
 from sightline_dashboards.theme import stage_colour
 from sightline_store.questions import queries
@@ -33,7 +33,7 @@ def _body(selection: Selection) -> None:
         empty_store(selection)
         return
     with panel("Time to first token and total", "p50 to p95 as a band, p99 dashed"):
-        show(charts.latency(over_time, filters, bucket_s, height=260), key="latency")
+        show_chart(charts.latency(over_time, filters, bucket_s, height=260), key="latency")
     band = st.segmented_control(
         "Requests", list(_BANDS), default="p95", key="band", label_visibility="collapsed", required=True
     )
@@ -42,21 +42,21 @@ def _body(selection: Selection) -> None:
     with left, panel("Where the time to first token goes", str(band)):
         stages = queries.stage_stack(client, filters)
         if stages:
-            show(charts.stage_cascade(stages, column, height=270), key="cascade")
+            show_chart(charts.stage_cascade(stages, column, height=270), key="cascade")
             note(f"Each bar begins where the one before ended: {_BAND_WORDS[column]}. {_sampling(stages, column)}")
         else:
-            nothing("No request of this window told when its first token was delivered.")
+            empty_message("No request of this window recorded when its first token was delivered.")
     with right, panel("The same over time", str(band)):
         width = filters.bucket_s(40)
         stages = queries.stage_stack_over_time(client, filters, bucket_s=width)
         if stages:
-            show(charts.stage_over_time(stages, column, filters, width, height=270), key="stages_over_time")
+            show_chart(charts.stage_over_time(stages, column, filters, width, height=270), key="stages_over_time")
             note(
                 "The height of a bar is the time to first token. “delivery” is from the model's first chunk to the "
                 "user's first token; “rest” is what no stage covers before."
             )
         else:
-            nothing("No request of this window told when its first token was delivered.")
+            empty_message("No request of this window recorded when its first token was delivered.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Stages by themselves", "whole spans, also after the first token"):
         _stages(queries.stage_summary(client, filters))
@@ -73,14 +73,14 @@ def _sampling(stages: list[queries.Row], column: str) -> str:
     """What a reader must know of the sample, '' where all requests were read and divided."""
     first = stages[0]
     error = max(row[column.replace("_ms", "_se_ms")] or 0.0 for row in stages)
-    told = []
+    remarks = []
     if first["sampled"] > 1:
-        told.append(f"Sampled 1 in {first['sampled']}: a part is right to ±{formats.duration(1.96 * error)} (95 %).")
+        remarks.append(f"Sampled 1 in {first['sampled']}: a part is right to ±{formats.duration(1.96 * error)} (95 %).")
     if first["left_out"]:
-        told.append(f"{formats.count(first['left_out'])} with more than 500 stages left out.")
+        remarks.append(f"{formats.count(first['left_out'])} with more than 500 stages left out.")
     if first["skewed_n"]:
-        told.append(f"{formats.count(first['skewed_n'])} with spans from before their beginning: clocks differ.")
-    return " ".join(told)
+        remarks.append(f"{formats.count(first['skewed_n'])} with spans from before their beginning: clocks differ.")
+    return " ".join(remarks)
 
 
 def _stages(rows: list[queries.Row]) -> None:
@@ -93,7 +93,7 @@ def _stages(rows: list[queries.Row]) -> None:
         Column("Failed", number=True),
         Column("Flagged", number=True, hint="What a guardrail stopped"),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 str(row["stage"]),
@@ -111,5 +111,5 @@ def _stages(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key="stage_rows", empty="No span of this window belongs to a stage.")
+    table(columns, table_rows, key="stage_rows", empty="No span of this window belongs to a stage.")
     note("A row opens the slowest trace of its stage.")

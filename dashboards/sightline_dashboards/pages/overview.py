@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source, spending
+from sightline_dashboards import axes, charts, formats, source, spending
 from sightline_dashboards.cards import overview_cards
 from sightline_dashboards.elements import cards
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import models_table, trace_table
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters, Row, Sort
@@ -37,7 +37,7 @@ def _body(selection: Selection) -> None:
         empty_store(selection)
         return
     before = queries.overview(client, filters.previous())
-    # In the bars' buckets: their sum is the cost that the card tells.
+    # In the buckets of the bars: their sum is the cost on the card.
     over_time, embedded = (
         queries.spend_over_time(client, filters, bucket_s=filters.bucket_s(_BARS)),
         queries.embedding_spend(client, filters, bucket_s=filters.bucket_s(_BARS)),
@@ -64,15 +64,17 @@ def _body(selection: Selection) -> None:
         panel("Time to first token and total", "p50 to p95 as a band, p99 dashed", more=("latency", "Latency →")),
     ):
         bucket_s = filters.bucket_s()
-        show(charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250), key="latency")
-        note("Measured where the answer leaves for the user. A gap means that nothing was asked.")
+        show_chart(
+            charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250), key="latency"
+        )
+        note("Measured where the answer leaves for the user. A gap means that there was no request.")
     with right, panel("Where the time to first token goes", "p95", more=("latency", "Stages →")):
         stages = queries.stage_stack(client, filters)
         if stages:
-            show(charts.stage_cascade(stages, "slow_ms", height=250), key="stages")
+            show_chart(charts.stage_cascade(stages, "slow_ms", height=250), key="stages")
             note(stage_note(stages))
         else:
-            nothing("No request of this window told when its first token was delivered.")
+            empty_message("No request of this window recorded when its first token was delivered.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
         _spend(filters, costs, embedded)
@@ -91,7 +93,7 @@ def _body(selection: Selection) -> None:
 
 
 def stage_note(rows: list[dict[str, Any]]) -> str:
-    """Say which requests the bars stand for."""
+    """Return which requests the bars are made of, as a sentence."""
     n, sampled, left_out = (max(row[name] for row in rows) for name in ("slow_n", "sampled", "left_out"))
     text = f"Means over the {formats.count(n)} requests" if n > 1 else "The one request"
     text += " between the 90th and 99th percentile."
@@ -100,29 +102,33 @@ def stage_note(rows: list[dict[str, Any]]) -> str:
 
 
 def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]:
-    client, width, narrow = source.client(), filters.bucket_s(_SPARK_POINTS), filters.bucket_s(_BARS)
+    client, width, bar_width = source.client(), filters.bucket_s(_SPARK_POINTS), filters.bucket_s(_BARS)
 
     def series(rows: list[dict[str, Any]], column: str, bucket_s: int = width) -> list[float | None]:
-        return [row.get(column) for row in charts.complete(rows, filters, bucket_s)]
+        return [row.get(column) for row in axes.fill_buckets(rows, filters, bucket_s)]
 
-    latency = queries.latency_over_time(client, filters, bucket_s=narrow)
+    latency = queries.latency_over_time(client, filters, bucket_s=bar_width)
     for row in latency:
         row["error_rate"] = row["errors"] / row["requests"]
-    asked = {row["bucket"]: row["requests"] for row in latency}
+    requests_by_bucket = {row["bucket"]: row["requests"] for row in latency}
     usd: dict[int, float] = {}
     for row in spend:
         if row["cost_usd"] is not None:
             usd[row["bucket"]] = usd.get(row["bucket"], 0.0) + row["cost_usd"]
-    costs = [{"bucket": bucket, "cost": cost / asked[bucket]} for bucket, cost in usd.items() if asked.get(bucket)]
+    costs = [
+        {"bucket": bucket, "cost": cost / requests_by_bucket[bucket]}
+        for bucket, cost in usd.items()
+        if requests_by_bucket.get(bucket)
+    ]
     scores = queries.scores_over_time(client, filters, bucket_s=width)
     spans: dict[int, int] = {}
     for row in queries.ingest_over_time(client, filters, bucket_s=width):
         spans[row["bucket"]] = spans.get(row["bucket"], 0) + row["spans"]
     return {
-        "ttft": series(latency, "ttft_p95_ms", narrow),
-        "total": series(latency, "total_p95_ms", narrow),
-        "errors": series(latency, "error_rate", narrow),
-        "cost": series(costs, "cost", narrow),
+        "ttft": series(latency, "ttft_p95_ms", bar_width),
+        "total": series(latency, "total_p95_ms", bar_width),
+        "errors": series(latency, "error_rate", bar_width),
+        "cost": series(costs, "cost", bar_width),
         "spans": series([{"bucket": bucket, "n": n} for bucket, n in spans.items()], "n"),
         **{
             name: series([row for row in scores if row["name"] == name], "mean")
@@ -132,13 +138,13 @@ def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]
 
 
 def _spend(filters: Filters, costs: list[Row], embedded: list[Row]) -> None:
-    rows = queries.spend_by(source.client(), filters) + spending.together(embedded)
+    rows = queries.spend_by(source.client(), filters) + spending.embeddings_row(embedded)
     if not rows:
-        nothing("No model call in this selection.")
+        empty_message("No model call in this selection.")
         return
     if any(row["cost_usd"] is not None for row in costs):
         bucket_s = filters.bucket_s(_BARS)
-        show(
+        show_chart(
             charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd", height=170), key="spend"
         )
     models_table(rows, key="spend_rows")

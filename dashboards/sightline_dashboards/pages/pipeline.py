@@ -8,7 +8,7 @@ from sightline_dashboards import charts, formats, source
 from sightline_dashboards.cards import pipeline_cards
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, page, panel, show
+from sightline_dashboards.panels import empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import local_time
 from sightline_store.questions import queries
 
@@ -34,43 +34,45 @@ def _body(selection: Selection) -> None:
     with left, panel("Queryable spans", "by service and the time of the span"):
         rows = queries.ingest_over_time(client, filters, bucket_s=bucket_s)
         if rows:
-            show(charts.stacked_bars(rows, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
+            show_chart(charts.stacked_bars(rows, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
         else:
             empty_store(selection, "spans")
     with right, panel("Numbered against stored", "a service"):
         _loss(loss)
     with panel("Emitted, received, stored, queryable", "spans a service"):
-        _flow(queries.collected(client, filters), {row["service"]: numbered_words(row) for row in loss})
+        _flow(queries.collected(client, filters), {row["service"]: emitted_text(row) for row in loss})
         if sampling["late_spans"]:
-            note(late_words(sampling))
+            note(late_spans_note(sampling))
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
         rows = queries.latency_over_time(client, filters, bucket_s=bucket_s)
         if rows:
-            show(charts.failures(rows, filters, bucket_s), key="failures")
+            show_chart(charts.failures(rows, filters, bucket_s), key="failures")
         else:
             empty_store(selection)
     with right, panel("What fails"):
         _errors(queries.errors_by_type(client, filters))
 
 
-def late_words(sampling: queries.Row) -> str:
-    """What it means that spans came late, and what to do: of a row of `queries.tail_sampling`."""
+def late_spans_note(sampling: queries.Row) -> str:
+    """Return what late spans mean and what to do, from a row of `queries.tail_sampling`."""
     late, received = sampling["late_spans"], sampling["received_spans"]
-    told = f"{formats.count(late)} spans"
+    count_text = f"{formats.count(late)} spans"
     if received:
-        told = f"{formats.count(late)} of {formats.count(received)} spans received ({formats.share(late / received)})"
+        count_text = (
+            f"{formats.count(late)} of {formats.count(received)} spans received ({formats.share(late / received)})"
+        )
     return (
-        f"{told} came late: tail sampling had decided on their trace. An error or a slow span among them could not "
-        "bring back what was sampled out before, so such a trace shows in part. Rates, times, tokens and cost count "
+        f"{count_text} came late: tail sampling had decided on their trace. An error or a slow span among them cannot "
+        "restore what was sampled out before, so such a trace is shown in part. Rates, times, tokens and cost count "
         "every span all the same. To have fewer: set SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S to more seconds than your "
         "longest requests take; rows come so much later."
     )
 
 
-def numbered_words(row: queries.Row) -> str:
+def emitted_text(row: queries.Row) -> str:
     """How many spans a service's processes have numbered; in words while no minute of them is over."""
-    return formats.count(row["emitted"]) if row["emitted"] or not row["recent_spans"] else "not told yet"
+    return formats.count(row["emitted"]) if row["emitted"] or not row["recent_spans"] else "not counted yet"
 
 
 def _loss(rows: list[queries.Row]) -> None:
@@ -82,12 +84,12 @@ def _loss(rows: list[queries.Row]) -> None:
         Column("Lost", number=True),
         Column("Last seen"),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["service"],
                 formats.count(row["instances"]),
-                numbered_words(row),
+                emitted_text(row),
                 *(formats.count(row[name]) if row["emitted"] else "" for name in ("stored_spans", "lost")),
                 local_time(row["last_seen_s"] * 1e3),
             ),
@@ -97,7 +99,7 @@ def _loss(rows: list[queries.Row]) -> None:
     ]
     table(
         columns,
-        made,
+        table_rows,
         key="loss_rows",
         empty="No process of this window numbers its spans: only those with the library do.",
     )
@@ -106,7 +108,7 @@ def _loss(rows: list[queries.Row]) -> None:
         "never arrived. The last two minutes are not counted yet."
         + (
             " Lost spans fell out of a full queue while no collector answered, or their process ended before it had "
-            "sent them: its log tells."
+            "sent them: see its log."
             if any(row["lost"] for row in rows)
             else ""
         )
@@ -117,23 +119,23 @@ def _flow(rows: list[queries.Row], emitted: dict[str, str]) -> None:
     """Each service's spans along the way; a column for sampled out ones where there are any."""
     is_sampled = any(row["sampled_out_spans"] for row in rows)
     names = ["Emitted", "Received", "Stored", "Queryable", *(["Sampled out"] if is_sampled else [])]
-    made = []
+    table_rows = []
     for row in rows:
-        told = [row["received_spans"], row["shipped_spans"], row["queryable_spans"]]
-        told += [row["sampled_out_spans"]] if is_sampled else []
-        cells = [emitted.get(row["service"], "not numbered"), *map(formats.count, told)]
-        made.append(TableRow(cells=(row["service"] or "(no service.name)", *cells)))
+        counts = [row["received_spans"], row["shipped_spans"], row["queryable_spans"]]
+        counts += [row["sampled_out_spans"]] if is_sampled else []
+        cells = [emitted.get(row["service"], "not numbered"), *map(formats.count, counts)]
+        table_rows.append(TableRow(cells=(row["service"] or "(no service.name)", *cells)))
     table(
         [Column("Service"), *(Column(name, number=True) for name in names)],
-        made,
+        table_rows,
         key="flow_rows",
         empty="No span and no count of a collector lies in this window.",
     )
     note(
         "Emitted: what the processes that live in this window have numbered since their start, but for the last two "
         "minutes. The others are of this window. Received and stored: counted by Sightline's collectors as spans "
-        "arrive, told every half minute; what other writers store is not among them. Queryable: rows, by the time of "
-        "the span."
+        "arrive, reported every half minute; what other writers store is not among them. Queryable: rows, by the time "
+        "of the span."
         + (
             " Sampled out: stored without a row, counted by the hour; they are in all figures but those of single "
             "traces."
@@ -150,7 +152,7 @@ def _errors(rows: list[queries.Row]) -> None:
         Column("Tenants", number=True),
         Column("Last"),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["error_type"],
@@ -163,4 +165,4 @@ def _errors(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key="error_rows", empty="No request of this window failed.")
+    table(columns, table_rows, key="error_rows", empty="No request of this window failed.")

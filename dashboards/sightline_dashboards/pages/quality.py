@@ -1,4 +1,4 @@
-"""Quality: are the answers grounded in what was found, how sure is that, and which are not?"""
+"""Quality: are the answers grounded in the retrieved passages, how certain is that, and which are not?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import streamlit as st
 from sightline_dashboards import charts, formats, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import queries
 
@@ -22,14 +22,16 @@ def _body(selection: Selection) -> None:
     summary = queries.score_summary(client, filters)
     if not summary:
         if queries.overview(client, filters).requests:
-            nothing("No answer of this window has been scored yet. `sightline-evals run` judges a sample of them.")
+            empty_message(
+                "No answer of this window has been scored yet. `sightline-evals run` judges a sample of them."
+            )
         else:
             empty_store(selection)
         return
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
         width = filters.bucket_s(24)
-        show(
+        show_chart(
             charts.scores(queries.scores_over_time(client, filters, bucket_s=width), filters, width, height=280),
             key="scores",
         )
@@ -56,7 +58,7 @@ def _summary(rows: list[queries.Row]) -> None:
         Column("Not judged", number=True),
         Column("Judge"),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["name"],
@@ -69,7 +71,7 @@ def _summary(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key="score_summary", empty="No scores.")
+    table(columns, table_rows, key="score_summary", empty="No scores.")
 
 
 def _lowest(rows: list[queries.Row], name: str) -> None:
@@ -81,7 +83,7 @@ def _lowest(rows: list[queries.Row], name: str) -> None:
         Column("Judge"),
         Column("Trace", mono=True),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 local_time(row["asked_ms"]),
@@ -96,4 +98,4 @@ def _lowest(rows: list[queries.Row], name: str) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key=f"lowest_{name}", empty="No answer of this window has this score.")
+    table(columns, table_rows, key=f"lowest_{name}", empty="No answer of this window has this score.")

@@ -7,7 +7,7 @@ import streamlit as st
 from sightline_dashboards import charts, formats, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, nothing, page, panel, show
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import queries
 
@@ -27,10 +27,10 @@ def _body(selection: Selection) -> None:
     left, middle, right = st.columns([4, 4, 3], gap="small")
     with left, panel("Score of the best passage", "median, 10th to 90th percentile"):
         if any(row["scored"] for row in rows):
-            show(charts.top_scores(rows, filters, bucket_s), key="top_scores")
+            show_chart(charts.top_scores(rows, filters, bucket_s), key="top_scores")
             note("Scores compare only within one index and embedding: see the table below for changes.")
         else:
-            nothing("The searches told no scores.")
+            empty_message("The searches recorded no scores.")
     with middle, panel("A right passage among the first five", "95 % interval"):
         width = filters.bucket_s(40)
         hits = [
@@ -39,12 +39,14 @@ def _body(selection: Selection) -> None:
             if row["name"] == "retrieval_hit_at_5"
         ]
         if hits:
-            show(charts.scores(hits, filters, width), key="hits")
+            show_chart(charts.scores(hits, filters, width), key="hits")
             note("Only questions whose right passages are known can be counted.")
         else:
-            nothing("No question of this window has known right passages. `sightline-app ask` sends the shipped ones.")
-    with right, panel("Searches that found nothing", "share of those that told"):
-        show(charts.shares(rows, "empty", "counted", filters, bucket_s, name="Found nothing"), key="empty_share")
+            empty_message(
+                "No question of this window has known right passages. `sightline-app ask` sends the shipped ones."
+            )
+    with right, panel("Searches that found nothing", "share of those with a count of results"):
+        show_chart(charts.shares(rows, "empty", "counted", filters, bucket_s, name="Found nothing"), key="empty_share")
         errors, searches = sum(row["errors"] for row in rows), sum(row["searches"] for row in rows)
         empty, counted = sum(row["empty"] for row in rows), sum(row["counted"] for row in rows)
         note(f"{formats.share_of(empty, counted)} found nothing, {formats.share_of(errors, searches)} failed.")
@@ -68,7 +70,7 @@ def _indexes(rows: list[queries.Row]) -> None:
         Column("p95", number=True),
         Column("First seen"),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["collection"] or NONE,
@@ -88,7 +90,7 @@ def _indexes(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key="indexes", empty="No search in this selection.")
+    table(columns, table_rows, key="indexes", empty="No search in this selection.")
 
 
 def _documents(rows: list[queries.Row]) -> None:
@@ -99,7 +101,7 @@ def _documents(rows: list[queries.Row]) -> None:
         Column("Mean rank", number=True),
         Column("Mean score", number=True),
     ]
-    made = [
+    table_rows = [
         TableRow(
             cells=(
                 row["document_id"],
@@ -113,5 +115,5 @@ def _documents(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, made, key="documents", empty="The searches told no passages.")
+    table(columns, table_rows, key="documents", empty="The searches recorded no passages.")
     note("A row opens the newest trace that found the passage.")

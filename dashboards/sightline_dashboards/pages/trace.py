@@ -1,4 +1,4 @@
-"""Trace: one request, span by span: what it waited for, what it was told, what it answered and on what grounds."""
+"""Trace: one request, span by span: its critical path, prompt, answer, passages and scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import streamlit as st
 from sightline_dashboards import formats, navigation, payloads, source
 from sightline_dashboards.elements import waterfall
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import again, nothing, page, panel
+from sightline_dashboards.panels import empty_message, note, page, panel, rerun
 from sightline_dashboards.tables import NONE, local_time
 from sightline_dashboards.theme import stage_colour
 from sightline_dashboards.waterfall import Node, Trace, drawing, layout
@@ -25,10 +25,10 @@ _TRACE_ID = re.compile(r"[0-9a-f]{1,32}")
 _STAGE_WORDS = {
     "request": "The request as the user sees it",
     "guard": "A guardrail",
-    "cache": "A look into the cache",
+    "cache": "A cache lookup",
     "embed": "The embedding of the question",
     "search": "The search for passages",
-    "rerank": "The choice among the passages found",
+    "rerank": "The reranking of the passages",
     "prompt": "The building of the prompt",
     "queue": "Time in a queue",
     "model": "The call of the model",
@@ -47,16 +47,16 @@ def _body(selection: Selection) -> None:
     del selection  # a trace is named by its id; the bar stays for the way back
     trace_id = st.query_params.get("trace", "").strip().lower()
     if not _TRACE_ID.fullmatch(trace_id):
-        _ask(trace_id)
+        _trace_id_input(trace_id)
         return
     client = source.client()
     spans = queries.trace_spans(client, trace_id, limit=_MAX_SPANS)
     if not spans:
-        nothing(
+        empty_message(
             f"The store holds no trace {formats.shortened(trace_id, 40)}. "
             "It may not have arrived yet, or have been deleted by age."
         )
-        _ask("")
+        _trace_id_input("")
         return
     trace = layout(spans, queries.ttft_trace(client, trace_id))
     spend = queries.trace_spend(client, trace_id)
@@ -64,23 +64,21 @@ def _body(selection: Selection) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html(head(trace, spend, scores), width="stretch")
         st.code(trace_id, language=None, width=310)
-    known = {node.span["span_id"] for node in trace.nodes}
-    chosen = st.query_params.get("span", "")
-    selected = chosen if chosen in known else (trace.request or trace.nodes[0]).span["span_id"]
+    span_ids = {node.span["span_id"] for node in trace.nodes}
+    span_parameter = st.query_params.get("span", "")
+    selected = span_parameter if span_parameter in span_ids else (trace.request or trace.nodes[0]).span["span_id"]
     left, right = st.columns([2, 1], gap="small")
     with left, panel("Waterfall", _waterfall_note(trace, spans)):
         clicked = waterfall(drawing(trace, selected=selected), key=f"waterfall_{trace_id}")
-        if clicked and clicked != selected and clicked in known:
+        if clicked and clicked != selected and clicked in span_ids:
             st.query_params["span"] = clicked
-            again()
-        st.html(
-            '<p class="sl-note">An outlined bar is on the critical path: the first token waited for it. '
-            "A model call is pale after its first chunk. A click opens a span.</p>"
-        )
+            rerun()
+        path_note = trace.path_note or "An outlined bar is on the critical path: the first token waited for it."
+        note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
     with left:
         _answer_panel(trace, trace_id, scores)
     node = next(node for node in trace.nodes if node.span["span_id"] == selected)
-    with right, st.container(border=True), source.answered():
+    with right, st.container(border=True), source.show_errors():
         _span_panel(trace, node, trace_id, spend)
 
 
@@ -99,31 +97,31 @@ def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapp
         tokens = f"{formats.compact(_sum(spend, 'input_tokens'))} → {formats.compact(_sum(spend, 'output_tokens'))}"
     priced_as = next((call["priced_as"] for call in spend if call["priced_as"]), "")
     faithfulness = next((score["value"] for score in scores if score["name"] == "faithfulness"), None)
-    judged = any(score["name"] == "faithfulness" for score in scores)
+    is_judged = any(score["name"] == "faithfulness" for score in scores)
     cells = [
         ("Status", status),
         ("First token", f"<b>{formats.duration(trace.ttft_ms)}</b>"),
         ("Total", f"<b>{formats.duration(request.end_ms - request.start_ms)}</b>"),
         ("Tokens in → out", f"<b>{tokens}</b>"),
         (f"Cost, as if {priced_as}" if priced_as else "Cost", f"<b>{formats.money(cost) if spend else 'no call'}</b>"),
-        ("Faithfulness", f"<b>{formats.score(faithfulness) if judged else 'not judged'}</b>"),
+        ("Faithfulness", f"<b>{formats.score(faithfulness) if is_judged else 'not judged'}</b>"),
         ("Tenant", _link(span["tenant_name"], {"tenant": span["tenant_name"]})),
         ("User", _link(span["user_id"], {"q": span["user_id"]})),
         ("Session", _link(span["session_id"], {"q": span["session_id"]})),
         ("Began", escape(local_time(int(span["start_ns"]) / 1e6))),
     ]
-    told = "".join(f"<div><small>{escape(name)}</small>{value}</div>" for name, value in cells)
-    return f'<div class="sl-head">{told}</div>'
+    cells_html = "".join(f"<div><small>{escape(name)}</small>{value}</div>" for name, value in cells)
+    return f'<div class="sl-head">{cells_html}</div>'
 
 
 def sentence(node: Node, trace: Trace) -> str:
-    """Say what a span is in a sentence of plain text."""
+    """Describe a span in a sentence of plain text."""
     span = node.span
-    what = _STAGE_WORDS.get(span["stage"], "A span of no stage")
+    description = _STAGE_WORDS.get(span["stage"], "A span of no stage")
     if span["stage"] == "model" and span["model_name"]:
-        what += f" {span['model_name']}"
-    took, began = formats.duration(node.end_ms - node.start_ms), formats.duration(node.start_ms)
-    text = f"{what}: {took}, from {began} on, in {span['service']}."
+        description += f" {span['model_name']}"
+    duration, start = formats.duration(node.end_ms - node.start_ms), formats.duration(node.start_ms)
+    text = f"{description}: {duration}, from {start} on, in {span['service']}."
     if node.critical:
         text += " The first token waited for it."
     elif trace.first_token_ms is not None and node.start_ms >= trace.first_token_ms:
@@ -135,50 +133,58 @@ def sentence(node: Node, trace: Trace) -> str:
 
 def passage_card(passage: payloads.Passage, position: int, answer: str) -> str:
     """Return a passage as an HTML card; every text in it is escaped."""
-    cited = payloads.is_cited(passage, position, answer)
-    told = [f"score {formats.significant(passage.score)}" if passage.score is not None else "no score"]
-    told += ["cited" if cited else "not cited"] if answer else []
+    is_cited = payloads.is_cited(passage, position, answer)
+    remarks = [f"score {formats.significant(passage.score)}" if passage.score is not None else "no score"]
+    remarks += ["cited" if is_cited else "not cited"] if answer else []
     return (
-        f'<div class="sl-passage{" cited" if cited and answer else ""}"><header>{position}. {escape(passage.title)}'
-        f"<span>{' · '.join(told)}</span></header><p>{escape(passage.content) or 'no text captured'}</p></div>"
+        f'<div class="sl-passage{" cited" if is_cited and answer else ""}">'
+        f"<header>{position}. {escape(passage.title)}"
+        f"<span>{' · '.join(remarks)}</span></header><p>{escape(passage.content) or 'no text captured'}</p></div>"
     )
 
 
 def score_line(score: Mapping[str, Any]) -> str:
     """Return one score with its reason as HTML; every text in it is escaped."""
     value = formats.score(score["value"]) if score["value"] is not None else "unknown"
-    by = " ".join(part for part in (score["judge"] or score["source"], score["judge_version"]) if part)
-    told = " · ".join(escape(part) for part in (by, score["note"], score["label"], score["error_type"]) if part)
+    judge = " ".join(part for part in (score["judge"] or score["source"], score["judge_version"]) if part)
+    details = " · ".join(escape(part) for part in (judge, score["note"], score["label"], score["error_type"]) if part)
     reason = f"<p>{escape(score['explanation'])}</p>" if score["explanation"] else ""
-    return f'<div class="sl-score"><b>{escape(score["name"])} {value}</b> <span>{told}</span>{reason}</div>'
+    return f'<div class="sl-score"><b>{escape(score["name"])} {value}</b> <span>{details}</span>{reason}</div>'
 
 
 def _answer_panel(trace: Trace, trace_id: str, scores: Sequence[Mapping[str, Any]]) -> None:
-    """Show what the trace asked and answered, on what passages, and how that was scored."""
-    question, answer = _told(trace, trace_id, payloads.INPUT_KEYS), _told(trace, trace_id, payloads.OUTPUT_KEYS)
-    found = next(
+    """Show question, answer, passages and scores of the trace."""
+    question, answer = (
+        _content_of(trace, trace_id, payloads.INPUT_KEYS),
+        _content_of(trace, trace_id, payloads.OUTPUT_KEYS),
+    )
+    passages = next(
         (
-            list_
+            stage_passages
             for stage in ("rerank", "search")
-            for node in _of_stage(trace, stage)
-            if (list_ := payloads.passages(_attributes_of(trace_id, node)))
+            for node in _nodes_of_stage(trace, stage)
+            if (stage_passages := payloads.passages(_attributes_of(trace_id, node)))
         ),
         [],
     )
     with panel(
-        "Answer and its grounds", f"{formats.count(len(found))} passages given" if found else "no passages captured"
+        "Answer and its grounds",
+        f"{formats.count(len(passages))} passages given" if passages else "no passages captured",
     ):
         if not (question or answer):
-            nothing("No prompt and no answer were captured: the library sends them only when it is told to.")
+            empty_message(
+                "No prompt and no answer were captured: the library records them only with "
+                "SIGHTLINE_CAPTURE=truncated or full."
+            )
         if question:
             st.code(question, language=None, wrap_lines=True)
         if answer:
             st.code(answer, language=None, wrap_lines=True)
-        one, two = st.columns([3, 2], gap="small")
-        if found:
-            with one:
-                st.html("".join(passage_card(passage, n, answer) for n, passage in enumerate(found, 1)))
-        with two:
+        passages_column, scores_column = st.columns([3, 2], gap="small")
+        if passages:
+            with passages_column:
+                st.html("".join(passage_card(passage, n, answer) for n, passage in enumerate(passages, 1)))
+        with scores_column:
             lines = "".join(score_line(score) for score in scores)
             st.html(lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>')
 
@@ -205,42 +211,42 @@ def _span_panel(trace: Trace, node: Node, trace_id: str, spend: Sequence[Mapping
             st.html(_events(detail, int(span["start_ns"])))
     if detail:
         with st.expander(f"Attributes ({len(attributes) + len(detail['resource'])})", expanded=not numbers):
-            _attributes(attributes, detail["resource"])
+            _attribute_table(attributes, detail["resource"])
 
 
 def _payload_parts(trace: Trace, trace_id: str, attributes: Mapping[str, str]) -> None:
     question = payloads.first_text(attributes, (*payloads.INPUT_KEYS, "gen_ai.retrieval.query.text"))
     answer = payloads.first_text(attributes, payloads.OUTPUT_KEYS)
-    found = payloads.passages(attributes)
+    passages = payloads.passages(attributes)
     if question:
-        with st.expander("Query" if found else "Prompt", expanded=len(question) < 600):
+        with st.expander("Query" if passages else "Prompt", expanded=len(question) < 600):
             st.code(question, language=None, wrap_lines=True)
     if answer:
         with st.expander("Answer", expanded=True):
             st.code(answer, language=None, wrap_lines=True)
-    if found:
-        whole = answer or _told(trace, trace_id, payloads.OUTPUT_KEYS)
-        with st.expander(f"Passages ({len(found)})", expanded=True):
-            st.html("".join(passage_card(passage, n, whole) for n, passage in enumerate(found, 1)))
+    if passages:
+        full_answer = answer or _content_of(trace, trace_id, payloads.OUTPUT_KEYS)
+        with st.expander(f"Passages ({len(passages)})", expanded=True):
+            st.html("".join(passage_card(passage, n, full_answer) for n, passage in enumerate(passages, 1)))
 
 
 def _reason(span: Mapping[str, Any]) -> str:
-    kind, words = span["error_type"], span["status_message"]
-    if kind and words and not words.startswith(kind):
-        return f"{kind}: {words}"
-    return str(words or kind or "failed without a reason")
+    kind, message = span["error_type"], span["status_message"]
+    if kind and message and not message.startswith(kind):
+        return f"{kind}: {message}"
+    return str(message or kind or "failed without a reason")
 
 
-def _told(trace: Trace, trace_id: str, keys: tuple[str, ...]) -> str:
+def _content_of(trace: Trace, trace_id: str, keys: tuple[str, ...]) -> str:
     """Return what the request, or else a model call of the trace, carries under one of `keys`."""
     for stage in ("request", "workflow", "model"):
-        for node in _of_stage(trace, stage):
+        for node in _nodes_of_stage(trace, stage):
             if text := payloads.first_text(_attributes_of(trace_id, node), keys):
                 return text
     return ""
 
 
-def _of_stage(trace: Trace, stage: str) -> list[Node]:
+def _nodes_of_stage(trace: Trace, stage: str) -> list[Node]:
     return [node for node in trace.nodes if node.span["stage"] == stage][:3]
 
 
@@ -252,25 +258,25 @@ def _attributes_of(trace_id: str, node: Node) -> dict[str, str]:
 def _numbers(
     span: Mapping[str, Any], attributes: Mapping[str, str], call: Mapping[str, Any] | None
 ) -> list[tuple[str, str]]:
-    told: list[tuple[str, str]] = []
+    numbers: list[tuple[str, str]] = []
     if span["ttft_ms"] is not None:
-        told.append(("First token delivered", formats.duration(span["ttft_ms"])))
+        numbers.append(("First token delivered", formats.duration(span["ttft_ms"])))
     if span["first_chunk_ms"] is not None:
-        told.append(("First chunk", formats.duration(span["first_chunk_ms"])))
+        numbers.append(("First chunk", formats.duration(span["first_chunk_ms"])))
     if call:
-        told.append(
+        numbers.append(
             ("Tokens in → out", f"{formats.count(call['input_tokens'])} → {formats.count(call['output_tokens'])}")
         )
-        told.append(
+        numbers.append(
             ("Cost", formats.money(call["cost_usd"]) + (f", as if {call['priced_as']}" if call["priced_as"] else ""))
         )
-        told += (
+        numbers += (
             [("Longest stall", formats.duration(call["longest_stall_ms"]))]
             if call["longest_stall_ms"] is not None
             else []
         )
-        told += [("Stream", call["outcome"])] if call["outcome"] else []
-        told += [("Note", call["note"])] if call["note"] else []
+        numbers += [("Stream", call["outcome"])] if call["outcome"] else []
+        numbers += [("Note", call["note"])] if call["note"] else []
     for name, key in (
         ("Collection", "db.collection.name"),
         ("Search", "db.operation.name"),
@@ -285,8 +291,8 @@ def _numbers(
         ("HTTP status", "http.response.status_code"),
     ):
         if attributes.get(key):
-            told.append((name, formats.shortened(attributes[key], 200)))
-    return told
+            numbers.append((name, formats.shortened(attributes[key], 200)))
+    return numbers
 
 
 def _events(detail: Mapping[str, Any], start_ns: int) -> str:
@@ -294,27 +300,27 @@ def _events(detail: Mapping[str, Any], start_ns: int) -> str:
     for at, name, attributes in zip(
         detail["event_times_ns"], detail["event_names"], detail["event_attributes"], strict=True
     ):
-        after = formats.duration((int(at) - start_ns) / 1e6)
+        offset = formats.duration((int(at) - start_ns) / 1e6)
         rows = "".join(
             f"<dt>{escape(key)}</dt><dd>{escape(formats.shortened(value, 2000))}</dd>"
             for key, value in sorted(attributes.items())
         )
-        lines.append(f'<p class="sl-what"><b>{escape(name)}</b> after {after}</p><dl class="sl-kv">{rows}</dl>')
+        lines.append(f'<p class="sl-what"><b>{escape(name)}</b> after {offset}</p><dl class="sl-kv">{rows}</dl>')
     return "".join(lines)
 
 
-def _attributes(attributes: Mapping[str, str], resource: Mapping[str, str]) -> None:
+def _attribute_table(attributes: Mapping[str, str], resource: Mapping[str, str]) -> None:
     rows = [{"Attribute": key, "Value": value, "Of": "span"} for key, value in sorted(attributes.items())]
     rows += [{"Attribute": key, "Value": value, "Of": "resource"} for key, value in sorted(resource.items())]
     st.dataframe(rows, hide_index=True, height=min(420, 38 + 35 * len(rows)), key="attributes")
 
 
-def _ask(wrong: str) -> None:
-    if wrong:
-        nothing(f"“{formats.shortened(wrong, 40)}” is no trace id: those are up to 32 hexadecimal digits.")
-    asked = st.text_input("Trace id", placeholder="32 hexadecimal digits", width=360, key="trace_id_asked")
-    if asked.strip():
-        navigation.open_page("trace", trace=asked.strip())
+def _trace_id_input(invalid_id: str) -> None:
+    if invalid_id:
+        empty_message(f"“{formats.shortened(invalid_id, 40)}” is no trace id: those are up to 32 hexadecimal digits.")
+    entered = st.text_input("Trace id", placeholder="32 hexadecimal digits", width=360, key="trace_id_asked")
+    if entered.strip():
+        navigation.open_page("trace", trace=entered.strip())
     navigation.link("traces", "Or choose one from the list of traces →")
 
 
@@ -326,8 +332,8 @@ def _waterfall_note(trace: Trace, spans: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _sum(rows: Sequence[Mapping[str, Any]], column: str) -> float | None:
-    known = [row[column] for row in rows if row[column] is not None]
-    return sum(known) if known else None
+    values = [row[column] for row in rows if row[column] is not None]
+    return sum(values) if values else None
 
 
 def _link(text: str, more: dict[str, str]) -> str:

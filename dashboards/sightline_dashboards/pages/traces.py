@@ -1,4 +1,4 @@
-"""Traces: find the request that somebody asks about."""
+"""Traces: find a request by id, session, user, latency, cost or score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from sightline_dashboards import formats, source
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import again, empty_store, page, panel
+from sightline_dashboards.panels import empty_store, page, panel, rerun
 from sightline_dashboards.tables import trace_table
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Sort
@@ -52,18 +52,18 @@ def _body(selection: Selection) -> None:
     )
     if not rows and number > 1:
         st.session_state["trace_page"] = 1
-        again()
+        rerun()
     if not rows and not search and not only_errors and sort == "time":
         empty_store(selection)
         return
     matching = rows[0]["matching"] if rows else 0
     with summary:
         st.html(f'<p class="sl-note" data-testid="matching">{formats.count(matching)} requests, {selection.label}</p>')
-    asked = None
+    clicked_sort = None
     with panel(
         "Requests", f"by {sort}, {'highest' if descending else 'lowest'} first" if sort != "time" else "newest first"
     ):
-        asked = trace_table(
+        clicked_sort = trace_table(
             rows,
             key="traces",
             empty="Nothing matches. Clear the search, or widen the window.",
@@ -71,8 +71,8 @@ def _body(selection: Selection) -> None:
             descending=descending,
         )
         _foot(number, matching, rows)
-    if asked:
-        _sort_by(asked, sort, descending)
+    if clicked_sort:
+        _sort_by(clicked_sort, sort, descending)
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
@@ -90,18 +90,18 @@ def _inert(value: Any) -> Any:
 
 
 def _sorting() -> tuple[Sort, bool]:
-    asked = st.query_params.get("sort", "time")
-    sort: Sort = next((name for name in _SORTS if name == asked), "time")
+    parameter = st.query_params.get("sort", "time")
+    sort: Sort = next((name for name in _SORTS if name == parameter), "time")
     default = "asc" if sort in _ASCENDING_FIRST else "desc"
     return sort, st.query_params.get("order", default) == "desc"
 
 
-def _sort_by(asked: str, sort: str, descending: bool) -> None:
-    turned = not descending if asked == sort else asked not in _ASCENDING_FIRST
-    st.query_params["sort"] = asked
-    st.query_params["order"] = "desc" if turned else "asc"
+def _sort_by(clicked: str, sort: str, descending: bool) -> None:
+    descending_now = not descending if clicked == sort else clicked not in _ASCENDING_FIRST
+    st.query_params["sort"] = clicked
+    st.query_params["order"] = "desc" if descending_now else "asc"
     st.session_state["trace_page"] = 1
-    again()
+    rerun()
 
 
 def _page_number(question: tuple[Selection, str, bool]) -> int:
@@ -117,9 +117,9 @@ def _foot(number: int, matching: int, rows: list[dict[str, Any]]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if st.button("← Back", disabled=number <= 1, key="trace_back"):
             st.session_state["trace_page"] = number - 1
-            again()
+            rerun()
         if st.button("Next →", disabled=number >= pages, key="trace_next"):
             st.session_state["trace_page"] = number + 1
-            again()
+            rerun()
         st.html(f'<p class="sl-note">Page {formats.count(number)} of {formats.count(pages)}</p>', width="content")
         st.download_button("Download CSV", as_csv(rows), "traces.csv", "text/csv", key="trace_csv", on_click="ignore")

@@ -1,17 +1,17 @@
 """The offline judge: lexical groundedness, no model, no network, the same answer every time.
 
-It says how probable it is that a statement is *not* supported by a context, from seven signs that words can show:
-missing words, missing rare words, missing word pairs, no place in the context where the words stand together, numbers
-and names that the context never mentions, and a denial that the best place does not have. It cannot see paraphrase,
-inference, or a false claim put together from words of the context; a model judge can. Use it for triage and trends,
-compare its scores only with its own, and calibrate `threshold` where a pass or a fail hangs on it.
+It estimates how probable it is that a statement is *not* supported by a context, from seven features of the words:
+missing words, missing rare words, missing word pairs, no part of the context where the words occur together, numbers
+and names that the context never mentions, and a negation that the closest part of the context lacks. It cannot
+recognise paraphrase, inference, or a false claim made of words of the context; a model judge can. Use it for triage and
+trends, compare its scores only with its own, and calibrate `threshold` where a pass or a fail depends on it.
 
 The weights are a logistic regression with non-negative weights, equal weight for each of three public, human-labelled
 sets (the FaithDial data audit, WiCE dev and test, the MTRAG human evaluation), rounded. Two were raised by hand: a
-denial, which two of the sets hardly have, and a number, so that one wrong number in a sentence otherwise taken from the
-context is enough. Fitted on the other two sets only, the fit ranked unfaithful above faithful with an AUROC of 0.84 on
-MTRAG (450 answers; a median rating of 3 or less of 4 counts as unfaithful), 0.83 on FaithDial (2,191 replies) and 0.81
-on WiCE (707 claims); the rounded weights give the same.
+negation, which two of the sets hardly have, and a number, so that one wrong number in a sentence otherwise taken from
+the context is enough. Fitted on the other two sets only, the fit ranked unfaithful above faithful with an AUROC of 0.84
+on MTRAG (450 answers; a median rating of 3 or less of 4 counts as unfaithful), 0.83 on FaithDial (2,191 replies) and
+0.81 on WiCE (707 claims); the rounded weights give the same.
 
 Sources: https://github.com/McGill-NLP/FaithDial, https://github.com/ryokamoi/wice,
 https://github.com/IBM/mt-rag-benchmark
@@ -29,7 +29,7 @@ from typing import Any, Final
 from sightline_evals.judges.statements import Word, sentences, statements, words
 
 NAME: Final = "offline lexical"
-"""How the judge is called beside a score."""
+"""Name of the judge in scores."""
 
 VERSION: Final = "lexical-1"
 """Rises with every change that can move a score."""
@@ -42,22 +42,22 @@ with their own passages or others of the same collection, 97% of the own and 4% 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The signs against one statement. Shares are 0 (all found) to 1 (nothing found).
+    """Evidence against one statement. Shares are 0 (all found) to 1 (nothing found).
 
     Attributes:
         missing_words: share of distinct content words that the context lacks.
         missing_rare_words: the same, weighted by how rare a word is in the context.
-        missing_pairs: share of neighbouring content words that stand nowhere within two words of each other.
-        scattered: rarity-weighted share missing from the best two neighbouring sentences of the context.
+        missing_pairs: share of neighbouring content words that occur nowhere within two words of each other.
+        missing_from_best_place: rarity-weighted share missing from the best two neighbouring sentences of the context.
         unknown_numbers: numbers that the context lacks, counted up to 2.
         unknown_names: capitalised words that the context lacks, counted up to 3.
-        denial: 1 where the statement denies and its best place in the context does not, else 0.
+        denial: 1 where the statement has a negation and the closest part of the context has none, else 0.
     """
 
     missing_words: float
     missing_rare_words: float
     missing_pairs: float
-    scattered: float
+    missing_from_best_place: float
     unknown_numbers: int
     unknown_names: int
     denial: int
@@ -70,7 +70,7 @@ class Evidence:
             + 0.8 * self.missing_words
             + 1.3 * self.missing_rare_words
             + 0.6 * self.missing_pairs
-            + 1.9 * self.scattered
+            + 1.9 * self.missing_from_best_place
             + 1.8 * self.unknown_numbers
             + 0.6 * self.unknown_names
             + 0.5 * self.denial
@@ -78,7 +78,7 @@ class Evidence:
         return 1.0 / (1.0 + math.exp(-weighted))
 
     def reason(self) -> str:
-        """The signs as a short text for a person."""
+        """The evidence as a short text for a person."""
         signs = [f"{1 - self.missing_words:.0%} of its words in the context"]
         signs += [f"{self.unknown_numbers} number(s) not in it"] * bool(self.unknown_numbers)
         signs += [f"{self.unknown_names} name(s) not in it"] * bool(self.unknown_names)
@@ -92,59 +92,59 @@ class _Context:
     def __init__(self, text: str) -> None:
         self._sentences_of: dict[str, set[int]] = {}
         self._pairs: set[tuple[str, str]] = set()
-        self._denies: list[bool] = []
-        for place, sentence in enumerate(sentences(text)):
+        self._has_negation: list[bool] = []
+        for index, sentence in enumerate(sentences(text)):
             split = words(sentence)
             content = [word.stem for word in split if not word.stop]
             for stem in content:
-                self._sentences_of.setdefault(stem, set()).add(place)
+                self._sentences_of.setdefault(stem, set()).add(index)
             self._pairs.update(pairwise(content))
             self._pairs.update(zip(content, content[2:], strict=False))
-            self._denies.append(any(word.negation for word in split))
+            self._has_negation.append(any(word.negation for word in split))
 
     def evidence(self, statement: str) -> Evidence:
-        """The signs against one statement; a statement without content words is judged on all its words."""
+        """Evidence against one statement; a statement without content words is judged on all its words."""
         split = words(statement)
         content = [word for word in split if not word.stop] or split
         stems = [word.stem for word in content]
-        distinct = list(dict.fromkeys(stems))
-        if not distinct:
+        distinct_stems = list(dict.fromkeys(stems))
+        if not distinct_stems:
             return Evidence(1.0, 1.0, 1.0, 1.0, 0, 0, 0)
-        rarity = {stem: self._rarity(stem) for stem in distinct}
+        rarity = {stem: self._rarity(stem) for stem in distinct_stems}
         total = sum(rarity.values())
-        missing_words = sum(stem not in self._sentences_of for stem in distinct) / len(distinct)
+        missing_words = sum(stem not in self._sentences_of for stem in distinct_stems) / len(distinct_stems)
         pairs = list(pairwise(stems))
-        best_place, best_weight = self._best_window(distinct, rarity)
-        denied_there = any(self._denies[max(best_place, 0) : best_place + 2])
+        best_window, best_weight = self._best_window(distinct_stems, rarity)
+        negated_in_context = any(self._has_negation[max(best_window, 0) : best_window + 2])
         return Evidence(
             missing_words=missing_words,
-            missing_rare_words=sum(rarity[stem] for stem in distinct if stem not in self._sentences_of) / total,
+            missing_rare_words=sum(rarity[stem] for stem in distinct_stems if stem not in self._sentences_of) / total,
             missing_pairs=sum(pair not in self._pairs for pair in pairs) / len(pairs) if pairs else missing_words,
-            scattered=max(0.0, 1 - best_weight / total),
-            unknown_numbers=min(2, self._unknown(word for word in content if word.number)),
-            unknown_names=min(3, self._unknown(word for word in content if word.name)),
-            denial=int(any(word.negation for word in split) and not denied_there),
+            missing_from_best_place=max(0.0, 1 - best_weight / total),
+            unknown_numbers=min(2, self._count_unknown(word for word in content if word.number)),
+            unknown_names=min(3, self._count_unknown(word for word in content if word.name)),
+            denial=int(any(word.negation for word in split) and not negated_in_context),
         )
 
     def _rarity(self, stem: str) -> float:
         in_sentences = len(self._sentences_of.get(stem, ()))
-        return math.log(1 + (len(self._denies) + 0.5) / (in_sentences + 0.5))
+        return math.log(1 + (len(self._has_negation) + 0.5) / (in_sentences + 0.5))
 
-    def _unknown(self, found: Iterable[Word]) -> int:
-        return sum(word.stem not in self._sentences_of for word in found)
+    def _count_unknown(self, candidates: Iterable[Word]) -> int:
+        return sum(word.stem not in self._sentences_of for word in candidates)
 
-    def _best_window(self, distinct: Sequence[str], rarity: dict[str, float]) -> tuple[int, float]:
+    def _best_window(self, stems: Sequence[str], rarity: dict[str, float]) -> tuple[int, float]:
         """(first sentence, weight) of the two neighbouring sentences that hold most of the statement's words."""
         weights: dict[int, float] = {}
-        for stem in distinct:
-            windows = {start for place in self._sentences_of.get(stem, ()) for start in (place - 1, place)}
+        for stem in stems:
+            windows = {start for index in self._sentences_of.get(stem, ()) for start in (index - 1, index)}
             for start in windows:
                 weights[start] = weights.get(start, 0.0) + rarity[stem]
         return max(weights.items(), key=lambda window: (window[1], -window[0]), default=(0, 0.0))
 
 
 @lru_cache(maxsize=64)
-def _indexed(text: str) -> _Context:
+def _context_index(text: str) -> _Context:
     return _Context(text)
 
 
@@ -170,15 +170,15 @@ class OfflineJudge:
         return VERSION if self.threshold == 0.5 else f"{VERSION}@{self.threshold:g}"
 
     def llm(self) -> Any:
-        """The judge as RAGAS wants it."""
+        """The judge as RAGAS model."""
         if self._llm is None:
             from sightline_evals.judges.ragas_adapter import OfflineRagasLLM  # noqa: PLC0415 - imports RAGAS
 
             self._llm = OfflineRagasLLM(self)
         return self._llm
 
-    def translated(self, exc: BaseException) -> None:
-        """None: words cannot be down, so every failure is a defect and is told as what it is."""
+    def judge_error_of(self, exc: BaseException) -> None:
+        """None: no service is involved, so every failure is a defect and keeps its own type."""
         del exc
 
     async def close(self) -> None:
@@ -189,8 +189,8 @@ class OfflineJudge:
         return statements(text)
 
     def evidence(self, statement: str, context: str) -> Evidence:
-        """The signs against one statement in one context."""
-        return _indexed(context).evidence(statement)
+        """Evidence against one statement in one context."""
+        return _context_index(context).evidence(statement)
 
     def supported(self, evidence: Evidence) -> bool:
         """The verdict at this judge's threshold."""
@@ -201,14 +201,20 @@ class OfflineJudge:
 
         It did where it holds enough of the answer's and the question's words, or supports one whole statement.
         """
-        indexed = _indexed(context)
-        of_answer = indexed.evidence(answer)
+        context_index = _context_index(context)
+        answer_evidence = context_index.evidence(answer)
         coverage = (
-            1 - (2 * of_answer.missing_words + of_answer.missing_pairs + indexed.evidence(question).missing_words) / 4
+            1
+            - (
+                2 * answer_evidence.missing_words
+                + answer_evidence.missing_pairs
+                + context_index.evidence(question).missing_words
+            )
+            / 4
         )
         if coverage >= _USEFUL_COVERAGE:
             return True, f"holds {coverage:.0%} of the answer's and the question's words and pairs"
-        if any(self.supported(indexed.evidence(statement)) for statement in self.statements(answer)):
+        if any(self.supported(context_index.evidence(statement)) for statement in self.statements(answer)):
             return True, "supports a statement of the answer"
         return False, f"holds only {coverage:.0%} of the answer's and the question's words and pairs"
 
@@ -216,7 +222,8 @@ class OfflineJudge:
 def groundedness(probabilities: Sequence[float]) -> float:
     """One soft score of an answer, 0 to 1: 1 less the mean of the highest and the average p(unsupported).
 
-    It keeps what a count of verdicts throws away, so it ranks answers better and suits a gate. NaN without statements.
+    It keeps the probabilities that a count of verdicts discards, so it ranks answers better and suits a gate. NaN
+    without statements.
     """
     if not probabilities:
         return math.nan

@@ -1,8 +1,8 @@
 """A model at any OpenAI-compatible endpoint as the judge.
 
 Prompts and parsing are RAGAS's own (JSON mode of instructor). Every failure comes out as one of the package's
-`JudgeError` classes; the openai client retries what may pass (connections, 408, 429, 5xx), instructor asks again where
-an answer does not fit the wanted form.
+`JudgeError` classes; the openai client retries transient errors (connections, 408, 429, 5xx), instructor asks again
+where an answer does not have the requested form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sightline_evals.errors import (
 )
 from sightline_evals.settings import JudgeSettings
 
-_MAY_PASS = frozenset({408, 409, 425, 429})
+_RETRYABLE_STATUS = frozenset({408, 409, 425, 429})
 
 
 class RemoteJudge:
@@ -50,17 +50,17 @@ class RemoteJudge:
 
     @property
     def version(self) -> str:
-        """The prompts' version: RAGAS's own. What the endpoint serves under the model's name it alone knows."""
+        """The prompts' version: RAGAS's own. Which model the endpoint serves under its name is not known here."""
         return "ragas-0.4.3"
 
     def llm(self) -> Any:
-        """The model as RAGAS wants it; made on the first call."""
+        """The model as RAGAS model; made on the first call."""
         if self._llm is None:
             from sightline_evals.judges import ragas_adapter  # noqa: F401, I001, PLC0415 - turns RAGAS's tracking off first
             from openai import AsyncOpenAI  # noqa: PLC0415 - takes a second, needed by this judge only
             from ragas.llms import llm_factory  # noqa: PLC0415
 
-            # Every failure is told by the score that it became; instructor would tell it once more for each attempt.
+            # Every failure is recorded in its score; instructor would log it again for each attempt.
             logging.getLogger("instructor").setLevel(logging.CRITICAL)
             self._client = AsyncOpenAI(
                 base_url=self._settings.base_url or None,
@@ -76,8 +76,8 @@ class RemoteJudge:
             )
         return self._llm
 
-    def translated(self, exc: BaseException) -> JudgeError | None:
-        """What an exception means, found in the chain of what caused it."""
+    def judge_error_of(self, exc: BaseException) -> JudgeError | None:
+        """The `JudgeError` for an exception, from the chain of its causes."""
         import instructor  # noqa: PLC0415 - loaded with the model
         import openai  # noqa: PLC0415
         import pydantic  # noqa: PLC0415
@@ -90,10 +90,14 @@ class RemoteJudge:
                     f"{where} did not answer within SIGHTLINE_JUDGE_TIMEOUT_S={self._settings.timeout_s:g}"
                 )
             if isinstance(cause, openai.APIStatusError):
-                kind = JudgeUnavailable if cause.status_code >= 500 or cause.status_code in _MAY_PASS else JudgeRefused
+                kind = (
+                    JudgeUnavailable
+                    if cause.status_code >= 500 or cause.status_code in _RETRYABLE_STATUS
+                    else JudgeRefused
+                )
                 return kind(f"{where} answered {cause.status_code}: {_short(cause.message)}")
             if isinstance(cause, openai.APIConnectionError):
-                return JudgeUnavailable(f"nobody answers at {where}: {_short(cause.__cause__ or cause)}")
+                return JudgeUnavailable(f"no endpoint answers at {where}: {_short(cause.__cause__ or cause)}")
             if type(cause).__name__ == "IncompleteOutputException":
                 return JudgeTruncated(
                     f"the answer was cut off; raise SIGHTLINE_JUDGE_MAX_TOKENS from {self._settings.max_tokens}"
@@ -102,7 +106,7 @@ class RemoteJudge:
             if isinstance(cause, pydantic.ValidationError | openai.OpenAIError | ValueError) or (
                 type(cause).__module__.split(".")[0] == instructor.__name__
             ):
-                return JudgeInvalid(f"the answer does not have the wanted form: {_short(cause)}")
+                return JudgeInvalid(f"the answer does not have the requested form: {_short(cause)}")
         return None
 
     async def close(self) -> None:
@@ -112,17 +116,17 @@ class RemoteJudge:
 
 
 def _chain(exc: BaseException) -> list[BaseException]:
-    """An exception and all that led to it, outermost first; cycles end the walk."""
-    found: list[BaseException] = []
-    seen: set[int] = set()
+    """An exception and its causes, outermost first; stops at a cycle."""
+    chain: list[BaseException] = []
+    visited: set[int] = set()
     current: BaseException | None = exc
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        found.append(current)
+    while current is not None and id(current) not in visited:
+        visited.add(id(current))
+        chain.append(current)
         current = current.__cause__ or current.__context__
-    return found
+    return chain
 
 
-def _short(what: object, limit: int = 200) -> str:
-    text = " ".join(str(what).split()) or type(what).__name__
+def _short(message: object, limit: int = 200) -> str:
+    text = " ".join(str(message).split()) or type(message).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"

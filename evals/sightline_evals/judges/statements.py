@@ -14,11 +14,11 @@ from functools import lru_cache
 import snowballstemmer
 
 
-def _listed(text: str) -> frozenset[str]:
+def _word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_ABBREVIATIONS = _listed(
+_ABBREVIATIONS = _word_set(
     "e.g i.e etc vs cf al approx dr mr mrs ms prof st no fig eq vol pp inc ltd co corp jr sr u.s u.k a.m p.m"
 )
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+")
@@ -28,7 +28,7 @@ _CITATION = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]|【[^】]*】")
 _LIST_MARK = re.compile(r"^\s*(?:[-*•+]|\d{1,3}[.)]|#{1,6})\s+")
 _MARKUP = re.compile(r"[*`]{1,3}")
 _CURLY = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'})
-_STOP_WORDS = _listed(
+_STOP_WORDS = _word_set(
     """a about above after again against all also am an and any are as at be because been before being below between
     both but by can could did do does doing down during each few for from further had has have having he her here hers
     him his how i if in into is it its itself just like may me might more most much must my of off on once only or
@@ -37,14 +37,14 @@ _STOP_WORDS = _listed(
     whether which while who whom whose why will with within would yes you your yours d ll m re ve one ones etc however
     therefore additionally furthermore moreover"""
 )
-_NEGATIONS = _listed("no not never none neither nor nothing nobody without cannot")
+_NEGATIONS = _word_set("no not never none neither nor nothing nobody without cannot")
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     )
 }
-# Only what plainly says that the sources hold no answer: a claim taken for a refusal would be a claim unchecked.
+# Only phrases that clearly state that the sources hold no answer: a claim mistaken for a refusal would not be checked.
 _SOURCES = r"(?:context|passage|document|source|text|documentation|search result)s?"
 _REFUSAL = re.compile(
     r"\b(?:i|we) (?:do not|don't) (?:know|have (?:\w+ ){0,2}(?:information|answer|context|details|data)\b)"
@@ -108,18 +108,18 @@ def _plain_word(text: str) -> tuple[str, bool, bool, bool]:
 
 
 def words(sentence: str) -> list[Word]:
-    """Split one sentence into words; ``snake_case``, ``camelCase`` and dotted names fall apart into their words."""
-    found: list[Word] = []
+    """Split one sentence into words; ``snake_case``, ``camelCase`` and dotted names are split into their words."""
+    result: list[Word] = []
     for match in _WORD.finditer(sentence.translate(_CURLY)):
         raw = match.group()
         parts = [raw] if raw.isupper() or raw.islower() else _CAMEL.split(raw)
-        for place, part in enumerate(parts):
+        for index, part in enumerate(parts):
             stem, number, stop, negation = _plain_word(part.lower())
             name = (
-                not number and part[0].isupper() and (bool(found) or place > 0 or len(parts) > 1 or part[1:].isupper())
+                not number and part[0].isupper() and (bool(result) or index > 0 or len(parts) > 1 or part[1:].isupper())
             )
-            found.append(Word(stem, number, name and not stop, stop, negation))
-    return found
+            result.append(Word(stem, number, name and not stop, stop, negation))
+    return result
 
 
 def sentences(text: str) -> list[str]:
@@ -136,7 +136,7 @@ def sentences(text: str) -> list[str]:
             blocks.append(_LIST_MARK.sub("", stripped))
         else:
             blocks[-1] += " " + stripped
-    found: list[str] = []
+    result: list[str] = []
     for block in blocks:
         start = 0
         for match in _SENTENCE_END.finditer(block):
@@ -144,10 +144,10 @@ def sentences(text: str) -> list[str]:
             initial = len(last[0]) == 1 and last[0].isupper()
             if block[match.start()] == "." and (initial or last[0].lower().lstrip("(\"'") in _ABBREVIATIONS):
                 continue
-            found.append(block[start : match.end()].strip())
+            result.append(block[start : match.end()].strip())
             start = match.end()
-        found.append(block[start:].strip())
-    return [sentence for sentence in found if any(letter.isalnum() for letter in sentence)]
+        result.append(block[start:].strip())
+    return [sentence for sentence in result if any(letter.isalnum() for letter in sentence)]
 
 
 def is_refusal(sentence: str) -> bool:
@@ -155,9 +155,11 @@ def is_refusal(sentence: str) -> bool:
 
     A sentence that goes on to claim something (``…, but the limit is 5``) is none.
     """
-    plain = sentence.translate(_CURLY)
-    found = _REFUSAL.search(plain)
-    return found is not None and not re.search(r"\b(?:but|however|though|yet)\b", plain[found.end() :], re.IGNORECASE)
+    straight_quoted = sentence.translate(_CURLY)
+    refusal = _REFUSAL.search(straight_quoted)
+    return refusal is not None and not re.search(
+        r"\b(?:but|however|though|yet)\b", straight_quoted[refusal.end() :], re.IGNORECASE
+    )
 
 
 def statements(answer: str) -> list[str]:
@@ -166,14 +168,14 @@ def statements(answer: str) -> list[str]:
     Questions, refusals, lead-ins (``Here is how:``) and fragments with fewer than two words of content are left out;
     an answer made only of such things has no statement and so no faithfulness.
     """
-    kept: list[str] = []
+    claims: list[str] = []
     fragments: list[str] = []
     for sentence in sentences(_MARKUP.sub("", _CITATION.sub("", answer))):
         if sentence.endswith("?") or is_refusal(sentence):
             continue
         content = sum(not word.stop for word in words(sentence))
         if content >= 2 and not (sentence.endswith(":") and content < 8):
-            kept.append(sentence)
+            claims.append(sentence)
         elif content and not sentence.endswith(":"):
             fragments.append(sentence)
-    return kept or fragments
+    return claims or fragments
