@@ -31,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     serve.set_defaults(run=lambda _: _serve(NodeSettings.from_env()))
     if not serves:
-        from sightline_node import commands as of_the_node  # noqa: PLC0415  (the node neither needs nor awaits these)
+        from sightline_node import commands as node_commands  # noqa: PLC0415  (the node does not need these)
         from sightline_store.cli import commands  # noqa: PLC0415
 
         commands.add(subparsers)
-        of_the_node.add(subparsers)
+        node_commands.add(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     try:
@@ -59,12 +59,12 @@ def _serve(settings: NodeSettings) -> None:
 
     settings = replace(settings, data_dir=settings.data_dir.resolve())
     listeners, code = confinement.listen(settings), confinement.code_folders(settings)
-    # The engine keeps schemas that come inside statements in the current folder: that shall be its own.
+    # The engine writes schemas that come inside statements to the current folder: it must be the data folder.
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     os.chdir(settings.data_dir)
     settings = replace(settings, backup_dir=settings.backups)
-    # From here on nothing else can be opened, and so by none of the threads that follow.
-    walls = confinement.confine(settings, code)
+    # From here on this process, and each thread that it starts, can open nothing else.
+    restrictions = confinement.confine(settings, code)
     try:
         import uvicorn  # noqa: PLC0415
         import uvloop  # noqa: PLC0415
@@ -74,13 +74,12 @@ def _serve(settings: NodeSettings) -> None:
         from sightline_node.http.progress import Protocol  # noqa: PLC0415
         from sightline_node.http.server import Node  # noqa: PLC0415
         from sightline_node.readers import access  # noqa: PLC0415
-        from sightline_roles.http_limits import Limits  # noqa: PLC0415
 
         access.require_keys(settings)
         engine = Engine(settings)
     except ImportError as exc:
         raise StoreError(f'{exc.name} is not installed: pip install "sightline-platform[embedded]"') from exc
-    confinement.tell(settings, walls)
+    confinement.write_state(settings, restrictions)
     log = logging.getLogger("sightline.store")
     log.info(
         "ClickHouse %s on http://%s:%d, data in %s", engine.version, settings.host, settings.port, settings.data_dir
@@ -90,7 +89,7 @@ def _serve(settings: NodeSettings) -> None:
         server = uvicorn.Server(
             uvicorn.Config(
                 Node(engine, settings),
-                http=Protocol.under(Limits.of("SIGHTLINE_STORE_", settings)),
+                http=Protocol.under(settings),
                 lifespan="off",
                 access_log=False,
                 log_level="warning",
@@ -100,7 +99,7 @@ def _serve(settings: NodeSettings) -> None:
         )
         await server.serve(sockets=listeners)
 
-    # uvicorn stops on a signal and then raises it again: closing the engine is ours to do.
+    # uvicorn stops on a signal and then raises it again, before the engine is closed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     stop = watch(engine, settings.heartbeat_timeout_s)
@@ -109,7 +108,7 @@ def _serve(settings: NodeSettings) -> None:
     stop()
     engine.close()
     log.info("stopped")
-    # The engine's own threads must not hold up the end: every acknowledged part is fsynced.
+    # Threads of the engine must not delay the exit: every acknowledged part is fsynced.
     sys.stderr.flush()
     os._exit(0)
 

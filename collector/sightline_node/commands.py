@@ -1,20 +1,22 @@
-"""The commands of `sightline-store` for the embedded node: what each takes, and what runs."""
+"""The commands of `sightline-store` for the embedded node."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from sightline_node import backup, doctor
+from sightline_node import doctor
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_node.settings import NodeSettings
+from sightline_roles.doctor import report
+from sightline_store import backup
 from sightline_store.client import Client
 from sightline_store.settings import StoreSettings
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add every subcommand; each sets `run` to what takes the arguments."""
+    """Add every subcommand; each sets `run` to its function."""
     _add_backup(commands)
     _add_key(commands)
     _add_doctor(commands)
@@ -27,13 +29,17 @@ def _add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     ):
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.add_argument("path", help="name of the folder, or an absolute path within the backup folder")
+        if name == "restore":
+            command.add_argument("--replace", action="store_true", help="drop the rows that the database has now")
         command.set_defaults(run=_backup)
 
 
 def _backup(args: argparse.Namespace) -> None:
-    report = (backup.backup if args.command == "backup" else backup.restore)(
-        Client(StoreSettings.from_env()), args.path
-    )
+    client = Client(StoreSettings.from_env())
+    if args.command == "backup":
+        report = backup.backup(client, args.path)
+    else:
+        report = backup.restore(client, args.path, replace_rows=args.replace)
     verb = "written to" if args.command == "backup" else "read from"
     _say(f"{report.files:,} files, {report.size_bytes:,} bytes {verb} {report.path}")
 
@@ -42,11 +48,11 @@ def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command = commands.add_parser("key", help="keys of the embedded node: who may read, who may write")
     actions = command.add_subparsers(dest="action", required=True)
     create = actions.add_parser("create", help="make a key; it is shown once, on standard output")
-    create.add_argument("--name", required=True, help="whose it is, for the list")
+    create.add_argument("--name", required=True, help="its name in the list")
     create.add_argument("--role", choices=["reader", "admin"], required=True, help="reader: SELECT; admin: everything")
     actions.add_parser("list", help="names and roles of the keys; never the keys")
-    revoke = actions.add_parser("revoke", help="let a key hold no longer")
-    revoke.add_argument("id", help="its id, as `key list` tells it")
+    revoke = actions.add_parser("revoke", help="end a key")
+    revoke.add_argument("id", help="its id in `key list`")
     command.set_defaults(run=_key)
 
 
@@ -67,21 +73,12 @@ def _key(args: argparse.Namespace) -> None:
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "doctor", help="check that the node's process can open nothing that it must not tell, and its keys"
-    )
+    command = commands.add_parser("doctor", help="check the confinement of the node's process, and its keys")
     command.set_defaults(run=_doctor)
 
 
 def _doctor(_: argparse.Namespace) -> None:
-    is_good = True
-    for finding in doctor.examine(NodeSettings.from_env(), StoreSettings.from_env()):
-        is_good = is_good and finding.is_good
-        sys.stdout.write(f"{'ok  ' if finding.is_good else 'MEND'} {finding.check:11} {finding.found}\n")
-        if finding.advice:
-            sys.stdout.write(f"     {'':11} {finding.advice}\n")
-        sys.stdout.flush()
-    sys.exit(0 if is_good else 1)
+    sys.exit(report(doctor.examine(NodeSettings.from_env(), StoreSettings.from_env())))
 
 
 def _say(text: str) -> None:

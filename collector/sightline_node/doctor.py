@@ -1,6 +1,6 @@
-"""`sightline-store doctor`: does the embedded node's process keep to what it may open, and if not, what to mend.
+"""`sightline-store doctor`: is the embedded node's process confined as it should be, and if not, what to do.
 
-Run it on the node's machine, with its SIGHTLINE_STORE_URL and SIGHTLINE_STORE_DATA_DIR. What the walls hold is tried,
+Run it on the node's machine, with its SIGHTLINE_STORE_URL and SIGHTLINE_STORE_DATA_DIR. The confinement is tried,
 not read: an admin's statement asks for a file and for an address that the doctor has made, and must be refused both.
 """
 
@@ -17,37 +17,24 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sightline_node.execution.engine import quote_string
 from sightline_node.isolation import environment, landlock
 from sightline_node.isolation.confinement import STATE_NAME
 from sightline_node.readers import keys
 from sightline_node.settings import NodeSettings
+from sightline_roles.doctor import Finding
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.quoting import quote_string
 from sightline_store.settings import StoreSettings
 
 _NOT_ADMIN = frozenset({164, 497, 516})
 _REFUSED = ("Permission denied", "Operation not permitted")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _RESTART = "start the node again, with SIGHTLINE_STORE_CONFINE=required if it must not run without"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found: `advice` is '' where nothing is to be mended."""
-
-    check: str
-    found: str
-    advice: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing is to be mended."""
-        return not self.advice
 
 
 def examine(settings: NodeSettings, store: StoreSettings) -> Iterator[Finding]:
@@ -83,7 +70,7 @@ def _guarded(check: str, run: Callable[[], tuple[str, str]]) -> Finding:
 
 
 def _with_admins_key(settings: NodeSettings, store: StoreSettings) -> StoreSettings:
-    """Take the key that `sightline up` keeps for this data folder, where it can be read."""
+    """Use the key that `sightline up` keeps for this data folder, if it can be read."""
     reader = keys.reader_key_file(settings.data_dir)
     try:
         return replace(store, user="default", password=reader.with_name("admin.key").read_text().strip())  # type: ignore[union-attr]
@@ -92,7 +79,7 @@ def _with_admins_key(settings: NodeSettings, store: StoreSettings) -> StoreSetti
 
 
 def _state(settings: NodeSettings) -> dict[str, Any] | None:
-    """What the node that has the data folder wrote when it started; None where no such process runs here."""
+    """The state that the node of the data folder wrote at its start; None if no such process runs here."""
     try:
         state: dict[str, Any] = json.loads((settings.data_dir / STATE_NAME).read_text(encoding="utf-8"))
         os.kill(state["pid"], 0)
@@ -103,57 +90,60 @@ def _state(settings: NodeSettings) -> dict[str, Any] | None:
     return state
 
 
-def _nobody(settings: NodeSettings) -> tuple[str, str]:
+def _no_node(settings: NodeSettings) -> tuple[str, str]:
     return (
         f"no node on this machine has {settings.data_dir.resolve()}",
-        "run this where the node runs, with its SIGHTLINE_STORE_DATA_DIR; a ClickHouse server has walls of its own",
+        "run this where the node runs, with its SIGHTLINE_STORE_DATA_DIR; a ClickHouse server has its own protection",
     )
 
 
 def _node(client: Client, settings: NodeSettings) -> tuple[str, str]:
     (row,) = client.query_rows("SELECT version() AS version")
-    found = f"ClickHouse {row['version']} at {client.settings.url}"
+    result = f"ClickHouse {row['version']} at {client.settings.url}"
     try:
         (disk,) = client.query_rows("SELECT path FROM system.disks WHERE name = 'default'")
     except QueryFailed:
-        return found, ""
+        return result, ""
     if Path(disk["path"]) != settings.data_dir.resolve():
-        return f"{found}, data in {disk['path']}", (
+        return f"{result}, data in {disk['path']}", (
             f"SIGHTLINE_STORE_DATA_DIR is {settings.data_dir.resolve()}: set it to that folder, or SIGHTLINE_STORE_URL "
             "to its node"
         )
-    return f"{found}, data in {disk['path']}", ""
+    return f"{result}, data in {disk['path']}", ""
 
 
 def _kernel() -> tuple[str, str]:
-    known = landlock.abi()
-    found = f"Landlock {known}" if known else "no Landlock"
-    found += ", system calls can be filtered" if landlock.can_filter() else ", system calls cannot be filtered"
-    if known < landlock.MIN_ABI:
-        return found, "files need Linux 5.19 or later with `landlock` in /sys/kernel/security/lsm; see docs/security.md"
-    return found, ""
+    abi_version = landlock.abi()
+    result = f"Landlock {abi_version}" if abi_version else "no Landlock"
+    result += ", system calls can be filtered" if landlock.can_filter() else ", system calls cannot be filtered"
+    if abi_version < landlock.MIN_ABI:
+        return (
+            result,
+            "files need Linux 5.19 or later with `landlock` in /sys/kernel/security/lsm; see docs/security.md",
+        )
+    return result, ""
 
 
 def _process(state: dict[str, Any] | None, settings: NodeSettings) -> tuple[str, str]:
-    """Whose process it is, and what the kernel says of it."""
+    """The process's user, and its confinement according to the kernel."""
     if state is None:
-        return _nobody(settings)
+        return _no_node(settings)
     status = Path(f"/proc/{state['pid']}/status").read_text(encoding="utf-8")
-    told = {name: rest.split() for name, _, rest in (line.partition(":") for line in status.splitlines())}
-    has_no_more, is_filtered = told.get("NoNewPrivs") == ["1"], told.get("Seccomp") == ["2"]
-    user = int(told["Uid"][1])
-    found = f"process {state['pid']} of user {user}"
+    status_fields = {name: rest.split() for name, _, rest in (line.partition(":") for line in status.splitlines())}
+    has_no_more, is_filtered = status_fields.get("NoNewPrivs") == ["1"], status_fields.get("Seccomp") == ["2"]
+    user = int(status_fields["Uid"][1])
+    result = f"process {state['pid']} of user {user}"
     if state["missing"] or not (has_no_more and is_filtered):
         why = state["missing"] or "the kernel says that it is not confined"
         advice = "; run it as a user of its own, SIGHTLINE_STORE_RUN_AS" if user == 0 else ""
-        return f"{found}, not confined: {why}", _RESTART + advice
-    return f"{found}, confined; can get no more rights, system calls filtered", ""
+        return f"{result}, not confined: {why}", _RESTART + advice
+    return f"{result}, confined; can get no more rights, system calls filtered", ""
 
 
 def _files(client: Client, state: dict[str, Any] | None, settings: NodeSettings) -> tuple[str, str]:
     """Have an admin's statement read a file that everybody may read and that lies outside of what the node may open."""
     if state is None:
-        return _nobody(settings)
+        return _no_node(settings)
     marker = secrets.token_hex(16)
     with _folder(state, settings) as folder:
         planted = folder / "planted"
@@ -171,7 +161,7 @@ def _files(client: Client, state: dict[str, Any] | None, settings: NodeSettings)
 def _network(client: Client, state: dict[str, Any] | None, settings: NodeSettings) -> tuple[str, str]:
     """Have an admin's statement call a port of loopback that the doctor listens on."""
     if state is None:
-        return _nobody(settings)
+        return _no_node(settings)
     if state["ports"] == "*":
         return "any port of any machine may be called", "name the ports in SIGHTLINE_STORE_ALLOW_CONNECT instead of *"
     with _listener() as (port, calls):
@@ -190,14 +180,17 @@ def _network(client: Client, state: dict[str, Any] | None, settings: NodeSetting
 
 def _environment(state: dict[str, Any] | None, settings: NodeSettings) -> tuple[str, str]:
     if state is None:
-        return _nobody(settings)
+        return _no_node(settings)
     try:
         block = Path(f"/proc/{state['pid']}/environ").read_bytes()
     except PermissionError:
         return "cannot be read", "run this as root, or as the user who started the node"
     names = [variable.partition(b"=")[0].decode(errors="replace") for variable in block.split(b"\0") if variable]
-    if held := sorted(name for name in names if environment.is_secret(name)):
-        return f"{', '.join(held)} can be read in it", f"take it out of the node's environment, or {_RESTART}"
+    if secrets_in_environment := sorted(name for name in names if environment.is_secret(name)):
+        return (
+            f"{', '.join(secrets_in_environment)} can be read in it",
+            f"take it out of the node's environment, or {_RESTART}",
+        )
     return f"{len(names)} variables, none named like a secret", ""
 
 
@@ -209,14 +202,14 @@ def _keys(settings: NodeSettings) -> tuple[str, str]:
         if _is_loopback(settings.host):
             return "open: bound to loopback, no key was made, everybody on this machine is admin", ""
         return f"none in {ring.path}, and SIGHTLINE_STORE_HOST is {settings.host}", create
-    found = f"{valid} of {len(ring)} in {ring.path} hold, kept as SHA-256"
+    result = f"{valid} of {len(ring)} in {ring.path} hold, kept as SHA-256"
     if ring.path.stat().st_mode & _OTHERS:
-        return f"{found}, and others may open the file", f"`chmod 600 {ring.path}`"
-    return found, "" if valid else f"nobody can ask: {create}"
+        return f"{result}, and others may open the file", f"`chmod 600 {ring.path}`"
+    return result, "" if valid else f"nobody can ask: {create}"
 
 
 def _plain_keys(settings: NodeSettings) -> tuple[str, str]:
-    """Keys in plain text are outside of the data folder, and their owner's alone."""
+    """Keys in plain text must be outside of the data folder and readable by their owner only."""
     if inside := keys.plain_keys_inside(settings.data_dir):
         names = " and ".join(map(str, inside))
         return f"{names}: in the folder that the node opens", "`sightline up` moves them; or move them out of it"
@@ -230,7 +223,7 @@ def _plain_keys(settings: NodeSettings) -> tuple[str, str]:
 
 
 def _refusal(client: Client, sql: str) -> str | None:
-    """The words with which the engine refused a statement, None where it did not."""
+    """The engine's error message for a statement, None if it was answered."""
     try:
         client.query_bytes(sql, fmt="TSV")
     except QueryFailed as exc:
@@ -242,7 +235,7 @@ def _refusal(client: Client, sql: str) -> str | None:
 
 @contextmanager
 def _folder(state: dict[str, Any], settings: NodeSettings) -> Iterator[Path]:
-    """A folder that everybody may read, where the node has no business."""
+    """A folder that everybody may read and the node must not."""
     may_open = [settings.data_dir.resolve(), settings.backups, *map(Path, state["more"])]
     for place in (Path(tempfile.gettempdir()).resolve(), settings.data_dir.resolve().parent, Path("/var/tmp")):  # noqa: S108
         if not any(place.is_relative_to(allowed) for allowed in may_open):
@@ -256,7 +249,7 @@ def _folder(state: dict[str, Any], settings: NodeSettings) -> Iterator[Path]:
 
 @contextmanager
 def _listener() -> Iterator[tuple[int, list[object]]]:
-    """A port of loopback, and who has called it so far."""
+    """A port of loopback, and the callers so far."""
     calls: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 

@@ -1,7 +1,7 @@
-"""Where the parts of a statement stand in its text. Pure.
+"""The positions of a statement's parts in its text. Pure.
 
-Only as much of ClickHouse's lexer as it takes to not be misled by strings, comments and quoted names. What a statement
-*may* do is never decided here but on the engine's own parse (`access`).
+As much of ClickHouse's lexer as is needed to skip strings, comments and quoted names. Whether a statement *may* run is
+never decided here, but on the engine's own trees (`readers`).
 
 Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Parsers/Lexer.cpp
 """
@@ -23,15 +23,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _LONG_STATEMENT = 4096
-_READS = frozenset({"SELECT", "WITH", "FROM"})
-# Statements whose effect lies in the connection: without a session it is over with them.
-_OUTSIDE_OF_A_QUEUE = frozenset({"KILL"})
+_SELECTING = frozenset({"SELECT", "WITH", "FROM"})
 # A column may have one of these in the place of its type.
-_OF_DEFAULTS = frozenset({"DEFAULT", "MATERIALIZED", "ALIAS", "EPHEMERAL", "AUTO_INCREMENT"})
-
-
-class InsertHead(ValueError):
-    """The first part of a body ends before the statement does."""
+_DEFAULT_WORDS = frozenset({"DEFAULT", "MATERIALIZED", "ALIAS", "EPHEMERAL", "AUTO_INCREMENT"})
 
 
 @dataclass(frozen=True)
@@ -67,22 +61,17 @@ class Shape:
     @property
     def is_read(self) -> bool:
         """Whether this is a SELECT, whose answer may be long."""
-        return self.kind in _READS
-
-    @property
-    def is_kill(self) -> bool:
-        """Whether this ends other statements, and so must not wait for them."""
-        return self.kind in _OUTSIDE_OF_A_QUEUE
+        return self.kind in _SELECTING
 
 
 def tokens(sql: str, start: int = 0) -> Iterator[Token]:
     """The tokens of a text from `start`."""
-    for found in _TOKEN.finditer(sql, start):
-        kind = found.lastgroup
+    for match in _TOKEN.finditer(sql, start):
+        kind = match.lastgroup
         if kind == "tag":
             kind = "string"
         if kind != "space":
-            yield Token(str(kind), found[0], found.start(), found.end())
+            yield Token(str(kind), match[0], match.start(), match.end())
 
 
 def shape(sql: str) -> Shape:
@@ -127,7 +116,7 @@ _short_shape = lru_cache(256)(_shape)
 
 @dataclass(frozen=True)
 class Insert:
-    """The head of an INSERT with data behind it.
+    """The head of an INSERT that is followed by data.
 
     Attributes:
         head: the statement up to where FORMAT or VALUES stand.
@@ -141,7 +130,7 @@ class Insert:
 
 
 def insert_with_data(text: str) -> Insert | None:
-    """Find where the data of an INSERT begin; None where this is no INSERT, or one without data of its own.
+    """Find where the data of an INSERT begin; None if this is no INSERT, or has no data of its own.
 
     Args:
         text: the statement and the first of its data, one character a byte, since data may be anything.
@@ -172,8 +161,8 @@ def insert_with_data(text: str) -> Insert | None:
 
 
 def _data_at(text: str, start: int) -> int:
-    found = re.compile(r"[ \t\f]*;?[ \t\f]*\r?\n?").match(text, start)
-    return found.end() if found else start
+    match = re.compile(r"[ \t\f]*;?[ \t\f]*\r?\n?").match(text, start)
+    return match.end() if match else start
 
 
 def replace_call(sql: str, name: str, replacement: str) -> str:
@@ -226,7 +215,7 @@ def is_column_list(text: str) -> bool:
                 if words != 2:
                     return False
                 words = 0
-            elif token.kind in {"word", "quoted"} and token.text.upper() not in _OF_DEFAULTS:
+            elif token.kind in {"word", "quoted"} and token.text.upper() not in _DEFAULT_WORDS:
                 words += 1
             else:
                 return False

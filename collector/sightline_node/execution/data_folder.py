@@ -21,7 +21,7 @@ _NAME = "sightline.json"
 
 
 def check(folder: Path, version: str) -> str:
-    """Look at the stamp before the folder is opened.
+    """Check the stamp before the folder is opened.
 
     Args:
         folder: of the data.
@@ -75,6 +75,6 @@ def stamp(folder: Path, version: str, before: str) -> None:
 
 
 def _release(version: str) -> tuple[int, int]:
-    """Year and month: what changes within one is read both ways."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    """Year and month: versions of one month read each other's data."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)

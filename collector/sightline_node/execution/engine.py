@@ -2,7 +2,7 @@
 
 One engine a process and one process a data folder. Statements on different connections run in parallel; one connection
 runs one statement at a time. A connection costs an eighth of a millisecond, so each statement has one of its own and
-nothing that it sets, uses or makes can reach another; only a client's named session keeps one.
+no setting, database or temporary table of it affects another; only a client's named session keeps a connection.
 """
 
 from __future__ import annotations
@@ -12,37 +12,39 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
-from sightline_node import sql_lexer
+from sightline_node import access_folder, sql_lexer
 from sightline_node.execution import data_folder
-from sightline_node.readers.roles import READER_LIMITS, READER_ROLE, reader_limits, users_xml
+from sightline_node.readers.roles import READER_ROLE, reader_limits
 from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.quoting import quote_identifier, quote_string
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
 
 _CODE = re.compile(r"Code: (\d+)\. ")
 _PLAIN_ID = re.compile(r"[\w-]{1,100}\Z", re.ASCII)
-# What a connection can be opened with, which a USE and a SET of their own cost a quarter of a small SELECT. Settings
-# that each client sends, and the node; each is one of the engine's, since it does not refuse an unknown one here.
-_OPENED_WITH = frozenset(
-    {"cast_string_to_dynamic_use_inference", "date_time_input_format", "max_threads", "readonly", *READER_LIMITS}
-)
-# What an answer's compression is called by the engine; the level is one that keeps up with a network.
+# Settings that a connection can be opened with; setting them by SET would take a quarter of the time of a small SELECT.
+# All of them exist: the engine does not refuse an unknown one here.
+_CONNECTION_OPTIONS = frozenset(
+    {
+        "cast_string_to_dynamic_use_inference", "date_time_input_format", "max_threads", "readonly",
+        *reader_limits(1024**3),
+    }
+)  # fmt: skip
+# The engine's names of compressions, with levels that keep up with a network.
 _LEVELS = {"gzip": 3, "deflate": 3, "zstd": 1, "lz4": 1, "br": 1, "xz": 1, "snappy": 1}
 # The engine wants a free GiB a thread by default, which under the node's cap leaves one thread for any statement.
 _EVERY_CONNECTION = "max_threads_min_free_memory_per_thread=0"
-_WALLED = re.compile(r"errno: 13\b|Permission denied")
-_WALL = (
+_DENIED = re.compile(r"errno: 13\b|Permission denied")
+_DENIED_HINT = (
     "The node is confined to its data folder and to no network unless SIGHTLINE_STORE_ALLOW_READ, "
     "SIGHTLINE_STORE_ALLOW_WRITE and SIGHTLINE_STORE_ALLOW_CONNECT name more"
 )
 NOT_SENT = "/*default*/"
-"""Before a FORMAT that the client has not written itself."""
+"""Stands before a FORMAT that the node has added."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Statement:
         settings: of this statement alone.
         params: values of {name:Type} places, escaped as in TabSeparated.
         output_format: of the answer where the statement names none.
-        query_id: by which it is found while it runs.
+        query_id: identifies it while it runs.
         readonly: nothing but reading, as for GET.
         is_readers: whether it runs in the engine's role of readers.
-        check: what must still be asked, on the connection that the statement will run on, before it runs; raises where
-            it may not run.
+        check: runs on the statement's connection before the statement, and raises if it may not run. It is called with
+            a function that answers further statements on that connection.
     """
 
     sql: str
@@ -111,10 +113,10 @@ class Engine:
         self._path = str(settings.data_dir.resolve())
         self.reader_databases = frozenset(settings.reader_databases)
         self.reader_limits = reader_limits(settings.engine_memory_bytes)
-        configuration = _configure(settings)
+        configuration = access_folder.write_configuration(settings)
         self._lock = threading.Lock()
         try:
-            # Held for good: the engine ends with its last connection, and its options are those of the first.
+            # Kept open: the engine ends with its last connection, and its options are those of the first.
             self._anchor = self._connect(
                 f"config-file={configuration}", *(f"{name}={value}" for name, value in _options(settings).items())
             )
@@ -139,12 +141,12 @@ class Engine:
     @contextmanager
     def session_for(self, statement: Statement) -> Iterator[Session]:
         """A connection for one statement, opened with its id and, where they are plain, its database and settings."""
-        given = _plain(statement)
+        options = _plain(statement)
         try:
-            connection = self._connect(*(f"{name}={value}" for name, value in given.items()))
-        except QueryFailed:  # The statement's own SET words it better.
-            given, connection = {}, self._connect()
-        session = Session(connection, given)
+            connection = self._connect(*(f"{name}={value}" for name, value in options.items()))
+        except QueryFailed:  # the statement's own SET has a better message
+            options, connection = {}, self._connect()
+        session = Session(connection, options)
         try:
             yield session
         finally:
@@ -169,18 +171,20 @@ class Engine:
 
 
 class Session:
-    """One connection. Not for two threads at once."""
+    """One connection. Not thread-safe."""
 
-    def __init__(self, connection: Any, given: Mapping[str, str] | None = None) -> None:
-        """Take a connection over.
+    def __init__(self, connection: Any, options: Mapping[str, str] | None = None) -> None:
+        """Use an open connection.
 
         Args:
             connection: of the engine.
-            given: settings that it was opened with, `database` and the id as `log_comment` among them.
+            options: settings that it was opened with, `database` and the id as `log_comment` among them.
         """
         self._connection = connection
-        self._given = dict(given or {})
+        self._options = dict(options or {})
         self.on_progress: Callable[[Mapping[str, int]], None] | None = None
+        self.has_own_names = False
+        """Whether it may have temporary tables, settings or a database that a new connection does not have."""
 
     def execute(self, statement: Statement) -> Outcome:
         """Run any statement to its end; its answer is held in memory.
@@ -191,19 +195,19 @@ class Session:
         with self._prepared(statement):
             return self._query(statement.sql, statement)
 
-    def write(self, statement: Statement, path: str, compression: str = "") -> Counts:
+    def write(self, statement: Statement, path: str, compression: Callable[[], str] = str) -> Counts:
         """Run a SELECT, and let the engine write its answer into a file or pipe, formatted as a whole.
 
         Args:
             statement: a SELECT without INTO OUTFILE.
             path: what to open for it.
-            compression: gzip, deflate, zstd, lz4, br, xz, snappy, or ''.
+            compression: returns gzip, deflate, zstd, lz4, br, xz, snappy or ''; called after the statement's check.
 
         Raises:
             QueryFailed: with ClickHouse's code and words; also after a part has been written.
         """
-        sql = into_file(statement.sql, statement.output_format, path, compression)
         with self._prepared(statement):
+            sql = into_file(statement.sql, statement.output_format, path, compression())
             return self._query(sql, statement).counts
 
     def insert(self, statement: Statement, fmt: str, path: str) -> Counts:
@@ -252,12 +256,12 @@ class Session:
 
     @contextmanager
     def _prepared(self, statement: Statement) -> Iterator[None]:
-        """The connection with the statement's database and settings, which stay with it."""
+        """The connection with the statement's database and settings, which remain after it."""
         with _translated():
-            if statement.database and statement.database != self._given.get("database"):
+            if statement.database and statement.database != self._options.get("database"):
                 self._connection.query(f"USE {quote_identifier(statement.database)}")
             settings = _settings(statement)
-            if missing := {name: value for name, value in settings.items() if self._given.get(name) != value}:
+            if missing := {name: value for name, value in settings.items() if self._options.get(name) != value}:
                 self.set(missing)
             if statement.is_readers:
                 self._connection.query(f"SET ROLE {READER_ROLE}")
@@ -266,7 +270,7 @@ class Session:
             yield
 
     def _ask(self, sql: str, params: Mapping[str, str]) -> bytes:
-        """The text that a question of the node's own is answered with, on this connection as it now is."""
+        """Answer a statement of the node's own on this connection, with its current settings and role."""
         with _translated():
             return self._connection.query(sql, "TSVRaw", params=dict(params)).bytes() or b""
 
@@ -297,7 +301,7 @@ def into_file(sql: str, output_format: str, path: str, compression: str = "") ->
 
 
 def _settings(statement: Statement) -> dict[str, str]:
-    """All that a statement runs under, but for its database."""
+    """All settings that a statement runs with."""
     settings = dict(statement.settings or {})
     if statement.query_id:
         settings["log_comment"] = statement.query_id
@@ -307,12 +311,12 @@ def _settings(statement: Statement) -> dict[str, str]:
 
 
 def _plain(statement: Statement) -> dict[str, str]:
-    """What a connection for a statement is opened with.
+    """The options to open a statement's connection with.
 
-    All of its settings or none but the id: where `readonly` holds, no other can be set any more.
+    All of its settings, or none but the id: after `readonly` no other setting can be set.
     """
     settings = _settings(statement)
-    if not all(name in _OPENED_WITH or name == "log_comment" for name in settings) or not all(
+    if not all(name in _CONNECTION_OPTIONS or name == "log_comment" for name in settings) or not all(
         _PLAIN_ID.match(value) for value in settings.values()
     ):
         settings = {name: value for name, value in settings.items() if name == "log_comment" and _PLAIN_ID.match(value)}
@@ -321,23 +325,8 @@ def _plain(statement: Statement) -> dict[str, str]:
     return settings
 
 
-def _configure(settings: NodeSettings) -> Path:
-    """Write the engine's configuration, which its command line cannot give: users, their roles and grants."""
-    place = settings.data_dir.resolve() / "configuration"
-    place.mkdir(exist_ok=True)
-    users = place / "users.xml"
-    users.write_text(users_xml(settings.reader_databases), encoding="utf-8")
-    main = place / "config.xml"
-    main.write_text(
-        f"<clickhouse><users_config>{escape(str(users))}</users_config>"
-        "<display_name>sightline</display_name></clickhouse>\n",
-        encoding="utf-8",
-    )
-    return main
-
-
 def _options(settings: NodeSettings) -> dict[str, str | int]:
-    """What the engine is started with: it shares a machine, so nothing may grow with the machine's size."""
+    """The engine's options: it shares a machine, so nothing may grow with the machine's size."""
     return {
         "max_server_memory_usage": settings.engine_memory_bytes,
         "mark_cache_size": 64 * 1024**2,
@@ -364,14 +353,14 @@ def _options(settings: NodeSettings) -> dict[str, str | int]:
         "backup_threads": 2,
         "restore_threads": 2,
         "backups.allowed_path": str(settings.backups),
-        # So long the brokers wait for a consumer that was killed before they give its partitions to the next one.
+        # How long the brokers wait for a killed consumer before they give its partitions to the next one.
         "kafka.session_timeout_ms": 10_000,
     }
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """The engine's exceptions as ours, with ClickHouse's code."""
+    """Translate the engine's exceptions into QueryFailed with ClickHouse's code."""
     try:
         yield
     except (RuntimeError, ValueError) as exc:
@@ -384,19 +373,9 @@ def _translated() -> Iterator[None]:
 
 def _failure(exc: Exception) -> QueryFailed:
     text = str(exc)
-    found = _CODE.search(text)
-    if found is None:
+    match = _CODE.search(text)
+    if match is None:
         return QueryFailed(1000, f"Code: 1000. DB::Exception: {text} (POCO_EXCEPTION)")
-    if _WALLED.search(text):
-        text = f"{text.rstrip()} {_WALL}"
-    return QueryFailed(int(found[1]), text[found.start() :])
-
-
-def quote_string(text: str) -> str:
-    """A ClickHouse string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def quote_identifier(name: str) -> str:
-    """A ClickHouse identifier in backticks."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+    if _DENIED.search(text):
+        text = f"{text.rstrip()} {_DENIED_HINT}"
+    return QueryFailed(int(match[1]), text[match.start() :])

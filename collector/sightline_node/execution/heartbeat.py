@@ -1,7 +1,7 @@
 """Finds a hung engine. A crash inside chDB can look like a hang: its signal handler may sleep for minutes.
 
-A thread asks the engine for a constant; where no answer comes in time the process ends with code 70, so that its
-supervisor starts a new one. What was acknowledged is on disk. An engine that refuses the question is alive.
+A thread asks the engine for a constant; without an answer in time the process ends with code 70, so that its
+supervisor starts a new one. Acknowledged data are on disk. An engine that refuses the statement is alive.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ EXIT_HUNG = 70
 _INTERVAL_S = 5.0
 
 
-class Asked(Protocol):
-    """As much of an engine as is watched."""
+class WatchedEngine(Protocol):
+    """The part of the engine that is watched."""
 
     def query_value(self, sql: str) -> str:
         """Answer, or never return."""
 
 
 def watch(
-    engine: Asked,
+    engine: WatchedEngine,
     timeout_s: float,
     *,
     interval_s: float = _INTERVAL_S,
@@ -36,7 +36,7 @@ def watch(
     """Start watching.
 
     Args:
-        engine: what is asked.
+        engine: the one to watch.
         timeout_s: seconds without an answer after which the process ends; 0 watches nothing.
         interval_s: seconds between two questions.
         end: ends the process with a code.

@@ -1,7 +1,7 @@
-"""Refuses a Kafka table where it would lock the data folder: chDB 4.4.0 cannot open one that holds such a table again.
+"""Refuses a Kafka table on disk: chDB 4.4.0 cannot open a data folder again that contains one.
 
-A database of ENGINE = Memory leaves nothing of itself in the folder, so a Kafka table may stand there, and
-`sightline-store kafka start` makes its own so. This guards against a mistake of an admin's, not against an attack.
+A database of ENGINE = Memory is not stored in the folder and may contain Kafka tables; `sightline-store kafka start`
+uses one. This guards against a mistake of an admin, not against an attack.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ from __future__ import annotations
 from itertools import islice
 
 from sightline_node import sql_lexer
-from sightline_node.execution.engine import Engine, Statement, quote_string
+from sightline_node.execution.engine import Engine, Statement
 from sightline_node.http.request import rejected
+from sightline_store.quoting import quote_string
 
-_MAKES = frozenset({"CREATE", "ATTACH", "REPLACE"})
+_CREATING = frozenset({"CREATE", "ATTACH", "REPLACE"})
 _ENGINE = "Kafka"
-_MOST_WORDS = 100_000
+_MAX_WORDS = 100_000
 _NOT_A_NAME = frozenset({"IF", "NOT", "EXISTS"})
 
 
 def check(statement: Statement, database: str, engine: Engine) -> None:
-    """Let a statement pass, or refuse it. Blocks for a millisecond where it makes a Kafka table.
+    """Refuse a statement that makes a Kafka table on disk. Blocks for a millisecond if it makes any.
 
     Args:
         statement: any.
         database: the one that unqualified names mean.
-        engine: tells what the database is made of.
+        engine: knows the engine of the database.
 
     Raises:
         QueryRejected: 400, it makes a Kafka table in a database that is kept on disk.
     """
-    words = list(islice(sql_lexer.tokens(statement.sql), _MOST_WORDS))
-    if not words or words[0].text.upper() not in _MAKES:
+    words = list(islice(sql_lexer.tokens(statement.sql), _MAX_WORDS))
+    if not words or words[0].text.upper() not in _CREATING:
         return
-    if not _has_kafka_engine(words) and not _is_like_one(words, database, engine):
+    if not _has_kafka_engine(words) and not _is_as_kafka_table(words, database, engine):
         return
     place = _database(words) or database or "default"
     sql = "SELECT count() FROM system.databases WHERE engine != 'Memory' AND name = "
@@ -56,8 +57,8 @@ def _has_kafka_engine(words: list[sql_lexer.Token]) -> bool:
     return False
 
 
-def _is_like_one(words: list[sql_lexer.Token], database: str, engine: Engine) -> bool:
-    """Whether the table is made AS another, which is a Kafka table; an engine of its own would win."""
+def _is_as_kafka_table(words: list[sql_lexer.Token], database: str, engine: Engine) -> bool:
+    """Whether the table is made AS a Kafka table, without an ENGINE of its own."""
     for at, token in enumerate(words):
         if token.kind == "word" and token.text.upper() == "AS":
             place, name = _path(words, at + 1)
@@ -69,7 +70,7 @@ def _is_like_one(words: list[sql_lexer.Token], database: str, engine: Engine) ->
 
 
 def _database(words: list[sql_lexer.Token]) -> str:
-    """What stands before the dot of the name behind TABLE or VIEW; '' where there is none."""
+    """The database in the name after TABLE or VIEW; '' for none."""
     at = next((n for n, word in enumerate(words) if word.text.upper() in {"TABLE", "VIEW"}), len(words)) + 1
     while at < len(words) and words[at].text.upper() in _NOT_A_NAME:
         at += 1
@@ -77,7 +78,7 @@ def _database(words: list[sql_lexer.Token]) -> str:
 
 
 def _path(words: list[sql_lexer.Token], at: int) -> tuple[str, str]:
-    """Database and table of the name that begins at a word; '' for what is not there."""
+    """Database and table of the name that begins at a word; '' for a part that is absent."""
     names = [word.text.strip('`"') if word.kind in {"word", "quoted"} else "" for word in words[at : at + 3]]
     if len(names) == 3 and words[at + 1].text == ".":
         return names[0], names[2]

@@ -1,4 +1,4 @@
-"""A pipe that the engine opens by name and writes an answer into, and that the event loop reads: nothing is kept.
+"""A pipe that the engine opens by name and writes an answer into, and that the event loop reads.
 
 The engine formats an answer as a whole only where it writes it by itself; what it hands over in pieces is a complete
 document a piece, two JSON objects for 70,000 rows. It does not notice that the reader has gone: end the statement too.
@@ -15,12 +15,12 @@ _SIZE = 1024 * 1024
 
 
 class Pipe:
-    """One answer's way. Use as a context manager."""
+    """The pipe of one answer. Use as a context manager."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._reader, False)
-        with contextlib.suppress(OSError):  # a user's share of pipe memory is limited: a small one works too
+        with contextlib.suppress(OSError):  # pipe memory is limited by user: a small pipe works too
             fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _SIZE)
 
     @property
@@ -29,7 +29,7 @@ class Pipe:
         return f"/proc/self/fd/{self._writer}"
 
     async def read(self) -> bytes:
-        """What has come, at most 1 MiB; nothing at the end, which comes once every writer has closed."""
+        """The next bytes, at most 1 MiB; none at the end, once every writer has closed."""
         while True:
             try:
                 return os.read(self._reader, _SIZE)
@@ -37,7 +37,7 @@ class Pipe:
                 await self._readable()
 
     def close_writer(self) -> None:
-        """Call when the engine is done: the end can come now."""
+        """Call when the engine is done, so that the reader sees the end."""
         if self._writer >= 0:
             os.close(self._writer)
             self._writer = -1

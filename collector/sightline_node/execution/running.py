@@ -1,8 +1,8 @@
-"""What runs now: a bounded number, by the client's query ids, which the engine itself does not take.
+"""Running statements: how many run at once, and their query ids, which the engine does not take from clients.
 
 The engine names every statement by itself. Ours carries the client's id, behind its role, as its `log_comment`, so KILL
-QUERY and system.processes are rewritten to look there. A reader's `a` and an admin's `a` are two ids: neither is in the
-other's way, and neither can end the other.
+QUERY and system.processes are rewritten to look there. A reader's `a` and an admin's `a` are two ids: they do not
+conflict, and neither can end the other.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from sightline_node import sql_lexer
-from sightline_node.execution.engine import Engine, Outcome, Statement, quote_string
+from sightline_node.execution.engine import Engine, Outcome, Statement
 from sightline_node.http.request import rejected
 from sightline_node.readers.roles import READERS_AT_ONCE, Role
 from sightline_node.settings import NodeSettings
+from sightline_store.quoting import quote_string
 
-_OWN_COMMENT = "Settings['log_comment']"
-_OUR_ID = f"if(empty({_OWN_COMMENT}), query_id, replaceRegexpOne({_OWN_COMMENT}, '^(reader|admin)-', ''))"
+_INTERNAL_ID = "Settings['log_comment']"
+_CLIENT_ID = f"if(empty({_INTERNAL_ID}), query_id, replaceRegexpOne({_INTERNAL_ID}, '^(reader|admin)-', ''))"
 _NO_PIPE = (
     r"replaceRegexpOne(query, '\n?(INTO OUTFILE|FROM INFILE) \'/proc/self/fd/\\d+\' ?(TRUNCATE )?"
     r"(COMPRESSION \'\\w+\' LEVEL \\d+ )?(/\\*default\\*/ FORMAT \\w+)?', '')"
 )
 _PROCESSES = (
-    f"(SELECT * REPLACE ({_OUR_ID} AS query_id, {_OUR_ID} AS initial_query_id, {_NO_PIPE} AS query, "  # noqa: S608  (all are constants)
+    f"(SELECT * REPLACE ({_CLIENT_ID} AS query_id, {_CLIENT_ID} AS initial_query_id, {_NO_PIPE} AS query, "  # noqa: S608  (all are constants)
     "'HTTP' AS interface) FROM system.processes)"
 )
 
 
 class Running:
-    """All of a node's statements."""
+    """The running and waiting statements of a node."""
 
     def __init__(self, engine: Engine, settings: NodeSettings) -> None:
         self._engine = engine
@@ -44,17 +45,17 @@ class Running:
         self._waiting = 0
         self._ids: set[str] = set()
         self._writing = 0
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-        self._none_writes = asyncio.Event()
-        self._none_writes.set()
+        self._writes_allowed = asyncio.Event()
+        self._writes_allowed.set()
+        self._no_writes = asyncio.Event()
+        self._no_writes.set()
 
     @asynccontextmanager
     async def place(self, role: Role = Role.ADMIN) -> AsyncIterator[None]:
-        """A place to run in. Readers get few of them, so that what writes finds one, and memory, however much is read.
+        """Wait for a place to run. Readers get few places, so that INSERTs always find one, and memory.
 
         Raises:
-            QueryRejected: 503, as many as may wait do.
+            QueryRejected: 503, too many statements wait.
         """
         places = self._readers_places if role is Role.READER else self._places
         if self._waiting >= self._queue_limit and (places.locked() or self._places.locked()):
@@ -65,44 +66,44 @@ class Running:
                 "raise SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES or SIGHTLINE_STORE_MAX_QUEUED_QUERIES",
                 "TOO_MANY_SIMULTANEOUS_QUERIES",
             )
-        async with contextlib.AsyncExitStack() as held:
+        async with contextlib.AsyncExitStack() as stack:
             self._waiting += 1
             try:
                 if role is Role.READER:
-                    await held.enter_async_context(self._readers_places)
-                await held.enter_async_context(self._places)
+                    await stack.enter_async_context(self._readers_places)
+                await stack.enter_async_context(self._places)
             finally:
                 self._waiting -= 1
             yield
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
-        """Around a statement that may write; waits while all is to be still."""
-        await self._may_write.wait()
+        """Enter around a statement that may write; waits while writes are paused."""
+        await self._writes_allowed.wait()
         self._writing += 1
-        self._none_writes.clear()
+        self._no_writes.clear()
         try:
             yield
         finally:
             self._writing -= 1
             if self._writing == 0:
-                self._none_writes.set()
+                self._no_writes.set()
 
     @asynccontextmanager
-    async def still(self) -> AsyncIterator[None]:
-        """Between two writes: none runs, and none begins before this is left."""
-        while not self._may_write.is_set():
-            await self._may_write.wait()
-        self._may_write.clear()
+    async def writes_paused(self) -> AsyncIterator[None]:
+        """Wait until no write runs; none begins before this is left."""
+        while not self._writes_allowed.is_set():
+            await self._writes_allowed.wait()
+        self._writes_allowed.clear()
         try:
-            await self._none_writes.wait()
+            await self._no_writes.wait()
             yield
         finally:
-            self._may_write.set()
+            self._writes_allowed.set()
 
     @contextmanager
-    def named(self, query_id: str) -> Iterator[None]:
-        """Hold a query id while its statement waits and runs.
+    def reserved_id(self, query_id: str) -> Iterator[None]:
+        """Reserve a query id while its statement waits and runs.
 
         Raises:
             QueryRejected: 216, another statement has it.
@@ -111,7 +112,7 @@ class Running:
             raise rejected(
                 500,
                 216,
-                f"Query with id = {_of_client(query_id)} is already running",
+                f"Query with id = {_client_id(query_id)} is already running",
                 "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
             )
         self._ids.add(query_id)
@@ -130,7 +131,7 @@ class Running:
             session.execute(Statement(f"KILL QUERY WHERE Settings['log_comment'] = {quote_string(query_id)} ASYNC"))
 
     def answer_kill(self, statement: Statement) -> Outcome:
-        """Run a client's KILL QUERY, where `query_id` is a client's.
+        """Run a client's KILL QUERY, in which `query_id` means the client's ids.
 
         Raises:
             QueryFailed: as the engine words it.
@@ -141,7 +142,7 @@ class Running:
             with self._engine.session() as session:
                 return session.execute(statement)
         end = shape.format_span[0] if shape.format_name else shape.end
-        sql = sql_lexer.replace_name(statement.sql[:end], "query_id", f"({_OUR_ID})")
+        sql = sql_lexer.replace_name(statement.sql[:end], "query_id", f"({_CLIENT_ID})")
         with self._engine.session() as session:
             ids = dict(
                 line.split("\t", 1)
@@ -153,8 +154,8 @@ class Running:
             )
             killed = session.execute(replace(statement, sql=f"{sql} FORMAT JSONCompactEachRow")).output
             rows = [json.loads(line) for line in killed.splitlines()]
-            # The statement that looks for them is one of them where the condition is wide.
-            shown = [(row[0], _of_client(ids[row[1]]), row[2], row[3]) for row in rows if ids.get(row[1])]
+            # A wide condition also matches the statement that searches for them.
+            shown = [(row[0], _client_id(ids[row[1]]), row[2], row[3]) for row in rows if ids.get(row[1])]
             values = ", ".join(f"({', '.join(quote_string(str(cell)) for cell in row)})" for row in shown)
             columns = "kill_status String, query_id String, user String, query String"
             source = f"values({quote_string(columns)}, {values})" if shown else f"null({quote_string(columns)})"
@@ -163,17 +164,17 @@ class Running:
             return session.execute(Statement(answer))
 
 
-def own_id(role: Role, query_id: str) -> str:
+def internal_id(role: Role, query_id: str) -> str:
     """The id of a statement inside the node."""
     return f"{role.value}-{query_id}"
 
 
-def _of_client(own: str) -> str:
-    """The id as its client knows it."""
-    return own.partition("-")[2]
+def _client_id(internal: str) -> str:
+    """The id that the client gave or got."""
+    return internal.partition("-")[2]
 
 
-def with_own_ids(sql: str) -> str:
+def with_client_ids(sql: str) -> str:
     """A SELECT that reads system.processes, with the clients' query ids in it."""
     if "processes" not in sql.lower():
         return sql

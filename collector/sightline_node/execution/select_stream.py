@@ -18,67 +18,75 @@ _WAITED_IN_MEMORY_BYTES = 16 * 1024**2
 
 
 class Start:
-    """Whether a statement has begun; what is forbidden before never does, and needs its pipe no more."""
+    """Whether a statement has begun. After `forbid` it never begins, and its pipe can be closed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_free = True
 
     def take(self) -> None:
-        """Begin, in the thread; raises CancelledError where it is too late."""
+        """Begin, in the thread; raises CancelledError if it was forbidden."""
         if not self.forbid():
             raise asyncio.CancelledError
 
     def forbid(self) -> bool:
-        """Let nobody begin; False where somebody has."""
+        """Prevent the start; False if the statement has begun."""
         with self._lock:
             was_free, self._is_free = self._is_free, False
             return was_free
 
 
 async def send_streamed(source: AsyncIterator[bytes], work: asyncio.Future[Counts], reply: Reply) -> None:
-    """Answer as rows come. The first MiB is held: what fits into it is answered with all that is known at the end."""
-    held, size = [], 0
+    """Answer as rows come. An answer of less than 1 MiB is sent at its end, with its status and its full summary."""
+    first_pieces, size = [], 0
     async for piece in source:
         if reply.is_started:
             await reply.piece(piece)
             continue
-        held.append(piece)
+        first_pieces.append(piece)
         size += len(piece)
         if size >= _HELD_BYTES:
             await reply.start()
-            await reply.piece(b"".join(held))
+            await reply.piece(b"".join(first_pieces))
     counts = await work
     if reply.is_started:
         await reply.end()
     else:
-        await reply.whole(b"".join(held), counts, is_encoded=True)
+        await reply.whole(b"".join(first_pieces), counts, is_encoded=True)
 
 
 async def send_waited(source: AsyncIterator[bytes], work: asyncio.Future[Counts], reply: Reply, folder: Path) -> None:
-    """Answer only when all is known to be well; what is too much for memory waits in `folder`."""
-    with tempfile.SpooledTemporaryFile(_WAITED_IN_MEMORY_BYTES, dir=str(folder)) as held:
+    """Answer only after the statement has succeeded; large answers wait in `folder`."""
+    with tempfile.SpooledTemporaryFile(_WAITED_IN_MEMORY_BYTES, dir=str(folder)) as buffer:
         async for piece in source:
-            held.write(piece)
+            buffer.write(piece)
         counts = await work
-        size = held.tell()
-        held.seek(0)
+        size = buffer.tell()
+        buffer.seek(0)
         if size <= _HELD_BYTES:
-            await reply.whole(held.read(), counts, is_encoded=True)
+            await reply.whole(buffer.read(), counts, is_encoded=True)
             return
         await reply.start(length=size, counts=counts)
-        while piece := held.read(_PIECE_BYTES):
+        while piece := buffer.read(_PIECE_BYTES):
             await reply.piece(piece)
         await reply.end()
 
 
 async def pieces(pipe: Pipe) -> AsyncIterator[bytes]:
-    """All that comes out of a pipe."""
+    """Everything that is written into a pipe."""
     while piece := await pipe.read():
         yield piece
 
 
+async def after(first: bytes, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A first piece, and then the rest."""
+    if first:
+        yield first
+    async for piece in source:
+        yield piece
+
+
 async def drain(pipe: Pipe) -> None:
-    """Take all that comes out of a pipe and leave it."""
+    """Read a pipe to its end and drop the bytes."""
     while await pipe.read():
         pass

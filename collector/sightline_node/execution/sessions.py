@@ -1,6 +1,6 @@
-"""Named sessions: what a client sets, uses and makes stays with its session_id until it is idle for too long.
+"""Named sessions: settings, database and temporary tables of a session_id, until it is idle for too long.
 
-The settings and the database in a URL are of one statement, so a session goes back to what its own SET and USE said.
+Settings and database in a URL apply to one statement; afterwards those of the session's own SET and USE apply again.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from dataclasses import replace
 from itertools import pairwise
 
 from sightline_node import sql_lexer
-from sightline_node.execution.engine import Engine, Outcome, Session, Statement, quote_string
+from sightline_node.execution.engine import Engine, Outcome, Session, Statement
 from sightline_node.http.request import rejected
+from sightline_store.quoting import quote_string
 
 _MAX_SESSIONS = 512
 _MAX_TIMEOUT_S = 3600.0
 
 
 class NamedSession:
-    """A connection with what it has been told by statements of its own."""
+    """A connection with the settings and the database of its own SET and USE statements."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -32,11 +33,11 @@ class NamedSession:
         self._is_readonly = False
         self._settings: dict[str, str | None] = {}
 
-    def entered(self, statement: Statement, *, is_reader: bool) -> Statement:
-        """The statement as it runs here.
+    def adapted(self, statement: Statement, *, is_reader: bool) -> Statement:
+        """The statement as it runs in this session.
 
-        A session cannot be told to stop being readonly: a reader's is so from its first statement on, an admin's never,
-        where what may only read has been judged by its parse.
+        A session cannot leave readonly mode: a reader's is in it from the first statement on, an admin's never, whose
+        GET requests have been checked on the parser's tree.
         """
         settings = {name: value for name, value in (statement.settings or {}).items() if name != "readonly"}
         if is_reader and not self._is_readonly:
@@ -44,9 +45,11 @@ class NamedSession:
             self._is_readonly = True
         return replace(statement, settings=settings, readonly=False)
 
-    def note(self, statement: Statement) -> None:
-        """Learn from a statement that has run: SET and USE stay."""
-        kind = sql_lexer.shape(statement.sql).kind
+    def remember(self, statement: Statement) -> None:
+        """Remember what a statement has changed: SET and USE remain in effect."""
+        shape = sql_lexer.shape(statement.sql)
+        kind = shape.kind
+        self.session.has_own_names = self.session.has_own_names or not (shape.is_read or kind == "INSERT")
         if kind == "USE":
             self.database = self._value("SELECT currentDatabase()")
         elif kind == "SET":
@@ -56,8 +59,8 @@ class NamedSession:
                     plain = name.text.strip('`"')
                     self._settings[plain] = self._value(f"SELECT toString(getSetting({quote_string(plain)}))")
 
-    def undo(self, statement: Statement) -> None:
-        """Go back to what the session's own statements said."""
+    def restore(self, statement: Statement) -> None:
+        """Restore the settings and the database of the session's own statements."""
         names = [*(statement.settings or {}), "log_comment"]
         self.session.set({name: self._settings.get(name) for name in names})
         if statement.database and statement.database != self.database:
@@ -69,7 +72,7 @@ class NamedSession:
 
 
 class Sessions:
-    """All of a node's."""
+    """All sessions of a node."""
 
     def __init__(self, engine: Engine, timeout_s: float) -> None:
         self._engine = engine
@@ -80,43 +83,43 @@ class Sessions:
     async def hold(
         self, session_id: str, timeout_s: float | None = None, *, must_exist: bool = False, ends: bool = False
     ) -> AsyncIterator[NamedSession]:
-        """The session of that name, for one statement.
+        """Reserve the session of that name for one statement.
 
         Args:
             session_id: the client's name of it.
             timeout_s: seconds of idleness after which it is dropped; None for the node's setting.
             must_exist: refuse to make a new one.
-            ends: drop it afterwards.
+            ends: close it afterwards.
 
         Raises:
             QueryRejected: 372 there is none, 373 it is in use, 202 there are too many.
         """
         self._drop_stale()
-        named = self._named.get(session_id)
-        if named is None:
+        client_session = self._named.get(session_id)
+        if client_session is None:
             if must_exist:
                 raise rejected(404, 372, f"Session {session_id!r} not found", "SESSION_NOT_FOUND")
             if len(self._named) >= _MAX_SESSIONS:
                 raise rejected(503, 202, f"there are {_MAX_SESSIONS} sessions", "TOO_MANY_SIMULTANEOUS_QUERIES")
-            named = self._named[session_id] = NamedSession(self._engine.open_session())
-        if named.lock.locked():
+            client_session = self._named[session_id] = NamedSession(self._engine.open_session())
+        if client_session.lock.locked():
             raise rejected(500, 373, f"Session {session_id!r} is locked by a concurrent client", "SESSION_IS_LOCKED")
-        async with named.lock:
-            named.timeout_s = min(self._timeout_s if timeout_s is None else timeout_s, _MAX_TIMEOUT_S)
+        async with client_session.lock:
+            client_session.timeout_s = min(self._timeout_s if timeout_s is None else timeout_s, _MAX_TIMEOUT_S)
             try:
-                yield named
+                yield client_session
             finally:
-                named.used_at = time.monotonic()
+                client_session.used_at = time.monotonic()
                 if ends:
                     self._drop(session_id)
 
     def _drop_stale(self) -> None:
         now = time.monotonic()
-        for session_id, named in list(self._named.items()):
-            if not named.lock.locked() and now - named.used_at > named.timeout_s:
+        for session_id, client_session in list(self._named.items()):
+            if not client_session.lock.locked() and now - client_session.used_at > client_session.timeout_s:
                 self._drop(session_id)
 
     def _drop(self, session_id: str) -> None:
-        named = self._named.pop(session_id, None)
-        if named is not None:
-            named.session.close()
+        client_session = self._named.pop(session_id, None)
+        if client_session is not None:
+            client_session.session.close()

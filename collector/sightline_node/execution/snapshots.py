@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sightline_node import sql_lexer
-from sightline_node.execution.engine import Engine, Statement, quote_string
+from sightline_node.execution.engine import Engine, Statement
 from sightline_node.execution.running import Running
 from sightline_store.errors import QueryFailed
+from sightline_store.quoting import quote_string
 
 _POLL_S = 0.005
 _SLOW_POLL_S = 0.1
@@ -38,7 +39,7 @@ class Snapshots:
         self._in_thread = in_thread
 
     async def run(self, statement: Statement) -> bytes:
-        """Run one; returns its answer, an id and a status, when it is done, with ASYNC when its moment is fixed.
+        """Run a BACKUP; returns its id and status at its end, or with ASYNC as soon as its moment is fixed.
 
         Raises:
             QueryFailed: as the engine words it.
@@ -48,7 +49,7 @@ class Snapshots:
         sql = statement.sql[: words[-2].end if last in {"SYNC", "ASYNC"} else words[-1].end]
         target = _target(words, self._folder)
         await self._in_thread(lambda: self._folder.mkdir(parents=True, exist_ok=True))
-        async with self._running.still():
+        async with self._running.writes_paused():
             outcome = await self._in_thread(lambda: self._execute(replace(statement, sql=f"{sql} ASYNC")))
             key = outcome.output.decode().split("\t", 1)[0]
             while await self._status(key) == "CREATING_BACKUP" and not _has_begun(target):

@@ -1,4 +1,4 @@
-"""A body to insert, as a file that the engine can open by name: in memory while it is small, on disk beyond."""
+"""A body to insert, as a file that the engine can open by name: in memory up to 128 MiB, then on disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _IN_MEMORY_BYTES = 128 * 1024**2
 
 
 class Upload:
-    """Collects a body. Use as a context manager: the file is gone afterwards, also after a crash."""
+    """Collects a body. Use as a context manager: the file is deleted afterwards, also after a crash."""
 
     def __init__(self, folder: Path, limit: int = 0) -> None:
-        """Start one.
+        """Start an empty file.
 
         Args:
             folder: where a large body goes.
@@ -51,18 +51,18 @@ class Upload:
             view = view[os.write(self._fd, view) :]
 
     def take(self, limit: int) -> bytes:
-        """The next of what another has written under `path`, at most `limit` bytes."""
+        """The next bytes that were written under `path`, at most `limit`."""
         taken = os.pread(self._fd, limit, self._taken)
         self._taken += len(taken)
         return taken
 
     @property
     def is_taken(self) -> bool:
-        """Whether `take` has given out all of it."""
+        """Whether `take` has returned everything."""
         return self._taken >= os.fstat(self._fd).st_size
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
-        """What is left to take."""
+        """The remaining bytes."""
         while piece := self.take(limit):
             yield piece
 
@@ -73,7 +73,7 @@ class Upload:
         self.close()
 
     def close(self) -> None:
-        """Drop it."""
+        """Delete the file."""
         os.close(self._fd)
 
     def _move_to_disk(self) -> None:

@@ -1,40 +1,40 @@
-"""Runs statements: in threads, on the right connection, as their sender may, and for as long as somebody waits."""
+"""Runs statements: in threads, on the right connection, with the rights of their sender, while the client waits."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sightline_node.execution import kafka_tables, running, select_stream, sessions, snapshots
-from sightline_node.execution.engine import Counts, Engine, Outcome, Session, Statement, quote_identifier, quote_string
+from sightline_node.execution.column_types import AnswerTypes, ColumnTypes
+from sightline_node.execution.engine import Counts, Engine, Outcome, Session, Statement
 from sightline_node.execution.pipe import Pipe
 from sightline_node.execution.upload import Upload
-from sightline_node.http import native, request
+from sightline_node.http import encodings, native, request
 from sightline_node.http.progress import Progress
 from sightline_node.http.reply import Reply
 from sightline_node.readers import access
 from sightline_node.readers.roles import Role
 from sightline_node.settings import NodeSettings
-from sightline_store.errors import QueryFailed
+from sightline_store.quoting import quote_identifier, quote_string
 
 _T = TypeVar("_T")
-_CONTROL_THREADS = 4  # for what must not wait behind statements: KILL QUERY, and the end of abandoned ones
+_CONTROL_THREADS = 4  # for work that must not wait behind statements: KILL QUERY, and the end of abandoned ones
 _KILL_AGAIN_S = 0.2
-# A reader's data are values: Values would run what stands in them as SQL.
-_NOTHING_RUNS = {
+# A reader's data are values: the format Values would otherwise evaluate them as SQL expressions.
+_NO_EXPRESSIONS = {
     "input_format_values_interpret_expressions": "0",
     "input_format_values_deduce_templates_of_expressions": "0",
 }
 
 
 @dataclass(frozen=True)
-class Order:
-    """What was asked, by whom and how."""
+class Job:
+    """A query, the role of its sender, and how it was sent."""
 
     query: request.Query
     role: Role
@@ -43,12 +43,17 @@ class Order:
 
     @property
     def has_block_info(self) -> bool:
-        """Whether the client expects Native with the heads of a protocol version."""
-        return native.is_asked_for(self.query.number("client_protocol_version", 0), self.query.answer_format)
+        """Whether the answer is in Native and its client expects the block heads of a protocol version."""
+        return self.is_native and native.needs_block_info(self.query.number("client_protocol_version", 0))
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the answer is in the format Native."""
+        return self.query.answer_format == "Native"
 
 
 class Worker:
-    """All of a node's."""
+    """Runs all statements of a node."""
 
     def __init__(self, engine: Engine, settings: NodeSettings) -> None:
         self._engine = engine
@@ -57,12 +62,13 @@ class Worker:
         self._threads = ThreadPoolExecutor(settings.max_concurrent_queries, thread_name_prefix="query")
         self._control = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="control")
         self._running = running.Running(engine, settings)
+        self._column_types = ColumnTypes()
         self._sessions = sessions.Sessions(engine, settings.session_timeout_s)
         self._snapshots = snapshots.Snapshots(engine, self._running, settings.backups, self._in_control)
 
     @contextlib.asynccontextmanager
-    async def named(self, query: request.Query) -> AsyncIterator[None]:
-        """Hold a query's id while it waits and runs; one that runs under it is ended first, where that was asked for.
+    async def reserved_id(self, query: request.Query) -> AsyncIterator[None]:
+        """Reserve a query's id while it waits and runs; replace_running_query ends the statement that has it.
 
         Raises:
             QueryRejected: 216, another statement has it.
@@ -72,31 +78,38 @@ class Worker:
             while self._running.is_running(query_id):
                 await self._in_control(lambda: self._running.kill(query_id))
                 await asyncio.sleep(0.02)
-        with self._running.named(query_id):
+        with self._running.reserved_id(query_id):
             yield
 
-    async def select(self, order: Order, reply: Reply) -> None:
-        """Answer a SELECT. Where this is cancelled, the statement is ended.
+    async def select(self, job: Job, reply: Reply) -> None:
+        """Answer a SELECT. Cancelling this ends the statement.
 
         Raises:
             QueryFailed: also after rows have been sent.
         """
         start = select_stream.Start()
+        answer = AnswerTypes(self._column_types, job.query)
+
+        def engine_encoding() -> str:
+            return "" if job.is_native and _is_rewritten(job, answer) else reply.encoding
+
         with Pipe() as pipe:
 
             def write(session: Session, statement: Statement) -> Counts:
                 start.take()
-                if order.role is Role.ADMIN:  # a text that changes after it has been judged is no reader's
-                    statement = replace(statement, sql=running.with_own_ids(statement.sql))
-                return session.write(statement, pipe.path, reply.encoding)
+                if job.role is Role.ADMIN:  # a reader's statement must run as it was checked
+                    statement = replace(statement, sql=running.with_client_ids(statement.sql))
+                if job.is_native:
+                    statement = answer.described(statement, session)
+                return session.write(statement, pipe.path, engine_encoding)
 
-            work = asyncio.ensure_future(self._execute(order, write))
+            work = asyncio.ensure_future(self._execute(job, write))
             work.add_done_callback(lambda _: pipe.close_writer())
             source = select_stream.pieces(pipe)
-            if order.has_block_info:
-                source = native.with_block_info(source, lambda: self._kinds(order))
+            if job.is_native:
+                source = _native(source, job, answer, reply)
             try:
-                if order.query.flag("wait_end_of_query"):
+                if job.query.flag("wait_end_of_query"):
                     await select_stream.send_waited(source, work, reply, self._folder)
                 else:
                     await select_stream.send_streamed(source, work, reply)
@@ -104,40 +117,43 @@ class Worker:
                 if start.forbid():
                     work.cancel()
                 else:
-                    await asyncio.shield(self._end(work, pipe, order.query.query_id))
+                    await asyncio.shield(self._end(work, pipe, job.query.query_id))
 
-    async def insert(self, order: Order, rest: AsyncIterator[bytes]) -> Counts:
-        """Run an INSERT; its data are what has been read of the body, and `rest`.
+    async def insert(self, job: Job, rest: AsyncIterator[bytes]) -> Counts:
+        """Run an INSERT; its data are the part of the body that has been read, and `rest`.
 
         Raises:
             QueryFailed: nothing of the body has been inserted, or the blocks before the bad one.
         """
-        query = order.query
-        if order.role is not Role.ADMIN:  # refused before anything is kept of its data
-            await self._in_control(lambda: self._authorized(order))
+        query = job.query
+        if job.role is not Role.ADMIN:  # refuse it before any data are stored
+            await self._in_control(lambda: self._authorized(job))
         with Upload(self._folder) as upload:
             upload.write(query.data)
             async for piece in rest:
                 upload.write(piece)
             async with self._running.writing():
-                return await self._execute(order, lambda s, st: s.insert(st, query.insert_format, upload.path))
+                return await self._execute(job, lambda s, st: s.insert(st, query.insert_format, upload.path))
 
-    async def execute(self, order: Order) -> Outcome:
+    async def execute(self, job: Job) -> Outcome:
         """Run any other statement; its answer is held in memory.
 
         Raises:
             QueryFailed: as the engine words it.
         """
-        kind = order.query.shape.kind
+        kind = job.query.shape.kind
         if kind in {"KILL", "BACKUP"}:
-            statement = await self._in_control(lambda: self._authorized(order))
+            statement = await self._in_control(lambda: self._authorized(job))
             if kind == "BACKUP":
                 return Outcome(await self._snapshots.run(statement), Counts())
             outcome = await self._in_control(lambda: self._running.answer_kill(statement))
         else:
             async with self._running.writing():
-                outcome = await self._execute(order, self._run)
-        if order.has_block_info:
+                try:
+                    outcome = await self._execute(job, self._run)
+                finally:
+                    self._column_types.forget()
+        if job.has_block_info:
             return replace(outcome, output=native.whole_with_block_info(outcome.output))
         return outcome
 
@@ -168,35 +184,10 @@ class Worker:
             raise
         return plain
 
-    async def _kinds(self, order: Order) -> list[str]:
-        """The types of a SELECT's columns; none where it cannot be asked apart from its session and its data."""
-        query, shape = order.query, order.query.shape
-        if query.session_id or query.externals:
-            return []
-        start, end = shape.format_span
-        sql = query.statement.sql
-        select = f"{sql[:start]} {sql[end : shape.end]}" if shape.format_name else sql[: shape.end]
-
-        def ask() -> bytes:
-            statement = replace(
-                self._authorized(order),
-                sql=f"DESCRIBE TABLE ({select}\n)",
-                output_format="JSONCompactEachRow",
-                query_id="",
-            )
-            with self._engine.session_for(statement) as session:
-                return session.execute(statement).output
-
-        try:
-            described = await self._in_control(ask)
-        except QueryFailed:
-            return []
-        return [json.loads(line)[1] for line in described.splitlines()]
-
     async def _end(self, work: asyncio.Future[Counts], pipe: Pipe, query_id: str) -> None:
-        """Wait for a statement's end; where nobody reads its rows any more it is ended first."""
+        """Wait for a statement's end; if its rows are no longer read, end it first."""
         while not work.done():
-            # Again and again: it may not have come to where the engine can see it.
+            # Repeatedly: the statement may not be visible to the engine yet.
             await self._in_control(lambda: self._running.kill(query_id))
             drained = asyncio.ensure_future(select_stream.drain(pipe))
             await asyncio.wait({work}, timeout=_KILL_AGAIN_S)
@@ -204,82 +195,82 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await drained
         if not work.cancelled():
-            work.exception()  # looked at, wherever it was not raised
+            work.exception()  # marks the exception as retrieved
 
-    async def _execute(self, order: Order, work: Callable[[Session, Statement], _T]) -> _T:
-        """Run `work` in a thread, on the right connection, with the statement as its sender may run it."""
-        query = order.query
+    async def _execute(self, job: Job, work: Callable[[Session, Statement], _T]) -> _T:
+        """Run `work` in a thread, on the right connection, with the checked statement."""
+        query = job.query
         if query.session_id:
-            return await self._execute_in_session(order, work)
+            return await self._execute_in_session(job, work)
 
         def run() -> _T:
-            request.check_data_formats(query, order.role)
-            statement = self._authorized(order)
-            # Tables that came with a query are made before nothing can be changed any more.
-            opened = replace(statement, settings=None, readonly=False) if query.externals else statement
-            with self._engine.session_for(opened) as session:
-                self._load(session, order, statement)
-                session.on_progress = order.progress
-                order.progress.begin()
+            request.check_data_formats(query, job.role)
+            statement = self._authorized(job)
+            # Tables that came with a query are made before the connection becomes readonly.
+            connection_statement = replace(statement, settings=None, readonly=False) if query.externals else statement
+            with self._engine.session_for(connection_statement) as session:
+                self._load(session, job, statement)
+                session.on_progress = job.progress
+                job.progress.begin()
                 return work(session, statement)
 
-        async with self._running.place(order.role):
+        async with self._running.place(job.role):
             return await self._in_thread(run)
 
-    async def _execute_in_session(self, order: Order, work: Callable[[Session, Statement], _T]) -> _T:
-        query, is_reader = order.query, order.role is Role.READER
-        held = self._sessions.hold(
-            f"{order.role.value} {query.session_id}",  # a reader's session is no admin's: each has its own of a name
+    async def _execute_in_session(self, job: Job, work: Callable[[Session, Statement], _T]) -> _T:
+        query, is_reader = job.query, job.role is Role.READER
+        reserved_session = self._sessions.hold(
+            f"{job.role.value} {query.session_id}",  # readers and admins have separate sessions of the same name
             query.number("session_timeout", 0) or None,
             must_exist=query.flag("session_check"),
             ends=query.flag("close_session"),
         )
-        async with self._running.place(order.role), held as named:
+        async with self._running.place(job.role), reserved_session as client_session:
 
             def run() -> _T:
-                request.check_data_formats(query, order.role)
-                database = query.statement.database or named.database
-                statement = replace(self._authorized(order, database), database=database)
-                statement = named.entered(statement, is_reader=is_reader)
+                request.check_data_formats(query, job.role)
+                database = query.statement.database or client_session.database
+                statement = replace(self._authorized(job, database), database=database)
+                statement = client_session.adapted(statement, is_reader=is_reader)
                 try:
-                    self._load(named.session, order, statement)
-                    named.session.on_progress = order.progress
-                    order.progress.begin()
-                    result = work(named.session, statement)
-                    named.note(statement)
+                    self._load(client_session.session, job, statement)
+                    client_session.session.on_progress = job.progress
+                    job.progress.begin()
+                    result = work(client_session.session, statement)
+                    client_session.remember(statement)
                     return result
                 finally:
-                    named.session.on_progress = None
+                    client_session.session.on_progress = None
                     for external in query.externals:
                         name = quote_identifier(external.name)
-                        named.session.execute(Statement(f"DROP TEMPORARY TABLE IF EXISTS {name}"))
-                    named.undo(statement)
+                        client_session.session.execute(Statement(f"DROP TEMPORARY TABLE IF EXISTS {name}"))
+                    client_session.restore(statement)
 
             return await self._in_thread(run)
 
-    def _authorized(self, order: Order, database: str = "") -> Statement:
-        statement = order.query.statement
+    def _authorized(self, job: Job, database: str = "") -> Statement:
+        statement = job.query.statement
         return access.authorize(
-            order.role,
+            job.role,
             statement,
             database or statement.database,
             self._engine,
-            method=order.method,
+            method=job.method,
         )
 
     def _run(self, session: Session, statement: Statement) -> Outcome:
         kafka_tables.check(statement, statement.database, self._engine)
         return session.execute(statement)
 
-    def _load(self, session: Session, order: Order, statement: Statement) -> None:
-        """Make the tables that came with a query, under its settings as far as they say how data are read."""
+    def _load(self, session: Session, job: Job, statement: Statement) -> None:
+        """Make the tables that came with a query, with its settings for input formats."""
         settings = request.settings_of_data(statement.settings or {})
-        if order.role is Role.READER:
-            settings |= _NOTHING_RUNS
+        if job.role is Role.READER:
+            settings |= _NO_EXPRESSIONS
         pairs = ", ".join(f"{quote_identifier(key)} = {quote_string(value)}" for key, value in settings.items())
-        for external in order.query.externals:
+        for external in job.query.externals:
             name = quote_identifier(external.name)
-            # Columns as a string that the engine parses into names and types: no default, no other statement.
+            # The engine parses this string into names and types: no default, no other statement.
             source = f"null({quote_string(external.structure)})"
             session.execute(
                 Statement(f"CREATE TEMPORARY TABLE {name} AS SELECT * FROM {source}", database=statement.database)  # noqa: S608  (quoted)
@@ -288,9 +279,29 @@ class Worker:
                 upload.write(external.data)
                 into = f"INSERT INTO {name} SETTINGS {pairs}" if pairs else f"INSERT INTO {name}"
                 session.insert(Statement(into), external.fmt, upload.path)
+            session.has_own_names = True
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _in_control(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._control, work)
+
+
+def _is_rewritten(job: Job, answer: AnswerTypes) -> bool:
+    """Whether the node rewrites an answer in Native; ask once the types are known."""
+    return job.has_block_info or native.has_time_zones(answer.types)
+
+
+async def _native(source: AsyncIterator[bytes], job: Job, answer: AnswerTypes, reply: Reply) -> AsyncIterator[bytes]:
+    """An answer in Native as its client needs it; the engine has not compressed what is rewritten here."""
+    first = await anext(source, b"")
+    source = select_stream.after(first, source)
+    if _is_rewritten(job, answer):
+        if not encodings.is_own(reply.encoding):
+            reply.encoding = ""
+        source = native.rewritten(source, answer.types, has_head=job.has_block_info)
+        if reply.encoding:
+            source = encodings.encoded(source, reply.encoding)
+    async for piece in source:
+        yield piece

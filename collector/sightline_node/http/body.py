@@ -1,7 +1,7 @@
 """A request's body, decompressed as it comes: Content-Encoding first, ClickHouse's own blocks inside.
 
-A small body can unpack into a huge one. It is unpacked in slices, each of which makes tens of MiB at the most, and no
-further than the limit, so neither memory nor the disk that takes it can be filled.
+A small body can unpack into a huge one. It is unpacked in slices that yield tens of MiB at most, and only up to the
+limit, so it can fill neither memory nor disk.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sightline_node.http.blocks import Decompressor
 from sightline_store.errors import QueryRejected
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-# Spoken by the engine, not here.
-BY_ENGINE = frozenset({"br", "snappy"})
-# Packed bytes that are unpacked at once: ZSTD makes up to 128 KiB of 4 bytes, LZMA 7 KiB of one, DEFLATE 1 KiB of one.
+# Decoded by the engine.
+ENGINE_ENCODINGS = frozenset({"br", "snappy"})
+# Packed bytes to unpack at once: 4 bytes of ZSTD can yield 128 KiB, one byte of LZMA 7 KiB, one of DEFLATE 1 KiB.
 _SLICE_BYTES = {"zstd": 1024, "xz": 4096}
 _USUAL_SLICE_BYTES = 16 * 1024
 
 
 class ClientGone(Exception):
-    """The client has closed the connection: nobody is there to be answered."""
+    """The client has closed the connection."""
 
 
 class _Decoder(Protocol):
@@ -53,20 +53,20 @@ class Body:
         self._size = 0
         self._pieces: Iterator[bytes] = iter(())
         self.encoding = encoding if encoding != "identity" else ""
-        self._decode = _decoder("" if self.encoding in BY_ENGINE else self.encoding)
+        self._decode = _decoder("" if self.encoding in ENGINE_ENCODINGS else self.encoding)
         self._blocks = Decompressor() if is_in_blocks else None
 
     @property
     def is_read(self) -> bool:
-        """Whether all of it has come."""
+        """Whether the whole body has been received."""
         return not self._more
 
     async def head(self, limit: int) -> tuple[bytes, bool]:
-        """The first `limit` bytes or more, and whether that was all.
+        """The first `limit` bytes or more, and whether that was the whole body.
 
         Raises:
             QueryRejected: it cannot be decompressed, or is larger than the limit.
-            ClientGone: half of it has come.
+            ClientGone: the body is incomplete.
         """
         parts, size = [], 0
         while self._more and size < limit:
@@ -79,7 +79,7 @@ class Body:
         return b"".join(parts), not self._more
 
     async def rest(self, piece_bytes: int) -> AsyncIterator[bytes]:
-        """What follows, in pieces of about `piece_bytes`; raises as `head` does."""
+        """The rest, in pieces of about `piece_bytes`; raises as `head` does."""
         parts, size = [], 0
         while self._more:
             part = await self._next()
@@ -125,7 +125,7 @@ class Body:
 
 
 def too_large(limit: int) -> QueryRejected:
-    """What is answered to a body of more than `limit` bytes."""
+    """The error for a body of more than `limit` bytes."""
     return _bad(
         413,
         131,
@@ -135,7 +135,7 @@ def too_large(limit: int) -> QueryRejected:
 
 
 def _decoder(encoding: str) -> Callable[[bytes, bool], Iterator[bytes]]:
-    """Takes a piece and whether it is the last one."""
+    """A decoder; it takes a piece and whether it is the last one."""
     if not encoding:
         return lambda part, _: iter((part,))
     if encoding in {"gzip", "x-gzip"}:
@@ -156,7 +156,7 @@ def _decoder(encoding: str) -> Callable[[bytes, bool], Iterator[bytes]]:
 
 
 def _chained(encoding: str, make: Callable[[], _Decoder]) -> Callable[[bytes, bool], Iterator[bytes]]:
-    """A decoder of any number of members, frames or streams behind each other."""
+    """A decoder of any number of concatenated members, frames or streams."""
     decoder: Any = None
     slice_bytes = _SLICE_BYTES.get(encoding, _USUAL_SLICE_BYTES)
 

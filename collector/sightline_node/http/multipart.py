@@ -1,4 +1,4 @@
-"""multipart/form-data: how browsers' forms and external tables come. Pure.
+"""multipart/form-data, the body of forms and of external tables. Pure.
 
 Source: https://www.rfc-editor.org/rfc/rfc7578
 """
@@ -13,7 +13,7 @@ from sightline_store.errors import QueryRejected
 
 @dataclass(frozen=True)
 class Part:
-    """One field of a form; a file where it has a file name."""
+    """One field of a form; a file if it has a file name."""
 
     name: str
     data: bytes
@@ -21,7 +21,7 @@ class Part:
 
 
 def is_form(content_type: str) -> bool:
-    """Whether a body is such a form."""
+    """Whether a body is a form."""
     return content_type.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
@@ -40,8 +40,8 @@ def read(content_type: str, body: bytes) -> list[Part]:
         raise _bad("the form has no end")
     parts = []
     for piece in pieces[1:-1]:
-        head, found, data = piece.partition(b"\r\n\r\n")
-        if not found:
+        head, separator, data = piece.partition(b"\r\n\r\n")
+        if not separator:
             raise _bad("a part of the form has no head")
         for line in head.decode("utf-8", "replace").split("\r\n"):
             key, _, value = line.partition(":")
@@ -55,8 +55,8 @@ def read(content_type: str, body: bytes) -> list[Part]:
 def _parameter(header: str, value: str, name: str) -> str | None:
     message = Message()
     message[header] = value
-    found = message.get_param(name, header=header)
-    return found if isinstance(found, str) else None
+    parameter = message.get_param(name, header=header)
+    return parameter if isinstance(parameter, str) else None
 
 
 def _bad(why: str) -> QueryRejected:

@@ -1,8 +1,11 @@
-"""What a running statement has done so far, in headers that are sent while it runs.
+"""Progress headers: what a running statement has done so far, sent while it runs.
+
+clickhouse-connect, and with it the collector, the dashboards and `sightline-store`, asks for them with every statement:
+they keep the connection from being silent, so that a statement may take longer than the client's read timeout or a
+proxy's. `@clickhouse/client` documents them for the same purpose.
 
 ASGI knows no such headers: an answer's head goes out at once. Here each line is written as it comes, behind a status of
 200, as ClickHouse does; where the statement fails after that, the exception's code follows in a header of its own.
-A proxy that cuts silent connections sees that the statement lives, and `curl -v` shows how far it is.
 
 Source: https://clickhouse.com/docs/interfaces/http (send_progress_in_http_headers)
 """
@@ -20,7 +23,7 @@ EXTENSION = "sightline.wire"
 
 _STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
 _FASTEST_S = 0.01
-# Python's http.client takes a hundred headers: after each so many they come half as often.
+# Python's http.client accepts a hundred headers: after every ten the interval doubles.
 _BEFORE_DOUBLING = 10
 
 
@@ -31,8 +34,8 @@ class Wire:
         self._transport = transport
         self._is_begun = False
 
-    def tell(self, name: bytes, value: bytes) -> None:
-        """Send a header of the answer that is to come."""
+    def send_header(self, name: bytes, value: bytes) -> None:
+        """Send a header before the rest of the answer's head."""
         if not self._transport.is_closing():
             self._transport.write((b"" if self._is_begun else _STATUS_LINE) + b"%s: %s\r\n" % (name, value))
             self._is_begun = True
@@ -62,12 +65,12 @@ class Protocol(LimitedProtocol):
 
 
 class Progress:
-    """Of one statement: the engine's threads call it, the event loop tells it on."""
+    """The progress of one statement: the engine's threads report it, the event loop sends it."""
 
     def __init__(self) -> None:
         self.last: Mapping[str, int] = {}
         self._runs = False
-        self._told = 0
+        self._sent = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, now: Mapping[str, int]) -> None:
@@ -78,21 +81,21 @@ class Progress:
         """The statement runs from now on: before, its answer can still have a status of its own. Any thread."""
         self._runs = True
 
-    def tell_every(self, interval_s: float, tell: Callable[[Mapping[str, int]], None]) -> None:
-        """Tell how far the statement is, again and again, until `end`."""
+    def send_every(self, interval_s: float, send: Callable[[Mapping[str, int]], None]) -> None:
+        """Send how far the statement is every `interval_s` until `end`."""
         interval_s = max(interval_s, _FASTEST_S)
         loop = asyncio.get_running_loop()
 
         def tick() -> None:
             if self._runs:
-                tell(self.last)
-                self._told += 1
-            self._timer = loop.call_later(interval_s * 2.0 ** (self._told // _BEFORE_DOUBLING), tick)
+                send(self.last)
+                self._sent += 1
+            self._timer = loop.call_later(interval_s * 2.0 ** (self._sent // _BEFORE_DOUBLING), tick)
 
         self._timer = loop.call_later(interval_s, tick)
 
     def end(self) -> None:
-        """Tell no more."""
+        """Stop sending."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from sightline_node.execution.engine import Counts
-from sightline_node.http import blocks
+from sightline_node.http import blocks, encodings
 from sightline_node.http.progress import Progress, Wire
 from sightline_store.errors import QueryFailed
 
@@ -40,7 +40,7 @@ _CONTENT_TYPES = {
     "Markdown": "text/markdown; charset=UTF-8",
     "XML": "application/xml; charset=UTF-8",
 }
-_ALONE_IN_A_LINE = {"JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow"}
+_LINE_FORMATS = {"JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow", "JSONStringsEachRow"}
 _PROGRESS = b"x-clickhouse-progress"
 
 
@@ -66,18 +66,18 @@ class Reply:
 
     @property
     def content_type(self) -> str:
-        """Of the answer's format."""
+        """The media type of the answer's format."""
         if not self.format:
             return _TEXT
         if self.format.endswith("EachRow") and self.format.startswith("JSON"):
             return "application/x-ndjson; charset=UTF-8"
-        for known in (self.format, "TabSeparated", "Pretty", "JSON"):
-            if known in _CONTENT_TYPES and self.format.startswith(known):
-                return _CONTENT_TYPES[known]
+        for prefix in (self.format, "TabSeparated", "Pretty", "JSON"):
+            if prefix in _CONTENT_TYPES and self.format.startswith(prefix):
+                return _CONTENT_TYPES[prefix]
         return "application/octet-stream"
 
     def show_progress(self, interval_s: float, wire: Wire | None) -> None:
-        """Say in headers how far the statement is: once with the answer, and before it every `interval_s`.
+        """Send progress headers: with the answer, and before it every `interval_s`.
 
         Args:
             interval_s: seconds; the longer it runs, the longer they become.
@@ -85,10 +85,10 @@ class Reply:
         """
         self._shows_progress = True
         if wire is not None:
-            self.progress.tell_every(interval_s, lambda now: wire.tell(_PROGRESS, self._summary(_counts(now))))
+            self.progress.send_every(interval_s, lambda now: wire.send_header(_PROGRESS, self._summary(_counts(now))))
 
     async def whole(self, body: bytes, counts: Counts, *, is_encoded: bool = False) -> None:
-        """Answer rows that are complete, with a summary that is.
+        """Send a complete answer with a complete summary.
 
         Args:
             body: formatted.
@@ -101,13 +101,13 @@ class Reply:
         await self._head(200, self.content_type, counts, [(b"content-length", str(len(body)).encode())])
         await self._send({"type": "http.response.body", "body": body})
 
-    async def plain(self, status: int, text: bytes, content_type: str = _TEXT) -> None:
-        """Answer something that is no query's."""
-        await self._head(status, content_type, None, [(b"content-length", str(len(text)).encode())])
+    async def plain(self, status: int, text: bytes) -> None:
+        """Send an answer that belongs to no query."""
+        await self._head(status, _TEXT, None, [(b"content-length", str(len(text)).encode())])
         await self._send({"type": "http.response.body", "body": text})
 
     async def start(self, *, length: int | None = None, counts: Counts | None = None) -> None:
-        """Begin an answer whose pieces follow; `length` in bytes where it is known."""
+        """Begin an answer whose pieces follow; `length` in bytes if known."""
         if counts is None:
             counts = _counts(self.progress.last)
         extra = []
@@ -123,14 +123,14 @@ class Reply:
         await self._send({"type": "http.response.body", "body": self._blocked(body), "more_body": True})
 
     async def end(self) -> None:
-        """All pieces have been sent."""
+        """End the answer."""
         await self._send({"type": "http.response.body", "body": b""})
 
     async def fail(self, exc: QueryFailed, status: int = 0) -> None:
-        """An exception as ClickHouse answers it.
+        """Send an exception as ClickHouse does.
 
-        In mid-stream its text follows the rows and the answer stays without its end, so that no client can take it
-        for whole.
+        In mid-stream its text follows the rows and the answer is not terminated, so that no client takes it
+        for complete.
         """
         text = exc.message.rstrip()
         if not text.endswith(f"(version {self._version})"):
@@ -144,7 +144,7 @@ class Reply:
             await self._head(status, _TEXT, None, [*extra, (b"content-length", str(len(body)).encode())])
             await self._send({"type": "http.response.body", "body": body})
         elif not self.encoding:
-            if self.writes_exceptions and self.format in _ALONE_IN_A_LINE:
+            if self.writes_exceptions and self.format in _LINE_FORMATS:
                 body = json.dumps({"exception": text}, ensure_ascii=False).encode() + b"\n"
             else:
                 message = text.encode()
@@ -160,11 +160,11 @@ class Reply:
         return blocks.compress(body, self.block_method) if self.is_in_blocks else body
 
     def _encoded(self, body: bytes) -> bytes:
-        found = _encoder(self.encoding)
-        if found is None:
+        encoder = encodings.encoder(self.encoding)
+        if encoder is None:
             self.encoding = ""
             return body
-        return found(body)
+        return encoder.compress(body) + encoder.flush()
 
     async def _head(
         self, status: int, content_type: str, counts: Counts | None, extra: list[tuple[bytes, bytes]]
@@ -181,7 +181,7 @@ class Reply:
         if self.allowed_origin:
             headers.append((b"access-control-allow-origin", _header(self.allowed_origin)))
         if status == 200 and counts is not None:
-            if self.format:  # Clients tell by it whether there is a result.
+            if self.format:  # by which clients know whether there is a result
                 headers.append((b"x-clickhouse-format", _header(self.format)))
             if self.encoding:
                 headers.append((b"content-encoding", self.encoding.encode()))
@@ -207,7 +207,7 @@ class Reply:
 
 
 def _header(text: str) -> bytes:
-    """What a client wrote, as a header's value: a line end in it must not become one of the answer."""
+    """A client's text as a header's value: a line end in it must not end the header."""
     return "".join(letter if letter.isprintable() else "?" for letter in text).encode("latin-1", "replace")
 
 
@@ -221,35 +221,3 @@ def _counts(progress: Mapping[str, int]) -> Counts:
         result_bytes=progress.get("result_bytes", 0),
         total_rows=progress.get("total_rows_to_read", progress.get("total_rows", 0)),
     )
-
-
-def _encoder(encoding: str) -> Callable[[bytes], bytes] | None:
-    """For the short answers that the engine does not write by itself; None where only the engine can."""
-    if encoding == "gzip":
-        import gzip  # noqa: PLC0415
-
-        return lambda body: gzip.compress(body, 3)
-    if encoding == "deflate":
-        import zlib  # noqa: PLC0415
-
-        return lambda body: zlib.compress(body, 3)
-    if encoding == "zstd":
-        import zstandard  # noqa: PLC0415
-
-        return lambda body: zstandard.ZstdCompressor(level=1).compress(body)
-    if encoding == "lz4":
-        import lz4.frame  # noqa: PLC0415
-
-        return lambda body: bytes(lz4.frame.compress(body))
-    return None
-
-
-def chosen_encoding(accepted: str) -> str:
-    """The compression of an answer by Accept-Encoding, '' for none; ClickHouse's order of preference."""
-    offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",") if not _is_refused(part)}
-    return next((name for name in ("zstd", "br", "lz4", "snappy", "gzip", "deflate", "xz") if name in offered), "")
-
-
-def _is_refused(part: str) -> bool:
-    _, _, weight = part.partition(";")
-    return weight.replace(" ", "").lower() in {"q=0", "q=0.0", "q=0.00", "q=0.000"}

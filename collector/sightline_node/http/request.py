@@ -31,9 +31,9 @@ _RESERVED = frozenset(
 )  # fmt: skip
 _HEAD_BYTES = 64 * 1024
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-_OF_DATA = frozenset(name.lower() for name in allowed().input_formats)
-_SAYS_HOW_DATA_ARE_READ = re.compile(r"(?:input_format|format|schema_inference)_\w+|date_time_input_format")
-# Statements that are answered with nothing, not even with no rows.
+_INPUT_FORMATS = frozenset(name.lower() for name in allowed().input_formats)
+_INPUT_SETTING = re.compile(r"(?:input_format|format|schema_inference)_\w+|date_time_input_format")
+# Statements without a result, not even an empty one.
 _WITHOUT_RESULT = frozenset(
     {
         "ALTER", "ATTACH", "CREATE", "DELETE", "DETACH", "DROP", "EXCHANGE", "GRANT", "INSERT", "MOVE", "OPTIMIZE",
@@ -54,7 +54,7 @@ class External:
 
 @dataclass(frozen=True)
 class Query:
-    """What a request asks for.
+    """The query of a request.
 
     Attributes:
         statement: the SQL with its database, settings and parameters.
@@ -86,7 +86,7 @@ class Query:
 
     @property
     def answer_format(self) -> str:
-        """Name of the format that the answer will have, '' where the statement has no result."""
+        """The format of the answer, '' where the statement has no result."""
         if self.insert_format or self.shape.kind in _WITHOUT_RESULT:
             return ""
         return self.shape.format_name or self.statement.output_format
@@ -118,17 +118,17 @@ def parameters(query_string: str, headers: Mapping[str, str]) -> dict[str, str]:
         QueryRejected: it is not UTF-8.
     """
     try:
-        given = dict(parse_qsl(query_string, keep_blank_values=True, errors="strict"))
+        url_params = dict(parse_qsl(query_string, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError:
         raise rejected(400, 62, "the URL is not UTF-8", "SYNTAX_ERROR") from None
     for name, header in (("database", "x-clickhouse-database"), ("default_format", "x-clickhouse-format")):
-        if not given.get(name) and headers.get(header):
-            given[name] = headers[header]
-    return given
+        if not url_params.get(name) and headers.get(header):
+            url_params[name] = headers[header]
+    return url_params
 
 
 def read(
-    given: Mapping[str, str],
+    url_params: Mapping[str, str],
     head: bytes,
     body_is_whole: bool,
     *,
@@ -138,65 +138,67 @@ def read(
     """Read a request.
 
     Args:
-        given: what `parameters` made of the URL.
+        url_params: what `parameters` returned.
         head: the body, or its first part; empty where it came in `parts`.
         body_is_whole: whether `head` is all of the body.
         readonly: nothing but reading, as for GET.
         parts: of a body that is a form.
 
     Raises:
-        QueryRejected: what was sent is not a query.
+        QueryRejected: the request contains no valid query.
     """
-    given = dict(given)
+    url_params = dict(url_params)
     files = []
     for part in parts:
         if part.is_file:
             files.append(part)
         else:
-            given[part.name] = part.data.decode("utf-8", "replace")
-    sql, fmt, data = _split(given.get("query", "").encode(), head, body_is_whole)
+            url_params[part.name] = part.data.decode("utf-8", "replace")
+    sql, fmt, data = _split(url_params.get("query", "").encode(), head, body_is_whole)
     try:
         text = sql.decode()
     except UnicodeDecodeError:
         raise rejected(400, 62, "the query is not UTF-8", "SYNTAX_ERROR") from None
     if not text.strip():
         raise rejected(400, 62, "Empty query", "SYNTAX_ERROR")
-    externals = tuple(_external(part, given) for part in files)
+    externals = tuple(_external(part, url_params) for part in files)
     of_externals = {f"{e.name}_{suffix}" for e in externals for suffix in ("format", "structure", "types")}
     statement = Statement(
         sql=text,
-        database=given.get("database", ""),
+        database=url_params.get("database", ""),
         settings={
             name: value
-            for name, value in given.items()
+            for name, value in url_params.items()
             if name not in _RESERVED and not name.startswith("param_") and name not in of_externals
         },
-        params={name.removeprefix("param_"): value for name, value in given.items() if name.startswith("param_")},
-        output_format=given.get("default_format") or "TabSeparated",
+        params={name.removeprefix("param_"): value for name, value in url_params.items() if name.startswith("param_")},
+        output_format=url_params.get("default_format") or "TabSeparated",
         readonly=readonly,
     )
-    options = {name: value for name, value in given.items() if name in _RESERVED}
-    asked = Query(statement, fmt, data, given.get("session_id", ""), given.get("query_id", ""), options, externals)
-    # A name, quoted in the statement or not: it is written into the one that runs.
-    for name in (statement.output_format, fmt, asked.shape.format_name, *(external.fmt for external in externals)):
+    options = {name: value for name, value in url_params.items() if name in _RESERVED}
+    query = Query(
+        statement, fmt, data, url_params.get("session_id", ""), url_params.get("query_id", ""), options, externals
+    )
+    # The name of the format is written into the statement that runs.
+    for name in (statement.output_format, fmt, query.shape.format_name, *(external.fmt for external in externals)):
         if name and not _FORMAT.fullmatch(name):
             raise rejected(400, 73, f"Unknown format {name[:100]!r}", "UNKNOWN_FORMAT")
-    if not asked.shape.is_alone:
+    if not query.shape.is_alone:
         raise rejected(400, 62, "Syntax error: Multi-statements are not allowed", "SYNTAX_ERROR")
-    if asked.shape.has_outfile:
+    if query.shape.has_outfile:
         raise rejected(400, 162, "INTO OUTFILE is not allowed", "INTO_OUTFILE_NOT_ALLOWED")
-    return asked
+    return query
 
 
 def settings_of_data(settings: Mapping[str, str]) -> dict[str, str]:
-    """Those of a query's settings that say how the data beside it are read."""
-    return {name: value for name, value in settings.items() if _SAYS_HOW_DATA_ARE_READ.fullmatch(name)}
+    """The settings of a query for the input formats of its external tables."""
+    return {name: value for name, value in settings.items() if _INPUT_SETTING.fullmatch(name)}
 
 
 def check_data_formats(query: Query, role: Role) -> None:
-    """Let a reader send data in formats that say all by themselves.
+    """Refuse a reader's external tables in formats that need more than the data.
 
-    Others open a schema or a template, ask a registry, or are read by rules that nobody has looked at.
+    Such formats open a schema or a template, ask a registry, or apply rules that have not been reviewed.
 
     Raises:
         QueryRejected: 403.
@@ -204,7 +206,7 @@ def check_data_formats(query: Query, role: Role) -> None:
     if role is not Role.READER:
         return
     for external in query.externals:
-        if external.fmt.lower() not in _OF_DATA:
+        if external.fmt.lower() not in _INPUT_FORMATS:
             raise rejected(
                 403,
                 497,
@@ -215,25 +217,25 @@ def check_data_formats(query: Query, role: Role) -> None:
 
 
 def rejected(status: int, code: int, text: str, name: str) -> QueryRejected:
-    """What the node refuses, in ClickHouse's words."""
+    """An error of the node in ClickHouse's wording."""
     return QueryRejected(status, code, f"Code: {code}. DB::Exception: {text}. ({name})")
 
 
 def _split(prefix: bytes, head: bytes, body_is_whole: bool) -> tuple[bytes, str, bytes]:
     """SQL, input format and data of a query in the URL and a body; the format is '' where nothing is inserted."""
     whole = prefix + b"\n" + head if prefix and head else prefix or head
-    found = sql_lexer.insert_with_data(whole[: len(prefix) + _HEAD_BYTES].decode("latin-1"))
-    # Short VALUES are left to the engine's parser, which also knows {name:Type} there.
-    if found and (found.fmt != "Values" or not body_is_whole):
-        return found.head.encode("latin-1"), found.fmt, whole[found.data_at :]
+    insert = sql_lexer.insert_with_data(whole[: len(prefix) + _HEAD_BYTES].decode("latin-1"))
+    # The engine's parser reads short VALUES, which may contain {name:Type}.
+    if insert and (insert.fmt != "Values" or not body_is_whole):
+        return insert.head.encode("latin-1"), insert.fmt, whole[insert.data_at :]
     if not body_is_whole:
         raise rejected(413, 62, "a query may take 1 MiB; data to insert need FORMAT or VALUES", "SYNTAX_ERROR")
     return whole, "", b""
 
 
-def _external(part: Part, given: Mapping[str, str]) -> External:
-    structure = given.get(f"{part.name}_structure", "")
-    if types := given.get(f"{part.name}_types", ""):
+def _external(part: Part, url_params: Mapping[str, str]) -> External:
+    structure = url_params.get(f"{part.name}_structure", "")
+    if types := url_params.get(f"{part.name}_types", ""):
         structure = ", ".join(f"_{n} {kind}" for n, kind in enumerate(_columns(types), 1))
     if not structure:
         raise rejected(
@@ -241,16 +243,16 @@ def _external(part: Part, given: Mapping[str, str]) -> External:
         )
     if not sql_lexer.is_column_list(structure):
         raise rejected(400, 36, f"{part.name}: {structure[:200]!r} is no list of names and types", "BAD_ARGUMENTS")
-    return External(part.name, given.get(f"{part.name}_format") or "TabSeparated", structure, part.data)
+    return External(part.name, url_params.get(f"{part.name}_format") or "TabSeparated", structure, part.data)
 
 
 def _columns(types: str) -> list[str]:
-    """`Array(Tuple(A, B)), C` cut at the commas that stand outside of parentheses."""
-    found, depth = [""], 0
+    """`Array(Tuple(A, B)), C` split at the commas outside of parentheses."""
+    parts, depth = [""], 0
     for letter in types:
         depth += (letter == "(") - (letter == ")")
         if letter == "," and depth == 0:
-            found.append("")
+            parts.append("")
         else:
-            found[-1] += letter
-    return [kind.strip() for kind in found]
+            parts[-1] += letter
+    return [kind.strip() for kind in parts]

@@ -1,1 +1,1 @@
-"""What the node's process may open: walls of the kernel and an environment without secrets."""
+"""Confinement of the node's process by the kernel, and an environment without secrets."""

@@ -1,9 +1,9 @@
-"""What the node's process may open: its libraries, its data and its backups, and no address at all.
+"""What the node's process may open: its libraries, its access folder, its data and its backups, and no address.
 
-Which statements may run is decided elsewhere (`access`, `tree`); this is the wall behind that decision. Whatever
-statement passes it, an admin's too, finds no file of the machine, no other process and no network. The kernel keeps it:
+Which statements may run is decided elsewhere (`readers`); this holds for every statement, an admin's too, that passes
+that decision: it reaches no other file of the machine, no other process and no network. The kernel enforces it:
 Landlock refuses files, ports and signals, seccomp refuses sockets and programs. Where the kernel has neither, a user of
-the node's own (SIGHTLINE_STORE_RUN_AS) keeps other users' files.
+the node's own (SIGHTLINE_STORE_RUN_AS) protects the files of other users.
 
 Call in this order: `listen`, which needs the address that nobody may bind afterwards, then `confine`, before any thread
 exists and before chdb is imported, since a thread keeps the rights that it was started with.
@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sightline_node import access_folder
 from sightline_node.isolation import landlock
 from sightline_node.settings import NodeSettings
 from sightline_store.errors import StoreError
@@ -37,7 +38,7 @@ SCRATCH = "scratch"
 """Folder in the data folder for temporary files, one folder a process."""
 
 STATE_NAME = "node.json"
-"""File in the data folder that tells the process id of the node that has it, and which walls it said it has."""
+"""File in the data folder with the process id of its node and the state of its confinement."""
 
 _PACKAGES = ("sightline", "sightline_store")
 _LIBRARIES = (
@@ -45,18 +46,18 @@ _LIBRARIES = (
     "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo",
     "/usr/share/locale", "/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf", "/usr/local/ssl/openssl.cnf",
 )  # fmt: skip
-# Single files: of a folder nothing can be left out again, and a process's folder holds its environment and memory.
+# Single files: Landlock cannot exclude a part of a folder, and a process's folder contains its environment and memory.
 _MACHINE = (
     "/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/loadavg", "/proc/uptime", "/proc/filesystems",
     "/proc/sys/vm/overcommit_memory", "/proc/sys/vm/max_map_count", "/proc/sys/kernel/threads-max",
     "/proc/self/stat", "/proc/self/statm", "/proc/self/status", "/proc/self/mountinfo", "/proc/self/cgroup",
     "/proc/self/maps", "/proc/self/io", "/proc/self/schedstat",
-    # Where it cannot be read the engine looks for the same behind its environment, and crashes at what it finds there.
+    # If it is not readable the engine searches behind its environment in memory, and crashes.
     "/proc/self/auxv",
     "/sys/fs/cgroup", "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm/transparent_hugepage",
     "/dev/urandom", "/dev/random", "/dev/zero",
 )  # fmt: skip
-# Names and certificates, which nobody needs who connects to nothing.
+# Host names and certificates: only for a process that may connect.
 _NETWORK = (
     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services",
     "/etc/protocols", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/ca-certificates",
@@ -81,13 +82,13 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Walls:
-    """What holds of a process.
+class Restrictions:
+    """Which restrictions are in effect.
 
     Attributes:
         files: nothing but what the rules name can be opened, and no program run.
         network: nothing but the rules' ports can be connected to.
-        missing: why something does not hold, '' where all does.
+        missing: why a restriction is not in effect, '' where all are.
     """
 
     files: bool
@@ -104,7 +105,8 @@ def rules(settings: NodeSettings, code: Iterable[Path] = ()) -> Rules:
     """
     ports = settings.connect_ports
     network = () if ports == frozenset() else _NETWORK
-    read = (*code, *map(Path, (*_LIBRARIES, *_MACHINE, *network)), *settings.allow_read)
+    access = access_folder.path(settings.data_dir)
+    read = (*code, access, *map(Path, (*_LIBRARIES, *_MACHINE, *network)), *settings.allow_read)
     write = (settings.data_dir, settings.backups, *map(Path, _WRITABLE_DEVICES), *settings.allow_write)
     return Rules(tuple(dict.fromkeys(read)), tuple(dict.fromkeys(write)), ports)
 
@@ -141,10 +143,10 @@ def listen(settings: NodeSettings) -> list[socket.socket]:
     """
     bound: list[socket.socket] = []
     try:
-        found = socket.getaddrinfo(
+        addresses = socket.getaddrinfo(
             settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        for family, kind, protocol, _, address in dict.fromkeys(found):
+        for family, kind, protocol, _, address in dict.fromkeys(addresses):
             listener = socket.socket(family, kind, protocol)
             bound.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -162,40 +164,59 @@ def listen(settings: NodeSettings) -> list[socket.socket]:
     return bound
 
 
-def confine(settings: NodeSettings, code: Iterable[Path]) -> Walls:
-    """Put the walls around this process that SIGHTLINE_STORE_CONFINE asks for, and say which hold.
+def confine(settings: NodeSettings, code: Iterable[Path]) -> Restrictions:
+    """Confine this process as SIGHTLINE_STORE_CONFINE requires, and report which restrictions are in effect.
 
     Args:
         settings: of the node, with absolute folders.
         code: `code_folders`, asked before the current folder changed.
 
     Raises:
-        StoreError: `required` was asked for and the kernel cannot do it, or the user of SIGHTLINE_STORE_RUN_AS cannot
-            be taken on or does not own the data.
+        StoreError: `required` was asked for and the kernel cannot do it, the process cannot become the user of
+            SIGHTLINE_STORE_RUN_AS, that user does not own the data, or the access folder would be writable.
     """
+    access, files = access_folder.prepare(settings.data_dir), access_folder.configuration(settings)
     if settings.run_as:
-        _become(settings.run_as, (settings.data_dir, settings.backups))
+        _become(settings.run_as, (settings.data_dir, settings.backups, access))
         _require_readable(settings.run_as, code)
+    access_folder.write_configuration(settings, files)
     settings.backups.mkdir(parents=True, exist_ok=True)
     _scratch(settings.data_dir / SCRATCH)
     if settings.confine == "off":
         _log.warning("SIGHTLINE_STORE_CONFINE is off: a statement can open what this process's user can open")
-        return Walls(files=False, network=False, missing="SIGHTLINE_STORE_CONFINE is off")
-    walls = _raise(rules(settings, code))
-    if walls.missing:
+        return Restrictions(files=False, network=False, missing="SIGHTLINE_STORE_CONFINE is off")
+    allowed = rules(settings, code)
+    require_closed_access(settings, allowed)
+    restrictions = _restrict(allowed)
+    if restrictions.missing:
         if settings.confine == "required":
-            raise StoreError(f"SIGHTLINE_STORE_CONFINE is required, and {walls.missing}: set it to auto or off")
+            raise StoreError(f"SIGHTLINE_STORE_CONFINE is required, and {restrictions.missing}: set it to auto or off")
         advice = "" if settings.run_as else "; run the node as a user of its own, SIGHTLINE_STORE_RUN_AS as root"
-        _log.warning("the node is not wholly confined: %s%s", walls.missing, advice)
-    return walls
+        _log.warning("the node is not wholly confined: %s%s", restrictions.missing, advice)
+    return restrictions
 
 
-def tell(settings: NodeSettings, walls: Walls) -> None:
-    """Write which walls stand around this process into its data folder, for `sightline-store doctor`."""
+def require_closed_access(settings: NodeSettings, allowed: Rules) -> None:
+    """Refuse settings that let the node write its access folder.
+
+    Raises:
+        StoreError: a folder that may be written contains the access folder.
+    """
+    access = access_folder.path(settings.data_dir)
+    for folder in allowed.write:
+        if access.is_relative_to(folder.resolve()):
+            raise StoreError(
+                f"{folder}, which the node may write, contains {access}, which it must not: choose another folder for "
+                "SIGHTLINE_STORE_BACKUP_DIR or SIGHTLINE_STORE_ALLOW_WRITE"
+            )
+
+
+def write_state(settings: NodeSettings, restrictions: Restrictions) -> None:
+    """Write the state of the confinement into the data folder, for `sightline-store doctor`."""
     path, ports = settings.data_dir / STATE_NAME, settings.connect_ports
     state = {
         "pid": os.getpid(),
-        **asdict(walls),
+        **asdict(restrictions),
         "ports": "*" if ports is None else sorted(ports),
         "more": [str(folder) for folder in (*settings.allow_read, *settings.allow_write)],
     }
@@ -204,22 +225,22 @@ def tell(settings: NodeSettings, walls: Walls) -> None:
     fresh.replace(path)
 
 
-_held: list[int] = []
+_open_descriptors: list[int] = []
 
 
-def _raise(given: Rules) -> Walls:
-    """Put up as many of the walls as this kernel has."""
-    known, missing, files, network = landlock.abi(), [], False, False
-    threads = len(list(Path("/proc/self/task").iterdir())) if known else 1
+def _restrict(allowed: Rules) -> Restrictions:
+    """Apply the restrictions that this kernel has."""
+    abi_version, missing, files, network = landlock.abi(), [], False, False
+    threads = len(list(Path("/proc/self/task").iterdir())) if abi_version else 1
     try:
-        if known >= landlock.MIN_ABI:
-            _held.extend(landlock.restrict(read=given.read, write=given.write, ports=given.ports))
-            files, network = True, known >= landlock.ABI_OF_PORTS
+        if abi_version >= landlock.MIN_ABI:
+            _open_descriptors.extend(landlock.restrict(read=allowed.read, write=allowed.write, ports=allowed.ports))
+            files, network = True, abi_version >= landlock.ABI_OF_PORTS
         else:
-            missing.append(f"this kernel has no Landlock of version {landlock.MIN_ABI} or later (it has {known})")
+            missing.append(f"this kernel has no Landlock of version {landlock.MIN_ABI} or later (it has {abi_version})")
         if landlock.can_filter():
-            landlock.refuse_calls(internet=given.ports != frozenset())
-            network = network or given.ports == frozenset()
+            landlock.refuse_calls(internet=allowed.ports != frozenset())
+            network = network or allowed.ports == frozenset()
         else:
             missing.append("there is no filter of system calls for this machine")
     except OSError as exc:
@@ -227,12 +248,14 @@ def _raise(given: Rules) -> Walls:
     if threads > 1:
         missing.append(f"{threads - 1} threads were started before")
     if not network and not missing:
-        missing.append(f"ports need Landlock of version {landlock.ABI_OF_PORTS} (it has {known}): any can be reached")
-    return Walls(files, network, "; ".join(missing))
+        missing.append(
+            f"ports need Landlock of version {landlock.ABI_OF_PORTS} (it has {abi_version}): any can be reached"
+        )
+    return Restrictions(files, network, "; ".join(missing))
 
 
 def _become(user: str, folders: Sequence[Path]) -> None:
-    """Take on another user for good."""
+    """Change to another user permanently."""
     if os.geteuid() != 0:
         if str(os.geteuid()) == user or pwd.getpwuid(os.geteuid()).pw_name == user:
             return
@@ -248,7 +271,7 @@ def _become(user: str, folders: Sequence[Path]) -> None:
         number = group = int(user)
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-        if not any(folder.iterdir()):  # a new one is given away
+        if not any(folder.iterdir()):  # a new folder is given to that user
             os.chown(folder, number, group)
         for path in (folder, *folder.iterdir()):
             if path.stat().st_uid != number:
@@ -264,7 +287,7 @@ def _become(user: str, folders: Sequence[Path]) -> None:
 
 
 def _require_readable(user: str, code: Iterable[Path]) -> None:
-    """Refuse a user who cannot read what is still to be imported, as in an installation in root's home."""
+    """Refuse a user who cannot read modules that are imported later, as in an installation in root's home."""
     folders = tuple(code)
     for file in (Path(os.__file__), Path(__file__)):
         if any(file.is_relative_to(folder) for folder in folders) and not os.access(file, os.R_OK):
@@ -276,12 +299,12 @@ def _require_readable(user: str, code: Iterable[Path]) -> None:
 
 def _scratch(folder: Path) -> None:
     """Make this process's folder for temporary files, and remove those of processes that have ended."""
-    own = folder / str(os.getpid())
-    for left in folder.iterdir() if folder.is_dir() else ():
-        if left == own or not _is_alive(left.name):
-            shutil.rmtree(left, ignore_errors=True)
-    own.mkdir(parents=True, exist_ok=True)
-    os.environ["TMPDIR"] = str(own)
+    scratch = folder / str(os.getpid())
+    for leftover in folder.iterdir() if folder.is_dir() else ():
+        if leftover == scratch or not _is_alive(leftover.name):
+            shutil.rmtree(leftover, ignore_errors=True)
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = str(scratch)
     tempfile.tempdir = None
 
 

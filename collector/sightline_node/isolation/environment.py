@@ -1,4 +1,4 @@
-"""The node's environment: what it needs and nothing secret, also in what the kernel shows of it.
+"""The node's environment: the variables that it needs and no secrets, in /proc/PID/environ too.
 
 Variables that a process takes out of its environment still stand in the block that it was started with, which
 /proc/PID/environ shows. So the node starts itself anew, under the same process id, with a list of what it keeps.
@@ -17,7 +17,7 @@ _KEPT = frozenset(
         "HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "SYSTEMROOT",
         "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "SIGHTLINE_KAFKA_BROKERS",
-        "_SIGHTLINE_RUN",  # by which the supervisor's watchdog finds what is left of a run
+        "_SIGHTLINE_RUN",  # by which the supervisor's watchdog finds the processes of a run
     }
 )  # fmt: skip
 _KEPT_PREFIXES = ("LC_", "PYTHON", "MALLOC_", "COVERAGE_", "SIGHTLINE_STORE_")
@@ -34,12 +34,12 @@ def kept(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_secret(name: str) -> bool:
-    """Say whether a variable's name tells that it holds a secret."""
+    """Say whether a variable's name indicates a secret."""
     return bool(_SECRET.search(name))
 
 
 def start_anew() -> None:
-    """Become this command again with `kept` as the environment, unless that has been done.
+    """Execute this command again with `kept` as the environment, unless that has been done.
 
     Call before any thread exists and before anything is opened that is not to be closed. The process id stays.
     """

@@ -1,4 +1,4 @@
-"""The walls that a process puts around itself, as ctypes calls: Landlock for files and ports, seccomp for calls.
+"""How a process confines itself, as ctypes calls: Landlock for files and ports, seccomp for system calls.
 
 Both hold for the calling thread and for all that it starts afterwards, and cannot be taken off again. `abi` says what
 this kernel's Landlock knows, 0 where it is absent or switched off; each function asks only for what an ABI has.
@@ -35,15 +35,15 @@ _ABSTRACT_UNIX_SOCKETS, _SIGNALS = 1 << 0, 1 << 1
 
 _READ = _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _MAKE_SYM | _REFER | _TRUNCATE
-# What the rights of a rule may be where its path is no folder.
+# The rights that a rule may grant on a path that is no folder.
 _OF_A_FILE = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 MIN_ABI = 2
-"""The first that lets a file move from one folder to another, which the engine does with parts of tables."""
+"""The first version that permits moving a file to another folder, which the engine does with parts of tables."""
 ABI_OF_PORTS = 4
-"""The first that knows TCP ports."""
+"""The first version that controls TCP ports."""
 
-# Per machine: the number by which a filter knows its calls, and the calls that it refuses.
+# By machine: the number that identifies its system calls in a filter, and the calls to refuse.
 _CALLS = {
     "x86_64": (0xC000003E, {"socket": 41, "connect": 42, "execve": 59, "execveat": 322, "ptrace": 101,
                             "process_vm_readv": 310, "process_vm_writev": 311}),
@@ -54,7 +54,7 @@ _CALLS = {
 _IO_URING_SETUP = 425
 _X32_BIT = 0x40000000
 _INTERNET = (2, 10)
-# The resolver sorts addresses by what the kernel says of its routes.
+# The resolver sorts addresses by the kernel's routes.
 _NETLINK = 16
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
@@ -62,17 +62,17 @@ _NUMBER_AT, _MACHINE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 
 
 def abi() -> int:
-    """The version of Landlock's interface that this kernel speaks; 0 where there is none or it is switched off."""
+    """The version of this kernel's Landlock interface; 0 if it has none or Landlock is switched off."""
     if sys.platform != "linux":
         return 0
-    known = _libc().syscall(ctypes.c_long(_CREATE_RULESET), None, ctypes.c_size_t(0), ctypes.c_uint32(_GIVE_VERSION))
-    return max(0, int(known))
+    version = _libc().syscall(ctypes.c_long(_CREATE_RULESET), None, ctypes.c_size_t(0), ctypes.c_uint32(_GIVE_VERSION))
+    return max(0, int(version))
 
 
 def restrict(*, read: Iterable[Path], write: Iterable[Path], ports: Iterable[int] | None) -> list[int]:
-    """Leave this process only these files, no right to run a program, and only these ports to connect to.
+    """Restrict this process to these files and these ports, and take the right to run programs.
 
-    Descriptors that are open already keep working. Paths that do not exist are passed over.
+    Descriptors that are open already keep working. Paths that do not exist are ignored.
 
     Args:
         read: files, and folders with all that is in them, that may be read.
@@ -85,13 +85,13 @@ def restrict(*, read: Iterable[Path], write: Iterable[Path], ports: Iterable[int
     Raises:
         OSError: the kernel refused.
     """
-    known = abi()
-    files = _FILES_OF_ABI_1 | _REFER | (_TRUNCATE if known >= 3 else 0) | (_IOCTL_DEV if known >= 5 else 0)
-    net = (_BIND_TCP | (0 if ports is None else _CONNECT_TCP)) if known >= ABI_OF_PORTS else 0
-    scopes = _ABSTRACT_UNIX_SOCKETS | _SIGNALS if known >= 6 else 0
-    attributes = struct.pack("=QQQ", files, net, scopes)[: 24 if known >= 6 else 16 if known >= ABI_OF_PORTS else 8]
+    version = abi()
+    files = _FILES_OF_ABI_1 | _REFER | (_TRUNCATE if version >= 3 else 0) | (_IOCTL_DEV if version >= 5 else 0)
+    net = (_BIND_TCP | (0 if ports is None else _CONNECT_TCP)) if version >= ABI_OF_PORTS else 0
+    scopes = _ABSTRACT_UNIX_SOCKETS | _SIGNALS if version >= 6 else 0
+    attributes = struct.pack("=QQQ", files, net, scopes)[: 24 if version >= 6 else 16 if version >= ABI_OF_PORTS else 8]
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
-    held = []
+    open_descriptors = []
     try:
         for rights, paths in ((_READ, read), (_WRITE, write)):
             for path in paths:
@@ -100,7 +100,7 @@ def restrict(*, read: Iterable[Path], write: Iterable[Path], ports: Iterable[int
                 granted = rights & files & (-1 if stat.S_ISDIR(os.fstat(fd).st_mode) else _OF_A_FILE)
                 _add(ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", granted, fd))
                 if path.parts[:2] == ("/", "proc"):
-                    held.append(fd)
+                    open_descriptors.append(fd)
                 else:
                     os.close(fd)
         if net & _CONNECT_TCP:
@@ -110,7 +110,7 @@ def restrict(*, read: Iterable[Path], write: Iterable[Path], ports: Iterable[int
         _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)
-    return held
+    return open_descriptors
 
 
 def can_filter() -> bool:
@@ -138,7 +138,7 @@ def refuse_calls(*, internet: bool) -> None:
 
 
 def set_no_new_privileges() -> None:
-    """Let no program that this process becomes have more rights than it has.
+    """Set no_new_privs: a program that this process executes cannot gain rights.
 
     Raises:
         OSError: the kernel refused.
@@ -148,7 +148,7 @@ def set_no_new_privileges() -> None:
 
 
 def parent_death_signal() -> int:
-    """The signal that comes when the parent ends, 0 for none; a change of the user takes it off."""
+    """The signal that this process gets when its parent ends, 0 for none; changing the user resets it."""
     if sys.platform != "linux":
         return 0
     number = ctypes.c_int(0)
@@ -157,13 +157,13 @@ def parent_death_signal() -> int:
 
 
 def set_parent_death_signal(number: int) -> None:
-    """Ask for that signal; 0 changes nothing."""
+    """Request that signal; 0 changes nothing."""
     if number:
         _libc().prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number))
 
 
 def _filter(machine: str, *, internet: bool) -> bytes:
-    """The filter's program: what it does not name is allowed."""
+    """The filter's program; calls that it does not name are allowed."""
     architecture, numbers = _CALLS[machine]
     families = (*_INTERNET, _NETLINK) if internet else ()
     refused = {number for name, number in numbers.items() if name not in {"socket", "connect"}} | {_IO_URING_SETUP}

@@ -1,1 +1,1 @@
-"""What a reader may do: the lists, the judgement of a statement, the engine's roles, and keys."""
+"""What a reader may do: the lists of allowed names, the check of a statement, the engine's roles, and keys."""

@@ -1,7 +1,7 @@
-"""Who may ask the embedded node, and what.
+"""Who may send statements to the embedded node, and which.
 
-Three gates, in this order: `check` turns away what a foreign page makes a browser send, `authenticate` says whose key
-came, `authorize` whether that role may run the statement.
+Three checks, in this order: `check` refuses requests that a foreign page makes a browser send, `authenticate` finds the
+role of the key, `authorize` decides whether that role may run the statement.
 
 Bound to loopback, a node without keys is open: everybody is admin, as with any tool of one's own machine. With the
 first key it asks for one. Bound elsewhere it does not start without one. GET may only read the tables, whatever the
@@ -26,9 +26,9 @@ from sightline_node.execution.engine import Engine, Statement
 from sightline_node.readers.keys import KeyRing, reader_key_file
 from sightline_node.readers.reader_allowed import allowed
 from sightline_node.readers.roles import Role
+from sightline_node.readers.statement_check import StatementCheck
 from sightline_node.readers.statement_judge import check_format, check_setting, refusal
-from sightline_node.readers.statements import Statements
-from sightline_roles.host_check import Callers, is_loopback
+from sightline_roles.host_check import HostCheck, is_loopback
 from sightline_store.errors import QueryRejected, StoreError
 
 if TYPE_CHECKING:
@@ -36,22 +36,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sightline.store")
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_KEYS_MARK = "keys_required"
 _DEFAULT_USER = "default"
 _DEFAULT_DATABASE = "default"
 _ACCESS_DENIED = 497
 _ROOM_BYTES = 256 * 1024
-# A parameter's value is escaped as in TabSeparated, but for an Identifier, which is taken as it comes.
+# A parameter's value is escaped as in TabSeparated, except an Identifier, which is used as it is.
 _ESCAPES = {
     ord(letter): escape
     for letter, escape in zip("\\\t\n\r\b\f\0", (r"\\", r"\t", r"\n", r"\r", r"\b", r"\f", r"\0"), strict=True)
 }
 
-_judges: weakref.WeakKeyDictionary[Engine, Statements] = weakref.WeakKeyDictionary()
+_judges: weakref.WeakKeyDictionary[Engine, StatementCheck] = weakref.WeakKeyDictionary()
 _judges_lock = threading.Lock()
 
 
 def check(headers: Mapping[str, str], host: str, names: tuple[str, ...] = ()) -> None:
-    """Let a request pass, or refuse it where a foreign page made a browser send it.
+    """Refuse a request that a foreign page made a browser send.
 
     Args:
         headers: lower-case names.
@@ -61,18 +62,30 @@ def check(headers: Mapping[str, str], host: str, names: tuple[str, ...] = ()) ->
     Raises:
         QueryRejected: 403, a foreign origin, or no name or a foreign one for this host.
     """
-    why = _callers(host, names).refusal(headers)
+    why = _host_check(host, names).refusal(headers)
     if why:
         raise QueryRejected(403, 497, f"Code: 497. DB::Exception: {why}. (ACCESS_DENIED)")
 
 
 def require_keys(settings: NodeSettings) -> None:
-    """Refuse to start where others can reach the node and no key holds.
+    """Refuse to start where other machines can reach the node and no key is valid, or where the keys have been lost.
+
+    A node with keys leaves a mark in its data folder: a copy of that folder without its access folder must not be open.
 
     Raises:
-        StoreError: SIGHTLINE_STORE_HOST is not loopback and there is no valid key, or the keys cannot be read.
+        StoreError: SIGHTLINE_STORE_HOST is not loopback and there is no valid key, the data folder has had keys and
+            there are none, or the keys cannot be read.
     """
     ring = _ring(settings.data_dir)
+    mark = settings.data_dir / _KEYS_MARK
+    if len(ring):
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    elif mark.exists():
+        raise StoreError(
+            f"{settings.data_dir} has had keys, and {ring.path} holds none: bring its access folder "
+            f"{ring.path.parent} along, create a key with `sightline-store key create`, or remove {mark} to start open"
+        )
     if not is_loopback(settings.host) and all(key.revoked for key in ring):
         raise StoreError(
             f"SIGHTLINE_STORE_HOST is {settings.host!r}, which others can reach, and {ring.path} holds no valid key: "
@@ -81,7 +94,7 @@ def require_keys(settings: NodeSettings) -> None:
 
 
 def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], settings: NodeSettings) -> Role:
-    """Who sends a request: its key comes as the password of any of ClickHouse's ways, or as a bearer token.
+    """The role of a request's key, sent as the password in any of ClickHouse's ways or as a bearer token.
 
     The user name is `default`, or the name, role or id of the key.
 
@@ -98,12 +111,20 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
     ring = _ring(settings.data_dir)
     if len(ring) == 0 and is_loopback(settings.host):
         return Role.ADMIN
-    sent = [found for found in (_basic_or_bearer(headers), _own_headers(headers), _of_url(url_params)) if found]
-    if len(sent) > 1:
+    credentials = [
+        credential
+        for credential in (
+            _authorization_credentials(headers),
+            _header_credentials(headers),
+            _url_credentials(url_params),
+        )
+        if credential
+    ]
+    if len(credentials) > 1:
         raise _unknown("more than one way of authentication was used; send the key in one")
-    if not sent or not sent[0][1]:
+    if not credentials or not credentials[0][1]:
         raise _unknown("a key is needed: send it as the password, or as `Authorization: Bearer KEY`" + _hint(settings))
-    user, token = sent[0]
+    user, token = credentials[0]
     key = ring.find(token)
     if key is None or user not in {"", _DEFAULT_USER, key.name, key.role, key.id}:
         raise _unknown("password is incorrect, or there is no user with such name")
@@ -111,7 +132,7 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
 
 
 def authorize(role: Role, statement: Statement, database: str, engine: Engine, *, method: str = "POST") -> Statement:
-    """Let a statement pass, or refuse it.
+    """Refuse a statement, or return it as it may run.
 
     Args:
         role: who asks.
@@ -121,7 +142,7 @@ def authorize(role: Role, statement: Statement, database: str, engine: Engine, *
         method: HTTP's.
 
     Returns:
-        The statement to run: a reader's with its caps, and where nothing can be changed any more.
+        The statement to run: a reader's with its caps and in readonly mode.
 
     Raises:
         QueryRejected: 403, not for this role.
@@ -131,20 +152,20 @@ def authorize(role: Role, statement: Statement, database: str, engine: Engine, *
     if is_admin and method not in _SAFE_METHODS:
         return statement
     judge = _judge(engine)
-    named = database or _DEFAULT_DATABASE
+    database_name = database or _DEFAULT_DATABASE
     try:
-        settings = _settings_of(statement, engine.reader_limits, is_admin=is_admin)
+        settings = _allowed_settings(statement, engine.reader_limits, is_admin=is_admin)
         if not is_admin:
-            judge.check_database(named)
-        verdict = judge.judge(statement.sql, named, statement.params or {}, settings, lenient=is_admin)
+            judge.check_database(database_name)
+        verdict = judge.judge(statement.sql, database_name, statement.params or {}, settings, lenient=is_admin)
     except QueryRejected as exc:
-        raise _worded(exc, is_admin=is_admin) from None
+        raise _as_readonly_error(exc, is_admin=is_admin) from None
 
     def check(ask: Callable[[str], bytes]) -> None:
         try:
-            judge.judge_resolved(verdict, ask, statement.sql, named, settings, lenient=is_admin)
+            judge.judge_resolved(verdict, ask, statement.sql, database_name, settings, lenient=is_admin)
         except QueryRejected as exc:
-            raise _worded(exc, is_admin=is_admin) from None
+            raise _as_readonly_error(exc, is_admin=is_admin) from None
 
     return replace(
         statement,
@@ -155,7 +176,7 @@ def authorize(role: Role, statement: Statement, database: str, engine: Engine, *
 
 
 def check_replacing(role: Role) -> None:
-    """Refuse a reader who wants to end the statement that runs under the same id: it may be somebody else's.
+    """Refuse a reader who wants to end the running statement of the same id: it may belong to another client.
 
     Raises:
         QueryRejected: 403.
@@ -164,8 +185,8 @@ def check_replacing(role: Role) -> None:
         raise refusal("the setting replace_running_query")
 
 
-def _settings_of(statement: Statement, limits: Mapping[str, str], *, is_admin: bool) -> dict[str, str]:
-    """The settings of a statement that may only read: each judged, those that change nothing left out.
+def _allowed_settings(statement: Statement, limits: Mapping[str, str], *, is_admin: bool) -> dict[str, str]:
+    """The settings of a statement that may only read: each is checked, those without effect are dropped.
 
     Raises:
         QueryRejected: 403.
@@ -181,8 +202,8 @@ def _settings_of(statement: Statement, limits: Mapping[str, str], *, is_admin: b
     return settings if is_admin else {**limits, **settings}
 
 
-def _worded(exc: QueryRejected, *, is_admin: bool) -> QueryRejected:
-    """A refusal; where an admin's GET caused it, it says to use POST."""
+def _as_readonly_error(exc: QueryRejected, *, is_admin: bool) -> QueryRejected:
+    """A refusal; for an admin's GET, with the advice to use POST."""
     if not is_admin or exc.code != _ACCESS_DENIED:
         return exc
     return QueryRejected(
@@ -193,18 +214,18 @@ def _worded(exc: QueryRejected, *, is_admin: bool) -> QueryRejected:
     )
 
 
-def _judge(engine: Engine) -> Statements:
+def _judge(engine: Engine) -> StatementCheck:
     with _judges_lock:
         judge = _judges.get(engine)
         if judge is None:
-            judge = _judges[engine] = Statements(
-                _Asker(weakref.ref(engine)), engine.reader_databases, engine.reader_limits
+            judge = _judges[engine] = StatementCheck(
+                _Queries(weakref.ref(engine)), engine.reader_databases, engine.reader_limits
             )
         return judge
 
 
-class _Asker:
-    """Runs the judge's questions on connections of their own; holds the engine no longer than others do."""
+class _Queries:
+    """Runs statements of the check on their own connections, through a weak reference to the engine."""
 
     def __init__(self, engine: weakref.ref[Engine]) -> None:
         self._engine = engine
@@ -230,8 +251,8 @@ class _Asker:
 
 
 @functools.lru_cache(maxsize=8)
-def _callers(host: str, names: tuple[str, ...]) -> Callers:
-    return Callers("SIGHTLINE_STORE_ALLOWED_HOSTS", host, names, any_name=True)
+def _host_check(host: str, names: tuple[str, ...]) -> HostCheck:
+    return HostCheck("SIGHTLINE_STORE_ALLOWED_HOSTS", host, names, any_name=True)
 
 
 @functools.lru_cache(maxsize=8)
@@ -242,7 +263,7 @@ def _ring(data_dir: Path) -> KeyRing:
     return ring
 
 
-def _basic_or_bearer(headers: Mapping[str, str]) -> tuple[str, str] | None:
+def _authorization_credentials(headers: Mapping[str, str]) -> tuple[str, str] | None:
     scheme, _, rest = headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer":
         return "", rest.strip()
@@ -254,20 +275,20 @@ def _basic_or_bearer(headers: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _own_headers(headers: Mapping[str, str]) -> tuple[str, str] | None:
+def _header_credentials(headers: Mapping[str, str]) -> tuple[str, str] | None:
     if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
         return headers.get("x-clickhouse-user", ""), headers.get("x-clickhouse-key", "")
     return None
 
 
-def _of_url(url_params: Mapping[str, str]) -> tuple[str, str] | None:
+def _url_credentials(url_params: Mapping[str, str]) -> tuple[str, str] | None:
     if "user" in url_params or "password" in url_params:
         return url_params.get("user", ""), url_params.get("password", "")
     return None
 
 
 def _hint(settings: NodeSettings) -> str:
-    """Which file holds a key, for who sits at this machine and is no other user of it."""
+    """Which file contains a key, for the local user who may read it."""
     file = reader_key_file(settings.data_dir)
     if file is None or not is_loopback(settings.host):
         return ""

@@ -1,4 +1,4 @@
-"""Keys of the embedded node: a file in its data folder, and the commands that create, list and revoke them.
+"""Keys of the embedded node: a file in its access folder, and the commands that create, list and revoke them.
 
 A key reads `sls_<id>_<secret>` and has a role; see `key_file` for what is kept of it and how.
 """
@@ -12,12 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sightline_node import access_folder
 from sightline_node.readers.roles import Role
 from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned
 from sightline_store.errors import StoreError
-
-FILE_NAME = "access_keys.json"
-"""Of the file, in the node's data folder."""
 
 _PLAIN_FOLDER, READER_FILE_NAME, _ADMIN_FILE_NAME = "keys", "reader.key", "admin.key"
 
@@ -27,7 +25,7 @@ _WORDING = Wording(
 
 
 def reader_key_file(data_dir: Path) -> Path | None:
-    """Where `sightline up` keeps a reader's key for this data folder, an admin's beside it; None where it has none.
+    """Where `sightline up` keeps a reader's key for this data folder, with an admin's beside it; None if it has none.
 
     It is in no folder that the node may open, though the node can see that it is there.
     """
@@ -42,28 +40,28 @@ def plain_keys_inside(data_dir: Path) -> list[Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class Key(HashedKey):
-    """What is known of a key of the node."""
+    """A key of the node, without its secret."""
 
     role: str
     """`reader` or `admin`."""
 
     def __post_init__(self) -> None:
-        """Refuse what no key can be, whether from a command or from a file."""
+        """Refuse an invalid key, from a command or from a file."""
         super().__post_init__()
         if self.role not in {role.value for role in Role}:
             raise ValueError(f"role is {self.role!r}; needs {' or '.join(role.value for role in Role)}")
 
 
 class KeyRing(KeyFile[Key]):
-    """The keys of a data folder."""
+    """The keys for a data folder."""
 
     def __init__(self, data_dir: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the file in the node's folder, which is made with the first key.
+        """Read the file in the access folder, which is made with the first key.
 
         Raises:
             StoreError: the file is there and cannot be read, is no such file, or others may write to it.
         """
-        super().__init__(data_dir / FILE_NAME, Key, _WORDING, clock)
+        super().__init__(access_folder.path(data_dir) / access_folder.KEYS_FILE, Key, _WORDING, clock)
 
     def create(self, name: str, role: Role) -> str:
         """Add a key and return its token, which is kept nowhere.
@@ -85,6 +83,7 @@ def create(data_dir: Path, name: str, role: Role) -> str:
         StoreError: the file of keys cannot be read or written, or the first key would be a reader's, which would lock
             the writers out.
     """
+    access_folder.prepare(data_dir)
     ring = KeyRing(data_dir)
     if role is not Role.ADMIN and not any(key.revoked is None and key.role == Role.ADMIN.value for key in ring):
         raise StoreError(
@@ -99,6 +98,7 @@ def table(data_dir: Path) -> str:
     Raises:
         StoreError: the file of keys cannot be read.
     """
+    access_folder.prepare(data_dir)
     rows = [("ID", "NAME", "ROLE", "CREATED", "REVOKED")]
     rows += [(key.id, key.name, key.role, key.created, key.revoked or "-") for key in KeyRing(data_dir)]
     return aligned(rows)
@@ -110,4 +110,5 @@ def revoke(data_dir: Path, key_id: str) -> Key:
     Raises:
         StoreError: there is no such key, or the file of keys cannot be read or written.
     """
+    access_folder.prepare(data_dir)
     return KeyRing(data_dir).revoke(key_id)

@@ -1,4 +1,4 @@
-"""What a reader may use: the lists of `reader_allowed.toml`, each with its reason. What is on none is refused."""
+"""What a reader may use: the lists of `reader_allowed.toml`, each with its reason. Everything else is refused."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Allowed:
     functions: frozenset[str]
     """By their own names, not by aliases or with combinators."""
     resolved_functions: frozenset[str]
-    """Those that the analyzer writes into a resolved tree; no statement may call them."""
+    """Those that only the analyzer writes, into a resolved tree; no statement may call them."""
     admin_get_functions: frozenset[str]
-    """Those that tell of the host: an admin's GET may call them, a reader may not."""
+    """Those that describe the host: an admin's GET may call them, a reader may not."""
     table_functions: frozenset[str]
     """In lower case."""
     table_engines: frozenset[str]
@@ -27,7 +27,7 @@ class Allowed:
     """Of data that are sent beside a query."""
     settings: frozenset[str]
     ignored_settings: frozenset[str]
-    """Those that are taken and left out."""
+    """Those that are accepted and dropped."""
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +39,7 @@ def allowed() -> Allowed:
     """
     text = resources.files(__package__).joinpath("reader_allowed.toml").read_text(encoding="utf-8")
     lists = tomllib.loads(text)
-    found: dict[str, frozenset[str]] = {}
+    names_by_kind: dict[str, frozenset[str]] = {}
     for kind in (field.name for field in fields(Allowed)):
         names: list[str] = []
         for group in lists[kind]:
@@ -48,5 +48,5 @@ def allowed() -> Allowed:
             names += group["names"]
         if len(set(names)) != len(names):
             raise ValueError(f"reader_allowed.toml: a name stands twice among {kind}")
-        found[kind] = frozenset(names)
-    return Allowed(**found)
+        names_by_kind[kind] = frozenset(names)
+    return Allowed(**names_by_kind)

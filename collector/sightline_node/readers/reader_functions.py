@@ -1,8 +1,8 @@
-"""What the engine calls a function, and whether a reader may call it.
+"""The engine's functions, and whether a reader may call them.
 
-The names that may be called stand in `reader_allowed.toml`. Aliases count as what they stand for, an aggregate with
-combinators as the aggregate. A function that an admin wrote in SQL may be called: what stands in it is judged in the
-resolved tree, where its body stands in its place.
+The allowed names are listed in `reader_allowed.toml`. An alias counts as its function, an aggregate with combinators as
+the aggregate. A function that an admin wrote in SQL may be called: its body is checked in the resolved tree, which
+contains the body instead of the call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeAlias
 from sightline_node.readers.reader_allowed import allowed
 
 Ask: TypeAlias = Callable[[str, Mapping[str, str], str], bytes]
-"""Runs a question of the node's own: SQL, its parameters, the format of its answer."""
+"""Runs a statement of the node's own: SQL, its parameters, the format of its answer."""
 
 IN_FUNCTIONS = frozenset(
     {
@@ -30,21 +30,21 @@ AGGREGATES_BY_NAME = frozenset({"arrayReduce", "arrayReduceInRanges", "initializ
 """Functions whose first argument is a string that names an aggregate."""
 
 TABLES_BY_NAME = ("joinget", "dictget", "dicthas", "dictisin")
-"""How the functions begin, in lower case, whose first argument names a table or a dictionary."""
+"""Prefixes, in lower case, of functions whose first argument names a table or a dictionary."""
 
-_ALL = (
+_SYSTEM_FUNCTIONS = (
     "SELECT name, alias_to, is_aggregate, case_insensitive, ifNull(higher_order, 0) AS higher_order "
     "FROM system.functions WHERE origin = 'System'"
 )
 _COMBINATORS = "SELECT name FROM system.aggregate_function_combinators"
-_WRITTEN_IN_SQL = "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND name = {name:String}"
+_SQL_FUNCTION = "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND name = {name:String}"
 
 
 class Functions:
     """The engine's functions, read once. Any thread may ask."""
 
     def __init__(self, ask: Ask) -> None:
-        """Nothing is asked before the first name."""
+        """The engine is not asked before the first name."""
         self._ask = ask
         self._lock = threading.Lock()
         self._exact: dict[str, bool] = {}
@@ -55,20 +55,20 @@ class Functions:
         self._combinators: tuple[str, ...] = ()
 
     def verdict(self, name: str, *, lenient: bool = False) -> bool | None:
-        """Whether a function may be called; None where the engine has none of that name.
+        """Whether a function may be called; None if the engine has none of that name.
 
         Args:
             name: as the statement spells it.
-            lenient: for an admin's GET, which may also ask what only tells of the host.
+            lenient: for an admin's GET, which may also read what describes the host.
         """
         with self._lock:
             self._load()
             if lenient and name.lower() in self._for_admin_get:
                 return True
-            for known in (self._exact.get(name), self._any_case.get(name.lower())):
-                if known is not None:
-                    return known
-            if self._is_combined(name) or self._is_written_in_sql(name):
+            for may_be_called in (self._exact.get(name), self._any_case.get(name.lower())):
+                if may_be_called is not None:
+                    return may_be_called
+            if self._is_combined(name) or self._is_sql_function(name):
                 return True
         return None
 
@@ -82,21 +82,21 @@ class Functions:
             return self._exact.get(name) is False or self._any_case.get(name.lower()) is False
 
     def takes_functions(self, name: str) -> bool:
-        """Whether a bare name among the arguments may be taken for a function: lambdas, and what admins wrote, too."""
+        """Whether a bare name among the arguments may mean a function; so for lambdas and functions written in SQL."""
         with self._lock:
             self._load()
             is_of_the_engine = name in self._exact or name.lower() in self._any_case or self._is_combined(name)
             return name.lower() in self._higher_order or not is_of_the_engine
 
-    def may_stand_resolved(self, name: str, *, lenient: bool = False) -> bool:
-        """Whether a function may stand in a resolved tree."""
+    def may_be_resolved(self, name: str, *, lenient: bool = False) -> bool:
+        """Whether a function may appear in a resolved tree."""
         return name in allowed().resolved_functions or self.verdict(name, lenient=lenient) is True
 
     def _load(self) -> None:
         if self._exact:
             return
         lists = allowed()
-        rows = _rows(self._ask(_ALL, {}, "JSONEachRow"))
+        rows = _rows(self._ask(_SYSTEM_FUNCTIONS, {}, "JSONEachRow"))
         for row in rows:
             may_be_called = (row["alias_to"] or row["name"]) in lists.functions
             self._exact[row["name"]] = may_be_called
@@ -118,14 +118,14 @@ class Functions:
         for combinator in self._combinators:
             base = name.removesuffix(combinator)
             if base and base != name:
-                known = self._exact.get(base) if base in self._aggregates else self._any_case.get(base.lower())
-                if known or (known is None and self._is_combined(base)):
+                may_be_called = self._exact.get(base) if base in self._aggregates else self._any_case.get(base.lower())
+                if may_be_called or (may_be_called is None and self._is_combined(base)):
                     return True
         return False
 
-    def _is_written_in_sql(self, name: str) -> bool:
-        """Asked anew each time: an admin may write one at any moment."""
-        return bool(_rows(self._ask(_WRITTEN_IN_SQL, {"name": name}, "JSONEachRow")))
+    def _is_sql_function(self, name: str) -> bool:
+        """Not cached: an admin may create one at any moment."""
+        return bool(_rows(self._ask(_SQL_FUNCTION, {"name": name}, "JSONEachRow")))
 
 
 def _rows(answer: bytes) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
-"""What the engine's analyzer made of a statement: its resolved tree, in which every name has become what it means.
+"""Checks the resolved tree of a statement, in which the engine's analyzer has resolved every name.
 
-`EXPLAIN QUERY TREE` prints it. A function shows under its own name however it was spelled: as a call, as a bare name,
+`EXPLAIN QUERY TREE` prints it. A function appears under its own name however it was written: as a call, as a bare name,
 an alias, a lambda, a function written in SQL or a column matcher; a folded constant shows what it was folded from.
 
 The text is searched, not parsed: names and aliases of the statement's author stand in it and may be made to look like
@@ -18,7 +18,7 @@ from sightline_node.readers.reader_functions import Functions
 from sightline_node.readers.statement_judge import refusal
 
 EXPLAIN = "EXPLAIN QUERY TREE dump_tree = 1, dump_ast = 0, dump_passes = 0 "
-"""What goes before a SELECT to have its resolved tree."""
+"""The prefix of a SELECT that makes the engine print its resolved tree."""
 
 _FUNCTION = re.compile(r"function_name: (.*?), function_type: ")
 _TABLE = re.compile(r"(?<!\w)table_name: (.*)")
@@ -30,7 +30,7 @@ _TEMPORARY = "_temporary_and_external_tables"
 
 
 def check(text: str, functions: Functions, databases: frozenset[str], *, lenient: bool) -> None:
-    """Refuse a statement that does what it may not.
+    """Refuse a statement that uses a function or a table that it may not.
 
     Args:
         text: the resolved tree.
@@ -41,14 +41,14 @@ def check(text: str, functions: Functions, databases: frozenset[str], *, lenient
     Raises:
         QueryRejected: 403.
     """
-    named = _FUNCTION.findall(text)
-    tables = [found.partition(", ")[0] for found in _TABLE.findall(text)]
+    function_names = _FUNCTION.findall(text)
+    tables = [count.partition(", ")[0] for count in _TABLE.findall(text)]
     table_functions = _TABLE_FUNCTION.findall(text)
-    found = len(named) + len(tables) + len(table_functions)
-    if found < len(_NODES.findall(text)):
+    count = len(function_names) + len(tables) + len(table_functions)
+    if count < len(_NODES.findall(text)):
         raise refusal("a statement whose resolved tree cannot be read")
-    for name in set(named):
-        if not functions.may_stand_resolved(name, lenient=lenient):
+    for name in set(function_names):
+        if not functions.may_be_resolved(name, lenient=lenient):
             raise refusal(f"the function {name[:100]}")
     for name in set(table_functions):
         if name.lower() not in allowed().table_functions:

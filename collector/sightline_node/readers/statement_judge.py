@@ -1,4 +1,4 @@
-"""A statement's tree, as the engine's parser made it, gone through from top to bottom: what is on no list is refused.
+"""Checks the parser's tree of a statement from top to bottom: every name and kind that is on no list is refused.
 
 Every node must be of a known, harmless kind. Four things look harmless and are not:
 
@@ -6,8 +6,8 @@ Every node must be of a known, harmless kind. Four things look harmless and are 
   are therefore collected, so that they can be looked for; those that a WITH gives, where it is in scope, are not.
 - `x IN name` reads the table `name`, though the tree shows it like a column.
 - A name may come as a parameter (`{name:Identifier}`): it is judged with the value that was sent.
-- A bare name may mean a function: `arrayMap(file, …)`. Where a function may be handed over, the name of one that is
-  closed is refused; elsewhere it may be a column, which only the analyzer knows (see `resolved`).
+- A bare name may mean a function: `arrayMap(file, …)`. Where a function takes a function, the name of one that is
+  closed is refused; elsewhere it may be a column, which only the analyzer knows (see `resolved_tree`).
 """
 
 from __future__ import annotations
@@ -50,46 +50,46 @@ _EXPLAIN_SETTINGS = frozenset(
 )  # fmt: skip
 _IN_ANY_CASE = frozenset(name.lower() for name in IN_FUNCTIONS)
 _FORMATS = frozenset(name.lower() for name in allowed().output_formats)
-_ABOUT_ITSELF = frozenset({"system", "information_schema", "default"})
+_ENGINE_DATABASES = frozenset({"system", "information_schema", "default"})
 _FILTERS = "additional_table_filters"
-_OTHERS_TEMPORARY = "_temporary_and_external_tables"
+_TEMPORARY_TABLES = "_temporary_and_external_tables"
 _UNKNOWN_PARAMETER = 456
 
 
 @dataclass
 class Findings:
-    """What is given for the way through a tree, and what is found on it."""
+    """The inputs of a check, and the names that it collects."""
 
     params: Mapping[str, str]
     database: str
     tables: dict[tuple[str, str], bool] = field(default_factory=dict)
-    """Names to look for, and whether each must be a table; the others may be columns."""
+    """Names to look up, and whether each must be a table; the others may be columns."""
     functions: set[str] = field(default_factory=set)
     closed_names: set[str] = field(default_factory=set)
     """Bare names that are columns, or else functions that may not be called."""
     unknown: set[str] = field(default_factory=set)
-    """Names that are called and are no function's: they must be among `lambdas`."""
+    """Names that are called and belong to no function: they must be among `lambdas`."""
     lambdas: set[str] = field(default_factory=set)
-    """Names that the statement gives to lambdas of its own. What stands in these is judged like all else."""
+    """Names of the statement's own lambdas, whose bodies are checked like everything else."""
     lenient: bool = False
     used_params: bool = False
     databases: frozenset[str] = frozenset()
-    """Those whose tables may be read; none for an admin's GET, which may read all."""
+    """Databases whose tables may be read; empty for an admin's GET, which may read all."""
     limits: Mapping[str, str] = field(default_factory=lambda: roles.READER_LIMITS)
     """The caps of a reader's statement."""
 
     def check_database(self, name: str) -> None:
-        """Refuse a database that is none of the reader's, nor the engine's own about itself.
+        """Refuse a database that is neither the reader's nor one of the engine's own.
 
         Raises:
             QueryRejected: 403.
         """
-        if self.databases and name not in self.databases and name.lower() not in _ABOUT_ITSELF:
+        if self.databases and name not in self.databases and name.lower() not in _ENGINE_DATABASES:
             raise refusal(f"the database {name[:200]}, which is none of SIGHTLINE_STORE_READER_DATABASES,")
 
 
 class Walk:
-    """Goes through a tree and refuses what is on no list."""
+    """Walks through a tree and refuses every name that is on no list."""
 
     def __init__(self, findings: Findings, functions: Functions, parse: Callable[[str], Any]) -> None:
         self._findings = findings
@@ -108,7 +108,7 @@ class Walk:
         }
 
     def statement(self, tree: Any) -> None:
-        """Judge a whole statement."""
+        """Check a whole statement."""
         self._top(tree)
         while self._todo:
             self._part(*self._todo.pop())
@@ -128,7 +128,7 @@ class Walk:
         elif kind == "SetQuery":
             self._settings(tree)
         elif kind.startswith("Show"):
-            self._refuse_closed_names({**tree, "from": None})  # no analyzer will say what they mean
+            self._refuse_closed_names({**tree, "from": None})  # they never reach the analyzer
             if database := self._name(tree["from"])[0] if tree.get("from") else tree.get("database"):
                 self._findings.check_database(database)
             for part in tree.values():
@@ -149,9 +149,9 @@ class Walk:
         self._todo.append((tree["query"], frozenset()))
 
     def _part(self, node: Any, scope: frozenset[str]) -> None:
-        """Judge a part of a SELECT, and put what is below it on the list; `scope` holds the names that WITH gives."""
+        """Check a part of a SELECT and queue its children; `scope` holds the names that WITH defines."""
         if isinstance(node, list):
-            self._todo.extend((one, scope) for one in node)
+            self._todo.extend((child, scope) for child in node)
             return
         if not isinstance(node, dict):
             return
@@ -175,7 +175,7 @@ class Walk:
                 self._todo.append((part, scope))
 
     def _union(self, node: Mapping[str, Any], scope: frozenset[str]) -> None:
-        """The names of the first SELECT hold in those that are joined to it; in its own WITH only in their order."""
+        """Names of the first SELECT's WITH are in scope in the following SELECTs; within it, in their order."""
         selects = node.get("list_of_selects", {}).get("children", [])
         self._todo.append((selects[:1], scope))
         self._todo.append((selects[1:], scope | frozenset(_first_names(node))))
@@ -193,9 +193,9 @@ class Walk:
             self._todo.append((element, scope | own if node.get("recursive_with") else scope))
             scope |= own
             if node.get("recursive_with"):
-                # Where it does not recurse after all, its own name in it is a table's, or a file's.
+                # Without recursion its own name in it means a table, or a file.
                 for name in own:
-                    self._table([name], frozenset(), must_be_one=False)
+                    self._table([name], frozenset(), is_required=False)
         self._below(node, scope, "with")
 
     def _source(self, node: Mapping[str, Any], scope: frozenset[str]) -> None:
@@ -204,7 +204,7 @@ class Walk:
             name = function["name"]
             if name.lower() not in allowed().table_functions:
                 raise refusal(f"the table function {name}")
-            # What stands in it is analyzed apart, without the names of WITH, and shows in no resolved tree.
+            # Its arguments are analyzed apart, without the names of WITH, and appear in no resolved tree.
             self._refuse_closed_names(function)
             self._below(function, frozenset())
         self._below(node, scope, "table_function")
@@ -225,7 +225,7 @@ class Walk:
         if name.lower() in _IN_ANY_CASE and len(arguments) == 2 and arguments[1].get("type") == "Identifier":
             parts = self._name(arguments[1])
             if len(parts) > 1 or parts[0] not in scope:
-                self._table(parts[:2], scope, must_be_one=False)
+                self._table(parts[:2], scope, is_required=False)
         self._below(node, scope)
 
     def _called(self, name: str) -> None:
@@ -236,34 +236,34 @@ class Walk:
             (self._findings.functions if verdict else self._findings.unknown).add(name)
 
     def _aggregate(self, arguments: list[Any]) -> None:
-        """Judge the aggregate that a function is given the name of."""
-        given = self._string(arguments[0] if arguments else {})
-        if given is None:
+        """Check an aggregate whose name is an argument."""
+        aggregate = self._string(arguments[0] if arguments else {})
+        if aggregate is None:
             raise refusal("an aggregate whose name is no plain string")
-        self._called(given.partition("(")[0].strip())
+        self._called(aggregate.partition("(")[0].strip())
 
     def _named_table(self, argument: Any, scope: frozenset[str]) -> None:
-        """Judge the table or dictionary that a function is given the name of."""
+        """Check a table or dictionary whose name is an argument."""
         if argument.get("type") == "Identifier":
             self._table(self._name(argument), scope)
             return
-        given = self._string(argument)
-        if given is None:
+        table = self._string(argument)
+        if table is None:
             raise refusal("a table or dictionary whose name is no plain string")
-        self._table([part.strip("`") for part in given.split(".", 1)], scope)
+        self._table([part.strip("`") for part in table.split(".", 1)], scope)
 
     def _string(self, node: Mapping[str, Any]) -> str | None:
         """The text of a literal or a parameter; None for anything else."""
-        given: Any = None
+        text: Any = None
         if node.get("type") == "Literal":
-            given = node.get("value", {}).get("value")
+            text = node.get("value", {}).get("value")
         elif node.get("type") == "QueryParameter":
             self._findings.used_params = True
-            given = self._findings.params.get(node["name"])
-        return given if isinstance(given, str) else None
+            text = self._findings.params.get(node["name"])
+        return text if isinstance(text, str) else None
 
     def _refuse_closed_names(self, node: Any, *, deep: bool = True) -> None:
-        """Refuse a bare name of a closed function where it could be taken for that function."""
+        """Refuse a bare name of a closed function where it could mean that function."""
         todo = [node]
         while todo:
             part = todo.pop()
@@ -279,12 +279,12 @@ class Walk:
         if len(parts) == 1 and self._functions.is_closed_name(parts[0]):
             raise refusal(f"the function {parts[0]}")
 
-    def _table(self, parts: list[str], scope: frozenset[str], *, must_be_one: bool = True) -> None:
+    def _table(self, parts: list[str], scope: frozenset[str], *, is_required: bool = True) -> None:
         if len(parts) == 1:
             if parts[0] in scope:
                 return
             parts = [self._findings.database, *parts]
-        elif must_be_one:
+        elif is_required:
             self._findings.check_database(parts[0])
         if len(parts) != 2:
             raise refusal(f"the table {'.'.join(parts)!r}")
@@ -292,14 +292,14 @@ class Walk:
         if database == "system":
             if name not in allowed().system_tables and not self._findings.lenient:
                 raise refusal(f"the table system.{name}")
-        elif database == _OTHERS_TEMPORARY:
+        elif database == _TEMPORARY_TABLES:
             raise refusal(f"the table {'.'.join(parts)!r}")
         elif database.lower() != "information_schema":
-            known = self._findings.tables.get((database, name), False)
-            self._findings.tables[database, name] = known or must_be_one
+            is_required = self._findings.tables.get((database, name), False)
+            self._findings.tables[database, name] = is_required or is_required
 
     def _column(self, node: Mapping[str, Any]) -> None:
-        """Refuse a column that is called like a closed table of `system`: who reads on might take it for one."""
+        """Refuse a column with the name of a closed table of `system`, which it could mean."""
         parts = node.get("name_parts") or []
         if parts[:1] == ["system"] and parts[1] not in allowed().system_tables and not self._findings.lenient:
             raise refusal(f"the name {'.'.join(parts)}")
@@ -313,17 +313,17 @@ class Walk:
         values = iter(node.get("children", ()))
         for place, part in enumerate(parts):
             if part == "":
-                given: Mapping[str, Any] = next(values, {})
+                parameter: Mapping[str, Any] = next(values, {})
                 self._findings.used_params = True
-                if given.get("type") != "QueryParameter":
+                if parameter.get("type") != "QueryParameter":
                     raise refusal("a name that cannot be read")
-                if given["name"] not in self._findings.params:
+                if parameter["name"] not in self._findings.params:
                     raise QueryFailed(
                         _UNKNOWN_PARAMETER,
-                        f"Code: {_UNKNOWN_PARAMETER}. DB::Exception: Substitution `{given['name']}` is not set. "
+                        f"Code: {_UNKNOWN_PARAMETER}. DB::Exception: Substitution `{parameter['name']}` is not set. "
                         "(UNKNOWN_QUERY_PARAMETER)",
                     )
-                parts[place] = self._findings.params[given["name"]]
+                parts[place] = self._findings.params[parameter["name"]]
         return parts
 
     def _settings(self, node: Mapping[str, Any]) -> None:
@@ -336,7 +336,7 @@ class Walk:
             check_setting(name, value, self._findings.limits)
 
     def _filters(self, value: Any) -> None:
-        """Judge conditions that are strings: Grafana's ad-hoc filters. They stand in no resolved tree."""
+        """Check conditions that are strings: Grafana's ad-hoc filters. They appear in no resolved tree."""
         for pair in value.get("value", ()) if value.get("field_type") == "Map" else [None]:
             texts = [part.get("value") for part in pair["value"]] if pair else []
             if len(texts) != 2 or not isinstance(texts[1], str):
@@ -347,7 +347,7 @@ class Walk:
 
 
 def check_setting(name: str, value: str | None, limits: Mapping[str, str] = roles.READER_LIMITS) -> None:
-    """Let a reader change a setting, or refuse it.
+    """Refuse a setting that a reader may not change.
 
     Raises:
         QueryRejected: 403.
@@ -358,7 +358,7 @@ def check_setting(name: str, value: str | None, limits: Mapping[str, str] = role
 
 
 def check_format(name: str) -> None:
-    """Let a reader name the format of an answer, or refuse it; '' is none.
+    """Refuse a format that a reader may not name; '' is none.
 
     Raises:
         QueryRejected: 403.

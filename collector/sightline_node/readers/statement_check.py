@@ -1,9 +1,9 @@
-"""Whether a reader may run a statement, decided on what the engine's own parser and analyzer make of it.
+"""Whether a reader may run a statement, decided on the trees of the engine's own parser and analyzer.
 
-First the parser's tree: `parseQueryToJSON` gives it and refuses more than one statement; see `tree` for what is done
-with it. Nothing is decided on the text, so letter case, comments, quotes and nesting cannot hide anything. Then, on the
-connection that the statement will run on, the analyzer's tree, in which every name has become what it means; see
-`resolved`. The analyzer runs what it can fold, so a statement gets to it only when the parser's tree was in order.
+First the parser's tree: `parseQueryToJSON` returns it and refuses more than one statement; `statement_judge` checks it.
+Nothing is decided on the text, so letter case, comments, quotes and nesting cannot hide anything. Then, on the
+connection that the statement will run on, the analyzer's tree, in which every name is resolved; `resolved_tree` checks
+it. The analyzer evaluates constants, so a statement reaches it only after the parser's tree has passed.
 
 The engine's `default` database answers for files of its folder as if they were tables (`FROM 'passwords.csv'`), so a
 table must be one that `system.tables` lists. A name that is neither is left to the engine, which says so best.
@@ -33,29 +33,29 @@ from sightline_node.readers.statement_judge import Findings, Walk, refusal
 from sightline_store.errors import QueryFailed, QueryRejected
 
 _SELECTS = frozenset({"SelectWithUnionQuery", "SelectIntersectExceptQuery"})
-_OF_THE_ANSWER = frozenset(
+_ANSWER_KEYS = frozenset(
     {"format_ast", "out_file", "is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout"}
 )
-_SETTINGS_OF = frozenset({"settings", "settings_ast"})
-_BEGIN_OF_SELECT = frozenset({"SELECT", "WITH", "FROM"})
+_SETTINGS_KEYS = frozenset({"settings", "settings_ast"})
+_SELECT_WORDS = frozenset({"SELECT", "WITH", "FROM"})
 _CACHED_STATEMENTS = 512
 _CACHED_CHARACTERS = 32 * 1024
-_KNOWN_TABLES = 512
-_KNOWN_S = 5.0
+_CACHED_TABLES = 512
+_CACHED_TABLES_S = 5.0
 
-# What the engine writes for statements that ask about one table, a subquery or a database.
-_ABOUT = re.compile(
+# The normal form of statements about one table, a subquery or a database.
+_OBJECT_STATEMENT = re.compile(
     r"(?:DESCRIBE TABLE|EXISTS (?:TABLE|VIEW|DICTIONARY|DATABASE)|SHOW CREATE (?:TABLE|VIEW|DICTIONARY|DATABASE)) "
     r"(?!TEMPORARY )(.*)",
     re.DOTALL,
 )
-_ABOUT_THE_ENGINE = re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE '(?:[^'\\]|\\.)*')?(?: FORMAT \w+)?", re.DOTALL)
-_ABOUT_OTHERS = re.compile(r"SHOW PROCESSLIST(?: FORMAT \w+)?")
-_HAS_NO_TREE = 36
-_SYNTAX_ERROR = 62
+_ENGINE_STATEMENT = re.compile(r"SHOW (?:FUNCTIONS|ENGINES)(?: I?LIKE '(?:[^'\\]|\\.)*')?(?: FORMAT \w+)?", re.DOTALL)
+_PROCESSES_STATEMENT = re.compile(r"SHOW PROCESSLIST(?: FORMAT \w+)?")
+_NO_TREE_CODE = 36
+_SYNTAX_ERROR_CODE = 62
 _IN_PATHS = re.compile(r"[./~\x00]")
 _ACCESS_DENIED = 497
-_NOT_THERE = frozenset({60, 81})
+_UNKNOWN_CODES = frozenset({60, 81})
 _TABLE_ENGINE = "SELECT engine FROM system.tables WHERE database = {database:String} AND name = {name:String}"
 _IS_ANYTHING = "EXISTS TABLE {database:Identifier}.{name:Identifier}"
 _SCOPE_OF_PARSER = re.compile(r": In scope SELECT parseQueryToJSON\(.*(?= \([A-Z_]+\))", re.DOTALL)
@@ -63,7 +63,7 @@ _SCOPE_OF_PARSER = re.compile(r": In scope SELECT parseQueryToJSON\(.*(?= \([A-Z
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found out about a statement that a reader may run.
+    """The result of the first check of a statement that a reader may run.
 
     Attributes:
         to_resolve: the SELECT in it that the analyzer shall resolve before it runs; '' where it has none, or where that
@@ -83,11 +83,11 @@ class Verdict:
     only_asks_whether: bool = False
 
 
-class Statements:
-    """Judges what a reader sends. Any thread may ask; verdicts are kept by text."""
+class StatementCheck:
+    """Checks statements of readers. Any thread may use it; verdicts are cached by text."""
 
     def __init__(self, ask: Ask, databases: frozenset[str], limits: Mapping[str, str]) -> None:
-        """Nothing is asked before the first statement.
+        """The engine is not asked before the first statement.
 
         Args:
             ask: runs questions of the node's own.
@@ -100,11 +100,11 @@ class Statements:
         self._functions = Functions(ask)
         self._lock = threading.Lock()
         self._passed: OrderedDict[tuple[object, ...], Verdict] = OrderedDict()
-        # Tables by database and name, and when each was last seen: pages send many texts about few tables.
-        self._seen: dict[tuple[str, str], float] = {}
+        # Tables by database and name, with the time of the last check: pages send many texts about few tables.
+        self._tables_seen_s: dict[tuple[str, str], float] = {}
 
     def check_database(self, name: str) -> None:
-        """Refuse to let unqualified names mean the tables of a database that a reader may not read.
+        """Refuse a current database whose tables a reader may not read.
 
         Raises:
             QueryRejected: 403.
@@ -120,14 +120,14 @@ class Statements:
         *,
         lenient: bool = False,
     ) -> Verdict:
-        """Let a reader's statement pass the parser's tree, or refuse it.
+        """Check the parser's tree of a statement.
 
         Args:
             sql: one statement.
             database: the one that unqualified names mean.
             params: values of its {name:Type} places.
             settings: that it will run under.
-            lenient: let pass what only tells of the host and of what others ask, such as system.processes.
+            lenient: allow names that only show the host and other clients' statements, such as system.processes.
 
         Raises:
             QueryRejected: 403, it is not for a reader.
@@ -157,9 +157,9 @@ class Statements:
                 46,
                 f"Code: 46. DB::Exception: Function with name `{name[:100]}` does not exist. (UNKNOWN_FUNCTION)",
             )
-        missing = self._look_for_tables(findings, is_read=not about)
-        # A verdict on a name that came as a parameter holds for its value only, one on a name of nothing for now: a
-        # function may be made that is called like a lambda.
+        missing = self._check_tables(findings, is_read=not about)
+        # A verdict on a name in a parameter is valid for its value only; one on an unknown name only for now, since
+        # a function with the name of a lambda may be made.
         is_of_its_text = not (missing or findings.unknown or findings.used_params or findings.closed_names)
         if not to_resolve and findings.closed_names:
             raise refusal(f"the function {sorted(findings.closed_names)[0]}")
@@ -184,7 +184,7 @@ class Statements:
         *,
         lenient: bool = False,
     ) -> None:
-        """Let a statement pass the analyzer's tree, or refuse it.
+        """Check the analyzer's tree of a statement.
 
         Args:
             verdict: of `judge`.
@@ -205,7 +205,7 @@ class Statements:
         except QueryFailed as exc:
             if verdict.missing and exc.code == _ACCESS_DENIED:  # `default` would look for a file of that name
                 raise _no_table(*verdict.missing) from None
-            if verdict.closed_names:  # The analyzer may have run it: its message could tell what it read.
+            if verdict.closed_names:  # The analyzer may have evaluated it: its message could contain what it read.
                 name = sorted(verdict.closed_names)[0]
                 raise refusal(f"the name {name}, which is a closed function's and of no column here,") from None
             raise
@@ -220,94 +220,94 @@ class Statements:
                     self._passed.popitem(last=False)
 
     def _tree(self, sql: str, lenient: bool) -> tuple[Any, str, str]:
-        """The parser's tree, the SELECT that the analyzer shall resolve, and the first word of what asks about a table.
+        """The parser's tree, the SELECT for the analyzer, and the first word of a statement about one table.
 
         There is no tree of a statement that needs no judgement, and no SELECT where nothing in it can be an expression.
         """
         try:
             tree = self._parsed(sql)
         except QueryFailed as exc:
-            if exc.code == _SYNTAX_ERROR and self._normal(f"{sql}\nFORMAT Null").startswith("INSERT "):
+            if exc.code == _SYNTAX_ERROR_CODE and self._normal(f"{sql}\nFORMAT Null").startswith("INSERT "):
                 raise refusal("the statement 'INSERT INTO'") from None
-            if exc.code != _HAS_NO_TREE:
+            if exc.code != _NO_TREE_CODE:
                 raise QueryFailed(exc.code, _SCOPE_OF_PARSER.sub("", exc.message)) from None
         else:
             return tree, self._select_of(sql, tree), ""
         normal = self._normal(sql)
-        if _ABOUT_THE_ENGINE.fullmatch(normal) or (lenient and _ABOUT_OTHERS.fullmatch(normal)):
+        if _ENGINE_STATEMENT.fullmatch(normal) or (lenient and _PROCESSES_STATEMENT.fullmatch(normal)):
             return None, "", ""
-        found = _ABOUT.fullmatch(normal)
-        if found is None:
+        match = _OBJECT_STATEMENT.fullmatch(normal)
+        if match is None:
             raise refusal(f"the statement {' '.join(normal.split()[:2])!r}")
-        asked = f"SELECT * FROM {found[1]}"  # noqa: S608  (parsed and analyzed, never run)
+        select = f"SELECT * FROM {match[1]}"  # noqa: S608  (parsed and analyzed, never run)
         try:
-            tree = self._parsed(asked)
+            tree = self._parsed(select)
         except QueryFailed:
             raise refusal(f"the statement {' '.join(normal.split()[:2])!r} with what it says") from None
-        return tree, self._select_of(asked, tree) if found[1].startswith("(") else "", normal.partition(" ")[0]
+        return tree, self._select_of(select, tree) if match[1].startswith("(") else "", normal.partition(" ")[0]
 
     def _select_of(self, sql: str, tree: Any) -> str:
-        """The SELECT that a statement is, or explains, without its format."""
+        """The SELECT of a statement or of an EXPLAIN, without its format."""
         shape = sql_lexer.shape(sql)
         start, end = shape.format_span
         text = f"{sql[:start]} {sql[end : shape.end]}" if shape.format_name else sql[: shape.end]
         if tree["type"] in _SELECTS:
-            self._must_stay_itself(sql, text, tree)
+            self._require_same_tree(sql, text, tree)
             return text
         if tree["type"] != "ExplainQuery" or "query" not in tree:
             return ""
         depth = 0
         for token in sql_lexer.tokens(text):
-            if depth == 0 and (token.text == "(" or token.text.upper() in _BEGIN_OF_SELECT):
+            if depth == 0 and (token.text == "(" or token.text.upper() in _SELECT_WORDS):
                 with contextlib.suppress(QueryFailed):
                     if self._parsed(text[token.start :]) == tree["query"]:
                         return text[token.start :]
             depth += (token.text == "(") - (token.text == ")") if token.kind == "mark" else 0
-        raise refusal("an EXPLAIN whose statement cannot be told apart")
+        raise refusal("an EXPLAIN whose statement cannot be identified")
 
-    def _must_stay_itself(self, sql: str, text: str, tree: Any) -> None:
-        """Refuse a SELECT that becomes another one where the node cuts its format out and writes in where rows go.
+    def _require_same_tree(self, sql: str, text: str, tree: Any) -> None:
+        """Refuse a SELECT whose tree changes when the node removes its format or adds INTO OUTFILE.
 
         The node finds these places by a lexer of its own. Where the engine reads a text otherwise, what stands in a
         string would become a part of the statement that nobody has judged.
         """
-        judged = _parts(tree)
-        for changed in (text, into_file(sql, "TabSeparated", "/proc/self/fd/3")):
+        parts = _parts(tree)
+        for changed_sql in (text, into_file(sql, "TabSeparated", "/proc/self/fd/3")):
             try:
-                again = self._parsed(changed)
+                changed_tree = self._parsed(changed_sql)
             except QueryFailed:
-                again = {}
-            if _parts(again) != judged:
-                raise refusal("a statement whose end cannot be told")
+                changed_tree = {}
+            if _parts(changed_tree) != parts:
+                raise refusal("a statement whose end cannot be identified")
 
     def _normal(self, sql: str) -> str:
-        """A statement as the engine writes it; '' where it cannot be parsed."""
+        """A statement in the engine's normal form; '' if it cannot be parsed."""
         answer = self._ask("SELECT formatQuerySingleLineOrNull({sql:String})", {"sql": sql}, "JSONCompactEachRow")
         return json.loads(answer)[0] or ""
 
     def _parsed(self, sql: str) -> Any:
         return json.loads(self._ask("SELECT parseQueryToJSON({sql:String})", {"sql": sql}, "TSVRaw"))
 
-    def _look_for_tables(self, findings: Findings, *, is_read: bool) -> list[tuple[str, str]]:
-        """Refuse names of files, and tables that reach out when read; returns the names that are no table's.
+    def _check_tables(self, findings: Findings, *, is_read: bool) -> list[tuple[str, str]]:
+        """Refuse names of files, and tables that read something outside the data folder.
 
-        Those come first that must be.
+        Returns the names of no table, those first that must be tables.
         """
         missing: list[tuple[str, str]] = []
-        for (database, name), must_be_one in findings.tables.items():
+        for (database, name), is_required in findings.tables.items():
             place = {"database": database, "name": name}
             if self._is_table(place, is_read=is_read):
-                if must_be_one:
+                if is_required:
                     findings.check_database(database)
                 continue
-            missing.insert(0 if must_be_one else len(missing), (database, name))
-            # No word on whether such a file is there.
+            missing.insert(0 if is_required else len(missing), (database, name))
+            # Do not reveal whether such a file exists.
             if _IN_PATHS.search(name):
                 raise _no_table(database, name)
             try:
                 exists = self._ask(_IS_ANYTHING, place, "TSVRaw")
             except QueryFailed as exc:
-                if must_be_one or exc.code not in _NOT_THERE:
+                if is_required or exc.code not in _UNKNOWN_CODES:
                     raise
                 continue
             if exists.strip() != b"0":
@@ -316,7 +316,7 @@ class Statements:
 
     def _is_table(self, place: Mapping[str, str], *, is_read: bool) -> bool:
         key, now_s = (place["database"], place["name"]), time.monotonic()
-        if now_s - self._seen.get(key, -_KNOWN_S) < _KNOWN_S:
+        if now_s - self._tables_seen_s.get(key, -_CACHED_TABLES_S) < _CACHED_TABLES_S:
             return True
         engine = self._ask(_TABLE_ENGINE, place, "TSVRaw").decode().strip()
         is_table = bool(engine)
@@ -326,9 +326,9 @@ class Statements:
             return True
         if is_table:
             with self._lock:
-                if len(self._seen) >= _KNOWN_TABLES:
-                    self._seen.clear()
-                self._seen[key] = now_s
+                if len(self._tables_seen_s) >= _CACHED_TABLES:
+                    self._tables_seen_s.clear()
+                self._tables_seen_s[key] = now_s
         return is_table
 
 
@@ -339,12 +339,12 @@ def _no_table(database: str, name: str) -> QueryRejected:
 
 
 def _key(sql: str, database: str, settings: Mapping[str, str], lenient: bool) -> tuple[object, ...]:
-    """Under which a verdict is kept: settings can change what a name means."""
+    """The cache key of a verdict: settings can change the meaning of a name."""
     return database, sql, lenient, frozenset(settings.items())
 
 
 def _parts(tree: Any) -> tuple[list[object], list[str]]:
-    """A tree without what is about its answer, and its settings: SETTINGS behind FORMAT hang elsewhere in it.
+    """A tree without its output clauses, and its settings: SETTINGS after FORMAT are in another place of the tree.
 
     The tree comes flat, since it may be deeper than Python's stack: each node's names and length, then what is in it.
     """
@@ -357,8 +357,8 @@ def _parts(tree: Any) -> tuple[list[object], list[str]]:
             flat.append(("list", len(node)))
             todo.extend(reversed(node))
         elif isinstance(node, dict):
-            settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_OF if name in node)
-            names = sorted(node.keys() - _OF_THE_ANSWER - _SETTINGS_OF)
+            settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_KEYS if name in node)
+            names = sorted(node.keys() - _ANSWER_KEYS - _SETTINGS_KEYS)
             flat.append(("dict", tuple(names)))
             todo.extend(node[name] for name in reversed(names))
         else:
