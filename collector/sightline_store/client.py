@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Codes with which ClickHouse says "not now": timeouts, too many queries, memory, no free space, read-only tables.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _BUSY_CODES = frozenset({159, 160, 173, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 439, 999})
+# Refuses rows while `sightline-store migrate` replaces views: see schema/upgrade.py.
+UPGRADE_CODE, UPGRADE_CONSTRAINT = 469, "sightline_upgrade"
+UPGRADE_REASON = "its schema is being upgraded"
 _CODE = re.compile(r"Code:\s*(\d+)|error code (\d+)", re.IGNORECASE)
 _WORDS = re.compile(r"DB::Exception:\s*(.*?)(?:\s*\(version [^)]*\))?(?:\s*\(for url [^)]*\))?\s*\Z", re.DOTALL)
 
@@ -158,6 +161,8 @@ class Client:
         if found is None:
             return StoreUnavailable(self.settings.url, _reason(text) or type(exc).__name__)
         code = int(found[1] or found[2])
+        if code == UPGRADE_CODE and f"`{UPGRADE_CONSTRAINT}`" in text:
+            return StoreBusy(self.settings.url, code, UPGRADE_REASON)
         if code in _BUSY_CODES:
             words = _WORDS.search(text)
             return StoreBusy(self.settings.url, code, words[1] if words else _reason(text))

@@ -7,7 +7,8 @@
     │   └── StoreBusy      ClickHouse answers that it cannot do it now: trying again can help
     ├── QueryFailed        ClickHouse refused the statement: trying again does not help
     │   └── QueryRejected  the embedded node refused it before the engine saw it
-    ├── SchemaError        the tables are newer than this code, or a migration was changed after it ran
+    ├── SchemaError        the tables in the store and the schema of this package do not fit together
+    ├── DdlError           a statement of the schema cannot be read
     └── PricesFileError    the user's own prices can't be read: the line and the field are told
 """
 
@@ -72,6 +73,15 @@ class SchemaError(StoreError):
     """The tables in the store and the migrations in this package do not fit together."""
 
 
+class DdlError(StoreError):
+    """A statement of the schema that `sightline_store.ddl` cannot read; `statement` is its text."""
+
+    def __init__(self, statement: str, reason: str) -> None:
+        self.statement = statement
+        self.reason = reason
+        super().__init__(f"{reason}: {' '.join(statement.split())[:120]}")
+
+
 class PricesFileError(StoreError):
     """The file of SIGHTLINE_PRICES_FILE can't be used; `line` is 0 and `field` '' where it is about neither."""
 
@@ -103,5 +113,6 @@ _WAYS_OUT = {
     "columns.",
     242: "The table takes no rows while its replicas cannot reach Keeper.",
     243: "The store's disk is full: make room, or let SIGHTLINE_STORE_RETENTION_MAX_GIB drop the oldest days.",
+    469: "Rows wait until that is over. An upgrade that was interrupted is finished by `sightline-store migrate`.",
     252: "Rows come in more pieces than ClickHouse merges: send fewer, larger batches.",
 }

@@ -12,13 +12,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
+from sightline_store.moments import sql_moment
 
 FORMATS = {"parquet": "Parquet", "csv": "CSVWithNames", "json": "JSONEachRow", "native": "Native", "arrow": "Arrow"}
 """Name on the command line to ClickHouse's."""
@@ -49,7 +50,7 @@ def export_table(
     fmt: str = "parquet",
     since: datetime | None = None,
     until: datetime | None = None,
-    told: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Write a table, or a window of it.
 
@@ -60,7 +61,7 @@ def export_table(
         fmt: one of FORMATS.
         since: first moment, inclusive; by the table's own time.
         until: last moment, exclusive.
-        told: called with the bytes written so far.
+        progress: called with the bytes written so far.
 
     Returns:
         Bytes written.
@@ -78,14 +79,14 @@ def export_table(
         for name, moment, sign in (("since", since, ">="), ("until", until, "<")):
             if moment is not None:
                 conditions.append(f"{column} {sign} {{{name}:DateTime64(3, 'UTC')}}")
-                params[name] = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+                params[name] = sql_moment(moment)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     size = 0
     sql = f"SELECT * FROM {table}{where}"  # noqa: S608  (a plain name)
     for piece in client.stream(sql, params, FORMATS[fmt], settings=_SETTINGS):
         target.write(piece)
         size += len(piece)
-        told(size)
+        progress(size)
     return size
 
 

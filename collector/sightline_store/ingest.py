@@ -107,7 +107,7 @@ def _format(message: str, *further: str) -> dict[str, str | int]:
         "format_schema_source": "string",
         "format_schema": _proto("otlp.proto", *further),
         "format_schema_message_name": message,
-        # Which field of an AnyValue was sent is told in its column `kind`: an empty array is no empty string.
+        # The column `kind` says which field of an AnyValue was sent: an empty array is no empty string.
         "input_format_protobuf_oneof_presence": 1,
         # Arrays become JSON text on the way, which Go writes with a plain "/".
         "output_format_json_escape_forward_slashes": 0,

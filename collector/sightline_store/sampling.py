@@ -2,7 +2,7 @@
 
 A trace is kept whole where one of its spans failed or was slow; of the others a share is kept, chosen by a hash of the
 trace id, so that all spans of a trace and all collectors agree without memory. Only rows of `otel_traces` are sampled:
-the typed tables see every span (`sql/ddl/008_sampling.sql`).
+the typed tables have the rows of every span (`sql/views/sampling`).
 
 A row that stands for others says so in SpanAttributes['sightline.sampling.weight']; without it a row counts once. The
 sum of the weights is an unbiased count of the spans received.
@@ -54,8 +54,8 @@ class Verdict:
     Attributes:
         message: goes behind the segment.
         sampled_out: how many of its spans go.
-        late: how many of its spans came when an earlier segment had been decided on that held spans of their traces:
-            what they say, an error for example, could not keep those any more. 0 where the verdict was read from disk.
+        late: how many of its spans came after the verdict on an earlier segment that held spans of their traces: an
+            error among them, for example, could not keep those any more. 0 where the verdict was read from disk.
     """
 
     message: bytes

@@ -1,4 +1,4 @@
-"""Protobuf's varint: a number in as many bytes as it needs, seven bits each, the lowest first.
+"""Numbers in as many bytes as they need, seven bits each, the lowest first: protobuf's varint and ClickHouse's VarUInt.
 
 Source: https://protobuf.dev/programming-guides/encoding/#varints
 """
@@ -16,11 +16,13 @@ def encode(number: int) -> bytes:
     return bytes(out)
 
 
-def decode(data: bytes) -> tuple[int, int]:
-    """The number that `data` begins with and how many bytes it took; (0, 0) where it is not complete."""
-    number = 0
-    for index, byte in enumerate(data):
-        number |= (byte & 127) << (7 * index)
+def decode(data: bytes, start: int = 0) -> tuple[int, int]:
+    """The number that begins at `start`, and where it ends; (0, start) where `data` ends before the number does."""
+    number = shift = 0
+    for at in range(start, len(data)):
+        byte = data[at]
+        number |= (byte & 127) << shift
         if byte < 128:
-            return number, index + 1
-    return 0, 0
+            return number, at + 1
+        shift += 7
+    return 0, start

@@ -6,25 +6,25 @@ import argparse
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sightline_store import export
-from sightline_store.cli import shell
+from sightline_store.cli import janitor, rebuild_command, shell
+from sightline_store.cli.progress import ByteProgress, print_status
 from sightline_store.client import Client
 from sightline_store.conventions import report
 from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.moments import parse_moment
 from sightline_store.prices import model_prices
 from sightline_store.questions import catalog
-from sightline_store.schema import cluster, kafka, migrate, rebuild, retention
+from sightline_store.schema import cluster, kafka, migrate, retention, snapshot
 from sightline_store.settings import KafkaSettings, RetentionSettings, StoreSettings
 
 _FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames", "parquet": "Parquet", "table": "PrettyCompactNoEscapes"}
 _WATCH_INTERVAL_S = 5.0
-_AGES = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,6 +37,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_prices(commands)
     _add_kafka(commands)
     _add_cluster(commands)
+    janitor.add(commands)
 
 
 def _client() -> Client:
@@ -44,19 +45,39 @@ def _client() -> Client:
 
 
 def _add_migrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    migrate = commands.add_parser("migrate", help="bring the tables at SIGHTLINE_STORE_URL up to date")
-    migrate.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
-    migrate.set_defaults(run=_migrate)
+    command = commands.add_parser(
+        "migrate",
+        help="bring the tables and views at SIGHTLINE_STORE_URL up to date",
+        description="Run the migrations that the store lacks, and replace the views that differ, while rows wait with "
+        "those who send them. A store with rows is backed up first; `sightline-store restore` takes that back.",
+    )
+    command.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
+    command.add_argument("--no-snapshot", action="store_true", help="upgrade a store with rows without a backup")
+    command.set_defaults(run=_migrate)
 
 
 def _migrate(args: argparse.Namespace) -> None:
     client, keep = _client(), RetentionSettings.from_env()
     if args.dry_run:
-        lines = migrate.plan(client, keep).lines()
+        lines = migrate.preview(client, keep).lines()
     else:
-        lines = [f"-- {migration.version:03} {migration.name}" for migration in migrate.apply(client)]
+        lines = _upgrade(client, with_snapshot=not args.no_snapshot)
         lines += [f"-- {dropped}" for dropped in retention.enforce(client, keep)]
     sys.stdout.writelines(f"{line}\n" for line in lines or ["-- nothing to do: the tables are up to date"])
+
+
+def _upgrade(client: Client, *, with_snapshot: bool) -> list[str]:
+    lines: list[str] = []
+    if with_snapshot and (report := snapshot.take(client, migrate.plan(client))) is not None:
+        lines.append(
+            f"-- snapshot of {report.size_bytes:,} bytes in {report.path} of the store's backup folder: "
+            f"`sightline-store restore --replace {report.path}` takes it back"
+        )
+    done = migrate.apply(client)
+    lines += [f"-- migration {migration.version:03} {migration.name}" for migration in done.migrations]
+    counts = Counter(change.action for change in done.changes)
+    lines += [f"-- {action}: {count} views, functions and Null tables" for action, count in counts.items()]
+    return lines
 
 
 def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,34 +88,24 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--dry-run", action="store_true", help="print what would be dropped or changed, and change nothing"
     )
     retain.set_defaults(run=_retention)
-    again = commands.add_parser("rebuild", help="make a typed table anew from the raw spans, while spans keep coming")
-    again.add_argument("table", choices=sorted(rebuild.TABLES))
-    again.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="first day; default: all of them")
-    again.set_defaults(run=_rebuild)
-    spoken = commands.add_parser(
-        "conventions", help="which conventions the spans speak, and which keys nobody understands"
+    rebuild_command.add(commands)
+    conventions = commands.add_parser(
+        "conventions", help="which conventions the spans use, and which keys are not understood"
     )
-    spoken.add_argument("--since-s", type=int, default=86_400, help="how far to look back, in seconds (default: a day)")
-    spoken.add_argument("--limit", type=int, default=50, help="the most keys to list (default: 50)")
-    spoken.set_defaults(run=_conventions)
+    conventions.add_argument(
+        "--since-s", type=int, default=86_400, help="how far to look back, in seconds (default: a day)"
+    )
+    conventions.add_argument("--limit", type=int, default=50, help="the most keys to list (default: 50)")
+    conventions.set_defaults(run=_conventions)
 
 
 def _retention(args: argparse.Namespace) -> None:
     client, keep = _client(), RetentionSettings.from_env()
     if args.dry_run:
-        found: Sequence[object] = [*retention.plan(client, keep), *retention.over_cap(client, keep)]
+        lines: Sequence[object] = [*retention.plan(client, keep), *retention.over_cap(client, keep)]
     else:
-        found = retention.enforce(client, keep)
-    sys.stdout.writelines(f"{one}\n" for one in found or ["nothing to drop"])
-
-
-def _rebuild(args: argparse.Namespace) -> None:
-    client = Client(replace(StoreSettings.from_env(), timeout_s=3600))
-    done = rebuild.rebuild(client, args.table, args.since)
-    _tell(
-        f"{args.table}: {done.rows_before:,} rows before, {done.rows_after:,} after, "
-        f"{done.rows_kept:,} kept whose raw spans are gone"
-    )
+        lines = retention.enforce(client, keep)
+    sys.stdout.writelines(f"{line}\n" for line in lines or ["nothing to drop"])
 
 
 def _conventions(args: argparse.Namespace) -> None:
@@ -137,7 +148,7 @@ def _add_shell(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = commands.add_parser(
         "shell",
         help="SQL, line by line, with history and completion; also reads a pipe",
-        description="SQL over HTTP. A statement ends with `;`, `\\?` tells the rest.",
+        description="SQL over HTTP. A statement ends with `;`, `\\?` prints the help.",
         epilog="example: echo 'SELECT count() FROM otel_traces' | sightline-store shell",
     )
     command.set_defaults(run=_shell)
@@ -182,14 +193,14 @@ def _export(args: argparse.Namespace) -> None:
         fmt = fmt or "parquet"
         if fmt not in export.FORMATS:
             raise ValueError(f"{args.what} is no trace id, and only a trace leaves as {fmt}")
-        since, until = moment(args.since), moment(args.until)
+        since, until = (parse_moment(text) if text else None for text in (args.since, args.until))
         size = _written(
             args.to,
             lambda file: export.export_table(
-                client, args.what, file, fmt=fmt, since=since, until=until, told=_progress()
+                client, args.what, file, fmt=fmt, since=since, until=until, progress=ByteProgress()
             ),
         )
-    _tell(f"{size:,} bytes of {fmt} written to {args.to}")
+    print_status(f"{size:,} bytes of {fmt} written to {args.to}")
 
 
 def _written(path: Path, write: Callable[[BinaryIO], int]) -> int:
@@ -198,27 +209,10 @@ def _written(path: Path, write: Callable[[BinaryIO], int]) -> int:
     return export.write_whole(path, write)
 
 
-def moment(text: str | None, now: datetime | None = None) -> datetime | None:
-    """A moment that somebody wrote: an ISO date or time (UTC where it names no zone), or an age such as 7d.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if not text:
-        return None
-    if text[:-1].isdigit() and text[-1] in _AGES:
-        return (now or datetime.now(UTC)) - timedelta(**{_AGES[text[-1]]: int(text[:-1])})
-    try:
-        told = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is no moment: write 2026-01-31, 2026-01-31T12:00, or an age such as 15m, 6h, 7d"
-        ) from None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
-
-
 def _add_prices(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("prices", help="what tokens cost: what is known of each model seen, and what is not")
+    command = commands.add_parser(
+        "prices", help="what tokens cost: the price of each model that was called, and the models without one"
+    )
     command.add_argument("--refresh", action="store_true", help="look up the models that are new")
     command.set_defaults(run=_prices)
 
@@ -228,7 +222,7 @@ def _prices(args: argparse.Namespace) -> None:
     if args.refresh:
         model_prices.refresh(client)
     rows = model_prices.listing(client)
-    _write_table(rows, "no model has been seen yet")
+    _write_table(rows, "no model was called yet")
 
 
 def _add_kafka(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -242,7 +236,7 @@ def _add_kafka(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     sql = actions.add_parser("sql", help="print the statements, for a ClickHouse that others look after")
     sql.add_argument("--in-memory", action="store_true", help="as for the embedded node, which forgets them at its end")
     start = actions.add_parser("start", help="make the store read")
-    start.add_argument("--watch", action="store_true", help="stay, tell how far it is, and start again after a restart")
+    start.add_argument("--watch", action="store_true", help="stay, and start again when the store was restarted")
     actions.add_parser("stop", help="stop reading; the group's offsets and kafka_errors stay")
     actions.add_parser("status", help="how far each consumer is")
     command.set_defaults(run=_kafka)
@@ -257,7 +251,9 @@ def _kafka(args: argparse.Namespace) -> None:
     client = Client(store)
     if args.action == "start":
         kafka.start(client, settings)
-        _tell(f"reading {', '.join(settings.topics().values())} from {settings.brokers} as group {settings.group}")
+        print_status(
+            f"reading {', '.join(settings.topics().values())} from {settings.brokers} as group {settings.group}"
+        )
         while args.watch:
             time.sleep(_WATCH_INTERVAL_S)
             _watch_kafka(client, settings)
@@ -266,14 +262,14 @@ def _kafka(args: argparse.Namespace) -> None:
     else:
         rows: list[dict[str, Any]] = [
             {
-                "signal": one.signal,
-                "partitions": one.assigned,
-                "messages": one.messages,
-                "commits": one.commits,
-                "offsets": " ".join(f"{place}={offset}" for place, offset in sorted(one.offsets.items())),
-                "last_error": one.last_error,
+                "signal": consumer.signal,
+                "partitions": consumer.assigned,
+                "messages": consumer.messages,
+                "commits": consumer.commits,
+                "offsets": " ".join(f"{place}={offset}" for place, offset in sorted(consumer.offsets.items())),
+                "last_error": consumer.last_error,
             }
-            for one in kafka.status(client)
+            for consumer in kafka.status(client)
         ]
         _write_table(rows, "nothing is read: `sightline-store kafka start`")
         sys.stdout.write(f"messages that could not be read: {kafka.errors(client)}\n")
@@ -283,17 +279,17 @@ def _watch_kafka(client: Client, settings: KafkaSettings) -> None:
     try:
         if not kafka.status(client):
             kafka.start(client, settings)
-            _tell("the store had been restarted: reading again")
+            print_status("the store had been restarted: reading again")
     except StoreError as exc:
-        _tell(f"waiting for the store: {exc}")
+        print_status(f"waiting for the store: {exc}")
 
 
 def _add_cluster(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "cluster-ddl",
         help="print the tables for a sharded, replicated ClickHouse",
-        description="Print DDL made from sql/ddl: Replicated tables named _local on every server, their views, and "
-        "Distributed tables with the official names, sharded by trace. Pipe it into clickhouse-client.",
+        description="Print DDL made from the declared schema: Replicated tables named _local on every server, their "
+        "views, and Distributed tables with the official names, sharded by trace. Pipe it into clickhouse-client.",
     )
     command.add_argument("--cluster", required=True, help="name of the cluster in remote_servers")
     command.set_defaults(run=_cluster_ddl)
@@ -312,20 +308,3 @@ def _write_table(rows: Sequence[dict[str, Any]], nothing: str) -> None:
     widths = [max(len(line[column]) for line in texts) for column in range(len(texts[0]))]
     for line in texts:
         sys.stdout.write("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n")
-
-
-def _progress() -> Callable[[int], None]:
-    """Tell on a terminal how much has been written, at most four times a second."""
-    last = 0.0
-
-    def told(size: int) -> None:
-        nonlocal last
-        if sys.stderr.isatty() and time.monotonic() - last > 0.25:
-            last = time.monotonic()
-            sys.stderr.write(f"\r{size / 1e6:,.1f} MB")
-
-    return told
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(("\r" if sys.stderr.isatty() else "") + f"{text}\n")

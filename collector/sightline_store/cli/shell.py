@@ -1,7 +1,7 @@
 r"""`sightline-store shell`: SQL over HTTP, line by line, with history and completion; a pipe gets plain values.
 
 A statement ends with `;`. A line that begins with a backslash is the shell's own: `\x` turns the answer on its side,
-`\t` lists the tables, `\d TABLE` its columns, `\q` leaves, `\?` tells the rest, `\NAME` asks a shipped question.
+`\t` lists the tables, `\d TABLE` its columns, `\q` leaves, `\?` prints the help, `\NAME` asks a shipped question.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Shell:
         try:
             sql, params = catalog.prepared(name, rest.split())
         except ValueError as exc:
-            self._fail(f"{exc}; \\? tells what there is")
+            self._fail(f"{exc}; \\? prints the help")
             return
         self._answer(sql, params)
 
@@ -258,8 +258,8 @@ class _Line:
 
 
 def _matches(words: Iterable[str], text: str, index: int) -> Iterator[str]:
-    found = [word for word in words if word.lower().startswith(text.lower())]
-    yield from found[index : index + 1]
+    matches = [word for word in words if word.lower().startswith(text.lower())]
+    yield from matches[index : index + 1]
 
 
 def _ends(text: str) -> Iterator[int]:

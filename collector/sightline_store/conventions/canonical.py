@@ -1,9 +1,10 @@
 # ruff: noqa: E501, S608 - the lines are those of the SQL that is written; nothing in it comes from outside.
-"""The SQL of the views that fill the typed tables, written out of the alias table (`aliases.py`).
+"""The SQL of the views that fill the typed tables, generated from the alias table (`aliases.py`).
 
-`python -m sightline_store.conventions.canonical` writes `sql/ddl/009_canonical.sql`; a unit test fails when the file is stale. One
-view turns a span into canonical values once (`spans_canonical`, which stores nothing); the views of the typed tables
-hang off that. Spans that are sampled out pass the same way, so nothing can differ between the two.
+`python -m sightline_store.conventions.canonical` writes files of `sql/views/typed` and `sql/null_tables`; a unit test fails
+when one of them is stale. One view turns a span into canonical values once (`spans_canonical`, which stores nothing);
+the views of the typed tables hang off that. Spans that are sampled out pass the same way, so nothing can differ between
+the two.
 
 How it stays cheap: attribute keys are a dictionary-encoded column, so each key is translated into a number once a block
 and not once a span; the rest is looking small numbers up. A statement is analysed once an INSERT, so it is made in
@@ -17,15 +18,19 @@ import sys
 from pathlib import Path
 
 from sightline_store.conventions import aliases, dialects, first_tokens, typed_tables
+from sightline_store.conventions.columns import SPELLINGS_MAX
+from sightline_store.conventions.contents import CONTENT
 from sightline_store.conventions.first_tokens import Definition, Unit
-from sightline_store.conventions.sql_expressions import has, listed, named, text, told
+from sightline_store.conventions.sql_expressions import canonical_name, has, value_of
+from sightline_store.quoting import quote_string, quote_strings
 
-FILE = Path(__file__).parents[1] / "sql" / "ddl" / "009_canonical.sql"
+FOLDER = Path(__file__).parents[1] / "sql"
 
-_HEADER = """\
--- Written by `python -m sightline_store.conventions.canonical` out of the alias table (aliases.py): change that, not this.
--- A span into canonical values, once; nothing is stored here. The views of the typed tables hang off it.
-"""
+_HEADER = (
+    "-- Written by `python -m sightline_store.conventions.canonical` from the alias table (aliases.py): edit that.\n"
+)
+
+_RAW_SPANS = ("otel_traces", "otel_traces_sampled_out")
 
 _CANONICAL_COLUMNS = """\
     Timestamp DateTime64(9),
@@ -35,13 +40,13 @@ _CANONICAL_COLUMNS = """\
     ServiceName LowCardinality(String),
     Name LowCardinality(String),
     ScopeName LowCardinality(String),
-    numbered Map(LowCardinality(String), String),
+    indexed_attributes Map(LowCardinality(String), String),
     EventNames Array(LowCardinality(String)),
     EventAttributes Array(Map(LowCardinality(String), String)),
     StatusCode LowCardinality(String),
-    told Map(UInt8, String),
+    column_values Map(UInt8, String),
     Convention LowCardinality(String),
-    ToldStage LowCardinality(String),
+    StageAttribute LowCardinality(String),
     Kind LowCardinality(String),
     IsRequest Bool,
     Tenant String,
@@ -55,47 +60,45 @@ _CANONICAL_COLUMNS = """\
 """
 
 
-_TTFT_FIRST = min(aliases.number(column) for column in first_tokens.TTFT)
+_TTFT_NUMBERS = sorted(ttft.number for ttft in first_tokens.TTFT.values())
 
 
-_ANY_TTFT = (
-    f"found[-1].1 >= {_TTFT_FIRST * aliases.SPELLINGS_MAX} OR length(told_all) > length(found) OR notEmpty(Events.Name)"
-)
-"""Whether a span can tell one: `found` is sorted by number, and what stands in JSON objects comes on top of it."""
+_ANY_TTFT = f"spellings[-1].1 >= {_TTFT_NUMBERS[0] * SPELLINGS_MAX} OR length(all_values) > length(spellings) OR notEmpty(Events.Name)"
+"""Whether a span may have one: `spellings` is sorted by id, and the members of JSON objects come on top of it."""
 
-_EVENT_CHUNK, _EVENT_TOKEN = 254, 255  # stand for an event where else a column's number stands
+_EVENT_CHUNK, _EVENT_TOKEN = 254, 255  # in place of a column's number: the time came from an event
 
 
 def _ttft() -> tuple[str, str, str]:
     """A name, milliseconds from the start of the span to its first token, and whose definition that is.
 
-    The first plausible spelling counts, and else an event. Nearly all spans tell none: then the arrays are empty and
+    The first plausible spelling counts, and else an event. Nearly all spans have none: then the arrays are empty and
     nothing is computed for them. The clocks of a span and of a library differ by what a call costs: a millisecond more
-    than the span is let pass.
+    than the span's duration is accepted.
     """
-    (moment,) = (aliases.number(name) for name, ttft in first_tokens.TTFT.items() if ttft.unit is Unit.MOMENT)
-    (either,) = (aliases.number(name) for name, ttft in first_tokens.TTFT.items() if ttft.unit is Unit.S_OR_NS)
-    millis = [str(aliases.number(name)) for name, ttft in first_tokens.TTFT.items() if ttft.unit is Unit.MS]
+    (moment,) = (ttft.number for ttft in first_tokens.TTFT.values() if ttft.unit is Unit.MOMENT)
+    (either,) = (ttft.number for ttft in first_tokens.TTFT.values() if ttft.unit is Unit.S_OR_NS)
+    millis = [str(ttft.number) for ttft in first_tokens.TTFT.values() if ttft.unit is Unit.MS]
     codes = [
-        str(_EVENT_CHUNK if what is Definition.FIRST_CHUNK else _EVENT_TOKEN)
-        for what in first_tokens.TTFT_EVENTS.values()
+        str(_EVENT_CHUNK if definition is Definition.FIRST_CHUNK else _EVENT_TOKEN)
+        for definition in first_tokens.TTFT_EVENTS.values()
     ]
-    definitions = {str(aliases.number(column)): str(ttft.definition) for column, ttft in first_tokens.TTFT.items()}
+    definitions = {str(ttft.number): str(ttft.definition) for ttft in first_tokens.TTFT.values()}
     definitions |= {str(_EVENT_CHUNK): "first_chunk", str(_EVENT_TOKEN): "first_token"}
     name = f"""\
-            if({_ANY_TTFT}, arrayFirst(one -> one.2 > 0 AND one.2 <= multiIf(one.1 >= {_EVENT_CHUNK}, {first_tokens.EVENT_TTFT_MAX_S}e3, one.1 = 0, 0, Duration / 1e6 + (Duration > 0)),
+            if({_ANY_TTFT}, arrayFirst(pair -> pair.2 > 0 AND pair.2 <= multiIf(pair.1 >= {_EVENT_CHUNK}, {first_tokens.EVENT_TTFT_MAX_S}e3, pair.1 = 0, 0, Duration / 1e6 + (Duration > 0)),
             arrayConcat(
-                arrayMap(one -> (one.1, if(one.1 = {moment},
-                        dateDiff('nanosecond', Timestamp, parseDateTime64BestEffortOrZero(trim(BOTH '"' FROM one.2), 9, 'UTC')) / 1e6,
-                        toFloat64OrZero(one.2) * multiIf(one.1 IN ({", ".join(millis)}), 1, one.1 = {either} AND toFloat64OrZero(one.2) * 1e9 > Duration + 1e6, 1e-6, 1e3))),
-                    arrayFilter(one -> one.1 >= {_TTFT_FIRST}, told_all)),
-                arrayMap((name, moment) -> (transform(name, [{listed(first_tokens.TTFT_EVENTS)}], [{", ".join(codes)}], toUInt8(0)),
+                arrayMap(pair -> (pair.1, if(pair.1 = {moment},
+                        dateDiff('nanosecond', Timestamp, parseDateTime64BestEffortOrZero(trim(BOTH '"' FROM pair.2), 9, 'UTC')) / 1e6,
+                        toFloat64OrZero(pair.2) * multiIf(pair.1 IN ({", ".join(millis)}), 1, pair.1 = {either} AND toFloat64OrZero(pair.2) * 1e9 > Duration + 1e6, 1e-6, 1e3))),
+                    arrayFilter(pair -> pair.1 IN ({", ".join(map(str, _TTFT_NUMBERS))}), all_values)),
+                arrayMap((name, moment) -> (transform(name, [{quote_strings(first_tokens.TTFT_EVENTS)}], [{", ".join(codes)}], toUInt8(0)),
                     dateDiff('nanosecond', Timestamp, moment) / 1e6), Events.Name, Events.Timestamp))), (0, 0.)) AS ttft"""
     value = f"nullIf(least(ttft.2, if(ttft.1 >= {_EVENT_CHUNK}, ttft.2, Duration / 1e6)), 0)"
-    return name, value, f"transform(ttft.1, [{', '.join(definitions)}], [{listed(definitions.values())}], '')"
+    return name, value, f"transform(ttft.1, [{', '.join(definitions)}], [{quote_strings(definitions.values())}], '')"
 
 
-_SEEN_COLUMNS = """\
+_SPELLINGS_COLUMNS = """\
     Timestamp DateTime64(9),
     TraceId String,
     SpanId String,
@@ -108,10 +111,10 @@ _SEEN_COLUMNS = """\
     StatusMessage String,
     Duration UInt64,
     Events Nested (Timestamp DateTime64(9), Name LowCardinality(String), Attributes Map(LowCardinality(String), String)),
-    stamped String,
-    speaks_otel Bool,
-    numbered Map(LowCardinality(String), String),
-    found Array(Tuple(UInt16, String))
+    tenant_stamp String,
+    has_gen_ai_key Bool,
+    indexed_attributes Map(LowCardinality(String), String),
+    spellings Array(Tuple(UInt16, String))
 """
 
 _BASE = (
@@ -120,85 +123,98 @@ _BASE = (
 )
 """The columns of otel_traces that are read."""
 
-_NUMBERED = (
+_INDEXED = (
     r"^((retrieval\.documents|embedding\.embeddings|evaluations|annotations)\.[0-9]"
     r"|ai\.usage\.inputTokenDetails\.cacheReadTokens$)"
 )
-"""Attributes that are looked at by their own keys, not by a column's number: those that come numbered, and one."""
+"""Attributes that are read by their own keys: those with an index in the key, and one that says how tokens are counted."""
 
 
-def seen_select(source: str, where: str = "", *, further: str = "") -> str:
-    """The statement that finds the known keys of the spans of `source`, a table shaped as otel_traces.
+def spellings_select(source: str, where: str = "", *, extra_column: str = "") -> str:
+    """The statement that selects the known attributes of the spans of `source`, a table with otel_traces' columns.
 
     Args:
         source: the table.
         where: a condition on its rows.
-        further: a column of it that is passed on.
+        extra_column: another column of it to pass on.
     """
-    keys = aliases.ids()
+    ids = aliases.spelling_ids()
     return f"""\
 SELECT
-    {_BASE},{further and f" {further},"}
-    ResourceAttributes['sightline.tenant'] AS stamped,
-    arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)) AS speaks_otel,
-    mapFilter((key, value) -> match(key, {text(_NUMBERED)}), SpanAttributes) AS numbered,
-    arraySort(one -> one.1, arrayFilter(one -> one.1 > 0, arrayMap(
-        (key, value) -> (if(value = '', 0, transform(key, [{listed(keys)}], [{", ".join(map(str, keys.values()))}], toUInt16(0))), value),
-        mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS found
+    {_BASE},{extra_column and f" {extra_column},"}
+    ResourceAttributes['sightline.tenant'] AS tenant_stamp,
+    arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)) AS has_gen_ai_key,
+    mapFilter((key, value) -> match(key, {quote_string(_INDEXED)}), SpanAttributes) AS indexed_attributes,
+    arraySort(pair -> {_preference()}, arrayFilter(pair -> pair.1 > 0, arrayMap(
+        (key, value) -> (if(value = '', 0, transform(key, [{quote_strings(ids)}], [{", ".join(map(str, ids.values()))}], toUInt16(0))), value),
+        mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS spellings
 FROM {source}{f" WHERE {where}" if where else ""}"""
 
 
-def canonical_select(source: str, where: str = "", *, further: str = "") -> str:
-    """The statement that turns the spans of `source`, a table shaped as otel_traces, into the rows of spans_canonical.
+def _preference() -> str:
+    """By what a span's pairs of spelling id and value are sorted: of a column's spellings the preferred one comes first."""
+    ranks = {id_: rank for column in aliases.columns().values() for id_, rank in column.ranks().items()}
+    if not ranks:
+        return "pair.1"
+    return f"transform(pair.1, [{', '.join(map(str, ranks))}], [{', '.join(map(str, ranks.values()))}], pair.1)"
+
+
+def canonical_select(source: str, where: str = "", *, extra_column: str = "") -> str:
+    """The statement that turns the spans of `source`, a table with otel_traces' columns, into the rows of spans_canonical.
 
     Args:
         source: the table.
         where: a condition on its rows.
-        further: a column of it that is passed on.
+        extra_column: another column of it to pass on.
     """
-    return _canonical(f"({seen_select(source, where, further=further)})", further)
+    return _canonical(f"({spellings_select(source, where, extra_column=extra_column)})", extra_column)
 
 
-def _canonical(source: str, further: str = "") -> str:
-    """The statement that turns rows of spans_seen into those of spans_canonical."""
-    keys = aliases.ids()
-    passed = f"numbered, {further}" if further else "numbered"
+def _canonical(source: str, extra_column: str = "") -> str:
+    """The statement that turns rows of span_spellings into those of spans_canonical."""
+    ids = aliases.spelling_ids()
+    passed = f"indexed_attributes, {extra_column}" if extra_column else "indexed_attributes"
     names, ttft, definition = _ttft()
-    conventions = {keys[key]: name for key, name in dialects.CONVENTIONS.items() if key in keys}
-    members = {member: aliases.number(column) for column, found in aliases.JSON_MEMBERS.items() for member in found}
-    json = ", ".join(str(aliases.number(column)) for column in aliases.JSON_COLUMNS)
-    operation_kind, named_kind = (
-        named(dialects.KINDS, f"lower(trim(BOTH '\"' FROM {told(name)}))", "''") for name in ("operation", "kind")
+    conventions = {ids[key]: name for key, name in dialects.CONVENTIONS.items() if key in ids}
+    members = {
+        member: aliases.column_number(column)
+        for column, column_members in aliases.JSON_MEMBERS.items()
+        for member in column_members
+    }
+    json = ", ".join(str(aliases.column_number(column)) for column in aliases.JSON_COLUMNS)
+    operation_kind, declared_kind = (
+        canonical_name(dialects.KINDS, f"lower(trim(BOTH '\"' FROM {value_of(name)}))", "''")
+        for name in ("operation", "kind")
     )
     scope = "|".join(re.escape(start) for start in dialects.SCOPES).replace("\\", "\\\\")
     return f"""\
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, {passed},
-    Events.Name AS EventNames, Events.Attributes AS EventAttributes, StatusCode, told,
+    Events.Name AS EventNames, Events.Attributes AS EventAttributes, StatusCode, column_values,
     multiIf(
-        told_stage != '', 'sightline',
+        stage_attribute != '', 'sightline',
         convention != '', convention,
         scope != '', scope,
-        speaks_otel, 'otel',
+        has_gen_ai_key, 'otel',
         '') AS Convention,
-    told_stage AS ToldStage,
+    stage_attribute AS StageAttribute,
     multiIf(
-        operation_kind = 'agent' AND named_kind = 'workflow', named_kind,
+        operation_kind = 'agent' AND declared_kind = 'workflow', declared_kind,
         operation_kind != '', operation_kind,
-        named_kind != '', named_kind,
-        told_stage IN ('search', 'model', 'embed'), told_stage,
-        {has("entity")}, if(match({told("entity")}, 'Retriever(\\\\.task)?$'), 'search', ''),
+        declared_kind != '', declared_kind,
+        stage_attribute IN ('search', 'model', 'embed'), stage_attribute,
+        {has("entity")}, if(match({value_of("entity")}, 'Retriever(\\\\.task)?$'), 'search', ''),
         {has("vector_search")}, 'search',
-        -- A search told by our own library without a stage is one step of a retrieval that is told around it.
-        lower({told("system")}) IN ({listed(dialects.VECTOR_SYSTEMS)})
-            AND lower({told("db_operation")}) IN ({listed(dialects.SEARCH_OPERATIONS)}) AND ScopeName != 'sightline', 'search',
+        -- A search of Sightline's library without a stage is one step of a retrieval whose span is around it.
+        lower({value_of("system")}) IN ({quote_strings(dialects.VECTOR_SYSTEMS)})
+            AND lower({value_of("db_operation")}) IN ({quote_strings(dialects.SEARCH_OPERATIONS)}) AND ScopeName != 'sightline', 'search',
         '') AS Kind,
-    told_stage = 'request' OR (ParentSpanId = '' AND told_stage IN ('', 'workflow', 'agent', 'model')
-        AND (SpanKind NOT IN ('Client', 'Producer') OR {told("operation")} != '' OR named_kind != '')) AS IsRequest,
-    if(stamped != '', stamped, {told("tenant")}) AS Tenant,
-    trim(BOTH '"' FROM {told("user")}) AS UserId,
-    trim(BOTH '"' FROM {told("session")}) AS SessionId,
-    multiIf({has("error_type")}, {told("error_type")}, exception > 0, Events.Attributes[exception]['exception.type'], '') AS ErrorType,
+    stage_attribute = 'request' OR (ParentSpanId = '' AND stage_attribute IN ('', 'workflow', 'agent', 'model')
+        AND (SpanKind NOT IN ('Client', 'Producer') OR {value_of("operation")} != '' OR declared_kind != '')) AS IsRequest,
+    if(tenant_stamp != '', tenant_stamp, {value_of("tenant")}) AS Tenant,
+    trim(BOTH '"' FROM {value_of("user")}) AS UserId,
+    trim(BOTH '"' FROM {value_of("session")}) AS SessionId,
+    multiIf({has("error_type")}, {value_of("error_type")}, exception > 0, Events.Attributes[exception]['exception.type'], '') AS ErrorType,
     left(if(StatusMessage != '' OR exception = 0, StatusMessage, Events.Attributes[exception]['exception.message']), 1000) AS ErrorMessage,
     Duration / 1e6 AS DurationMs,
     {ttft} AS TtftMs,
@@ -206,35 +222,35 @@ SELECT
 FROM
 (
     SELECT
-        {_BASE}, told, stamped, speaks_otel, {passed},
-        {told("stage")} AS told_stage,
+        {_BASE}, column_values, tenant_stamp, has_gen_ai_key, {passed},
+        {value_of("stage")} AS stage_attribute,
         {operation_kind} AS operation_kind,
-        {named_kind} AS named_kind,
-        transform(arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), found.1), [{", ".join(map(str, conventions))}], [{listed(conventions.values())}], '') AS convention,
-        transform(extract(ScopeName, '^({scope})'), [{listed(dialects.SCOPES)}], [{listed(dialects.SCOPES.values())}], '') AS scope,
+        {declared_kind} AS declared_kind,
+        transform(arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), spellings.1), [{", ".join(map(str, conventions))}], [{quote_strings(conventions.values())}], '') AS convention,
+        transform(extract(ScopeName, '^({scope})'), [{quote_strings(dialects.SCOPES)}], [{quote_strings(dialects.SCOPES.values())}], '') AS scope,
         indexOf(Events.Name, 'exception') AS exception,
-        -- Of the times to first token that are told, the first plausible one: its column's number or an event's, ms.
+        -- The first plausible time to first token: its column's number (or an event's) and milliseconds.
 {names}
     FROM
     (
-        -- What stands in JSON objects comes last: a key's first value counts.
+        -- The members of JSON objects come last: a key's first value counts.
         SELECT
-            {_BASE}, stamped, speaks_otel, {passed}, found,
+            {_BASE}, tenant_stamp, has_gen_ai_key, {passed}, spellings,
             arrayConcat(
-                arrayMap(one -> (toUInt8(intDiv(one.1, {aliases.SPELLINGS_MAX})), one.2), found),
+                arrayMap(pair -> (toUInt8(intDiv(pair.1, {SPELLINGS_MAX})), pair.2), spellings),
                 arrayFilter(member -> member.1 > 0, arrayMap(
-                    member -> (transform(member.1, [{listed(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)), trim(BOTH '"' FROM member.2)),
-                    arrayFlatten(arrayMap(one -> JSONExtractKeysAndValuesRaw(one.2),
-                        arrayFilter(one -> intDiv(one.1, {aliases.SPELLINGS_MAX}) IN ({json}), found)))))) AS told_all,
-            CAST(told_all, 'Map(UInt8, String)') AS told
+                    member -> (transform(member.1, [{quote_strings(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)), trim(BOTH '"' FROM member.2)),
+                    arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(pair.2),
+                        arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}), spellings)))))) AS all_values,
+            CAST(all_values, 'Map(UInt8, String)') AS column_values
         FROM {source}
-        WHERE ParentSpanId = '' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(found)
+        WHERE ParentSpanId = '' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
     )
 )"""
 
 
 def typed_selects() -> dict[str, str]:
-    """Table to the one statement that fills it from spans_canonical, without a step between."""
+    """Table to the single statement that fills it from spans_canonical, without calls_canonical between."""
     calls = f"FROM ({typed_tables.calls_select()})"
     return {
         table: select.replace("FROM calls_canonical", calls) for table, select in typed_tables.typed_selects().items()
@@ -244,44 +260,56 @@ def typed_selects() -> dict[str, str]:
 def contents_select(source: str) -> str:
     """What people and models wrote, across conventions, from the raw spans."""
     columns = []
-    for name, keys in aliases.CONTENT.items():
-        tries = ", ".join(f"SpanAttributes[{text(key)}] != '', SpanAttributes[{text(key)}]" for key in keys)
+    for name, keys in CONTENT.items():
+        tries = ", ".join(
+            f"SpanAttributes[{quote_string(key)}] != '', SpanAttributes[{quote_string(key)}]" for key in keys
+        )
         columns.append(f"multiIf({tries}, '') AS {name}")
-    listed = ",\n    ".join(columns)
+    texts = ",\n    ".join(columns)
     return f"""\
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name,
-    {listed},
+    {texts},
     SpanAttributes['gen_ai.retrieval.documents'] AS Documents
 FROM {source}"""
 
 
-def ddl() -> str:
-    """The whole file."""
-    parts = [f"{_HEADER}CREATE TABLE IF NOT EXISTS spans_seen\n(\n{_SEEN_COLUMNS})\nENGINE = Null;"]
-    for source in ("otel_traces", "otel_traces_sampled_out"):
-        parts.append(
-            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {source}_to_spans_seen TO spans_seen AS\n{seen_select(source)};"
-        )
-    parts.append(f"CREATE TABLE IF NOT EXISTS spans_canonical\n(\n{_CANONICAL_COLUMNS})\nENGINE = Null;")
-    parts.append(
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS spans_seen_to_spans_canonical TO spans_canonical AS\n{_canonical('spans_seen')};"
-    )
-    parts.append(f"CREATE TABLE IF NOT EXISTS calls_canonical\n(\n{typed_tables.CALLS_COLUMNS})\nENGINE = Null;")
+def files() -> dict[str, str]:
+    """Path under `sql/` to the text of each generated file, one object a file."""
+    tables = {
+        "span_spellings": _SPELLINGS_COLUMNS,
+        "spans_canonical": _CANONICAL_COLUMNS,
+        "calls_canonical": typed_tables.CALLS_COLUMNS,
+    }
+    made = {
+        f"null_tables/{name}.sql": f"CREATE TABLE {name}\n(\n{columns})\nENGINE = Null;"
+        for name, columns in tables.items()
+    }
+    # Three keep the names of their first versions: insert deduplication knows rows by the names of the views on their way.
+    views = {f"{source}_to_spans_seen": ("span_spellings", spellings_select(source)) for source in _RAW_SPANS}
+    views["spans_seen_to_spans_canonical"] = ("spans_canonical", _canonical("span_spellings"))
     for table, select in {"calls_canonical": typed_tables.calls_select(), **typed_tables.typed_selects()}.items():
         source = "calls_canonical" if "FROM calls_canonical" in select else "spans_canonical"
-        parts.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {source}_to_{table} TO {table} AS\n{select};")
-    parts.append(
-        "-- What people and models wrote, in whichever convention: read from the raw spans when asked, stored nowhere else.\n"
-        f"CREATE VIEW IF NOT EXISTS span_contents AS\n{contents_select('otel_traces')};"
+        views[f"{source}_to_{table}"] = (table, select)
+    for name, (target, select) in views.items():
+        made[f"views/typed/{name}.sql"] = f"CREATE MATERIALIZED VIEW {name} TO {target} AS\n{select};"
+    made["views/typed/span_contents.sql"] = (
+        "-- What people and models wrote, in every convention: read from the raw spans by each query, stored nowhere else.\n"
+        f"CREATE VIEW span_contents AS\n{contents_select('otel_traces')};"
     )
-    return "\n\n".join(parts) + "\n"
+    return {path: f"{_HEADER}{text}\n" for path, text in made.items()}
 
 
 def main() -> None:
-    """Write the file."""
-    FILE.write_text(ddl(), encoding="utf-8")
-    sys.stdout.write(f"{FILE}: {len(aliases.ids())} spellings of {len(list(aliases.columns()))} values\n")
+    """Write the files, and remove those of this generator that it no longer writes."""
+    texts = files()
+    for path in FOLDER.glob("**/*.sql"):
+        if str(path.relative_to(FOLDER)) not in texts and path.read_text(encoding="utf-8").startswith(_HEADER):
+            path.unlink()
+    for name, text in texts.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    values = len(list(aliases.columns()))
+    sys.stdout.write(f"{FOLDER}: {len(texts)} files, {len(aliases.spelling_ids())} spellings of {values} values\n")
 
 
 if __name__ == "__main__":

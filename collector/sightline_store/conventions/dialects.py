@@ -145,11 +145,11 @@ SCOPES: dict[str, str] = {
     "braintrust": "braintrust",
     "traceloop": "openllmetry",
 }
-"""The beginning of an instrumentation scope's name to its convention, where no key told it."""
+"""The beginning of an instrumentation scope's name to its convention, for spans without a key of `CONVENTIONS`."""
 
-CACHE_APART_PROVIDERS = ("anthropic", "aws.bedrock", "gcp.vertex_ai")
-"""Providers that count cache tokens beside the input tokens, not inside them."""
+CACHE_EXCLUDED_PROVIDERS = ("anthropic", "aws.bedrock", "gcp.vertex_ai")
+"""Providers whose number of input tokens does not include cache tokens."""
 
-CACHE_APART_CONVENTIONS = ("openlit", "vercel", "opik", "sentry")
+CACHE_EXCLUDED_CONVENTIONS = ("openlit", "vercel", "opik", "sentry")
 """Conventions that pass on those providers' input tokens as they came. All others add the cache tokens, as the semantic
-conventions ask. Whoever tells more cache tokens than input tokens cannot have added them."""
+conventions ask. A span with more cache tokens than input tokens cannot have added them."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sightline import semconv
+from sightline_store.conventions.columns import Column
 
 
 class Definition(StrEnum):
@@ -23,7 +24,7 @@ class Definition(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a told time counts."""
+    """What the value of an attribute counts."""
 
     S = "s"
     MS = "ms"
@@ -39,53 +40,75 @@ class Ttft:
 
     unit: Unit
     definition: Definition
-    keys: tuple[str, ...]
+    number: int
+    spellings: dict[int, str]
+
+    @property
+    def column(self) -> Column:
+        """The column that holds their values."""
+        return Column(self.number, self.spellings)
 
 
 TTFT: dict[str, Ttft] = {
-    "ttft_edge": Ttft(Unit.S, Definition.DELIVERED, (semconv.RESPONSE_TIME_TO_FIRST_TOKEN,)),
+    "ttft_edge": Ttft(Unit.S, Definition.DELIVERED, 57, {0: semconv.RESPONSE_TIME_TO_FIRST_TOKEN}),
     "ttft_chunk": Ttft(
         Unit.S,
         Definition.FIRST_CHUNK,
-        (
-            semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK,
-            "gen_ai.client.operation.time_to_first_chunk",
-            "gen_ai.client.inference.time_to_first_chunk",
-            "gen_ai.client.inference.operation.time_to_first_chunk",
-        ),
+        58,
+        {
+            0: semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK,
+            1: "gen_ai.client.operation.time_to_first_chunk",
+            2: "gen_ai.client.inference.time_to_first_chunk",
+            3: "gen_ai.client.inference.operation.time_to_first_chunk",
+        },
     ),
     "ttft_token": Ttft(
         Unit.S_OR_NS,
         Definition.FIRST_TOKEN,
-        (
-            "gen_ai.response.time_to_first_token",
-            "gen_ai.server.time_to_first_token",
-            "gen_ai.client.time_to_first_token",
-            "time_to_first_token",
-            "braintrust.metrics.time_to_first_token",
-        ),
+        59,
+        {
+            0: "gen_ai.response.time_to_first_token",
+            1: "gen_ai.server.time_to_first_token",
+            2: "gen_ai.client.time_to_first_token",
+            3: "time_to_first_token",
+            4: "braintrust.metrics.time_to_first_token",
+        },
     ),
     "ttft_token_ms": Ttft(
         Unit.MS,
         Definition.FIRST_TOKEN,
-        (
-            "gen_ai.response.time_to_first_token_ms",
-            "gen_ai.server.time_to_first_token_ms",
-            "time_to_first_token_ms",
-            "opik.ttft",
-            "ttft",
-            "ttft_ms",
-            "llm.ttft_ms",
-        ),
+        60,
+        {
+            0: "gen_ai.response.time_to_first_token_ms",
+            1: "gen_ai.server.time_to_first_token_ms",
+            2: "time_to_first_token_ms",
+            3: "opik.ttft",
+            4: "ttft",
+            5: "ttft_ms",
+            6: "llm.ttft_ms",
+        },
     ),
-    "ttft_chunk_ms": Ttft(Unit.MS, Definition.FIRST_CHUNK, ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk")),
+    "ttft_chunk_ms": Ttft(
+        Unit.MS,
+        Definition.FIRST_CHUNK,
+        61,
+        {
+            0: "ai.response.msToFirstChunk",
+            1: "ai.stream.msToFirstChunk",
+        },
+    ),
     "ttft_moment": Ttft(
         Unit.MOMENT,
         Definition.FIRST_TOKEN,
-        ("langfuse.observation.completion_start_time", "langsmith.first_token_time", "first_token_time"),
+        62,
+        {
+            0: "langfuse.observation.completion_start_time",
+            1: "langsmith.first_token_time",
+            2: "first_token_time",
+        },
     ),
 }
-"""By column name, the best first."""
+"""By column name, the preferred one first: they are in the order of their numbers."""
 
 TTFT_EVENTS: dict[str, Definition] = {
     "First Token Stream Event": Definition.FIRST_TOKEN,

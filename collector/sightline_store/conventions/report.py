@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - every piece of the SQL is this package's own; values travel as parameters.
-"""Which conventions the stored spans speak, and which of their keys nobody here understands.
+"""Which conventions the stored spans use, and which of their keys stand nowhere in the alias table.
 
-`sightline-store conventions` prints `Report.lines`. A key that is told often and stands under "not understood" wants a
-line in `aliases.py`; after that, `rebuild` brings it into rows that are already there.
+`sightline-store conventions` prints `Report.lines`. A frequent key under "keys that are not understood" wants a line in
+`aliases.py`; after that, `sightline-store rebuild` brings it into rows that are already there.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ _GENAI_PREFIXES = (
     "db.vector.",
     "sightline.",
 )
-"""A key that begins so is meant for a reader like this one."""
+"""Beginnings of keys of GenAI conventions."""
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """One convention: '' is spans that speak none, such as those of web servers."""
+class ConventionShare:
+    """The spans of a convention; '' is spans of none, such as those of web servers."""
 
     convention: str
     spans: int
@@ -83,7 +83,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class UnknownKey:
-    """A key that looks meant for us and stands in no line of the alias table. Numbers inside it are N."""
+    """A GenAI key that stands nowhere in the alias table. Numbers inside it are N."""
 
     key: str
     spans: int
@@ -98,19 +98,19 @@ class Report:
 
     since_s: int
     spans: int
-    spoken: tuple[Spoken, ...]
+    conventions: tuple[ConventionShare, ...]
     unknown: tuple[UnknownKey, ...]
 
     def lines(self) -> list[str]:
         """The report as text."""
-        found = [f"{self.spans} spans in the last {self.since_s / 3600:g} h"]
-        found += [f"  {one.share:7.1%}  {one.spans:10}  {one.convention or '(none)'}" for one in self.spoken]
-        found.append("keys that were not understood:" if self.unknown else "every key was understood")
-        found += [
-            f"  {one.spans:10}  {one.key} = {one.example!r}  ({', '.join(scope or '?' for scope in one.scopes)})"
-            for one in self.unknown
+        lines = [f"{self.spans} spans in the last {self.since_s / 3600:g} h"]
+        lines += [f"  {part.share:7.1%}  {part.spans:10}  {part.convention or '(none)'}" for part in self.conventions]
+        lines.append("keys that are not understood:" if self.unknown else "every key is understood")
+        lines += [
+            f"  {key.spans:10}  {key.key} = {key.example!r}  ({', '.join(scope or '?' for scope in key.scopes)})"
+            for key in self.unknown
         ]
-        return found
+        return lines
 
 
 def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
@@ -122,21 +122,22 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
         StoreUnavailable: try again.
     """
     window = "Timestamp >= now64(9) - toIntervalSecond({since_s:UInt64})"
-    told = "SpanAttributes['sightline.sampling.weight']"
-    weight = f"if({told} = '', 1, toFloat64OrZero({told}))"
+    attribute = "SpanAttributes['sightline.sampling.weight']"
+    weight = f"if({attribute} = '', 1, toFloat64OrZero({attribute}))"
     params = {"since_s": since_s}
     (total,) = client.query_rows(f"SELECT toUInt64(round(sum({weight}))) AS n FROM otel_traces WHERE {window}", params)
+    canonical_spans = canonical.canonical_select("otel_traces", window, extra_column="SpanAttributes")
     rows = client.query_rows(
         f"SELECT toString(Convention) AS convention, toUInt64(round(sum({weight}))) AS n "
-        f"FROM ({canonical.canonical_select('otel_traces', window, further='SpanAttributes')}) WHERE Convention != '' "
+        f"FROM ({canonical_spans}) WHERE Convention != '' "
         "GROUP BY convention ORDER BY n DESC, convention",
         params,
     )
     spans = int(total["n"])
     counted = [(str(row["convention"]), int(row["n"])) for row in rows]
-    silent = spans - sum(n for _, n in counted)
-    if silent > 0:
-        counted.append(("", silent))
+    without = spans - sum(n for _, n in counted)
+    if without > 0:
+        counted.append(("", without))
     keys = queries.attribute_keys(client, list(_GENAI_PREFIXES), since_s=since_s)
     unknown = [
         UnknownKey(str(row["key_name"]), int(row["spans"]), tuple(sorted(row["scopes"])), str(row["example"]))
@@ -146,7 +147,7 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
     return Report(
         since_s,
         spans,
-        tuple(Spoken(convention, n, n / spans if spans else 0.0) for convention, n in counted),
+        tuple(ConventionShare(convention, n, n / spans if spans else 0.0) for convention, n in counted),
         tuple(unknown[:limit]),
     )
 
@@ -154,5 +155,5 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
 def is_known(key: str) -> bool:
     """Whether a key, with N in place of its numbers, is understood or known to hold nothing of a column."""
     ours = {value for value in vars(semconv).values() if isinstance(value, str)}
-    known = {spelling.replace(".0.", ".N.") for spelling in aliases.spellings()} | ours
+    known = {spelling.replace(".0.", ".N.") for spelling in aliases.known_keys()} | ours
     return key in known or key.startswith(_KNOWN_PREFIXES)

@@ -1,12 +1,12 @@
-"""What tokens cost: each provider and model name seen is looked up once and becomes dated rows of `model_prices`.
+"""What tokens cost: each provider and model name that is called is looked up once and becomes rows of `model_prices`.
 
 Prices come from the user's own file, else from the genai-prices package (`price_book`). SQL joins them
 when asked (`llm_calls_priced`, `embeddings_priced`), so a corrected price re-prices history: when the package or the
-file changes, every name is looked up again and its rows are replaced as a whole. Rows that somebody entered by hand
-(their Basis is '') are left as they are. A model that nobody knows gets one row without prices: its cost is NULL and
-shown as unknown.
+file changes, every name is looked up again and its rows are replaced as a whole. Rows that were entered by hand (their
+Basis is '') are left as they are. A model without a known price gets one row without prices: its cost is NULL and shown
+as unknown.
 
-For a command line: `listing(client)` tells what is known and what is not, `refresh(client)` looks up what is new.
+`refresh(client)` looks up what is new, `listing(client)` has the prices of every name that was called.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ _COLUMNS = [
     "UpdatedAt",
 ]
 _UNKNOWN = Period(valid_from=price_book.SINCE_EVER, rate=Rate(), source="")
-_reported: set[str] = set()  # Errors of the file that were logged: once each.
+_logged_errors: set[str] = set()  # of the prices file: each is logged once
 
 
 def refresh(client: Client) -> list[str]:
-    """Look up the names seen that are new, and all of them where the package or the file changed.
+    """Look up the names without rows, and those whose rows were looked up in another package or file.
 
     Cheap where nothing is new: two small queries, and the package is not imported. Returns the keys that got a price.
 
@@ -75,18 +75,18 @@ def refresh(client: Client) -> list[str]:
         PricesFileError: the user's file can't be used; nothing is changed then, and it is logged once.
     """
     own, basis = _own_prices(client)
-    known = {
+    stored = {
         (str(row["PriceKey"]), str(row["ServiceTier"])): str(row["Basis"])
-        for row in client.query_rows(_statement("prices_known"))
+        for row in client.query_rows(_statement("price_basis"))
     }
-    wanted = [(str(row["PriceKey"]), str(row["ServiceTier"])) for row in client.query_rows(_statement("prices_seen"))]
-    wanted = [key for key in wanted if key not in known]
-    wanted += [key for key, looked_up_in in known.items() if looked_up_in not in {"", basis}]
+    called = [(str(row["PriceKey"]), str(row["ServiceTier"])) for row in client.query_rows(_statement("called_names"))]
+    names = [name for name in called if name not in stored]
+    names += [name for name, stored_basis in stored.items() if stored_basis not in {"", basis}]
     now, rows, priced = datetime.now(UTC), [], set()
-    for key, tier in wanted:
-        made = price_rows(key, tier, own=own, basis=basis, at=now)
-        rows += made or [_row((key, tier), _UNKNOWN, ("", ""), (basis, now))]
-        priced |= {key} if made else set()
+    for key, tier in names:
+        name_rows = price_rows(key, tier, own=own, basis=basis, at=now)
+        rows += name_rows or [_row((key, tier), _UNKNOWN, ("", ""), (basis, now))]
+        priced |= {key} if name_rows else set()
     client.insert_rows("model_prices", _COLUMNS, rows)
     return sorted(priced)
 
@@ -97,15 +97,18 @@ def price_rows(
     """Rows of `model_prices` for one provider/model and service tier; none where no price is known.
 
     Args:
-        key: provider and model as spans tell them.
+        key: provider and model as the typed tables have them.
         service_tier: '' for the standard one.
         own: prices that win over the package from their first date on.
         basis: what they are looked up in.
         at: moment of the look-up; rows of the same moment hold together.
     """
     quote = price_book.quote(key, service_tier)
-    mine = own.periods(key, service_tier) if own else ()
-    periods = (*(each for each in quote.periods if not mine or each.valid_from < mine[0].valid_from), *mine)
+    own_periods = own.periods(key, service_tier) if own else ()
+    package_periods = (
+        period for period in quote.periods if not own_periods or period.valid_from < own_periods[0].valid_from
+    )
+    periods = (*package_periods, *own_periods)
     if not any(period.rate.is_known or period.specials for period in periods):
         return []
     moment = at or datetime.now(UTC)
@@ -113,18 +116,12 @@ def price_rows(
 
 
 def listing(client: Client) -> list[dict[str, Any]]:
-    """Every name seen and what is known of its price now, the unknown ones first.
+    """Every name that was called and its price now, names without a price first.
 
     Columns: price_key, service_tier, known (bool), valid_from, input, cache_read, cache_write, output (USD per million
     tokens, None unknown), special_rates (number), priced_model, note, source, calls, last_seen.
     """
     return queries.price_list(client)
-
-
-def check_file(client: Client) -> int:
-    """Read SIGHTLINE_PRICES_FILE; returns the number of its entries, 0 without one. Raises PricesFileError."""
-    path = client.settings.prices_file
-    return 0 if path is None else len(prices_file.read(path)[0].entries)
 
 
 def _own_prices(client: Client) -> tuple[PricesFile | None, str]:
@@ -135,16 +132,19 @@ def _own_prices(client: Client) -> tuple[PricesFile | None, str]:
     try:
         own, text = prices_file.read(path)
     except PricesFileError as exc:
-        if str(exc) not in _reported:
-            _reported.add(str(exc))
+        if str(exc) not in _logged_errors:
+            _logged_errors.add(str(exc))
             _log.error("prices stay as they are: %s", exc)
         raise
     return own, f"{basis} + {path.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _row(key: tuple[str, str], period: Period, told: tuple[str, str], looked_up: tuple[str, datetime]) -> list[Any]:
-    specials = [(each.above_input, each.from_s, each.to_s, *_floats(each.rate)) for each in period.specials]
-    return [*key, period.valid_from, *_floats(period.rate), specials, *told, period.source, *looked_up]
+def _row(key: tuple[str, str], period: Period, labels: tuple[str, str], look_up: tuple[str, datetime]) -> list[Any]:
+    """A row of `model_prices`; `labels` are PricedModel and Note, `look_up` is its Basis and moment."""
+    specials = [
+        (special.above_input, special.from_s, special.to_s, *_floats(special.rate)) for special in period.specials
+    ]
+    return [*key, period.valid_from, *_floats(period.rate), specials, *labels, period.source, *look_up]
 
 
 def _floats(rate: Rate) -> Iterator[float | None]:
@@ -153,4 +153,4 @@ def _floats(rate: Rate) -> Iterator[float | None]:
 
 
 def _statement(name: str) -> str:
-    return (resources.files("sightline_store.sql") / f"{name}.sql").read_text(encoding="utf-8")
+    return (resources.files("sightline_store.sql") / "prices" / f"{name}.sql").read_text(encoding="utf-8")

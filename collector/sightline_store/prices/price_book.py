@@ -2,7 +2,7 @@
 
 A provider is spelled differently by every convention (`aws.bedrock`, `az.ai.openai`, `x_ai`, …) and a model by every
 gateway (`models/…`, `publishers/google/models/…`, `openai/gpt-4o`); both are brought to the package's names here. A
-name that nobody knows has no periods: its cost is unknown, never 0.
+name without a known price has no periods: its cost is unknown, never 0.
 
 The package's rules, kept: a tier holds for all tokens of a call whose input is above its threshold; of prices that
 hold at the same moment the last one listed wins; tokens without a price of their own (cached, spoken) cost what their
@@ -88,12 +88,12 @@ class Rate:
     output_audio: Decimal | None = None
     reasoning: Decimal | None = None
     request: Decimal | None = None
-    """USD for each call, beside its tokens."""
+    """USD for each call, in addition to its tokens."""
 
     @property
     def is_known(self) -> bool:
         """Whether anything has a price."""
-        return any(getattr(self, each.name) is not None for each in fields(self))
+        return any(getattr(self, field_.name) is not None for field_ in fields(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class Period:
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """All that is known of the price of a name; without periods nothing is."""
+    """The price of a name; unknown without periods."""
 
     periods: tuple[Period, ...] = ()
     model: str = ""
@@ -141,7 +141,7 @@ class _Entry:
 
 
 @dataclass
-class _Found:
+class _Match:
     provider: str
     model: Any
     guessed: bool = field(default=False)
@@ -169,26 +169,26 @@ def quote(key: str, service_tier: str = "") -> Quote:
     provider, _, model_ref = key.partition("/")
     if not model_ref.strip():
         return Quote()
-    found = _find(provider, model_ref.strip())
-    if found is None:
+    match = _find(provider, model_ref.strip())
+    if match is None:
         return Quote()
     tier = service_tier.strip().lower()
     tier = "" if tier in STANDARD_TIERS else tier
-    periods = tuple(_periods(_entries(found.model), found.model, tier))
+    periods = tuple(_periods(_entries(match.model), match.model, tier))
     beside = sorted(
         {
             name
-            for entry in _entries(found.model)
+            for entry in _entries(match.model)
             for unit, name in _BESIDE_TOKENS.items()
             if getattr(entry.price, unit) is not None
         }
     )
-    notes = [f"provider guessed from the model's name: {found.provider}"] if found.guessed else []
+    notes = [f"provider guessed from the model's name: {match.provider}"] if match.guessed else []
     notes += [f"not counted: {', '.join(beside)}"] if beside else []
-    return Quote(periods=periods, model=f"{found.provider}/{found.model.id}", note="; ".join(notes))
+    return Quote(periods=periods, model=f"{match.provider}/{match.model.id}", note="; ".join(notes))
 
 
-def _find(provider: str, model_ref: str) -> _Found | None:
+def _find(provider: str, model_ref: str) -> _Match | None:
     from genai_prices import data_snapshot  # noqa: PLC0415  (about 0.3 s and 30 MB: paid when a model is looked up)
 
     snapshot = data_snapshot.get_snapshot()
@@ -198,7 +198,7 @@ def _find(provider: str, model_ref: str) -> _Found | None:
             owner, model = snapshot.find_provider_model(spelled, None, name or None, None)
         except LookupError:
             continue
-        return _Found(owner.id, model, guessed=not name)
+        return _Match(owner.id, model, guessed=not name)
     return None
 
 
@@ -235,10 +235,10 @@ def _second(moment: time) -> int:
 
 def _periods(entries: Sequence[_Entry], model: Any, tier: str) -> Iterator[Period]:
     """One period from every date on which anything changes; of the entries that hold, the last one wins."""
-    variants = [_variant(each) for each in model.price_variants or () if tier and _is_for(each.when, tier)]
+    variants = [_variant(variant) for variant in model.price_variants or () if tier and _is_for(variant.when, tier)]
     dates = {entry.start for entry in (*entries, *variants)} - {None}
     last: Period | None = None
-    for start in [None, *sorted(each for each in dates if each is not None)]:
+    for start in [None, *sorted(day for day in dates if day is not None)]:
         holding = [e for e in entries if e.start is None or (start is not None and e.start <= start)]
         # Where no condition holds, the package takes the first price.
         base = max((n for n, e in enumerate(holding) if e.hours is None), default=None)
@@ -292,9 +292,9 @@ def _rates(standard: Any, hourly: Sequence[_Entry]) -> tuple[Rate, tuple[Special
 def _tiered(price: Any) -> tuple[Rate, list[SpecialRate]]:
     """The rate below every threshold, and the rates above each, the highest first."""
     prices = (
-        price if isinstance(price, dict) else {unit: each for unit, each in vars(price).items() if each is not None}
+        price if isinstance(price, dict) else {unit: value for unit, value in vars(price).items() if value is not None}
     )
-    starts = sorted({tier.start for each in prices.values() for tier in getattr(each, "tiers", ())}, reverse=True)
+    starts = sorted({tier.start for value in prices.values() for tier in getattr(value, "tiers", ())}, reverse=True)
     return _rate(prices, -1), [SpecialRate(above_input=start, rate=_rate(prices, start)) for start in starts]
 
 

@@ -3,7 +3,7 @@
 One entry a price, with the same fields in each format; prices are USD per million tokens, what is left out is unknown
 (cached tokens then cost what input costs):
 
-    provider, model       names as spans tell them, in any spelling; `*` and `?` match any text, any character
+    provider, model       names as spans have them, in any spelling; `*` and `?` match any text, any character
     from                  date (2026-06-01) or moment (2026-06-01T12:00:00Z) from which the price holds; left out: ever
     input, output, cache_read, cache_write, cache_write_1h, input_audio, output_audio, reasoning
     request               USD for each call
@@ -24,16 +24,17 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from sightline_store.errors import PricesFileError
+from sightline_store.moments import iso_moment
 from sightline_store.prices.price_book import SINCE_EVER, STANDARD_TIERS, Period, Rate, SpecialRate, provider_id
 
-_PRICES = tuple(each.name for each in fields(Rate))
+_PRICES = tuple(field.name for field in fields(Rate))
 _NAMES = ("provider", "model", "from", *_PRICES, "above_input_tokens", "service_tier")
 
 
@@ -153,8 +154,8 @@ def _toml(text: str, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         # A Decimal of the text, so that 0.15 is 0.15.
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as exc:
-        found = re.search(r"at line (\d+)", str(exc))
-        raise PricesFileError(name, int(found[1]) if found else 0, "", str(exc)) from exc
+        line = re.search(r"at line (\d+)", str(exc))
+        raise PricesFileError(name, int(line[1]) if line else 0, "", str(exc)) from exc
     listed = document.pop("price", [])
     if document or not isinstance(listed, list):
         raise PricesFileError(name, 1, next(iter(document), "price"), "is not known; prices are [[price]] tables")
@@ -180,12 +181,12 @@ def _json(text: str, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _check_names(names: list[str], line: int, name: str) -> None:
-    for each in names:
-        if each not in _NAMES:
-            raise PricesFileError(name, line, each, f"is not known; the fields are {', '.join(_NAMES)}")
-    for each in ("provider", "model"):
-        if each not in names:
-            raise PricesFileError(name, line, each, "is missing")
+    for field in names:
+        if field not in _NAMES:
+            raise PricesFileError(name, line, field, f"is not known; the fields are {', '.join(_NAMES)}")
+    for field in ("provider", "model"):
+        if field not in names:
+            raise PricesFileError(name, line, field, "is missing")
 
 
 def _entry(raw: Any, line: int, name: str) -> Entry:
@@ -229,12 +230,9 @@ def _moment(value: Any, line: int, name: str) -> datetime:
     if value is None or value == "":
         return SINCE_EVER
     try:
-        moment = value if isinstance(value, date) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        moment = iso_moment(value if isinstance(value, date) else str(value))
     except ValueError:
         raise PricesFileError(name, line, "from", f"is {value!r}; needs a date such as 2026-06-01") from None
-    if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time())
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if not SINCE_EVER <= moment < datetime(2106, 1, 1, tzinfo=UTC):
         raise PricesFileError(name, line, "from", f"is {value!r}; needs a date between 1970 and 2105")
     return moment

@@ -1,4 +1,4 @@
-"""The shipped questions for people at a command line: their names, what each tells, and the parameters it takes."""
+"""The shipped questions for people at a command line: their names, what they answer, and their parameters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any
 
+from sightline_store.moments import sql_moment
 from sightline_store.questions import queries
 
 _PLACE = re.compile(r"\{(\w+):((?:[^{}']|'[^']*')+)\}")
-# What a question is asked with where nothing is said: the last day, all of the traffic.
+# The value of a parameter that is left out: the last day, all of the traffic.
 _WINDOW = timedelta(days=1)
 _DEFAULTS = {
     "tenant": "", "model": "", "route": "", "search": "", "sort": "time", "descending": "1", "only_errors": "0",
@@ -53,7 +54,8 @@ def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tu
     Where a question takes several values (`Array`), they stand with commas between them.
 
     Raises:
-        ValueError: no such question, a pair without `=`, a parameter that it does not take, or one that has to be told.
+        ValueError: no such question, a pair without `=`, a parameter that it does not take, or one that is left out and
+            has no default.
     """
     sql = text(name)
     wanted = places(sql)
@@ -66,7 +68,8 @@ def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tu
             raise ValueError(f"{name} takes {', '.join(wanted) or 'no parameters'}, not {key}")
         given[key] = value
     end = now or datetime.now(UTC)
-    defaults = {**_DEFAULTS, "from": _moment(end - _WINDOW), "since": _moment(end - _WINDOW), "to": _moment(end)}
+    start = sql_moment(end - _WINDOW)
+    defaults = {**_DEFAULTS, "from": start, "since": start, "to": sql_moment(end)}
     params = {key: given.get(key, defaults.get(key)) for key in wanted}
     missing = [key for key, value in params.items() if value is None]
     if missing:
@@ -79,7 +82,3 @@ def _typed(kind: str, value: str) -> str | list[str] | list[int]:
         return value
     items = [item.strip() for item in value.split(",") if item.strip()]
     return [int(item) for item in items] if "Int" in kind else items
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

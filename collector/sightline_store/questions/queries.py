@@ -11,11 +11,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from textwrap import indent
 from typing import Any, Literal, Protocol
+
+from sightline_store.moments import sql_moment
 
 Row = dict[str, Any]
 Sort = Literal["time", "ttft", "total", "cost", "faithfulness"]
@@ -44,7 +46,7 @@ class Filters:
     end: datetime
     """Last moment, exclusive."""
     tenant: str = ""
-    """Tenant as its spans tell it."""
+    """Tenant, as requests have it."""
     model: str = ""
     """Model that answered (the requested one where the answer named none)."""
     route: str = ""
@@ -74,8 +76,8 @@ class Filters:
     def params(self) -> Row:
         """The parameters that every windowed question names."""
         return {
-            "from": _moment(self.start),
-            "to": _moment(self.end),
+            "from": sql_moment(self.start),
+            "to": sql_moment(self.end),
             "tenant": self.tenant,
             "model": self.model,
             "route": self.route,
@@ -151,7 +153,7 @@ def sql(name: str) -> str:
 
 def _whole(file: str) -> str:
     text = resources.files("sightline_store.sql").joinpath(file).read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: indent(_whole(f"parts/{found[2]}"), found[1]), text)
+    return _INCLUDE.sub(lambda match: indent(_whole(f"parts/{match[2]}"), match[1]), text)
 
 
 def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
@@ -184,7 +186,7 @@ def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 1_500) ->
 def stage_stack_over_time(
     client: Asks, filters: Filters, *, bucket_s: int | None = None, max_requests: int = 3_000
 ) -> list[Row]:
-    """The same, a bucket."""
+    """`stage_stack` for each bucket of the window."""
     width = bucket_s or filters.bucket_s(40)
     return ask(client, "ttft_over_time", {**filters.params(), "bucket_s": width, "max_requests": max_requests})
 
@@ -229,7 +231,7 @@ def retrieval_by_index(client: Asks, filters: Filters, *, limit: int = 50) -> li
 
 
 def retrieval_documents(client: Asks, filters: Filters, *, limit: int = 50) -> list[Row]:
-    """The passages found most, with the share of searches and their rank."""
+    """The passages that searches return most, with the share of searches and their rank."""
     return ask(client, "retrieval_documents", {**filters.params(), "limit": limit})
 
 
@@ -294,7 +296,7 @@ def trace_spans(client: Asks, trace_id: str, *, limit: int = 2000) -> list[Row]:
 
 
 def span_detail(client: Asks, trace_id: str, span_id: str) -> Row | None:
-    """All that one span tells; None where it is unknown."""
+    """All that a span holds; None where it is unknown."""
     rows = ask(client, "span_detail", {"trace_id": trace_id.lower(), "span_id": span_id.lower()})
     return rows[0] if rows else None
 
@@ -359,7 +361,7 @@ def freshness(client: Asks) -> Row:
 
 def demo_summary(client: Asks, since: datetime) -> Row:
     """Requests, latency, tokens, cost, scores and stored spans since a moment, in one row."""
-    return ask(client, "demo_summary", {"since": _moment(since)})[0]
+    return ask(client, "demo_summary", {"since": sql_moment(since)})[0]
 
 
 def attribute_keys(client: Asks, prefixes: list[str], *, since_s: int = 86_400, limit: int = 10_000) -> list[Row]:
@@ -381,12 +383,8 @@ def samples(
     return ask(client, "samples", {"since_s": since_s, "limit": limit, "only_unscored": int(only_unscored)})
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
 def _window(filters: Filters) -> Row:
-    return {"from": _moment(filters.start), "to": _moment(filters.end)}
+    return {"from": sql_moment(filters.start), "to": sql_moment(filters.end)}
 
 
 def _scored(client: Asks, params: Row) -> list[Row]:

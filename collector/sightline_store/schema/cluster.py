@@ -1,4 +1,4 @@
-"""DDL for a sharded, replicated ClickHouse, made from the same `sql/ddl` files that an embedded store runs.
+"""DDL for a sharded, replicated ClickHouse, made from the same declarations as an embedded store (`declared`).
 
 Every table that stores rows becomes a Replicated one named NAME_local; the views hang off those, so rows are made where
 they are stored. Under the official names stand Distributed tables, so readers and writers see the same names as on one
@@ -8,18 +8,16 @@ on every server and write to its own shard's tables.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from dataclasses import replace
 
+from sightline_store.ddl import Engine, Kind, Statement
+from sightline_store.ddl.tokens import bare
 from sightline_store.errors import StoreError
-from sightline_store.schema import migrate
+from sightline_store.quoting import quote_string
+from sightline_store.schema import declared
 
-_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\s")
-_VIEW = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+)\b")
-_PLAIN_VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (\w+)\b")
-_FUNCTION = re.compile(r"CREATE FUNCTION IF NOT EXISTS (\w+)\b")
-_ENGINE = re.compile(r"\bENGINE = (\w*MergeTree)(\(([^)]*)\))?")
-# What is small and joined by every question is whole on every server.
-EVERYWHERE = frozenset({"model_prices", "sightline_schema"})
+EVERYWHERE = frozenset({"model_prices", "row_definitions", "janitor_claims"})
 """Tables that every server holds whole: what is small and joined by every question."""
 
 
@@ -31,64 +29,60 @@ def statements(cluster: str, database: str) -> list[str]:
         database: of the tables.
 
     Raises:
-        StoreError: a name is no plain identifier, or sql/ddl holds a statement that is not understood.
+        StoreError: a name is no plain identifier.
     """
     for name in (cluster, database):
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        if not bare(name):
             raise StoreError(f"{name!r} is no plain name")
-    ddl = [statement for migration in migrate.migrations() for statement in migration.statements]
-    stored = {match[1] for text in ddl if (match := _TABLE.match(text)) and _ENGINE.search(text)}
     made = [f"CREATE DATABASE IF NOT EXISTS {database} ON CLUSTER {cluster}", f"USE {database}"]
-    for text in ddl:
-        made += _of(text, cluster, database, stored)
+    for statement in declared.statements():
+        made += [part.render() for part in _of(replace(statement, cluster=cluster), database)]
     return made
 
 
-def sharding_key(statement: str) -> str:
-    """By what a table's rows are spread: by trace where they tell one, else by what they are about."""
-    columns = set(re.findall(r"^\s+`?(\w+)`? [A-Z]", statement, re.MULTILINE))
+def sharding_key(table: Statement) -> str:
+    """By what a table's rows are spread: by trace where they have one, else by what they are about."""
+    columns = {column.name for column in table.columns}
     if "TraceId" in columns:
         return "cityHash64(TraceId)"
-    if "Attributes" in columns and "MetricName" in columns:
+    if {"Attributes", "MetricName"} <= columns:
         return "cityHash64(ServiceName, MetricName, Attributes)"
     return "cityHash64(ServiceName)" if "ServiceName" in columns else "rand()"
 
 
-def _of(text: str, cluster: str, database: str, stored: set[str]) -> list[str]:
-    here = f" ON CLUSTER {cluster}"
-    if match := _FUNCTION.match(text) or _PLAIN_VIEW.match(text):
-        return [text.replace(match[1], f"{match[1]}{here}", 1)]
-    if match := _VIEW.match(text):
-        target = f"{match[2]}_local" if match[2] in stored - EVERYWHERE else match[2]
-        select = _local_sources(text[match.end() :], stored)
-        return [f"CREATE MATERIALIZED VIEW IF NOT EXISTS {match[1]}{here} TO {target}{select}"]
-    if not (match := _TABLE.match(text)):
-        raise StoreError(f"sql/ddl holds a statement that the cluster's DDL does not know: {text[:80]}")
-    name, rest = match[1], text[match.end() - 1 :]
-    if name not in stored:  # a Null table
-        return [f"CREATE TABLE IF NOT EXISTS {name}{here}{rest}"]
-    if name in EVERYWHERE:
-        return [f"CREATE TABLE IF NOT EXISTS {name}{here}{_replicated(rest, f'/clickhouse/tables/{database}/{name}')}"]
-    path = f"/clickhouse/tables/{{shard}}/{database}/{name}_local"
-    return [
-        f"CREATE TABLE IF NOT EXISTS {name}_local{here}{_replicated(rest, path)}",
-        f"CREATE TABLE IF NOT EXISTS {name}{here} AS {name}_local\n"
-        f"ENGINE = Distributed('{cluster}', '{database}', '{name}_local', {sharding_key(text)})",
-    ]
+def _of(statement: Statement, database: str) -> Iterator[Statement]:
+    if statement.kind is Kind.MATERIALIZED_VIEW:
+        # It reads the rows that its own server stores: it sees an inserted block, never a Distributed table.
+        yield replace(statement, target=_local(statement.target)).with_sources(_local)
+    elif not statement.is_stored_table:
+        yield statement
+    elif statement.name in EVERYWHERE:
+        yield _replicated(statement, f"/clickhouse/tables/{database}/{statement.name}")
+    else:
+        local = replace(statement, name=_local(statement.name))
+        yield _replicated(local, f"/clickhouse/tables/{{shard}}/{database}/{local.name}")
+        place = f"{quote_string(statement.cluster)}, {quote_string(database)}, {quote_string(local.name)}"
+        yield Statement(
+            Kind.TABLE,
+            statement.name,
+            cluster=statement.cluster,
+            condition=statement.condition,
+            like=local.name,
+            engine=Engine("Distributed", f"{place}, {sharding_key(statement)}"),
+        )
 
 
-def _replicated(definition: str, path: str) -> str:
-    """The columns as they are, the engine replicated, its replays recognised on every replica."""
-    definition = _ENGINE.sub(
-        lambda m: f"ENGINE = Replicated{m[1]}('{path}', '{{replica}}'{', ' + m[3] if m[3] else ''})",
-        definition,
-        count=1,
+def _local(name: str) -> str:
+    return f"{name}_local" if name in declared.tables() and name not in EVERYWHERE else name
+
+
+def _replicated(table: Statement, path: str) -> Statement:
+    """The same columns under a replicated engine, whose replays are recognised on every replica."""
+    if table.engine is None:
+        raise StoreError(f"the table {table.name} has no engine")
+    arguments = ", ".join(part for part in (quote_string(path), "'{replica}'", table.engine.arguments) if part)
+    settings = tuple(
+        ("replicated_deduplication_window" if name == "non_replicated_deduplication_window" else name, value)
+        for name, value in table.settings
     )
-    return definition.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
-
-
-def _local_sources(select: str, stored: set[str]) -> str:
-    """Let a view read the rows that its own server stores: it sees an inserted block, never a Distributed table."""
-    return re.sub(
-        r"\b(FROM|JOIN) (\w+)\b", lambda m: f"{m[1]} {m[2]}_local" if m[2] in stored - EVERYWHERE else m[0], select
-    )
+    return replace(table, engine=Engine(f"Replicated{table.engine.name}", arguments), settings=settings)

@@ -1,7 +1,7 @@
 """ClickHouse reads OTLP from Kafka by itself: the SQL of `sql/kafka`, with brokers, topics and group filled in.
 
 A Kafka-engine table reads `otlp_proto` messages of a topic, and the views that hang off `otlp_traces`, `otlp_logs` and
-`otlp_metrics` are hung behind it too, taken from `sql/ddl`, so the two ways into the official tables cannot differ.
+`otlp_metrics` are hung behind it too, taken from `declared`, so the two ways into the official tables cannot differ.
 There is one difference on purpose: the collector turns deeply nested attribute values into JSON text and nobody does so
 here, so such a value is kept as `protobuf:` and the base64 of the bytes that were sent.
 
@@ -15,14 +15,17 @@ Source: https://clickhouse.com/docs/engines/table-engines/integrations/kafka
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from string import Template
 from typing import Any
 
+from sightline_store import ddl
 from sightline_store.client import Client
+from sightline_store.ddl import Column, Kind, Statement
 from sightline_store.errors import QueryFailed, StoreError
-from sightline_store.schema import migrate
+from sightline_store.quoting import quote_string
+from sightline_store.schema import declared
 from sightline_store.settings import KafkaSettings
 
 MESSAGES = {"traces": "TraceRequest", "logs": "LogsRequest", "metrics": "MetricsRequest"}
@@ -35,6 +38,13 @@ _NOT_PERMITTED = "Permission denied"
 _SHALLOW_VALUE = "bytes_value String)"
 _SCALAR = "double_value Float64, bytes_value String)"
 _KINDS = "'array' = 5, 'bytes' = 7"
+_TWINS = {
+    "sightlineJsonScalar": "sightlineKafkaJsonScalar",
+    "sightlineArray": "sightlineKafkaArray",
+    "sightlineText": "sightlineKafkaText",
+    "sightlineAttributes": "sightlineKafkaAttributes",
+}
+"""Functions that flatten values, and those of sql/kafka that keep what nests too deep."""
 
 
 def statements(settings: KafkaSettings, database: str, *, in_memory: bool) -> list[str]:
@@ -56,15 +66,15 @@ def statements(settings: KafkaSettings, database: str, *, in_memory: bool) -> li
             database=database,
             signal=signal,
             shape=_shape(signal),
-            brokers=_quoted(settings.brokers),
-            topic=_quoted(topic),
-            group=_quoted(f"{settings.group}-{signal}"),
+            brokers=quote_string(settings.brokers),
+            topic=quote_string(topic),
+            group=quote_string(f"{settings.group}-{signal}"),
             security=_security(settings),
             consumers=str(settings.consumers),
             flush_interval_ms=str(settings.flush_interval_ms),
             block_messages=str(settings.block_messages),
-            message=_quoted(MESSAGES[signal]),
-            schema=_quoted(_proto()),
+            message=quote_string(MESSAGES[signal]),
+            schema=quote_string(_proto()),
         )
         made += _views(signal, database, kafka)
         made += _shipped("reading", kafka=kafka, signal=signal)
@@ -166,7 +176,7 @@ def _require_ports(client: Client, settings: KafkaSettings) -> None:
     for broker in brokers:
         _, colon, port = broker.rpartition(":")
         address = broker if colon and port.isdecimal() else f"{broker}:9092"
-        source = f"url({_quoted(f'http://{address}/')}, 'RawBLOB', 'answer String')"
+        source = f"url({quote_string(f'http://{address}/')}, 'RawBLOB', 'answer String')"
         patience = "http_max_tries = 1, http_connection_timeout = 2, http_receive_timeout = 2"
         try:
             client.command(f"SELECT sum(length(answer)) FROM {source} SETTINGS {patience}")  # noqa: S608  (quoted)
@@ -183,7 +193,7 @@ def _require_ports(client: Client, settings: KafkaSettings) -> None:
 
 def _shipped(name: str, **values: str) -> list[str]:
     text = resources.files("sightline_store.sql").joinpath("kafka", f"{name}.sql").read_text(encoding="utf-8")
-    return [Template(statement).substitute(values) for statement in migrate.split_statements(text)]
+    return ddl.split(Template(text).substitute(values))
 
 
 def _proto() -> str:
@@ -203,48 +213,48 @@ def _proto() -> str:
     return text
 
 
-def _deep(sql: str) -> str:
-    """The columns of an OTLP request with a place for what nests too deep."""
-    sql = sql.replace(_KINDS, "'array' = 5, 'kvlist' = 6, 'bytes' = 7")
+def _deep(kind: str) -> str:
+    """The type of a column of an OTLP request, with a place for what nests too deep."""
+    kind = kind.replace(_KINDS, "'array' = 5, 'kvlist' = 6, 'bytes' = 7")
     # Every value ends in bytes_value, those in arrays too: first these get both places, then all get kvlist_value.
-    sql = sql.replace(_SCALAR, "double_value Float64, array_value String, " + _SHALLOW_VALUE)
-    return sql.replace(_SHALLOW_VALUE, "kvlist_value String, bytes_value String)")
+    kind = kind.replace(_SCALAR, "double_value Float64, array_value String, " + _SHALLOW_VALUE)
+    return kind.replace(_SHALLOW_VALUE, "kvlist_value String, bytes_value String)")
+
+
+def _deep_columns(table: Statement) -> tuple[Column, ...]:
+    return tuple(replace(column, type=_deep(column.type)) for column in table.columns)
 
 
 def _shape(signal: str) -> str:
-    for statement in _ddl():
-        found = re.match(
-            rf"CREATE TABLE IF NOT EXISTS otlp_{signal}\s*\((.*)\)\s*ENGINE = Null\Z", statement, re.DOTALL
-        )
-        if found:
-            return _deep(found[1].strip())
-    raise StoreError(f"sql/ddl makes no table otlp_{signal}")
+    """The columns of an OTLP request of a signal, as SQL."""
+    return ",\n    ".join(column.render() for column in _deep_columns(declared.objects()[f"otlp_{signal}"]))
 
 
 def _views(signal: str, database: str, kafka: str) -> list[str]:
     """What hangs off otlp_SIGNAL, hung off what Kafka gave: its views, and Null tables between with their views."""
-    made, sources, ddl = [], [f"otlp_{signal}"], _ddl()
+    made: list[str] = []
+    entry, sources, objects = f"otlp_{signal}", [f"otlp_{signal}"], declared.objects()
     for source in sources:
-        for statement in ddl:
-            found = re.match(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+) AS\s(.*)\Z", statement, re.DOTALL)
-            if not found or not re.search(rf"\bFROM {source}\b", found[3]):
+        for view in objects.values():
+            if view.kind is not Kind.MATERIALIZED_VIEW or source not in view.sources():
                 continue
-            view, target, select = found.groups()
-            between = [
-                text
-                for text in ddl
-                if re.match(rf"CREATE TABLE IF NOT EXISTS {target}\s.*ENGINE = Null\Z", text, re.DOTALL)
-            ]
-            if between:
-                sources.append(target)
-                made.append(_deep(between[0]).replace(f"EXISTS {target}", f"EXISTS {kafka}.{target}", 1))
-            into = f"{kafka if between else database}.{target}"
-            read = f"{source}_read" if source == f"otlp_{signal}" else source
-            select = re.sub(rf"\bFROM {source}\b", f"FROM {kafka}.{read}", select)
-            select = re.sub(r"\bsightline(JsonScalar|Array|Text|Attributes)\(", r"sightlineKafka\1(", select)
-            if source == f"otlp_{signal}":
-                select = _without_errors(select, f"FROM {kafka}.{read}")
-            made.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {kafka}.{view} TO {into} AS\n{select}")
+            between = objects.get(view.target)
+            if between is not None:
+                sources.append(view.target)
+                table = replace(between, database=kafka, condition="IF NOT EXISTS", columns=_deep_columns(between))
+                made.append(table.render())
+            read = f"{kafka}.{entry}_read" if source == entry else f"{kafka}.{source}"
+            twin = replace(
+                view.with_sources(lambda name, source=source, read=read: read if name == source else name).with_calls(  # type: ignore[misc]
+                    lambda name: _TWINS.get(name, name)
+                ),
+                database=kafka,
+                condition="IF NOT EXISTS",
+                target_database=database if between is None else kafka,
+            )
+            if source == entry:
+                twin = replace(twin, select=_without_errors(twin.select, f"FROM {read}"))
+            made.append(twin.render())
     return made
 
 
@@ -254,10 +264,6 @@ def _without_errors(select: str, source: str) -> str:
     return select if with_where else select.replace(source, f"{source} WHERE _error = ''")
 
 
-def _ddl() -> list[str]:
-    return [statement for migration in migrate.migrations() for statement in migration.statements]
-
-
 def _security(settings: KafkaSettings) -> str:
     given = {
         "kafka_security_protocol": settings.security_protocol,
@@ -265,8 +271,4 @@ def _security(settings: KafkaSettings) -> str:
         "kafka_sasl_username": settings.sasl_username,
         "kafka_sasl_password": settings.sasl_password,
     }
-    return "".join(f"{name} = {_quoted(value)}, " for name, value in given.items() if value)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "".join(f"{name} = {quote_string(value)}, " for name, value in given.items() if value)

@@ -3,19 +3,18 @@
 Both act on whole days where a table is parted by day. The small tables that hold counts are not: their rows go, or are
 folded, one by one, and the cap leaves them out. What is dropped is returned and logged, never silent.
 
-`apply` brings the tables' TTL to what the settings ask, `enforce` runs both, and `keep` does so every hour, in the
-collector. `sightline-store migrate --dry-run` prints `plan`.
+`apply` brings the tables' TTL to what the settings ask, and `enforce` runs both, as `sightline-store janitor` does each
+hour. `sightline-store migrate --dry-run` prints `plan`.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import threading
 from dataclasses import dataclass
 
+from sightline_store import ddl
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
 from sightline_store.settings import RetentionSettings
 
 _log = logging.getLogger("sightline.store.retention")
@@ -48,10 +47,6 @@ _FOLDS = {
 }
 _BYTES_PER_GIB = 1024**3
 _FOREIGN = -1
-_NO_SUCH_DATABASE = 81
-_EVERY_S = 3600.0
-_FIRST_S = 2.0
-_AGAIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Dropped:
 
 
 def plan(client: Client, settings: RetentionSettings) -> list[Change]:
-    """What `apply` would run. A TTL of another hand stays where the settings ask for none."""
+    """What `apply` would run. A TTL that was set outside Sightline stays where the settings ask for none."""
     known = {
         row["name"]: row["create_table_query"]
         for row in client.query_rows(
@@ -98,35 +93,6 @@ def plan(client: Client, settings: RetentionSettings) -> list[Change]:
             )
             changes.append(Change(table, statement, f"keeps {_said(days)}, kept {_said(have)} so far"))
     return changes
-
-
-def keep(client: Client, settings: RetentionSettings, stopped: threading.Event, *, first_s: float = _FIRST_S) -> None:
-    """Enforce as soon as the tables are there and every hour after that, until `stopped`; for a thread of its own.
-
-    A store that is away is asked again soon. What it refuses, for example an ALTER to a user without the grant, is
-    logged, once an hour.
-
-    Args:
-        client: of this thread's own.
-        settings: what to keep.
-        stopped: ends it.
-        first_s: seconds before the first time.
-    """
-    wait_s = first_s
-    while not stopped.wait(wait_s):
-        try:
-            is_there = client.query_rows(f"EXISTS TABLE {next(iter(SIGNALS['traces']))}")[0]["result"]
-            if is_there:
-                enforce(client, settings)
-            wait_s = _EVERY_S if is_there else _AGAIN_S
-        except StoreUnavailable:
-            wait_s = _AGAIN_S
-        except StoreError as exc:
-            if isinstance(exc, QueryFailed) and exc.code == _NO_SUCH_DATABASE:
-                wait_s = _AGAIN_S
-                continue
-            _log.warning("days that are too old could not be dropped: %s", exc)
-            wait_s = _EVERY_S
 
 
 def apply(client: Client, settings: RetentionSettings) -> list[Change]:
@@ -206,13 +172,13 @@ def _ttl(table: str, column: str, days: int) -> str:
 
 def _days(create: str, table: str, column: str) -> int:
     """The days of a table's TTL; 0 for none, _FOREIGN for one that is not of our making."""
-    ttl = re.search(r"\bTTL (.+?)(?: SETTINGS |$)", create, re.DOTALL)
-    if ttl is None:
+    ttl = ddl.parse(create).ttl
+    if not ttl:
         return 0
-    found = re.search(r"toIntervalDay\((\d+)\)", ttl[1])
-    days = int(found[1]) if found else _FOREIGN
-    return days if ttl[1].strip() == _ttl(table, column, days) else _FOREIGN
+    match = re.search(r"toIntervalDay\((\d+)\)", ttl)
+    days = int(match[1]) if match else _FOREIGN
+    return days if ttl == _ttl(table, column, days) else _FOREIGN
 
 
 def _said(days: int) -> str:
-    return {0: "for ever", _FOREIGN: "by a TTL of another hand"}.get(days, f"{days} days")
+    return {0: "for ever", _FOREIGN: "by a TTL that was set outside Sightline"}.get(days, f"{days} days")

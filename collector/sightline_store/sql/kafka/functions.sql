@@ -1,6 +1,6 @@
 -- What comes from Kafka was flattened by nobody. A value that nests deeper than the schema (a map, an array in an array)
 -- is kept as the bytes that were sent: 'protobuf:' and the base64 of its KeyValueList or ArrayValue.
--- The twins of sightlineJsonScalar, sightlineArray, sightlineText and sightlineAttributes of ddl/001_functions.sql.
+-- The twins of sightlineJsonScalar, sightlineArray, sightlineText and sightlineAttributes of sql/functions.
 CREATE FUNCTION IF NOT EXISTS sightlineKafkaJsonScalar AS v -> multiIf(
     tupleElement(v, 'kind') = 'array', concat('"protobuf:', base64Encode(tupleElement(v, 'array_value')), '"'),
     tupleElement(v, 'kind') = 'kvlist', concat('"protobuf:', base64Encode(tupleElement(v, 'kvlist_value')), '"'),

@@ -1,5 +1,5 @@
--- How content is read out of what conventions tell: messages, texts and passages, in JSON or in numbered attributes.
--- What Python shows of an object, which is no content.
+-- How content is read from the attributes of every convention: messages, texts and passages, in JSON or in attributes with an index.
+-- Python's repr of an object, which is no content.
 '^<[\\w.]+( object.*|[(].*[)]|.* at 0x[0-9a-f]+)>$' AS shown_object,
 -- The first string in a list of JSON values; any other value is none.
 jsons -> arrayFirst(text -> text != '' AND NOT match(text, shown_object), arrayMap(json -> if(startsWith(json, '"'), JSONExtractString(json), ''), jsons)) AS first_string,
@@ -11,8 +11,8 @@ json -> arrayStringConcat(arrayFilter(text -> text NOT IN ('', '__REDACTED__'), 
         [part])),
     if(startsWith(json, '['), JSONExtractArrayRaw(json), [json]))), '\n') AS text_of,
 -- An attribute's value as such JSON: it may be plain text, or a list of parts already.
-told -> if(startsWith(told, '[\x7B') AND isValidJSON(told), told, toJSONString(told)) AS json_of,
--- A JSON list of messages, as (role, what it holds).
+value -> if(startsWith(value, '[\x7B') AND isValidJSON(value), value, toJSONString(value)) AS json_of,
+-- A JSON list of messages, as (role, content).
 json -> arrayMap(
     message -> (
         lower(if(JSONHas(message, 'role'), JSONExtractString(message, 'role'), JSONExtractString(message, 'type'))),
@@ -22,13 +22,13 @@ json -> arrayMap(
 (keys, prefix) -> arrayMap(n -> concat(prefix, '.', toString(n)), arraySort(arrayDistinct(arrayMap(
     key -> toUInt32OrZero(extract(substring(key, length(prefix) + 1), '^[.]([0-9]+)')),
     arrayFilter(key -> startsWith(key, prefix), keys))))) AS numbered,
--- OpenInference's messages PREFIX.N, as (role, what it holds): one content, or several.
-(told, prefix) -> arrayMap(
-    place -> (lower(told[concat(place, '.message.role')]), if(
-        told[concat(place, '.message.content')] != '',
-        json_of(told[concat(place, '.message.content')]),
-        toJSONString(arrayMap(part -> told[concat(part, '.message_content.text')], numbered(mapKeys(told), concat(place, '.message.contents')))))),
-    numbered(mapKeys(told), prefix)) AS messages_at,
+-- OpenInference's messages PREFIX.N, as (role, content): one content, or several.
+(attributes, prefix) -> arrayMap(
+    place -> (lower(attributes[concat(place, '.message.role')]), if(
+        attributes[concat(place, '.message.content')] != '',
+        json_of(attributes[concat(place, '.message.content')]),
+        toJSONString(arrayMap(part -> attributes[concat(part, '.message_content.text')], numbered(mapKeys(attributes), concat(place, '.message.contents')))))),
+    numbered(mapKeys(attributes), prefix)) AS messages_at,
 -- Passages in the JSON that a search or a reranker gave back: objects in a list, or in a list of lists; each may be a string
 -- that holds JSON or is a passage.
 json -> arrayMap(

@@ -1,5 +1,5 @@
 -- What each counter of the collectors about spans rose by in the window, a process. A counter begins with its process, one of
--- a service with its first span; what it had reached before the window, by what was told in the hour before, is taken off.
+-- a service with its first span; what it had reached before the window, by what was reported in the hour before, is taken off.
 SELECT
     MetricName AS name,
     Attributes['service'] AS service,

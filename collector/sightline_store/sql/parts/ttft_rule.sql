@@ -14,7 +14,7 @@
         SELECT *, length(spans) > 500 AS too_long, arrayFilter(s -> s.start < horizon AND s.end > 0, arrayMap(
             s -> ((s.1, (s.2 - start_ns) / 1e6, (s.2 - start_ns) / 1e6 + s.3, s.4, s.5, s.6)
                 ::Tuple(stage String, start Float64, end Float64, chunk Nullable(Float64), id String, parent String)),
-            if(too_long, [], spans))) AS told
+            if(too_long, [], spans))) AS stage_spans
         FROM asked
     ),
     -- The model call that answered is the one whose first chunk came last before the horizon. What hangs off a span that is
@@ -24,17 +24,17 @@
         SELECT
             *,
             arraySort(m -> (m.start + ifNull(m.chunk, 0) > horizon + 1, -m.start - ifNull(m.chunk, 0), m.id),
-                arrayFilter(s -> s.stage = 'model', told))[1] AS answer,
+                arrayFilter(s -> s.stage = 'model', stage_spans))[1] AS answer,
             if(to_first_token AND answer.id != '' AND isNotNull(answer.chunk),
                 least(horizon, answer.start + assumeNotNull(answer.chunk)), horizon) AS answered,
             arrayMap(
-                s -> if(s.parent IN ('', request_id) OR has(told.id, s.parent), s.parent, arraySort(
+                s -> if(s.parent IN ('', request_id) OR has(stage_spans.id, s.parent), s.parent, arraySort(
                     c -> (c.end - c.start, c.id),
                     arrayFilter(
                         c -> NOT has(leaves, c.stage) AND c.start <= s.start AND c.end >= s.end
                             AND c.end - c.start > s.end - s.start AND c.parent != s.parent,
-                        told))[1].id),
-                told) AS parents
+                        stage_spans))[1].id),
+                stage_spans) AS parents
         FROM timed
     ),
     -- Clipped to the request, to the horizon, and to the beginning of the span that it is inside of.
@@ -43,15 +43,15 @@
         SELECT
             *,
             arrayCount(
-                (s, p) -> s.start < -1 OR (has(told.id, p) AND s.start < told.start[indexOf(told.id, p)] - 1),
-                told, parents) AS skewed,
+                (s, p) -> s.start < -1 OR (has(stage_spans.id, p) AND s.start < stage_spans.start[indexOf(stage_spans.id, p)] - 1),
+                stage_spans, parents) AS skewed,
             arrayFilter(s -> s.b > s.a, arrayMap(
                 (s, p) -> ((
-                        s.stage, greatest(0., s.start, told.start[indexOf(told.id, p)]),
+                        s.stage, greatest(0., s.start, stage_spans.start[indexOf(stage_spans.id, p)]),
                         least(horizon, if(s.id = answer.id AND answered < horizon, answered, s.end)),
                         s.id = answer.id OR s.end <= horizon, s.id, p)
                     ::Tuple(stage String, a Float64, b Float64, closed Bool, id String, parent String)),
-                told, parents)) AS clipped
+                stage_spans, parents)) AS clipped
         FROM related
     ),
     -- A span's own time is what none of its children covers.

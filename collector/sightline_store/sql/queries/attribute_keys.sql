@@ -1,4 +1,4 @@
--- Which attribute keys that are meant for a reader like this one did spans carry, how often, and who wrote them?
+-- Which attribute keys of GenAI conventions did spans carry, how often, and which instrumentation wrote them?
 -- Numbers inside keys become N. A row that stands for others (sampling) counts as many.
 SELECT
     replaceRegexpAll(key, '\\.[0-9]+(\\.|$)', '.N\\1') AS key_name,

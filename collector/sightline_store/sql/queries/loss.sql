@@ -1,6 +1,6 @@
 -- Did every numbered span arrive? Per service: the highest number of each process, summed, against what is stored.
--- A span is numbered when it begins and comes when it has ended, so only minutes that are over are held against each other;
--- what the last ones brought is told apart. A process that was killed may have numbered spans that it never sent: those show
+-- A span is numbered when it begins and comes when it has ended, so only minutes that are over are compared;
+-- what the last minutes brought is a column of its own. A process that was killed may have numbered spans that it never sent: those show
 -- once a later one of it arrives.
 WITH toStartOfMinute(now() - 90) AS settled
 SELECT

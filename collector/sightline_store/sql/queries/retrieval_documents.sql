@@ -1,4 +1,4 @@
--- Which passages are found most, and where do they rank? The share is of the searches that found anything.
+-- Which passages do searches return most, and where do they rank? The share is of the searches that returned anything.
 SELECT
     document_id,
     count() AS hits,

@@ -1,4 +1,4 @@
--- How good were the best passages found, and how often was nothing found, a bucket? Failed searches are counted apart.
+-- How good were the best passages of searches, and how often did a search return nothing, a bucket? Failed searches are counted separately.
 WITH quantilesExact(0.1, 0.5, 0.9)(TopScore) AS scores
 SELECT
     intDiv(toUnixTimestamp(Timestamp), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket,

@@ -1,10 +1,10 @@
 -- Answered requests that a judge can look at: question, answer and the passages that the answer was written from.
 -- Tenants take turns and traces without a score come first; within a tenant the order is a fixed shuffle, so that two runs
 -- agree and a sample is no burst. A trace counts as scored when a RAGAS score of it holds, not when its judge failed.
--- Content is read in whichever convention told it. The question is the retrieval's, else the request's, else what went into
+-- Content is read in every convention. The question is the retrieval's, else the request's, else what went into
 -- the chain around the calls, else into a retriever, else the user's last message to the model. The answer is the model's last
--- one, else what came out of the chain. Passages are the reranked ones where a reranker told them, else those of the retrievals,
--- of two inside each other the outer one's. Nothing is made up: what was hidden when it was told counts as not told.
+-- one, else what came out of the chain. Passages are the reranked ones where a reranker has them, else those of the retrievals,
+-- of two inside each other the outer one's. Nothing is made up: redacted content counts as absent.
 -- Parameters: since_s (look back, seconds), limit (rows), only_unscored (1: leave scored traces out).
 WITH
     now64(9) - toIntervalSecond({since_s:UInt64}) AS earliest,
@@ -15,7 +15,7 @@ WITH
         WHERE Timestamp >= earliest AND Source = 'ragas' AND (Value IS NOT NULL OR ErrorType = '')
     ),
     -- Traces with an answer (1) and passages (2), by keys alone. A key that either may stand in (3) counts where a call of a model
-    -- and one of a search are known. OpenInference tells output.mime_type only of what it does not hide.
+    -- and one of a search are known. OpenInference sets output.mime_type only for content that it does not redact.
     captured AS
     (
         SELECT TraceId
@@ -52,7 +52,7 @@ WITH
         ORDER BY isNotNull(TtftMs) DESC, Timestamp DESC
         LIMIT 1 BY TraceId
     ),
-    -- One value, so that it is found out once.
+    -- A single value, so that it is computed once.
     (
         SELECT groupArray((TraceId, SpanId, Timestamp, Tenant))
         FROM
@@ -66,8 +66,8 @@ WITH
     ) AS picked,
     chosen AS
     (
-        SELECT one.1 AS TraceId, one.2 AS SpanId, one.3 AS Timestamp, one.4 AS Tenant, place
-        FROM (SELECT picked AS every) ARRAY JOIN every AS one, arrayEnumerate(every) AS place
+        SELECT request.1 AS TraceId, request.2 AS SpanId, request.3 AS Timestamp, request.4 AS Tenant, place
+        FROM (SELECT picked AS every) ARRAY JOIN every AS request, arrayEnumerate(every) AS place
     ),
     calls AS
     (
@@ -83,7 +83,7 @@ WITH
             s.Timestamp AS Timestamp, s.TraceId AS TraceId, s.SpanId AS SpanId, s.ParentSpanId AS ParentSpanId, k.Stage AS Stage,
             s.Events.Name AS event_names, s.Events.Attributes AS events,
             arrayFold(
-                (all_told, event) -> mapUpdate(all_told, CAST(event, 'Map(String, String)')),
+                (attributes, event) -> mapUpdate(attributes, CAST(event, 'Map(String, String)')),
                 arrayFilter((event, name) -> name IN ('gen_ai.client.inference.operation.details', 'gen_ai.content.prompt', 'gen_ai.content.completion'), events, event_names),
                 CAST(s.SpanAttributes, 'Map(String, String)')) AS a,
             arrayFirst(value -> value NOT IN ('', 'null', '__REDACTED__') AND NOT match(value, shown_object), arrayMap(key -> a[key],
@@ -100,7 +100,7 @@ WITH
     said AS
     (
         SELECT
-            Timestamp, TraceId, SpanId, ParentSpanId, Stage, a['sightline.stage'] AS told_stage,
+            Timestamp, TraceId, SpanId, ParentSpanId, Stage, a['sightline.stage'] AS stage_attribute,
             if(a['gen_ai.retrieval.query.text'] != '', a['gen_ai.retrieval.query.text'], a['gen_ai.retrieval.query']) AS query,
             a['sightline.input'] AS own_input,
             -- What went in, where it is a question.
@@ -153,18 +153,18 @@ WITH
                     a['gen_ai.retrieval.documents'] != '', a['gen_ai.retrieval.documents'],
                     Stage = 'search' OR may_rerank, came_out,
                     '')))) AS passages,
-            -- OpenLLMetry tells LlamaIndex's rerankers by the names of their classes.
+            -- OpenLLMetry names LlamaIndex's rerankers by their classes.
             Stage = 'rerank' OR match(a['traceloop.entity.name'], '(Rerank\\w*|Post[Pp]rocessor|Reorder)([.]task)?$') AS may_rerank,
             a['sightline.rerank.documents'] != '' OR mapContains(a, 'reranker.output_documents.0.document.content')
                 OR (may_rerank AND notEmpty(passages)) AS is_reranked
         FROM spans
     ),
-    told AS
+    contents AS
     (
         SELECT
             TraceId,
             argMinIf(query, Timestamp, query != '') AS Query,
-            argMinIf(own_input, Timestamp, told_stage = 'request' AND own_input != '') AS Input,
+            argMinIf(own_input, Timestamp, stage_attribute = 'request' AND own_input != '') AS Input,
             argMinIf(question, Timestamp, question != '' AND Stage IN ('', 'agent')) AS Asked,
             argMinIf(question, Timestamp, question != '' AND Stage = 'search') AS Searched,
             argMaxIf(
@@ -175,7 +175,7 @@ WITH
             if(Said.3 != '', Said, Answered) AS Model,
             max(is_reranked) AS IsReranked,
             argMaxIf(passages, Timestamp, is_reranked) AS Reranked,
-            groupArrayIf((Timestamp, passages, SpanId, ParentSpanId), NOT is_reranked AND notEmpty(passages)) AS Found
+            groupArrayIf((Timestamp, passages, SpanId, ParentSpanId), NOT is_reranked AND notEmpty(passages)) AS Retrieved
         FROM said
         GROUP BY TraceId
     )
@@ -193,10 +193,10 @@ SELECT
         Searched != '', Searched,
         Model.2) AS question,
     if(Model.3 != '', Model.3, CameOut) AS answer,
-    if(IsReranked, Reranked, arrayDistinct(arrayFlatten(arraySort(arrayFilter(found -> NOT has(Found.3, found.4), Found)).2))) AS contexts,
+    if(IsReranked, Reranked, arrayDistinct(arrayFlatten(arraySort(arrayFilter(retrieval -> NOT has(Retrieved.3, retrieval.4), Retrieved)).2))) AS contexts,
     arraySort(call -> (call.1 = Model.1, call.2), calls.made)[-1].3 AS model,
     arraySort(call -> (call.1 = Model.1, call.2), calls.made)[-1].4 AS note
 FROM chosen
-INNER JOIN told ON told.TraceId = chosen.TraceId
+INNER JOIN contents ON contents.TraceId = chosen.TraceId
 LEFT JOIN calls ON calls.TraceId = chosen.TraceId
 ORDER BY chosen.place

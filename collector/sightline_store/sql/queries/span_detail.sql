@@ -1,4 +1,4 @@
--- What does one span tell? All its attributes, events and resource.
+-- What does one span hold? All its attributes, events and resource.
 WITH
     (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS first_start,
     (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS last_start

@@ -16,19 +16,19 @@ WITH
                 -- include: of_stages.sql
             GROUP BY Stage
         )
-    ) AS told
+    ) AS summaries
 SELECT
-    one.1 AS stage,
-    one.2 AS spans,
-    one.3 AS errors,
-    one.4 AS flagged,
-    one.5[1] AS p50_ms,
-    one.5[2] AS p95_ms,
-    one.5[3] AS p99_ms,
+    summary.1 AS stage,
+    summary.2 AS spans,
+    summary.3 AS errors,
+    summary.4 AS flagged,
+    summary.5[1] AS p50_ms,
+    summary.5[2] AS p95_ms,
+    summary.5[3] AS p99_ms,
     named.TraceId AS slowest_trace_id
-FROM (SELECT arrayJoin(told) AS one) AS summed
+FROM (SELECT arrayJoin(summaries) AS summary) AS summed
 LEFT ANY JOIN
 (
-    SELECT Timestamp, TraceHash, TraceId FROM stages WHERE Timestamp IN told.6.1 AND TraceHash IN told.6.2
-) AS named ON named.TraceHash = one.6.2
+    SELECT Timestamp, TraceHash, TraceId FROM stages WHERE Timestamp IN summaries.6.1 AND TraceHash IN summaries.6.2
+) AS named ON named.TraceHash = summary.6.2
 ORDER BY p95_ms DESC

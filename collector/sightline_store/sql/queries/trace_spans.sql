@@ -1,6 +1,6 @@
 -- What happened in one trace? Its spans in the order in which they began, without their payloads.
 -- The id table says which hours to open, so the size of the store does not matter. What a span means, in whichever
--- convention it speaks, is read from the typed tables.
+-- convention it uses, is read from the typed tables.
 WITH
     (SELECT (min(Start), toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within
 SELECT

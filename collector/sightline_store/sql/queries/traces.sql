@@ -1,5 +1,5 @@
 -- Which requests were there? One page of them, sorted by time, ttft or total; matching says how many there are on all pages.
--- search: a trace id or its beginning, or part of a session or user id. What they spent and scored tells `trace_totals`.
+-- search: a trace id or its beginning, or part of a session or user id. What they spent and scored is in `trace_totals`.
 SELECT
     -- include: request_columns.sql
     (

@@ -1,4 +1,4 @@
--- Which requests cost most, or least? One page of them, as `traces` tells them; those without a known cost come last.
+-- Which requests cost most, or least? One page of them, with the columns of `traces`; those without a known cost come last.
 -- First what the calls of each trace of theirs cost together, then the requests of the dearest.
 WITH
     {limit:UInt32} + {offset:UInt32} AS enough,

@@ -1,4 +1,4 @@
--- Which answers were judged most, or least, faithful? One page of their requests, as `traces` tells them.
+-- Which answers were judged most, or least, faithful? One page of their requests, with the columns of `traces`.
 -- A trace's newest judgement counts; one that no judge could judge is not among them.
 WITH
     if({descending:UInt8} = 1, -1, 1) AS direction,

@@ -3,7 +3,7 @@
 -- median (40th to 60th percentile) and around the 95th (90th to 99th). Of more than max_requests one in `sampled`, a power
 -- of two, is read, chosen by trace id, and *_se_ms is the standard error that this brings (0 where all were read). Requests
 -- with more than 500 stage spans before their first token are left out: `left_out` counts them. `untold` requests of the
--- window told no time to first token.
+-- window have no time to first token.
 SELECT
     bucket,
     stage,

@@ -1,12 +1,12 @@
 -- Where did the time to first token of one trace go? The pieces of its critical path, in order; they sum to that time.
--- parts/ttft_rule.sql says how.
+-- The rule is in parts/ttft_rule.sql.
 -- until says what is divided: 'delivered', the time to the first token that reached the user; 'first token' or 'first
--- chunk', where the request told only that of its model, or nothing and its last model call did; 'total', where nothing
+-- chunk', where the request has only that of its model, or none and its last model call has one; 'total', where nothing
 -- streamed, all of the request's time. A trace with more than 500 stage spans before then is one piece, 'left out'.
 WITH
     (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS first_start,
     (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS last_start,
-    found AS
+    request AS
     (
         SELECT
             r.SpanId AS request_id,
@@ -48,7 +48,7 @@ WITH
                 last_call.1 != '', (last_call.2 - start_ns) / 1e6 + assumeNotNull(last_call.4), total) AS horizon,
             arraySlice(arrayFilter(
                 x -> x.5 != request_id AND x.2 < start_ns + horizon * 1e6 AND x.2 + x.3 * 1e6 > start_ns, all), 1, 501) AS spans
-        FROM found
+        FROM request
     ),
     -- include: ttft_rule.sql
 SELECT

@@ -1,0 +1,25 @@
+"""Text as ClickHouse SQL: the one quoting of strings and of names.
+
+Values of questions travel as parameters; this is for generated SQL and for statements where no parameter may stand.
+
+Source: https://clickhouse.com/docs/sql-reference/syntax#string
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def quote_string(text: str) -> str:
+    """A ClickHouse string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def quote_strings(texts: Iterable[str]) -> str:
+    """ClickHouse string literals with commas between."""
+    return ", ".join(quote_string(text) for text in texts)
+
+
+def quote_identifier(name: str) -> str:
+    """A ClickHouse identifier in backticks."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -1,0 +1,1 @@
+CREATE TABLE otlp_logs_check AS otlp_logs ENGINE = Null;

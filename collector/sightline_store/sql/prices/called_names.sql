@@ -1,0 +1,3 @@
+-- Provider, model and service tier of every call.
+SELECT DISTINCT PriceKey, ServiceTier
+FROM priced_names

@@ -1,3 +1,0 @@
--- Names that were called.
-SELECT DISTINCT PriceKey, ServiceTier
-FROM priced_names

@@ -1,0 +1,20 @@
+-- The prices that hold now as one row of lists, which a question looks up for every call: a join would cost more than all
+-- else in it. Names and tiers are numbered by their places in their lists. Starts are the beginnings of all periods on the line;
+-- at the same place, Firsts is the place in Rates of the period's usual rate and Specials tells when the rates behind it hold. The
+-- first period is that of what has no price.
+CREATE VIEW price_book AS
+SELECT
+    arrayDistinct(groupArray(name)) AS Names,
+    arrayDistinct(groupArray(tier)) AS Tiers,
+    arrayPushFront(arrayMap((name, tier, start) -> sightlineOnLine(name, tier, start),
+        arrayEnumerateDense(groupArray(name)), arrayEnumerateDense(groupArray(tier)), groupArray(ValidFrom)), 0) AS Starts,
+    arrayPushFront(arrayCumSum(arrayPushFront(groupArray(length(ReadyRates)), 1)), 0) AS Firsts,
+    arrayPushFront(groupArray(special), []) AS Specials,
+    arrayFlatten(groupArray(ReadyRates)) AS Rates
+FROM
+(
+    SELECT
+        toString(PriceKey) AS name, toString(ServiceTier) AS tier, ValidFrom, ReadyRates,
+        arrayMap(rate -> (rate.1, rate.2, rate.3), Rates) AS special
+    FROM model_prices_current
+);

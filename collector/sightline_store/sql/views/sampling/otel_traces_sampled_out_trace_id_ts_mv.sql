@@ -1,0 +1,3 @@
+CREATE MATERIALIZED VIEW otel_traces_sampled_out_trace_id_ts_mv TO otel_traces_trace_id_ts AS
+SELECT TraceId, toDateTime(min(Timestamp)) AS Start, toDateTime(max(Timestamp)) AS End
+FROM otel_traces_sampled_out WHERE TraceId != '' GROUP BY TraceId;

@@ -1,0 +1,68 @@
+-- Written by `python -m sightline_store.conventions.canonical` from the alias table (aliases.py): edit that.
+CREATE MATERIALIZED VIEW spans_seen_to_spans_canonical TO spans_canonical AS
+SELECT
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, indexed_attributes,
+    Events.Name AS EventNames, Events.Attributes AS EventAttributes, StatusCode, column_values,
+    multiIf(
+        stage_attribute != '', 'sightline',
+        convention != '', convention,
+        scope != '', scope,
+        has_gen_ai_key, 'otel',
+        '') AS Convention,
+    stage_attribute AS StageAttribute,
+    multiIf(
+        operation_kind = 'agent' AND declared_kind = 'workflow', declared_kind,
+        operation_kind != '', operation_kind,
+        declared_kind != '', declared_kind,
+        stage_attribute IN ('search', 'model', 'embed'), stage_attribute,
+        mapContains(column_values, 4), if(match(column_values[4], 'Retriever(\\.task)?$'), 'search', ''),
+        mapContains(column_values, 38), 'search',
+        -- A search of Sightline's library without a stage is one step of a retrieval whose span is around it.
+        lower(column_values[35]) IN ('weaviate', 'pinecone', 'qdrant', 'milvus', 'chroma', 'chromadb', 'lancedb', 'marqo', 'vespa', 'turbopuffer', 'vectordb')
+            AND lower(column_values[37]) IN ('query', 'search', 'hybrid', 'hybrid_search', 'near_vector', 'near_text', 'near_object', 'bm25', 'similarity_search', 'search_batch', 'query_points') AND ScopeName != 'sightline', 'search',
+        '') AS Kind,
+    stage_attribute = 'request' OR (ParentSpanId = '' AND stage_attribute IN ('', 'workflow', 'agent', 'model')
+        AND (SpanKind NOT IN ('Client', 'Producer') OR column_values[2] != '' OR declared_kind != '')) AS IsRequest,
+    if(tenant_stamp != '', tenant_stamp, column_values[6]) AS Tenant,
+    trim(BOTH '"' FROM column_values[7]) AS UserId,
+    trim(BOTH '"' FROM column_values[8]) AS SessionId,
+    multiIf(mapContains(column_values, 11), column_values[11], exception > 0, Events.Attributes[exception]['exception.type'], '') AS ErrorType,
+    left(if(StatusMessage != '' OR exception = 0, StatusMessage, Events.Attributes[exception]['exception.message']), 1000) AS ErrorMessage,
+    Duration / 1e6 AS DurationMs,
+    nullIf(least(ttft.2, if(ttft.1 >= 254, ttft.2, Duration / 1e6)), 0) AS TtftMs,
+    transform(ttft.1, [57, 58, 59, 60, 61, 62, 254, 255], ['delivered', 'first_chunk', 'first_token', 'first_token', 'first_chunk', 'first_token', 'first_chunk', 'first_token'], '') AS TtftDefinition
+FROM
+(
+    SELECT
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, ScopeName, StatusCode, StatusMessage, Duration, Events.Name, Events.Timestamp, Events.Attributes, column_values, tenant_stamp, has_gen_ai_key, indexed_attributes,
+        column_values[1] AS stage_attribute,
+        transform(lower(trim(BOTH '"' FROM column_values[2])), ['chat', 'text_completion', 'generate_content', 'completion', 'llm', 'generation', 'chat_model', 'model', 'responses', 'ai.generatetext.dogenerate', 'ai.streamtext.dostream', 'ai.generateobject.dogenerate', 'ai.streamobject.dostream', 'gen_ai.chat', 'gen_ai.generate_content', 'embeddings', 'embedding', 'embedder', 'ai.embed.doembed', 'ai.embedmany.doembed', 'gen_ai.embeddings', 'retrieval', 'retriever', 'retrieve', 'vector_db_retrieve', 'search', 'rerank', 'reranker', 'execute_tool', 'tool', 'ai.toolcall', 'tool_call', 'gen_ai.execute_tool', 'invoke_agent', 'create_agent', 'agent', 'gen_ai.invoke_agent', 'invoke_workflow', 'workflow', 'chain', 'ai.generatetext', 'ai.streamtext', 'ai.generateobject', 'ai.streamobject', 'ai.embed', 'ai.embedmany', 'guardrail', 'guard', 'prompt', 'cache', 'queue', 'evaluator'], ['model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'embed', 'embed', 'embed', 'embed', 'embed', 'embed', 'search', 'search', 'search', 'search', 'search', 'rerank', 'rerank', 'tool', 'tool', 'tool', 'tool', 'tool', 'agent', 'agent', 'agent', 'agent', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'guard', 'guard', 'prompt', 'cache', 'queue', 'evaluator'], '') AS operation_kind,
+        transform(lower(trim(BOTH '"' FROM column_values[3])), ['chat', 'text_completion', 'generate_content', 'completion', 'llm', 'generation', 'chat_model', 'model', 'responses', 'ai.generatetext.dogenerate', 'ai.streamtext.dostream', 'ai.generateobject.dogenerate', 'ai.streamobject.dostream', 'gen_ai.chat', 'gen_ai.generate_content', 'embeddings', 'embedding', 'embedder', 'ai.embed.doembed', 'ai.embedmany.doembed', 'gen_ai.embeddings', 'retrieval', 'retriever', 'retrieve', 'vector_db_retrieve', 'search', 'rerank', 'reranker', 'execute_tool', 'tool', 'ai.toolcall', 'tool_call', 'gen_ai.execute_tool', 'invoke_agent', 'create_agent', 'agent', 'gen_ai.invoke_agent', 'invoke_workflow', 'workflow', 'chain', 'ai.generatetext', 'ai.streamtext', 'ai.generateobject', 'ai.streamobject', 'ai.embed', 'ai.embedmany', 'guardrail', 'guard', 'prompt', 'cache', 'queue', 'evaluator'], ['model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'model', 'embed', 'embed', 'embed', 'embed', 'embed', 'embed', 'search', 'search', 'search', 'search', 'search', 'rerank', 'rerank', 'tool', 'tool', 'tool', 'tool', 'tool', 'agent', 'agent', 'agent', 'agent', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'workflow', 'guard', 'guard', 'prompt', 'cache', 'queue', 'evaluator'], '') AS declared_kind,
+        transform(arrayFirst(id -> has([96, 97, 98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 641, 642, 160, 161, 162, 163, 993, 164, 166, 960, 452], id), spellings.1), [96, 97, 98, 99, 100, 101, 102, 103, 104, 105, 106, 107, 108, 641, 642, 160, 161, 162, 163, 993, 164, 166, 960, 452], ['openinference', 'loongsuite', 'langfuse', 'mlflow', 'langsmith', 'vercel', 'openllmetry', 'braintrust', 'opik', 'genkit', 'weave', 'sentry', 'openllmetry', 'openllmetry', 'openllmetry', 'openllmetry', 'openllmetry', 'openllmetry', 'openllmetry', 'openlit', 'logfire', 'openinference', 'langfuse', 'langfuse'], '') AS convention,
+        transform(extract(ScopeName, '^(sightline|openinference\\.|openlit|pydantic\\-ai|logfire|langfuse|strands|opik|braintrust|traceloop)'), ['sightline', 'openinference.', 'openlit', 'pydantic-ai', 'logfire', 'langfuse', 'strands', 'opik', 'braintrust', 'traceloop'], ['sightline', 'openinference', 'openlit', 'pydantic_ai', 'logfire', 'langfuse', 'strands', 'opik', 'braintrust', 'openllmetry'], '') AS scope,
+        indexOf(Events.Name, 'exception') AS exception,
+        -- The first plausible time to first token: its column's number (or an event's) and milliseconds.
+            if(spellings[-1].1 >= 1824 OR length(all_values) > length(spellings) OR notEmpty(Events.Name), arrayFirst(pair -> pair.2 > 0 AND pair.2 <= multiIf(pair.1 >= 254, 3600e3, pair.1 = 0, 0, Duration / 1e6 + (Duration > 0)),
+            arrayConcat(
+                arrayMap(pair -> (pair.1, if(pair.1 = 62,
+                        dateDiff('nanosecond', Timestamp, parseDateTime64BestEffortOrZero(trim(BOTH '"' FROM pair.2), 9, 'UTC')) / 1e6,
+                        toFloat64OrZero(pair.2) * multiIf(pair.1 IN (60, 61), 1, pair.1 = 59 AND toFloat64OrZero(pair.2) * 1e9 > Duration + 1e6, 1e-6, 1e3))),
+                    arrayFilter(pair -> pair.1 IN (57, 58, 59, 60, 61, 62), all_values)),
+                arrayMap((name, moment) -> (transform(name, ['First Token Stream Event', 'first_token', 'llm.first_token', 'new_token', 'ai.stream.firstChunk', 'gen_ai.content.chunk', 'gen_ai.content.completion.chunk', 'llm.content.completion.chunk'], [255, 255, 255, 255, 254, 254, 254, 254], toUInt8(0)),
+                    dateDiff('nanosecond', Timestamp, moment) / 1e6), Events.Name, Events.Timestamp))), (0, 0.)) AS ttft
+    FROM
+    (
+        -- The members of JSON objects come last: a key's first value counts.
+        SELECT
+            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName, SpanKind, ScopeName, StatusCode, StatusMessage, Duration, Events.Name, Events.Timestamp, Events.Attributes, tenant_stamp, has_gen_ai_key, indexed_attributes, spellings,
+            arrayConcat(
+                arrayMap(pair -> (toUInt8(intDiv(pair.1, 32)), pair.2), spellings),
+                arrayFilter(member -> member.1 > 0, arrayMap(
+                    member -> (transform(member.1, ['input', 'input_tokens', 'prompt_tokens', 'output', 'output_tokens', 'completion_tokens', 'input_cached_tokens', 'cache_read_input_tokens', 'input_cache_read', 'prompt_cached_tokens', 'cache_creation_input_tokens', 'input_cache_creation', 'prompt_cache_creation_tokens', 'output_reasoning_tokens', 'reasoning_tokens', 'completion_reasoning_tokens', 'model', 'stream', 'time_to_first_token'], [22, 22, 22, 23, 23, 23, 24, 24, 24, 24, 25, 25, 25, 27, 27, 27, 14, 20, 59], toUInt8(0)), trim(BOTH '"' FROM member.2)),
+                    arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(pair.2),
+                        arrayFilter(pair -> intDiv(pair.1, 32) IN (30, 16), spellings)))))) AS all_values,
+            CAST(all_values, 'Map(UInt8, String)') AS column_values
+        FROM span_spellings
+        WHERE ParentSpanId = '' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
+    )
+);
