@@ -10,7 +10,6 @@ import fcntl
 import logging
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,13 +30,12 @@ from sightline_collector.shipping import dead_letter
 from sightline_collector.shipping.shipper import Shipper
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
-from sightline_roles.http_limits import LimitedProtocol, Limits
+from sightline_roles.doctor import report
+from sightline_roles.http_limits import LimitedProtocol
 from sightline_store.client import Client
-from sightline_store.errors import StoreError
+from sightline_store.errors import SchemaError, StoreError
 from sightline_store.ingest import Signal
-from sightline_store.prices import model_prices
-from sightline_store.schema import retention
-from sightline_store.settings import RetentionSettings, StoreSettings
+from sightline_store.settings import StoreSettings
 
 _log = logging.getLogger("sightline.collector")
 _DRAIN_S = 3.0
@@ -62,32 +60,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("urllib3", "clickhouse_connect"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)  # What they warn of is told by the shipper, once.
+        logging.getLogger(noisy).setLevel(logging.ERROR)  # The shipper says the same, once.
     try:
         settings, store = CollectorSettings.from_env(), StoreSettings.from_env()
         if args.command == "doctor":
             sys.exit(_doctor(dataclasses.replace(settings, doctor_key=args.key or settings.doctor_key), store))
         if args.command == "keys":
             keys.run(args, settings.keys_file)
-        elif args.command == "aside":
+        elif args.command == "dead-letter":
             dead_letter.run(args, settings, store)
         else:
             serve(settings, store)
+    except SchemaError as exc:
+        sys.stderr.write(f"sightline-collector: {exc}\n")
+        sys.exit(2)  # a restart changes nothing
     except (CollectorError, StoreError, ValueError, OSError) as exc:
         sys.exit(f"sightline-collector: {exc}")
 
 
 def _doctor(settings: CollectorSettings, store: StoreSettings) -> int:
-    """Print what each check finds; 1 where something is to be mended."""
+    """Print the result of each check; 1 where one failed."""
     logging.disable(logging.WARNING)
-    findings = []
-    for finding in doctor.examine(settings, store):
-        findings.append(finding)
-        sys.stdout.write(f"{'ok  ' if finding.is_good else 'MEND'} {finding.check:11} {finding.found}\n")
-        if finding.advice:
-            sys.stdout.write(f"     {'':11} {finding.advice}\n")
-        sys.stdout.flush()
-    return 0 if all(finding.is_good for finding in findings) else 1
+    return report(doctor.examine(settings, store))
 
 
 def serve(settings: CollectorSettings, store: StoreSettings) -> None:
@@ -102,8 +96,7 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
                 "stop it, or choose another folder"
             ) from None
         access, redactor = Access(settings), Redactor.from_settings(settings.redaction)
-        keep = RetentionSettings.from_env()
-        tls_context(settings)  # Bad files are told before anything listens.
+        tls_context(settings)  # Files that cannot be used are refused before anything listens.
         client = Client(store)
         metrics = SelfMetrics(settings.metrics_interval_s)
         counts = Counts(metrics.meter)
@@ -112,14 +105,6 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
         counts.observe(lambda: spool.waiting_bytes)
         metrics.send_to(lambda request: _spool_own(request, spool, counts))
         shipper.start(spool)
-        stopped = threading.Event()
-        if settings.prices_interval_s > 0:
-            threading.Thread(
-                target=_keep_prices, args=(store, settings.prices_interval_s, stopped), name="prices", daemon=True
-            ).start()
-        threading.Thread(
-            target=retention.keep, args=(Client(store), keep, stopped), name="retention", daemon=True
-        ).start()
         intake = Intake(spool, counts, access, Sites(settings), redactor)
         http = HttpReceiver(settings, intake, lambda: counts.as_dict(spool.waiting_bytes), metrics.page)
         _log.info(
@@ -133,19 +118,20 @@ def serve(settings: CollectorSettings, store: StoreSettings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         with asyncio.Runner(loop_factory=lambda: _Loop(settings.header_timeout_s)) as runner:
-            runner.run(_listen(settings, http, intake))
-        stopped.set()
+            runner.run(_listen(settings, http, intake, shipper))
         metrics.stop()
         spool.close()
         shipper.stop(_DRAIN_S)
         _log.info("stopped: %s", counts.as_dict(spool.waiting_bytes))
+        if shipper.failure is not None:
+            raise shipper.failure
 
 
 def _spool_own(request: bytes, spool: Spool, counts: Counts) -> None:
-    """The collector's own metrics take everybody's way, without the network."""
+    """Spool a request of the collector's own metrics, as if it had come over the network."""
     checked = otlp.check(Signal.METRICS, request)
     with contextlib.suppress(NotNow):  # The next ones come soon, and counters go on.
-        promise, is_new = spool.append(Signal.METRICS, checked.payload, checked.items)
+        promise, is_new = spool.append(Signal.METRICS, checked.payload, checked.services)
         promise.result(_OWN_METRICS_S)
         counts.received(Signal.METRICS, checked.services, len(request), is_new=is_new)
 
@@ -163,8 +149,8 @@ class _Loop(uvloop.Loop):
         return await super().create_server(*args, **kwargs)
 
 
-async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intake) -> None:
-    """Both receivers in one loop, until a signal."""
+async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intake, shipper: Shipper) -> None:
+    """Both receivers in one loop, until a signal, or until it is known that nothing can ever be shipped."""
     server = uvicorn.Server(
         uvicorn.Config(
             http,
@@ -173,7 +159,7 @@ async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intak
             lifespan="off",
             access_log=False,
             proxy_headers=False,  # nothing here asks for the client's address
-            http=LimitedProtocol.under(Limits.of("SIGHTLINE_COLLECTOR_", settings)),
+            http=LimitedProtocol.under(settings),
             ws="none",
             log_level="warning",
             server_header=False,
@@ -188,22 +174,14 @@ async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intak
 
         grpc_server = await grpc.start(settings, intake)
         _log.info("OTLP/gRPC on %s:%d", settings.host, settings.grpc_port)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    shipper.call_on_failure(stop)
     await server.serve()
     if grpc_server is not None:
         await grpc_server.stop(2)
-
-
-def _keep_prices(store: StoreSettings, interval_s: float, stopped: threading.Event) -> None:
-    """Look up prices for models seen for the first time, now and then."""
-    client = Client(store)
-    wait_s = min(2.0, interval_s)
-    while not stopped.wait(wait_s):
-        wait_s = interval_s
-        try:
-            for key in model_prices.refresh(client):
-                _log.info("price of %s entered", key)
-        except StoreError:
-            wait_s = min(5.0, interval_s)  # The shipper says that the store is away.
 
 
 if __name__ == "__main__":

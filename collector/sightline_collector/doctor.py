@@ -1,20 +1,26 @@
-"""`sightline-collector doctor`: is everything in place, and if not, what to mend.
+"""`sightline-collector doctor`: checks every part that a span passes, and says what to do where a check fails.
 
-Checks run in the order of the data path, each on its own: one that fails does not hide the next. The last one sends a
+Checks run in the order of the data path, each on its own: a failed check does not hide the next. The last check sends a
 span through the running collector and waits for its row.
+
+With TLS, only a collector that holds the key of SIGHTLINE_COLLECTOR_TLS_CERT_FILE is trusted, whatever the names in
+that certificate: the doctor connects by the address on which the collector listens.
 """
 
 from __future__ import annotations
 
+import functools
+import http.client
 import json
 import os
 import secrets
 import shutil
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from http import HTTPStatus
 from pathlib import Path
@@ -24,6 +30,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sightline_collector.receiver.keys import KeyRing
 from sightline_collector.settings import CollectorSettings
+from sightline_roles.doctor import Finding
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.ingest import Signal
@@ -31,23 +38,10 @@ from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _CLOCK_TOLERANCE_S = 5.0
+_ANSWER_S = 10.0
 _ARRIVAL_S = 20.0
 _SCHEMA_S = 15.0
 _LOW_DISK_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found: `advice` is '' where nothing is to be mended."""
-
-    check: str
-    found: str
-    advice: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing is to be mended."""
-        return not self.advice
 
 
 def examine(settings: CollectorSettings, store: StoreSettings) -> Iterator[Finding]:
@@ -69,15 +63,25 @@ def examine(settings: CollectorSettings, store: StoreSettings) -> Iterator[Findi
 def _guarded(check: str, run: Callable[[], tuple[str, str]]) -> Finding:
     try:
         return Finding(check, *run())
-    except (StoreError, OSError, ValueError) as exc:
+    except (StoreError, OSError, ValueError, http.client.HTTPException) as exc:
         return Finding(check, "failed", str(exc).splitlines()[0])
 
 
 def _collector(settings: CollectorSettings) -> tuple[str, str]:
-    url = f"http://{settings.host}:{settings.http_port}"
+    url = _address(settings)
     try:
-        stats = _get(f"{url}/stats")
-    except (OSError, ValueError) as exc:
+        with _open(settings, "/stats") as answer:
+            stats = json.load(answer)
+    except (OSError, ValueError, http.client.HTTPException) as exc:
+        if _speaks_tls(settings):
+            if settings.tls_cert_file is None:
+                return f"what listens at {url} speaks TLS only", (
+                    "set SIGHTLINE_COLLECTOR_TLS_CERT_FILE and SIGHTLINE_COLLECTOR_TLS_KEY_FILE as for the collector"
+                )
+            return f"{url} presents a certificate that is not valid or not that of the settings ({exc})", (
+                f"compare it with SIGHTLINE_COLLECTOR_TLS_CERT_FILE={settings.tls_cert_file}, and start the collector "
+                "again after a renewal"
+            )
         return (
             f"nothing answers at {url} ({exc})",
             "start it with `sightline-collector serve` or `sightline up`; where another program holds the port, "
@@ -86,49 +90,49 @@ def _collector(settings: CollectorSettings) -> tuple[str, str]:
     return f"listens on {url}, {stats['received_spans']:,} spans received, lag {stats['lag_s']} s", ""
 
 
-def _spool(settings: CollectorSettings) -> tuple[str, str]:  # noqa: PLR0911  (one line a finding)
+def _spool(settings: CollectorSettings) -> tuple[str, str]:  # noqa: PLR0911  (one line for each result)
     folder = settings.spool_dir
     if not folder.exists():
         return f"{folder} does not exist yet", "" if os.access(
             _existing(folder), os.W_OK
         ) else f"{folder} cannot be made"
     waiting = [path.stat() for signal in Signal for path in (folder / signal).glob("*.seg")]
-    aside = {name: len(list((folder / name).glob("*.reason"))) for name in ("quarantine", "dead-letter")}
+    letters = {name: len(list((folder / name).glob("*.reason"))) for name in ("quarantine", "dead-letter")}
     disk = shutil.disk_usage(folder)
     size, oldest_s = (
         sum(s.st_size for s in waiting),
         time.time() - min((s.st_mtime for s in waiting), default=time.time()),
     )
-    found = f"{len(waiting)} segments, {size:,} bytes wait; {disk.free:,} bytes of disk free"
+    result = f"{len(waiting)} segments, {size:,} bytes wait; {disk.free:,} bytes of disk free"
     if not os.access(folder, os.W_OK):
-        return found, f"{folder} is not writable for this user"
-    if any(aside.values()):
-        names = " and ".join(f"{count} in {folder / name}" for name, count in aside.items() if count)
-        return found, f"set aside: {names}; `sightline-collector aside list` says why"
+        return result, f"{folder} is not writable for this user"
+    if any(letters.values()):
+        names = " and ".join(f"{count} in {folder / name}" for name, count in letters.items() if count)
+        return result, f"not stored: {names}; `sightline-collector dead-letter list` says why"
     if disk.free < disk.total * _LOW_DISK_SHARE:
-        return found, f"the disk of {folder} is nearly full: free some, or set SIGHTLINE_COLLECTOR_SPOOL_DIR"
+        return result, f"the disk of {folder} is nearly full: free some, or set SIGHTLINE_COLLECTOR_SPOOL_DIR"
     if size >= settings.spool_max_bytes:
-        return found, "the spool is full and requests are answered 503: see the store, or raise its limit"
+        return result, "the spool is full and requests are answered 503: see the store, or raise its limit"
     if oldest_s > 60 + (settings.sampling.window_s if settings.sampling.is_on else 0):
-        return found, f"the oldest segment waits for {oldest_s:.0f} s: the store is away or too slow"
-    return found, ""
+        return result, f"the oldest segment waits for {oldest_s:.0f} s: the store is away or too slow"
+    return result, ""
 
 
 def _keys(settings: CollectorSettings) -> tuple[str, str]:
-    """Whether senders need a key, whether there is one that holds, and whether the doctor has one."""
+    """Whether senders need a key, whether a valid key exists, and whether the doctor has one."""
     ring = KeyRing(settings.keys_file)
     valid = [key for key in ring if not key.revoked]
     create = "`sightline-collector keys create --name NAME --tenant TENANT`"
     if not len(ring) and settings.is_loopback:
-        return "open: bound to loopback, no key was made", ""
-    found = f"{len(valid)} of {len(ring)} in {settings.keys_file} hold"
+        return "open: it listens on loopback only, and no key was created", ""
+    result = f"{len(valid)} of {len(ring)} in {settings.keys_file} are valid"
     if not valid:
-        return found, f"nobody can send: {create}"
+        return result, f"nobody can send: {create}"
     own = ring.find(settings.doctor_key) if settings.doctor_key else None
     if own is None:
-        said = "is not one of them" if settings.doctor_key else "is unset"
-        return found, f"SIGHTLINE_COLLECTOR_DOCTOR_KEY {said}: set it, or give --key, so that a span can be sent"
-    return f"{found}; the span is sent with {own.name!r}, tenant {own.tenant!r}", ""
+        state = "is not one of them" if settings.doctor_key else "is unset"
+        return result, f"SIGHTLINE_COLLECTOR_DOCTOR_KEY {state}: set it, or give --key, so that a span can be sent"
+    return f"{result}; the span is sent with {own.name!r}, tenant {own.tenant!r}", ""
 
 
 def _store(client: Client) -> tuple[str, str]:
@@ -173,14 +177,10 @@ def _round_trip(settings: CollectorSettings, client: Client) -> tuple[str, str]:
     )
     span.start_time_unix_nano, span.end_time_unix_nano = now, now + 1
     span.attributes.add(key="sightline.stage").value.string_value = "doctor"
-    post = urllib.request.Request(
-        f"http://{settings.host}:{settings.http_port}/v1/traces",
-        request.SerializeToString(),
-        {"Content-Type": "application/x-protobuf", **_authorization(settings)},
-    )
+    headers = {"Content-Type": "application/x-protobuf", **_authorization(settings)}
     began = time.monotonic()
     try:
-        with urllib.request.urlopen(post, timeout=10):  # noqa: S310
+        with _open(settings, "/v1/traces", request.SerializeToString(), headers):
             acknowledged_s = time.monotonic() - began
     except urllib.error.HTTPError as exc:
         with exc:
@@ -207,10 +207,53 @@ def _authorization(settings: CollectorSettings) -> dict[str, str]:
     return {"Authorization": f"Bearer {settings.doctor_key}"} if settings.doctor_key else {}
 
 
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
-        return json.load(answer)
-
-
 def _existing(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())
+
+
+def _place(settings: CollectorSettings) -> tuple[str, int]:
+    """Where to connect: an address that means every network of this machine is reached by loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host), settings.http_port  # noqa: S104
+
+
+def _address(settings: CollectorSettings) -> str:
+    host, port = _place(settings)
+    scheme = "https" if settings.tls_cert_file else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _open(
+    settings: CollectorSettings, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> Any:
+    """Send a request to the collector, past any proxy.
+
+    Raises:
+        urllib.error.HTTPError: it answered with an error.
+        OSError: nothing answers, or its certificate is not that of the settings.
+        http.client.HTTPException: what answers does not speak HTTP.
+    """
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if settings.tls_cert_file:
+        handlers.append(urllib.request.HTTPSHandler(context=_tls(settings.tls_cert_file)))
+    request = urllib.request.Request(f"{_address(settings)}{path}", body, dict(headers or {}))  # noqa: S310
+    return urllib.request.build_opener(*handlers).open(request, timeout=_ANSWER_S)
+
+
+@functools.cache
+def _tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is the anchor, not who signed it
+    context.load_verify_locations(certificate)
+    return context
+
+
+def _speaks_tls(settings: CollectorSettings) -> bool:
+    """Whether what listens answers a TLS handshake, with whatever certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(_place(settings), timeout=5) as plain, context.wrap_socket(plain):
+            return True
+    except OSError:
+        return False

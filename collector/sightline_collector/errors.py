@@ -5,14 +5,13 @@
     CollectorError
     ├── BadRequest        the client's fault, answered 4xx: sending it again does not help
     │   ├── RequestTooLarge   413
-    │   └── Unauthenticated   401: no API key, or one that does not hold
+    │   └── Unauthenticated   401: no API key, or one that is not valid
     ├── NotNow            answered 503 with Retry-After: sending it again helps
     │   ├── SpoolFull         the spool's size limit is reached
     │   ├── SpoolBroken       the disk refuses a write or a sync
     │   ├── Draining          the collector is stopping
     │   └── TooManyRequests   429 with Retry-After: the API key's rate is used up
-    ├── KeysUnusable      the file of API keys cannot be read, written or trusted, or holds no such key
-    └── SegmentDamaged    a record's checksum does not hold: the segment is quarantined
+    └── KeysUnusable      the file of API keys cannot be read, written or trusted, or holds no such key
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ class Draining(NotNow):
 
 
 class TooManyRequests(NotNow):
-    """The API key has sent more than its rate allows; its bucket holds something again after `retry_after_s`."""
+    """The API key has sent more than its rate allows; it may send again after `retry_after_s`."""
 
     status = 429
 
@@ -87,13 +86,3 @@ class TooManyRequests(NotNow):
 
 class KeysUnusable(CollectorError):
     """The file of API keys cannot be read, written or trusted, or does not hold the key that was named."""
-
-
-class SegmentDamaged(CollectorError):
-    """A segment holds a record whose checksum or length does not hold."""
-
-    def __init__(self, path: str, offset: int, reason: str) -> None:
-        self.path = path
-        self.offset = offset
-        self.reason = reason
-        super().__init__(f"{path}: {reason} at byte {offset}")

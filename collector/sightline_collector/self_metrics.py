@@ -23,7 +23,7 @@ from prometheus_client import REGISTRY, generate_latest
 
 
 class SelfMetrics:
-    """The collector's own meter. Start exporting with `send_to` when there is somebody to take the requests."""
+    """The collector's own meter. Exporting starts with `send_to`."""
 
     def __init__(self, interval_s: float) -> None:
         """Make the meter; every `interval_s` seconds its metrics are sent, 0 never."""
@@ -38,7 +38,7 @@ class SelfMetrics:
 
     @property
     def meter(self) -> Meter:
-        """What instruments are made with."""
+        """The meter with which instruments are created."""
         return self._provider.get_meter("sightline.collector")
 
     def send_to(self, take: Callable[[bytes], None]) -> None:
@@ -50,7 +50,7 @@ class SelfMetrics:
         return bytes(generate_latest(REGISTRY))
 
     def stop(self) -> None:
-        """Send what is there for the last time."""
+        """Export once more, and stop."""
         self._provider.shutdown()
 
 

@@ -1,8 +1,8 @@
 """The collector's own counts: what came, what was refused and why, what waits, what is stored, and how long it took.
 
-The same counts are told three ways: as JSON on /stats, as OpenTelemetry metrics on /metrics (Prometheus), and in the
-store, where they arrive through the spool like everybody's metrics. What was received and what was shipped is told by
-`service.name` too, for as many names as `_MAX_SERVICES`; further ones are counted together. Counting is an addition;
+The same counts are published three ways: as JSON on /stats, as OpenTelemetry metrics on /metrics (Prometheus), and in
+the store, where they arrive through the spool like all metrics. What was received and what was shipped is counted by
+`service.name` too, for as many names as `_MAX_SERVICES`; further names are counted together. Counting is an addition;
 the meter reads the sums when it is asked.
 """
 
@@ -19,9 +19,10 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
 from sightline_store.ingest import Signal
 
 _ITEMS = {Signal.TRACES: "spans", Signal.METRICS: "points", Signal.LOGS: "logs"}
-_ALWAYS_TOLD = ("received", "repeated", "stored", "set_aside")
+_ALWAYS_SHOWN = ("received", "repeated", "stored", "dead_letter")
 _FATES = {
-    **{fate: f"Spans, points and logs {fate}" for fate in (*_ALWAYS_TOLD, "sampled_out")},
+    **{fate: f"Spans, points and logs {fate}" for fate in ("received", "repeated", "stored", "sampled_out")},
+    "dead_letter": "Spans, points and logs that are kept in a file because the store cannot read them",
     "late": "Spans that came when their trace had been decided on, tail sampling's window being too short for them",
 }
 _MAX_SERVICES = 100
@@ -44,16 +45,16 @@ class Counts:
         for fate, description in _FATES.items():
             meter.create_observable_counter(
                 f"sightline.collector.items.{fate}",
-                [self._observer(lambda fate=fate: self._told(fate))],  # type: ignore[misc]
+                [self._observer(lambda fate=fate: self._by_signal(fate))],  # type: ignore[misc]
                 "{item}",
                 description,
             )
-        for fate, told in (("received", "received"), ("shipped", "in the store's tables, those sampled out included")):
+        for fate, words in (("received", "received"), ("shipped", "in the store's tables, those sampled out included")):
             meter.create_observable_counter(
                 f"sightline.collector.service.{fate}",
-                [self._observer(lambda fate=fate: self._told_by_service(fate))],  # type: ignore[misc]
+                [self._observer(lambda fate=fate: self._by_service(fate))],  # type: ignore[misc]
                 "{item}",
-                f"Spans, points and logs {told}, by service.name",
+                f"Spans, points and logs {words}, by service.name",
             )
         meter.create_observable_counter(
             "sightline.collector.received.size",
@@ -76,7 +77,7 @@ class Counts:
         self._meter = meter
 
     def observe(self, spooled_bytes: Callable[[], int]) -> None:
-        """Tell the meter what is read when asked: the spool's size and the lag."""
+        """Add the gauges that are read on demand: the size of the spool and the lag."""
 
         def size(_: CallbackOptions) -> Iterable[Observation]:
             yield Observation(spooled_bytes())
@@ -86,17 +87,17 @@ class Counts:
 
         self._meter.create_observable_gauge("sightline.collector.spool.size", [size], "By", "Bytes that wait")
         self._meter.create_observable_gauge(
-            "sightline.collector.lag", [lag], "s", "Since when the first in line is due"
+            "sightline.collector.lag", [lag], "s", "Seconds since the first segment in line could have been shipped"
         )
 
     def received(self, signal: Signal, services: Mapping[str, int], size_bytes: int, *, is_new: bool) -> None:
-        """A request was answered with success; a repeated one is counted apart.
+        """A request was answered with success; a repeated request is counted apart.
 
         Args:
             signal: what it held.
             services: items by service.name, '' where a resource has none.
             size_bytes: of the request, decompressed.
-            is_new: whether it was not seen before.
+            is_new: whether the same request did not come before.
         """
         with self._lock:
             self._items["received" if is_new else "repeated", signal] += sum(services.values())
@@ -133,10 +134,10 @@ class Counts:
         with self._lock:
             self._items["late", Signal.TRACES] += items
 
-    def set_aside(self, signal: Signal, items: int) -> None:
-        """A segment went to quarantine or dead-letter."""
+    def dead_letter(self, signal: Signal, items: int) -> None:
+        """Items went to the folder quarantine or dead-letter."""
         with self._lock:
-            self._items["set_aside", signal] += items
+            self._items["dead_letter", signal] += items
 
     def synced(self, seconds: float) -> None:
         """The spool wrote and synced a group of requests, which took `seconds`."""
@@ -149,7 +150,7 @@ class Counts:
     def as_dict(self, spooled_bytes: int) -> dict[str, Any]:
         """Everything, for /stats."""
         with self._lock:
-            counts = {f"{fate}_{item}": 0 for fate in _ALWAYS_TOLD for item in _ITEMS.values()}
+            counts = {f"{fate}_{item}": 0 for fate in _ALWAYS_SHOWN for item in _ITEMS.values()}
             counts |= {"sampled_out_spans": 0, "late_spans": 0, "rejected_requests": sum(self._reasons.values())}
             counts |= {f"{fate}_{_ITEMS[signal]}": n for (fate, signal), n in self._items.items()}
             counts |= {f"rejected_{reason}": n for reason, n in self._reasons.items()}
@@ -172,15 +173,15 @@ class Counts:
                 self._names.add(name)
             self._services[fate, signal, name] += items
 
-    def _told(self, fate: str) -> dict[tuple[tuple[str, str], ...], int]:
-        """What is counted of a fate, by attributes. The lock is held."""
-        return {(("signal", str(signal)),): n for (each, signal), n in self._items.items() if each == fate}
+    def _by_signal(self, fate: str) -> dict[tuple[tuple[str, str], ...], int]:
+        """The counts of a fate, by attributes. The lock is held."""
+        return {(("signal", str(signal)),): n for (counted, signal), n in self._items.items() if counted == fate}
 
-    def _told_by_service(self, fate: str) -> dict[tuple[tuple[str, str], ...], int]:
+    def _by_service(self, fate: str) -> dict[tuple[tuple[str, str], ...], int]:
         return {
             (("service", name), ("signal", str(signal))): n
-            for (each, signal, name), n in self._services.items()
-            if each == fate
+            for (counted, signal, name), n in self._services.items()
+            if counted == fate
         }
 
     def _observer(
@@ -188,7 +189,7 @@ class Counts:
     ) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_: CallbackOptions) -> Iterable[Observation]:
             with self._lock:
-                told = sums()
-            return [Observation(n, dict(attributes)) for attributes, n in told.items()]
+                counts = sums()
+            return [Observation(n, dict(attributes)) for attributes, n in counts.items()]
 
         return observe

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from sightline_collector.errors import BadRequest, KeysUnusable, TooManyRequests, Unauthenticated
 from sightline_collector.receiver.keys import Key, KeyRing
 from sightline_collector.settings import CollectorSettings
-from sightline_roles.host_check import Callers, is_loopback, parse_host
+from sightline_roles.host_check import HostCheck, is_loopback, parse_host
 
 _LONGEST_RETRY_S = 3600
 _PREFLIGHT_S = 7200
@@ -72,7 +72,7 @@ class Access:
             clock: seconds that never go back.
 
         Raises:
-            KeysUnusable: bound beyond loopback without a key that holds, or the file of keys cannot be trusted.
+            KeysUnusable: listening beyond loopback without a valid key, or the file of keys cannot be trusted.
         """
         self._ring = KeyRing(settings.keys_file) if ring is None else ring
         self._clock = clock
@@ -100,7 +100,7 @@ class Access:
             headers: HTTP headers or gRPC metadata, names in lower case.
 
         Raises:
-            Unauthenticated: no key came, or none that holds; the message does not tell which and repeats nothing.
+            Unauthenticated: no key came, or no valid one; the message does not say which and repeats nothing of it.
             TooManyRequests: the key is in debt.
         """
         if self.is_open:
@@ -150,14 +150,14 @@ def _token(headers: Mapping[str, str]) -> str:
 
 
 class Sites:
-    """Which names and which pages' origins are this collector's: the guard against browsers that were led astray.
+    """Which names and which pages' origins are this collector's: the guard against requests that foreign pages make.
 
     Every path asks it: those that take spans let pages of `cors_origins` send, and, bound to loopback, pages of
     loopback; the others are for pages of their own place only.
     """
 
     def __init__(self, settings: CollectorSettings) -> None:
-        self._callers = Callers("SIGHTLINE_COLLECTOR_ALLOWED_HOSTS", settings.host, settings.allowed_hosts)
+        self._callers = HostCheck("SIGHTLINE_COLLECTOR_ALLOWED_HOSTS", settings.host, settings.allowed_hosts)
         self._origins = frozenset(settings.cors_origins)
         self._is_loopback = settings.is_loopback
 
@@ -166,7 +166,7 @@ class Sites:
 
         Args:
             headers: names in lower case, repeated ones joined.
-            takes_pages: whether CORS holds for what is asked.
+            takes_pages: whether CORS applies to the path.
 
         Raises:
             BadRequest: 403.

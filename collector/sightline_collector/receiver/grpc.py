@@ -3,7 +3,7 @@
 UNAVAILABLE with RetryInfo says "keep it and send it again"; INVALID_ARGUMENT says "never again". A request over the
 limit is RESOURCE_EXHAUSTED without RetryInfo, which clients do not repeat.
 
-The name that a client asked for (`:authority`) is not checked: grpc.aio does not tell it, and no page can make a
+The name that a client asked for (`:authority`) is not checked: grpc.aio does not give it, and no page can make a
 browser speak HTTP/2 without TLS or send gRPC's content type to another origin without a preflight, which nothing here
 answers.
 gRPC closes connections that do not finish its handshake, answer its pings or send requests, and refuses more than

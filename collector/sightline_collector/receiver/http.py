@@ -70,7 +70,7 @@ class HttpReceiver:
             await send({"type": "websocket.close"})  # Unanswered, the server would say 500 on our behalf.
         if scope["type"] != "http":
             return
-        headers = host_check.by_name(scope["headers"])
+        headers = host_check.headers_by_name(scope["headers"])
         path, method = scope["path"], scope["method"]
         is_page = method in {"GET", "HEAD"} and path in _PAGES
         try:
@@ -78,7 +78,7 @@ class HttpReceiver:
         except BadRequest as exc:
             self._intake.refused(exc)
             if path in _PATHS:
-                await _Answer(send).refuse(exc.status, str(exc), _spoken(headers), ())
+                await _Answer(send).refuse(exc.status, str(exc), _media_type(headers), ())
             else:
                 await _Answer(send).send(exc.status, f"{exc}\n".encode(), _PLAIN)
             return
@@ -94,24 +94,24 @@ class HttpReceiver:
             await self._export(path, method, headers, receive, _Answer(send, self._intake.cors(headers)))
 
     async def _export(self, path: str, method: str, headers: dict[str, str], receive: Receive, answer: _Answer) -> None:
-        spoken = _spoken(headers)
+        media_type = _media_type(headers)
         try:
             signal = _signal(path, method, _content_type(headers))
             sender = self._intake.admit(headers)
             body = await self._body(headers, receive)
-            if spoken == _JSON:
+            if media_type == _JSON:
                 body = otlp_json.to_protobuf(signal, body)
             await self._intake.accept(signal, body, sender)
         except BadRequest as exc:
             self._intake.refused(exc)
             challenge = [("www-authenticate", exc.challenge)] if isinstance(exc, Unauthenticated) else []
-            await answer.refuse(exc.status, str(exc), spoken, challenge)
+            await answer.refuse(exc.status, str(exc), media_type, challenge)
         except NotNow as exc:
             self._intake.refused(exc)
-            await answer.refuse(exc.status, str(exc), spoken, [("retry-after", str(exc.retry_after_s))])
+            await answer.refuse(exc.status, str(exc), media_type, [("retry-after", str(exc.retry_after_s))])
         else:
             # An empty Export*ServiceResponse: everything was accepted.
-            await answer.send(200, b"{}" if spoken == _JSON else b"", spoken)
+            await answer.send(200, b"{}" if media_type == _JSON else b"", media_type)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         body, more = Body(headers.get("content-encoding", ""), self._settings.max_request_bytes), True
@@ -128,7 +128,7 @@ def _content_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _spoken(headers: Mapping[str, str]) -> str:
+def _media_type(headers: Mapping[str, str]) -> str:
     """The encoding of an answer: the request's."""
     return _JSON if _content_type(headers) == _JSON else _PROTOBUF
 
@@ -157,8 +157,12 @@ class _Answer:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
-    async def refuse(self, status: int, message: str, spoken: str, extra: Sequence[tuple[str, str]]) -> None:
+    async def refuse(self, status: int, message: str, media_type: str, extra: Sequence[tuple[str, str]]) -> None:
         """A google.rpc.Status in the encoding of the request."""
-        told = status_pb2.Status(code=_CODES[status], message=message[:_MAX_MESSAGE_CHARS])
-        body = json_format.MessageToJson(told, indent=None).encode() if spoken == _JSON else told.SerializeToString()
-        await self.send(status, body, spoken, extra)
+        details = status_pb2.Status(code=_CODES[status], message=message[:_MAX_MESSAGE_CHARS])
+        body = (
+            json_format.MessageToJson(details, indent=None).encode()
+            if media_type == _JSON
+            else details.SerializeToString()
+        )
+        await self.send(status, body, media_type, extra)

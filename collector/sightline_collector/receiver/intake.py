@@ -1,4 +1,4 @@
-"""The way of a request from any transport to the spool: let in, redacted, checked, then durable, then counted."""
+"""The way of a request from any transport to the spool: admitted, checked, then durable, then counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sightline_collector.errors import BadRequest, NotNow
 from sightline_collector.receiver.access import Access, Principal, Sites
 from sightline_collector.request import otlp
 from sightline_collector.request.redaction import Redactor
-from sightline_collector.request.stamp import stamp_tenant
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_store.ingest import Signal
@@ -65,14 +64,14 @@ class Intake:
             BadRequest: it can never be accepted.
             NotNow: it can be sent again.
         """
-        if self._redactor is not None:
-            body = await asyncio.to_thread(self._redactor.apply, signal, body)
-        checked = otlp.check(signal, body)
+        if self._redactor is not None:  # Patterns take long: other requests go on meanwhile.
+            checked = await asyncio.to_thread(otlp.check, signal, body, tenant=sender.tenant, redactor=self._redactor)
+        else:
+            checked = otlp.check(signal, body, tenant=sender.tenant)
         if not checked.items:
             return
         self._access.charge(sender, checked.items)
-        payload = stamp_tenant(signal, checked.payload, sender.tenant) if sender.tenant else checked.payload
-        promise, is_new = self._spool.append(signal, payload, checked.items)
+        promise, is_new = self._spool.append(signal, checked.payload, checked.services)
         await self._kept(promise)
         self._counts.received(signal, checked.services, len(body), is_new=is_new)
 
@@ -93,7 +92,7 @@ class Intake:
         promise.result()
 
     def _wake(self) -> None:
-        # First, so that whoever still sees it set has been put in line before the line is looked at.
+        # First, so that whoever still reads it as set has been queued before the queue is looked at.
         self._is_waking = False
         while self._done:
             waiter = self._done.popleft()

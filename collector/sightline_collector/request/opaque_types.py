@@ -37,7 +37,7 @@ _SIGNALS = (
 
 
 @dataclass(frozen=True)
-class Shallow:
+class OpaqueType:
     """How the requests of one signal are read."""
 
     request: type[Message]
@@ -50,12 +50,12 @@ class Shallow:
     """That message's field that holds the spans, log records or metrics."""
 
 
-def shallow_types(opaque: Set[str]) -> dict[str, Shallow]:
+def opaque_types(opaque: Set[str]) -> dict[str, OpaqueType]:
     """By signal, the type whose fields named in `opaque` are bytes."""
     pool = descriptor_pool.DescriptorPool()
     for module in (common_pb2, resource_pb2):
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-    found = {}
+    types = {}
     for signal, content, service, resources, scopes, items in _SIGNALS:
         file = descriptor_pb2.FileDescriptorProto.FromString(content.DESCRIPTOR.serialized_pb)
         for message in file.message_type:
@@ -66,5 +66,5 @@ def shallow_types(opaque: Set[str]) -> dict[str, Shallow]:
         pool.Add(file)
         pool.AddSerializedFile(service.DESCRIPTOR.file.serialized_pb)
         kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(service.DESCRIPTOR.full_name))
-        found[signal] = Shallow(kind, resources, scopes, items)
-    return found
+        types[signal] = OpaqueType(kind, resources, scopes, items)
+    return types

@@ -6,10 +6,11 @@ cut to their field's width. So what is spooled has one spelling, that in which p
 fields that OTLP does not name. Most encoders write it themselves: such a body goes on as it came.
 
 A request is parsed with a descriptor whose AnyValue lacks the nested kinds and written again without what that parse
-does not know. If these are the same bytes, the body has that spelling and nothing nested. Only if something is lost is
-it read in full and walked in Python, where a nested value becomes the JSON text that the official exporter would store:
-that of Go's encoding/json without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity
-is inside. Nesting ends where protobuf's own limit of 100 messages does; deeper requests are refused.
+does not know. If these are the same bytes, the body has that spelling and nothing nested. That one parse serves all:
+redaction, the tenant's stamp and the counts. Only if something is lost is the request read in full and walked in
+Python, where a nested value becomes the JSON text that the official exporter would store: that of Go's encoding/json
+without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside. Nesting ends
+where protobuf's own limit of 100 messages does; deeper requests are refused.
 
 Source: https://protobuf.dev/programming-guides/encoding/ and
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
@@ -40,8 +41,10 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from sightline import semconv
 from sightline_collector.errors import BadRequest
-from sightline_collector.request.opaque_types import shallow_types
-from sightline_collector.request.wire_types import refuse_disguised
+from sightline_collector.request.opaque_types import opaque_types
+from sightline_collector.request.redaction import Redactor
+from sightline_collector.request.stamp import stamp_tenant, stamped
+from sightline_collector.request.wire_types import refuse_other_wire_types
 from sightline_store.ingest import Signal
 
 _KIND_ARRAY, _KIND_KVLIST = "array_value", "kvlist_value"
@@ -62,12 +65,14 @@ class Checked:
     """Items by service.name, '' where a resource has none."""
 
 
-def check(signal: Signal, body: bytes) -> Checked:
-    """Check a request.
+def check(signal: Signal, body: bytes, *, tenant: str = "", redactor: Redactor | None = None) -> Checked:
+    """Check a request and make of it what is spooled. The same arguments always have the same outcome.
 
     Args:
         signal: what the path said.
         body: a serialized Export{Trace,Metrics,Logs}ServiceRequest, decompressed.
+        tenant: whom everything in it belongs to; '' leaves open what the sender wrote.
+        redactor: takes out what must not be stored.
 
     Raises:
         BadRequest: 400, the bytes are not such a request, or a field of it has another wire type than OTLP's.
@@ -76,14 +81,23 @@ def check(signal: Signal, body: bytes) -> Checked:
     request = _parse(flat_type, body)
     request.DiscardUnknownFields()
     payload = request.SerializeToString()
+    is_nested = False
     if payload == body:
         payload = body  # one of the two is enough
     elif len(payload) != flat_type.FromString(body).ByteSize():
         # Something was lost. The body's length does not tell: a field may take more room as protobuf writes it.
         request = _known(full_type, body)
+        is_nested = True
+    is_redacted = redactor is not None and redactor.redact(signal, body, request)
+    if is_nested:
         _flatten(signal, request)
-        payload = request.SerializeToString()
     by_service = _services(signal, request)
+    if is_nested or is_redacted:
+        if tenant:
+            stamp_tenant(signal, request, tenant)
+        payload = request.SerializeToString()
+    elif tenant:
+        payload = stamped(signal, payload, tenant)
     return Checked(payload, sum(by_service.values()), by_service)
 
 
@@ -112,22 +126,22 @@ def _known(kind: type[Message], body: bytes) -> Any:
     size = request.ByteSize()
     request.DiscardUnknownFields()
     if request.ByteSize() != size:
-        refuse_disguised(kind.FromString(body))
+        refuse_other_wire_types(kind.FromString(body))
     return request
 
 
 def services(signal: Signal, payload: bytes) -> dict[str, int]:
     """Items by service.name of a request that was checked; what is inside an item is not looked at."""
-    return _services(signal, _SHALLOW[signal].request.FromString(payload))
+    return _services(signal, _OPAQUE[signal].request.FromString(payload))
 
 
 def _services(signal: Signal, request: Any) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for resource, items in _by_resource(signal, request):
         if items:
             name = _service_name(resource)
-            found[name] = found.get(name, 0) + items
-    return found
+            counts[name] = counts.get(name, 0) + items
+    return counts
 
 
 def _by_resource(signal: Signal, request: Any) -> Iterator[tuple[Any, int]]:
@@ -244,7 +258,7 @@ def _json(value: Any) -> str:
         last = {item.key: item.value for item in value.kvlist_value.values}
         # By code point, which is the order of the bytes of UTF-8 too.
         return f"{{{','.join(f'{_json_string(key)}:{_json(last[key])}' for key in sorted(last))}}}"
-    # A kind of a later OTLP has no value that this one can tell.
+    # A kind of a later OTLP has no value that this version knows.
     return _SCALARS[kind](getattr(value, kind)) if kind in _SCALARS else "null"
 
 
@@ -320,4 +334,4 @@ def _without_nesting(file: descriptor_pb2.FileDescriptorProto) -> None:
 
 
 _TYPES = _flat_types()
-_SHALLOW = shallow_types({"spans", "log_records", "data_points"})
+_OPAQUE = opaque_types({"spans", "log_records", "data_points"})

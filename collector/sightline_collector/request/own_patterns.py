@@ -1,7 +1,7 @@
-"""Regular expressions of the user's own, from a file: what they find is masked like what the ready-made masks find.
+"""Regular expressions of the user's own, from a file: their matches are masked like those of the library's rules.
 
-They are tried on hostile texts before they are let in, in a process that can be stopped, since Python's regular
-expressions cannot.
+Each is tried on hostile texts before it is accepted, in a process that can be stopped, since a running match of
+Python's regular expressions cannot.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def load_patterns(path: Path, window_chars: int) -> list[re.Pattern[str]]:
         except (re.error, RecursionError, OverflowError) as exc:
             raise ValueError(f"{where}, line {number}: not a regular expression: {exc}") from None
         if pattern.search("") or pattern.fullmatch("", 0, 0):
-            raise ValueError(f"{where}, line {number}: matches the empty text; let it need at least one character")
+            raise ValueError(f"{where}, line {number}: matches the empty text; it must need at least one character")
         patterns.append(pattern)
     slow = _first_slow([pattern.pattern for pattern in patterns], window_chars)
     if slow is not None:
@@ -54,14 +54,14 @@ def load_patterns(path: Path, window_chars: int) -> list[re.Pattern[str]]:
 
 _PROBE = r"""
 import json, re, sys, time
-asked = json.load(sys.stdin)
-size, limit_s = asked["size"], asked["limit_s"]
-for pattern in asked["patterns"]:
+task = json.load(sys.stdin)
+size, limit_s = task["size"], task["limit_s"]
+for pattern in task["patterns"]:
     known = sorted(set(re.sub(r"\\[A-Za-z]|[^\w@:/. =+-]", "", pattern)))[:16]
     units = [*known, *"aA1 -.@:/_=", "a1", "a ", "1 ", "a.", "1-", "aA1 ", "a@", *map("".join, zip(known, known[1:]))]
     compiled, slow = re.compile(pattern), False
     for unit in dict.fromkeys(units):
-        # In steps: what explodes shows before it takes for ever.
+        # In steps, so that exponential time shows at a small size.
         for size_now in (12, 16, 20, 24, 28, 32, 40, 64, 256, 1024, 4096, size):
             text = (unit * (size_now // len(unit) + 1))[: size_now - 1] + "\0"
             started_s = time.process_time()
@@ -82,7 +82,7 @@ def _first_slow(patterns: list[str], size: int) -> int | None:
     """Index of the first pattern that takes too long on a hostile text, None where none does."""
     if not patterns:
         return None
-    asked = json.dumps({"patterns": patterns, "size": size, "limit_s": _PROBE_LIMIT_S})
+    task = json.dumps({"patterns": patterns, "size": size, "limit_s": _PROBE_LIMIT_S})
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-W", "ignore", "-c", _PROBE],
         stdin=subprocess.PIPE,
@@ -92,11 +92,11 @@ def _first_slow(patterns: list[str], size: int) -> int | None:
     )
     with child:
         try:
-            said, _ = child.communicate(asked, timeout=_PROBES_TIMEOUT_S)
+            output, _ = child.communicate(task, timeout=_PROBES_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             child.kill()
-            said, _ = child.communicate()
-    answers = said.split()
+            output, _ = child.communicate()
+    answers = output.split()
     if "1" in answers:
         return answers.index("1")
     return len(answers) if len(answers) < len(patterns) else None

@@ -23,14 +23,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
-from google.protobuf.message import DecodeError, Message
-from opentelemetry.proto.logs.v1 import logs_pb2
-from opentelemetry.proto.metrics.v1 import metrics_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
-
-from sightline_collector.errors import BadRequest
 from sightline_collector.request.masks import Masks
-from sightline_collector.request.opaque_types import shallow_types
+from sightline_collector.request.opaque_types import opaque_types
 from sightline_collector.request.own_patterns import load_patterns
 from sightline_collector.settings import RedactionSettings
 from sightline_store.ingest import Signal
@@ -51,7 +45,7 @@ class _Fate(Enum):
 
 
 class Redactor:
-    """Applies the settings to requests. Any thread may call `apply`."""
+    """Applies the settings to requests. Any thread may call `redact`."""
 
     def __init__(self, settings: RedactionSettings) -> None:
         """Read and try the own patterns, if there are any.
@@ -65,7 +59,7 @@ class Redactor:
         self._drop, self._hash = _globs(settings.drop_keys), _globs(settings.hash_keys)
         self._hash_key = settings.hash_key.encode()
         self._hints = _hints((*settings.drop_keys, *settings.hash_keys))
-        # Answers that were found before. A thread may lose another's entry, never read a wrong one.
+        # Results of earlier look-ups. A thread may lose the entry of another one, but never reads a wrong one.
         self._fates: dict[str, _Fate] = {}
         self._masked: dict[str, str] = {}
 
@@ -78,42 +72,36 @@ class Redactor:
         """
         return cls(settings) if settings.is_on else None
 
-    def apply(self, signal: Signal, body: bytes) -> bytes:
-        """The request without what the settings take out. The same request gives the same bytes.
+    def redact(self, signal: Signal, body: bytes, request: Any) -> bool:
+        """Take out of a parsed request what the settings name; whether anything in it may have changed.
+
+        The same request gives the same result. What the request does not know, of a later OTLP, is to be left out by
+        the caller.
 
         Args:
             signal: what the request holds.
-            body: a serialized export request as it came, before nested values are flattened.
-
-        Raises:
-            BadRequest: 400, the bytes are not such a request.
+            body: the serialized export request as it came.
+            request: the same, parsed, before nested values are flattened.
         """
         text = body.translate(_ASCII).decode("ascii")
         masks = self._masks.that_may_find(text)
         if not self._has_hint(text, masks):
-            return body
-        shallow = _TYPES[signal]
-        item_type, redact = _ITEMS[signal]
+            return False
+        opaque, redact = _TYPES[signal], _ITEMS[signal]
         # The same rules and memory with the masks that this request calls for: the others find nothing in its texts.
         own = copy.copy(self)
         own._masks = masks
-        try:
-            request: Any = shallow.request.FromString(body)
-            request.DiscardUnknownFields()
-            for holder in getattr(request, shallow.resources):
-                own._attributes(holder.resource.attributes)
-                for scope in getattr(holder, shallow.scopes):
-                    own._attributes(scope.scope.attributes)
-                    items = getattr(scope, shallow.items)
-                    for index, item in enumerate(items):
-                        if self._has_hint(item.translate(_ASCII).decode("ascii"), masks):
-                            message = item_type.FromString(item)
-                            message.DiscardUnknownFields()
-                            redact(own, message)
-                            items[index] = message.SerializeToString()
-        except DecodeError as exc:
-            raise BadRequest(400, f"body is not a protobuf {shallow.request.DESCRIPTOR.name}: {exc}") from None
-        return bytes(request.SerializeToString())
+        # Beside each item its bytes, in which its hints are searched.
+        unread: Any = opaque.request.FromString(body)
+        for holder, unread_holder in _pairs(request, unread, opaque.resources):
+            own._attributes(holder.resource.attributes)
+            for scope, unread_scope in _pairs(holder, unread_holder, opaque.scopes):
+                own._attributes(scope.scope.attributes)
+                items = getattr(scope, opaque.items)
+                for index, item in enumerate(getattr(unread_scope, opaque.items)):
+                    if self._has_hint(item.translate(_ASCII).decode("ascii"), masks):
+                        redact(own, items[index])
+        return True
 
     def _has_hint(self, text: str, masks: Masks) -> bool:
         """Whether bytes, shown as ASCII, may hold something to take out."""
@@ -241,10 +229,15 @@ class Redactor:
             known[name] = answer
 
 
+def _pairs(request: Any, unread: Any, field: str) -> Iterable[tuple[Any, Any]]:
+    """The messages in a repeated field of two parses of the same bytes."""
+    return zip(getattr(request, field), getattr(unread, field), strict=True)
+
+
 def _globs(patterns: Iterable[str]) -> re.Pattern[str] | None:
     """One expression for all globs, None for none."""
-    each = [fnmatch.translate(pattern) for pattern in patterns]
-    return re.compile("|".join(each), re.IGNORECASE) if each else None
+    expressions = [fnmatch.translate(pattern) for pattern in patterns]
+    return re.compile("|".join(expressions), re.IGNORECASE) if expressions else None
 
 
 def _hints(globs: Iterable[str]) -> tuple[tuple[str, ...], ...] | None:
@@ -261,9 +254,9 @@ def _hints(globs: Iterable[str]) -> tuple[tuple[str, ...], ...] | None:
     return tuple(hints)
 
 
-_ITEMS: dict[str, tuple[type[Message], Callable[[Redactor, Any], None]]] = {
-    "traces": (trace_pb2.Span, Redactor._span),
-    "logs": (logs_pb2.LogRecord, Redactor._log_record),
-    "metrics": (metrics_pb2.Metric, Redactor._metric),
+_ITEMS: dict[str, Callable[[Redactor, Any], None]] = {
+    "traces": Redactor._span,
+    "logs": Redactor._log_record,
+    "metrics": Redactor._metric,
 }
-_TYPES = shallow_types({"spans", "log_records", "metrics"})
+_TYPES = opaque_types({"spans", "log_records", "metrics"})

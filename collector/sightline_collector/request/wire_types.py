@@ -1,7 +1,7 @@
 """Known fields in a wire type that is not theirs. Pure: no I/O.
 
 Protobuf's parser takes such a field for one that it does not know and goes on; ClickHouse's refuses the whole request.
-What one reader skips and another refuses, or reads, is refused at the door.
+What one parser skips and another refuses, or reads, is not accepted.
 
 Source: https://protobuf.dev/programming-guides/encoding/#structure
 """
@@ -17,7 +17,7 @@ from sightline_collector.errors import BadRequest
 _REPEATED = type(resource_pb2.Resource().attributes)
 
 
-def refuse_disguised(message: Message) -> None:
+def refuse_other_wire_types(message: Message) -> None:
     """Refuse a known field number with a wire type that is not its own, here or in any message inside.
 
     Raises:
@@ -34,5 +34,5 @@ def refuse_disguised(message: Message) -> None:
             )
     for field, value in message.ListFields():
         if field.message_type is not None:
-            for one in value if isinstance(value, _REPEATED) else (value,):
-                refuse_disguised(one)
+            for inner in value if isinstance(value, _REPEATED) else (value,):
+                refuse_other_wire_types(inner)

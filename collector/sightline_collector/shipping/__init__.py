@@ -1,1 +1,1 @@
-"""From the spool into the store: which segments, in which INSERT, when again, and what was set aside."""
+"""From the spool into the store: which segments, in which INSERT, when again, and what went to dead-letter."""

@@ -1,7 +1,7 @@
-"""`sightline-collector aside`: what was set aside, why, what is in it, and the way back.
+"""`sightline-collector dead-letter`: list and show what could not be stored, and give it to the store again.
 
 Two folders of the spool hold it: dead-letter/ has requests that ClickHouse could not read, quarantine/ has segments
-that were damaged on disk. Nothing is removed here but what the store has taken.
+that were damaged on disk. A file is removed only after the store has taken its rows.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _SHOWN_BYTES = 256
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """A file that was set aside, and its reason."""
+class DeadLetter:
+    """A file of requests that are not stored, and the reason."""
 
     path: Path
     signal: Signal
@@ -48,7 +48,7 @@ class SetAside:
 
     @property
     def name(self) -> str:
-        """What the commands call it."""
+        """The name of the file, which the commands take."""
         return self.path.name
 
     def records(self) -> Iterator[record.Record]:
@@ -57,32 +57,32 @@ class SetAside:
             yield from record.read_records(file)
 
 
-def find(settings: CollectorSettings) -> list[SetAside]:
-    """Everything that was set aside, oldest first."""
-    found = []
+def find(settings: CollectorSettings) -> list[DeadLetter]:
+    """Every dead letter and every damaged segment, oldest first."""
+    entries = []
     for folder, suffix in _FOLDERS.items():
         for path in (settings.spool_dir / folder).glob(f"*{suffix}"):
             signal, _, _ = path.name.partition("-")
             reason = path.with_suffix(".reason")
-            told = reason.read_text(encoding="utf-8", errors="replace").strip() if reason.exists() else "unknown"
-            found.append(SetAside(path, Signal(signal), told))
-    return sorted(found, key=lambda each: each.name)
+            why = reason.read_text(encoding="utf-8", errors="replace").strip() if reason.exists() else ""
+            entries.append(DeadLetter(path, Signal(signal), why or "unknown"))
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `aside` and what it can do to the commands of the console script."""
-    parser = commands.add_parser("aside", help="requests and segments that were set aside: list, show, replay")
+    """Add `dead-letter` and its actions to the commands of the console script."""
+    parser = commands.add_parser("dead-letter", help="requests and segments that are not stored: list, show, replay")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="what there is, and why")
     for action, text in (
         ("show", "what is in one"),
-        ("replay", "give one to the store again; it goes when it is taken"),
+        ("replay", "give one to the store again; its file is removed when the store has taken it"),
     ):
-        actions.add_parser(action, help=text).add_argument("name", help="as `list` tells it")
+        actions.add_parser(action, help=text).add_argument("name", help="its name, as `list` prints it")
 
 
 def run(args: argparse.Namespace, settings: CollectorSettings, store: StoreSettings) -> None:
-    """Do what `aside` was asked to do.
+    """Do what the arguments of `dead-letter` say.
 
     Raises:
         CollectorError: there is no such file, or ClickHouse still cannot read it.
@@ -95,21 +95,21 @@ def run(args: argparse.Namespace, settings: CollectorSettings, store: StoreSetti
                 f"{entry.name}  {entry.path.stat().st_size:,} bytes  {entry.reason.splitlines()[0][:200]}\n"
             )
         if not entries:
-            sys.stdout.write("nothing was set aside\n")
+            sys.stdout.write("no dead letters\n")
         return
     named = [entry for entry in entries if entry.name == args.name]
     if not named:
-        raise CollectorError(f"nothing of the name {args.name!r} was set aside: `sightline-collector aside list`")
+        raise CollectorError(f"there is no dead letter {args.name!r}: see `sightline-collector dead-letter list`")
     if args.action == "show":
         _show(named[0])
     else:
         _replay(named[0], store)
 
 
-def _show(entry: SetAside) -> None:
+def _show(entry: DeadLetter) -> None:
     sys.stdout.write(f"{entry.path}\n{entry.reason}\n")
-    for number, each in enumerate(entry.records(), 1):
-        sys.stdout.write(f"\n-- request {number}, {len(each.payload):,} bytes\n{_text(entry.signal, each.payload)}\n")
+    for number, item in enumerate(entry.records(), 1):
+        sys.stdout.write(f"\n-- request {number}, {len(item.payload):,} bytes\n{_text(entry.signal, item.payload)}\n")
 
 
 def _text(signal: Signal, payload: bytes) -> str:
@@ -122,13 +122,13 @@ def _text(signal: Signal, payload: bytes) -> str:
     return text_format.MessageToString(message)
 
 
-def _replay(entry: SetAside, store: StoreSettings) -> None:
+def _replay(entry: DeadLetter, store: StoreSettings) -> None:
     if entry.path.suffix != _FOLDERS["dead-letter"]:
         raise CollectorError(
             f"{entry.name} is a damaged segment: its records before the damage are in the store already, and what "
             "follows cannot be read"
         )
-    data = b"".join(record.encode(otlp.rewritten(entry.signal, each.payload)) for each in entry.records())
+    data = b"".join(record.encode(otlp.rewritten(entry.signal, item.payload)) for item in entry.records())
     client = Client(store)
     try:
         # The token is the file's name: a replay that was cut short and is done again stores nothing twice.

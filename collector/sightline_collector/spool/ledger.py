@@ -1,7 +1,7 @@
-"""The requests seen lately, so that one sent again is answered and not stored again.
+"""The requests accepted lately, so that one sent again is answered and not stored again.
 
 A client that got no answer sends the same bytes again: the answer was lost, or the collector was killed between the
-sync and the answer. The digests live as long as their segment's `.seen` file: until the segment is shipped, and
+sync and the answer. The digests live as long as the summary of their segment: until the segment is shipped, and
 `keep_s` longer.
 """
 
@@ -12,8 +12,9 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
+from sightline_collector.spool import summary
 from sightline_collector.spool.filesystem import Filesystem
-from sightline_collector.spool.record import DIGEST_BYTES
+from sightline_collector.spool.summary import Summary
 
 
 class Ledger:
@@ -41,21 +42,20 @@ class Ledger:
         with self._lock:
             self._promises.pop(digest, None)
 
-    def load(self, seen: bytes) -> None:
-        """Take up the digests of a segment of an earlier life."""
+    def load(self, known: Summary) -> None:
+        """Take up the requests of a segment of an earlier life."""
         done: Future[None] = Future()
         done.set_result(None)
         with self._lock:
-            for start in range(0, len(seen) - DIGEST_BYTES + 1, DIGEST_BYTES):
-                self._promises[seen[start : start + DIGEST_BYTES]] = done
+            self._promises.update(dict.fromkeys(known.each_digest(), done))
 
-    def shipped(self, seen_file: Path) -> None:
-        """The segment of this `.seen` file is in the store: its digests may go after `keep_s`."""
+    def shipped(self, summary_file: Path) -> None:
+        """The segment of this summary is in the store: its digests may go after `keep_s`."""
         with self._lock:
-            self._shipped[seen_file] = time.monotonic()
+            self._shipped[summary_file] = time.monotonic()
 
     def sweep(self) -> None:
-        """Let go of what was shipped long enough ago."""
+        """Forget what was shipped long enough ago."""
         oldest = time.monotonic() - self._keep_s
         with self._lock:
             stale = [path for path, shipped_s in self._shipped.items() if shipped_s < oldest]
@@ -63,11 +63,10 @@ class Ledger:
                 del self._shipped[path]
         for path in stale:
             try:
-                with self._filesystem.open(path) as file:
-                    seen = file.read()
+                known = summary.read(path, self._filesystem)
                 self._filesystem.remove(path)
             except OSError:
-                continue  # What stays is let go by a later life.
+                continue  # What stays is forgotten by a later life.
             with self._lock:
-                for start in range(0, len(seen) - DIGEST_BYTES + 1, DIGEST_BYTES):
-                    self._promises.pop(seen[start : start + DIGEST_BYTES], None)
+                for digest in known.each_digest() if known is not None else ():
+                    self._promises.pop(digest, None)

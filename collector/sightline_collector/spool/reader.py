@@ -1,19 +1,21 @@
-"""What earlier lives of the collector left in the spool, and what waits for the store now."""
+"""What earlier lives of the collector left in the spool, and what a closed segment holds."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from sightline_collector.request import otlp
-from sightline_collector.spool import record
+from sightline_collector.spool import record, summary
 from sightline_collector.spool.filesystem import UNFINISHED, Filesystem
-from sightline_collector.spool.segment import ClosedSegment, write_seen
+from sightline_collector.spool.segment import ClosedSegment
+from sightline_collector.spool.summary import Summary
 from sightline_store.ingest import Signal
 
 _log = logging.getLogger("sightline.collector")
@@ -22,16 +24,16 @@ _log = logging.getLogger("sightline.collector")
 def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
     """Turn the `.open` segments of a life that ended into closed ones; cut torn tails.
 
-    The digests of the kept records are written to `.seen`, so that a client's second attempt is recognised.
+    The summary of the kept records is written anew, so that a client's second attempt is recognised.
     """
     for path in filesystem.names(folder, UNFINISHED):
         filesystem.remove(path)
     for path in filesystem.names(folder, ".open"):
-        digests, items, end = [], 0, 0
+        digests, services, end = [], Counter[str](), 0
         with filesystem.open(path) as file:
             for entry in record.read_records(file):
                 digests.append(record.digest(signal, entry.payload))
-                items += _items(signal, entry.payload)
+                services.update(_services(signal, entry.payload))
                 end = entry.end
         size = filesystem.size(path)
         if end < size:
@@ -40,53 +42,71 @@ def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
             filesystem.remove(path)
             continue
         filesystem.cut(path, end)
-        write_seen(filesystem, path.with_suffix(".seen"), b"".join(digests))
-        filesystem.rename(path, path.with_suffix(f".{items}.seg"))
+        summary.write(folder, path.stem, Summary(b"".join(digests), services), filesystem)
+        filesystem.rename(path, folder / f"{path.stem}.{services.total()}.seg")
 
 
-def waiting(folder: Path, signal: Signal, filesystem: Filesystem) -> list[ClosedSegment]:
+def closed_segments(folder: Path, signal: Signal, filesystem: Filesystem) -> list[ClosedSegment]:
     """The closed segments of a signal, oldest first."""
-    found = (ClosedSegment.parse(path, signal) for path in filesystem.names(folder, ".seg"))
-    return sorted(segment for segment in found if segment)
-
-
-def digests(segment: ClosedSegment, filesystem: Filesystem) -> bytes:
-    """The digests of a segment's requests, from its `.seen` file or, where there is none, from the segment."""
-    try:
-        with filesystem.open(segment.seen) as file:
-            return file.read()
-    except FileNotFoundError:
-        with filesystem.open(segment.path) as file:
-            return b"".join(record.digest(segment.signal, entry.payload) for entry in record.read_records(file))
+    paths = filesystem.names(folder, ".seg")
+    segments = (ClosedSegment.parse(path, signal, filesystem.size(path)) for path in paths)
+    return sorted(segment for segment in segments if segment)
 
 
 @dataclass(frozen=True)
-class Survey:
+class Inspection:
     """What reading a closed segment to its end showed."""
 
     good_bytes: int
     """The bytes from its beginning in which every record holds."""
     damage: str
     """What is wrong behind them, '' where nothing is."""
-    services: Counter[str]
-    """Items by service.name in what holds; a request that cannot be read is left out."""
+    services: Mapping[str, int]
+    """Items by service.name in the good bytes; a request that cannot be read is left out."""
+
+    @property
+    def items(self) -> int:
+        """Items in the good bytes."""
+        return sum(self.services.values())
 
 
-def survey(segment: ClosedSegment) -> Survey:
-    """Read a closed segment: whether its records hold, and whose items they are. One record is in memory at a time."""
-    end, services = 0, Counter[str]()
-    with segment.path.open("rb") as file:
+def inspect(segment: ClosedSegment, filesystem: Filesystem) -> Inspection:
+    """Check the records of a closed segment; one is in memory at a time.
+
+    Its items by service come from its summary. Only where they are not known, or where the segment is damaged, are
+    its requests parsed again.
+
+    Raises:
+        OSError: the segment cannot be read.
+    """
+    end = 0
+    with filesystem.open(segment.path) as file:
         for entry in record.read_records(file):
             end = entry.end
-            with contextlib.suppress(DecodeError):
-                services.update(otlp.services(segment.signal, entry.payload))
-    size = segment.path.stat().st_size
+    size = filesystem.size(segment.path)
     damage = "" if end == size else f"record at byte {end} of {size} does not hold its checksum or length"
-    return Survey(end, damage, services)
+    services = None if damage else _known_services(segment, filesystem)
+    return Inspection(end, damage, _counted_services(segment, filesystem) if services is None else services)
 
 
-def _items(signal: Signal, payload: bytes) -> int:
+def _known_services(segment: ClosedSegment, filesystem: Filesystem) -> Mapping[str, int] | None:
+    with contextlib.suppress(OSError):
+        path = summary.file_of(segment, filesystem)
+        known = summary.read(path, filesystem) if path is not None else None
+        return known.services if known is not None else None
+    return None
+
+
+def _counted_services(segment: ClosedSegment, filesystem: Filesystem) -> Mapping[str, int]:
+    services = Counter[str]()
+    with filesystem.open(segment.path) as file:
+        for entry in record.read_records(file):
+            services.update(_services(segment.signal, entry.payload))
+    return services
+
+
+def _services(signal: Signal, payload: bytes) -> Mapping[str, int]:
     try:
-        return sum(otlp.services(signal, payload).values())
+        return otlp.services(signal, payload)
     except DecodeError:
-        return 0
+        return {}

@@ -1,21 +1,16 @@
-"""Names of segments, and the one that is being written."""
+"""Segments that wait for the store, and the names of segments."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sightline_collector.spool import record
-from sightline_collector.spool.filesystem import Filesystem
 from sightline_store.ingest import Signal
 
 _CLOSED = re.compile(r"(?P<name>[0-9T.]+-[0-9a-f]{8}(?:-s)?)\.(?P<items>\d+)\.seg")
-
-
 _TIME = "%Y%m%dT%H%M%S.%f"
 _SAMPLED = "-s"
 
@@ -35,12 +30,6 @@ def name_before(name: str, seconds: float) -> str:
     return f"{moment - timedelta(seconds=seconds):{_TIME}}"
 
 
-def write_seen(filesystem: Filesystem, path: Path, digests: bytes) -> None:
-    """Keep a segment's digests beside it. A full disk has no room for them: a start then reads the segment."""
-    with contextlib.suppress(OSError):
-        filesystem.write(path, digests)
-
-
 @dataclass(frozen=True, order=True)
 class ClosedSegment:
     """A segment that waits for the store."""
@@ -49,97 +38,16 @@ class ClosedSegment:
     signal: Signal
     items: int
     path: Path
+    size_bytes: int = field(default=0, compare=False)
+    """Bytes of its file, which is never written again."""
 
     @property
     def is_sampled(self) -> bool:
         """Whether it waits for a verdict on its traces."""
         return self.name.endswith(_SAMPLED)
 
-    @property
-    def seen(self) -> Path:
-        """The file of its requests' digests."""
-        return self.path.with_name(f"{self.name}.seen")
-
     @classmethod
-    def parse(cls, path: Path, signal: Signal) -> ClosedSegment | None:
+    def parse(cls, path: Path, signal: Signal, size_bytes: int = 0) -> ClosedSegment | None:
         """The segment that a path names, None for any other file."""
-        found = _CLOSED.fullmatch(path.name)
-        return cls(found["name"], signal, int(found["items"]), path) if found else None
-
-
-class OpenSegment:
-    """The segment that takes records now. Used by the writer's thread alone."""
-
-    def __init__(
-        self, folder: Path, signal: Signal, filesystem: Filesystem, now_s: float, *, is_sampled: bool = False
-    ) -> None:
-        """Create it.
-
-        Args:
-            folder: of the signal.
-            signal: what the records will hold.
-            filesystem: where to.
-            now_s: monotonic clock, for its age.
-            is_sampled: whether its traces are sampled on the way to the store.
-        """
-        self.name = new_name(is_sampled=is_sampled)
-        self.signal = signal
-        self.opened_s = now_s
-        self.size_bytes = 0
-        self.items = 0
-        self.digests: list[bytes] = []
-        self._durable_bytes = 0
-        self._is_torn = False
-        self._is_closed = False
-        self._folder = folder
-        self._filesystem = filesystem
-        self.path = folder / f"{self.name}.open"
-        self._file = filesystem.create(self.path)
-
-    def append(self, payload: bytes, items: int, digest: bytes) -> None:
-        """Write one record; it is durable after the next `sync`."""
-        data = record.encode(payload)
-        self._file.write(data)
-        self.size_bytes += len(data)
-        self.items += items
-        self.digests.append(digest)
-
-    def sync(self) -> None:
-        """Make everything written durable."""
-        self._file.sync()
-        self._durable_bytes = self.size_bytes
-
-    @property
-    def is_torn(self) -> bool:
-        """Whether what was dropped may still be in the file, and would be found there after a crash."""
-        return self._is_torn
-
-    def drop(self, items: int, records: int) -> None:
-        """Give up what is not durable, after a write or a sync failed: `items` and `records` are what stays.
-
-        Nothing may be appended any more; `close` cuts the file.
-        """
-        self._is_torn = True
-        self.size_bytes = self._durable_bytes
-        self.items = items
-        del self.digests[records:]
-
-    def close(self) -> ClosedSegment | None:
-        """Make it ready for the shipper; an empty one is removed and None comes back.
-
-        May be called again after an OSError.
-        """
-        if self._is_torn:
-            self._file.truncate(self._durable_bytes)
-            self._file.sync()
-            self._is_torn = False
-        if not self._is_closed:
-            self._is_closed = True
-            self._file.close()
-        if not self.digests:
-            self._filesystem.remove(self.path)
-            return None
-        write_seen(self._filesystem, self._folder / f"{self.name}.seen", b"".join(self.digests))
-        closed = self._folder / f"{self.name}.{self.items}.seg"
-        self._filesystem.rename(self.path, closed)
-        return ClosedSegment(self.name, self.signal, self.items, closed)
+        match = _CLOSED.fullmatch(path.name)
+        return cls(match["name"], signal, int(match["items"]), path, size_bytes) if match else None

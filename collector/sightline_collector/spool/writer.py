@@ -7,29 +7,30 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from sightline_collector.errors import Draining, NotNow, SpoolBroken, SpoolFull
 from sightline_collector.settings import CollectorSettings
-from sightline_collector.spool import reader, record
+from sightline_collector.spool import reader, record, summary
 from sightline_collector.spool.filesystem import Disk, Filesystem
 from sightline_collector.spool.ledger import Ledger
-from sightline_collector.spool.segment import ClosedSegment, OpenSegment, write_seen
+from sightline_collector.spool.open_segment import OpenSegment
+from sightline_collector.spool.segment import ClosedSegment
 from sightline_store.ingest import Signal
 
 _log = logging.getLogger("sightline.collector")
 _GROUP_BYTES = 32 * 1024**2
-_SEEN_S = 600.0
+_RECOGNISED_S = 600.0  # after shipping, a request sent again is still recognised for so long
 
 
 @dataclass(frozen=True)
 class _Append:
     signal: Signal
     payload: bytes
-    items: int
+    services: Mapping[str, int]
     digest: bytes
     promise: Future[None]
 
@@ -48,7 +49,7 @@ class Spool:
 
         Args:
             settings: sizes, ages and the folder.
-            on_closed: called with each segment that is ready for the store, also with those found at the start.
+            on_closed: called with each segment that is ready for the store, also with those of earlier lives.
             filesystem: where to; the real disk by default.
             on_synced: called after each write and sync with the seconds that it took.
         """
@@ -56,27 +57,30 @@ class Spool:
         self._on_closed = on_closed
         self._on_synced = on_synced
         self._filesystem = filesystem or Disk()
-        self._ledger = Ledger(_SEEN_S, self._filesystem)
+        self._ledger = Ledger(_RECOGNISED_S, self._filesystem)
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._open: dict[Signal, OpenSegment] = {}
         self._unclosed: list[OpenSegment] = []
         self._draining = False
         self._lock = threading.Lock()
         self._waiting_bytes = 0
+        self._closed_bytes: dict[str, int] = {}  # of them, by segment name
         for signal in Signal:
             folder = self.folder(signal)
             self._filesystem.make_folder(folder)
             reader.recover(folder, signal, self._filesystem)
-            waiting = reader.waiting(folder, signal, self._filesystem)
-            for segment in waiting:
-                self._waiting_bytes += self._filesystem.size(segment.path)
-                self._ledger.load(reader.digests(segment, self._filesystem))
+            present = set[Path | None]()
+            for segment in reader.closed_segments(folder, signal, self._filesystem):
+                self._waiting_bytes += segment.size_bytes
+                self._closed_bytes[segment.name] = segment.size_bytes
+                self._ledger.load(summary.of_segment(segment, self._filesystem))
+                present.add(summary.file_of(segment, self._filesystem))
                 on_closed(segment)
-            unshipped = {segment.seen for segment in waiting}
-            for path in self._filesystem.names(folder, ".seen"):
-                if path not in unshipped:
-                    with self._filesystem.open(path) as file:
-                        self._ledger.load(file.read())
+            for path in summary.files(folder, self._filesystem):
+                if path not in present:
+                    known = summary.read(path, self._filesystem)
+                    if known is not None:
+                        self._ledger.load(known)
                     self._ledger.shipped(path)
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
@@ -84,6 +88,11 @@ class Spool:
     def folder(self, signal: Signal) -> Path:
         """Where the segments of a signal are."""
         return self._settings.spool_dir / signal
+
+    @property
+    def filesystem(self) -> Filesystem:
+        """Through which all of the folder is read and written."""
+        return self._filesystem
 
     @property
     def segment_max_bytes(self) -> int:
@@ -100,16 +109,16 @@ class Spool:
         """Bytes in the spool that the store has not confirmed."""
         return self._waiting_bytes
 
-    def append(self, signal: Signal, payload: bytes, items: int) -> tuple[Future[None], bool]:
+    def append(self, signal: Signal, payload: bytes, services: Mapping[str, int]) -> tuple[Future[None], bool]:
         """Promise to store one OTLP request; the promise is kept when its record is durable.
 
         Args:
             signal: what the payload holds.
             payload: serialized request, as ClickHouse will read it.
-            items: spans or log records in it.
+            services: its spans, data points or log records by service.name.
 
         Returns:
-            The promise, and whether the request is new. A request that was seen lately gets the promise of the first.
+            The promise, and whether the request is new. A request that came lately gets the promise of the first.
             The promise fails with SpoolFull or SpoolBroken: both map to HTTP 503.
 
         Raises:
@@ -120,34 +129,39 @@ class Spool:
         digest = record.digest(signal, payload)
         promise, is_new = self._ledger.enter(digest)
         if is_new:
-            self._queue.put(_Append(signal, payload, items, digest, promise))
+            self._queue.put(_Append(signal, payload, services, digest, promise))
         return promise, is_new
 
     def stored(self, segment: ClosedSegment) -> None:
         """The store has fsynced the segment's rows: remove it. May be called again after an OSError."""
-        folder, size = segment.path.parent, self._filesystem.size(segment.path)
-        try:
-            self._filesystem.size(segment.seen)
-        except FileNotFoundError:
+        path = summary.file_of(segment, self._filesystem)
+        if path is None:
             # There was no room for the digests; they would be forgotten with the segment.
-            write_seen(self._filesystem, segment.seen, reader.digests(segment, self._filesystem))
+            folder = segment.path.parent
+            summary.write(folder, segment.name, summary.of_segment(segment, self._filesystem), self._filesystem)
             self._filesystem.sync_folder(folder)
+            path = summary.file_of(segment, self._filesystem)
         self._filesystem.remove(segment.path)
-        self._released(size)
-        self._ledger.shipped(segment.seen)
+        self.release(segment)
+        if path is not None:
+            self._ledger.shipped(path)
 
-    def set_aside(self, segment: ClosedSegment, folder: str, reason: str) -> Path:
-        """Move a segment to `folder` of the spool with its reason; it no longer blocks."""
-        target = self._settings.spool_dir / folder / f"{segment.signal}-{segment.path.name}"
-        size = self._filesystem.size(segment.path)
+    def release(self, segment: ClosedSegment) -> None:
+        """The segment is out of the spool: its bytes wait no longer. May be called again."""
+        with self._lock:
+            self._waiting_bytes -= self._closed_bytes.pop(segment.name, 0)
+
+    def quarantine(self, segment: ClosedSegment, reason: str) -> Path:
+        """Move a damaged segment to quarantine/ with the reason; it no longer blocks."""
+        target = self._settings.spool_dir / "quarantine" / f"{segment.signal}-{segment.path.name}"
         self._filesystem.make_folder(target.parent)
         with contextlib.suppress(OSError):
             self._filesystem.write(target.with_suffix(".reason"), f"{reason}\n".encode())
         self._filesystem.rename(segment.path, target)
-        self._released(size)
+        self.release(segment)
         return target
 
-    def bury(self, segment: ClosedSegment, records: bytes, reason: str) -> Path:
+    def write_dead_letter(self, segment: ClosedSegment, records: bytes, reason: str) -> Path:
         """Put records that ClickHouse cannot read into dead-letter/, with the reason beside them."""
         target = self._settings.spool_dir / "dead-letter" / f"{segment.signal}-{segment.name}.records"
         self._filesystem.make_folder(target.parent)
@@ -163,10 +177,6 @@ class Spool:
         self._queue.put(None)
         self._thread.join()
 
-    def _released(self, size: int) -> None:
-        with self._lock:
-            self._waiting_bytes -= size
-
     def _run(self) -> None:
         """The writer's thread."""
         while self._turn(self._patience_s()):
@@ -176,9 +186,9 @@ class Spool:
         """Commit what is queued, close what is due; whether there is more to come."""
         group, is_last = self._next_group(patience_s)
         for signal in Signal:
-            asked = [item for item in group if item.signal is signal]
-            if asked:
-                self._commit(signal, asked)
+            appends = [item for item in group if item.signal is signal]
+            if appends:
+                self._commit(signal, appends)
         for segment in list(self._open.values()):
             if is_last or self._is_due(segment):
                 self._roll(segment)
@@ -238,7 +248,7 @@ class Spool:
             if self._waiting_bytes >= limit:
                 raise SpoolFull(self._waiting_bytes, limit)
         if any(segment.is_torn and segment.signal is signal for segment in self._unclosed):
-            # A request that was refused may still be found there after a crash, beside its second attempt.
+            # A request that was refused may still be read there after a crash, beside its second attempt.
             raise SpoolBroken("spool cannot be written: what a failed write left could not be cut yet")
         segment = self._open.get(signal)
         try:
@@ -248,17 +258,17 @@ class Spool:
                     self.folder(signal), signal, self._filesystem, time.monotonic(), is_sampled=is_sampled
                 )
                 self._open[signal] = segment
-            before, items, records = segment.size_bytes, segment.items, len(segment.digests)
+            before, requests = segment.size_bytes, segment.requests
             began_s = time.monotonic()
             try:
                 for item in part:
-                    segment.append(item.payload, item.items, item.digest)
+                    segment.append(item.payload, item.services, item.digest)
                 segment.sync()
                 self._on_synced(time.monotonic() - began_s)
             except OSError:
                 # After a failed sync the page cache says nothing about the disk: keep what was durable, use a new file.
                 del self._open[signal]
-                segment.drop(items, records)
+                segment.drop(requests)
                 self._hand_on(segment)
                 raise
         except OSError as exc:
@@ -282,4 +292,6 @@ class Spool:
             self._unclosed.append(segment)
             return
         if closed is not None:
+            with self._lock:
+                self._closed_bytes[closed.name] = closed.size_bytes
             self._on_closed(closed)
