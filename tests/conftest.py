@@ -19,6 +19,26 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_PEER_FIXTURES = {"weaviate_place", "place"}
+_PEER_MODULES = {
+    "test_cluster",
+    "test_demo",
+    "test_honest_clients",
+    "test_instrumented_brokers",
+    "test_instrumented_databases",
+    "test_kafka_engine",
+    "test_real_clients",
+}
+"""Test modules that need servers or clients of others, which `make` installs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the marker ``peers`` on every test that needs servers or clients of others."""
+    for item in items:
+        if _PEER_FIXTURES.intersection(getattr(item, "fixturenames", ())) or item.path.stem in _PEER_MODULES:
+            item.add_marker("peers")
+
+
 @pytest.fixture
 def roles(tmp_path: Path) -> Iterator[StartRole]:
     """Start console scripts; all that still run are stopped at the end."""

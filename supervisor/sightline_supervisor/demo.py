@@ -31,7 +31,7 @@ from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.store_keys import NO_KEYS, StoreKeys, store_keys
 from sightline_supervisor.summary import Summary, count, first_row, number, table
 from sightline_supervisor.supervise import StepResult, Supervisor, last_json
-from sightline_supervisor.up import check_start, migrate_step, open_page, tell_renewed
+from sightline_supervisor.up import STORE, check_start, open_page, start_store, tell_renewed
 
 _SETTLE_S = 60.0
 _PRICED_S = 15.0
@@ -98,8 +98,7 @@ class _Demo:
         self._keys = await supervisor.guard(store_keys(self._settings, self._base_env))
         tell_renewed(self._keys, self._screen)
         self.roles = demo_roles(self._settings, self._env, self._keys, with_weaviate=self._wants_weaviate)
-        if self._settings.store_url:
-            await supervisor.guard(self._step(migrate_step(self._admin_env)))
+        await supervisor.guard(start_store(supervisor, self._screen, self.roles, self._admin_env))
         await supervisor.guard(self._get_ready())
         ready_s = time.monotonic() - self._begun_s
         self._screen.done(f"Ready in {ready_s:.1f} s. Dashboards: {self._settings.dashboards_address}")
@@ -129,7 +128,7 @@ class _Demo:
         while time.monotonic() < deadline:
             collector = await fetch_json(f"{self._settings.collector_address}/stats") or {}
             received, stored = (count(collector.get(f"{fate}_spans")) or 0 for fate in ("received", "stored"))
-            if received and stored + (count(collector.get("set_aside_spans")) or 0) >= received:
+            if received and stored + (count(collector.get("dead_letter_spans")) or 0) >= received:
                 return
             await asyncio.sleep(0.2)
 
@@ -142,8 +141,8 @@ class _Demo:
         self._screen.block(tail(self._settings.data_dir / "logs" / "collector.log", 5))
 
     async def _get_ready(self) -> None:
-        """Start what needs nothing, find Weaviate beside it, ingest, then start the application."""
-        late = {"app", "weaviate"}
+        """Start what needs nothing but the store, find Weaviate beside it, ingest, then start the application."""
+        late = {STORE, "app", "weaviate"}
         first = [role for role in self.roles if role.name not in late]
         await asyncio.gather(self._supervisor.start(first), self._weaviate())
         ingested = await self._step(self._ingest_step())
@@ -283,8 +282,8 @@ class _Demo:
         while True:
             # Scores arrive as logs: what the collector had received before the question must be in the answer.
             collector = await fetch_json(f"{self._settings.collector_address}/stats") or {}
-            logs = {fate: count(collector.get(f"{fate}_logs")) or 0 for fate in ("received", "stored", "set_aside")}
-            all_scored = logs["stored"] + logs["set_aside"] >= logs["received"]
+            logs = {fate: count(collector.get(f"{fate}_logs")) or 0 for fate in ("received", "stored", "dead_letter")}
+            all_scored = logs["stored"] + logs["dead_letter"] >= logs["received"]
             text = (await self._step(step)).stdout
             row = first_row(json.loads(text) if text.strip() else None)
             all_stored = all_scored and (count(row.get("spans_stored")) or 0) >= emitted

@@ -68,7 +68,7 @@ def demo_env(settings: SupervisorSettings, environ: Mapping[str, str]) -> dict[s
         # Scores and the pages need questions, passages and answers; they stay on this machine.
         "SIGHTLINE_CAPTURE": environ.get("SIGHTLINE_CAPTURE") or "full",
         # A model's price is looked up when it is first seen; the summary should not wait half a minute for it.
-        "SIGHTLINE_COLLECTOR_PRICES_INTERVAL_S": environ.get("SIGHTLINE_COLLECTOR_PRICES_INTERVAL_S") or "5",
+        "SIGHTLINE_JANITOR_PRICES_INTERVAL_S": environ.get("SIGHTLINE_JANITOR_PRICES_INTERVAL_S") or "5",
     }
     if settings.openai_base_url is None:
         env["OPENAI_API_KEY"] = environ.get("OPENAI_API_KEY") or "local"
@@ -117,6 +117,19 @@ def collector_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role
         ready_timeout_s=settings.ready_timeout_s,
         extra="collector",
         address=settings.collector_address,
+    )
+
+
+def janitor_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
+    """Return the housekeeping of the store; of several on one store, one acts."""
+    return Role(
+        name="janitor",
+        command=("sightline-store", "janitor"),
+        env=env,
+        start_after=("store",),
+        ready_timeout_s=settings.ready_timeout_s,
+        restart=RestartPolicy(required=False),
+        extra="collector",
     )
 
 
@@ -182,11 +195,12 @@ def app_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
 
 
 def platform_roles(settings: SupervisorSettings, env: Mapping[str, str], keys: StoreKeys = NO_KEYS) -> list[Role]:
-    """Return what `sightline up` runs: the store unless another one is named, the collector and the dashboards."""
+    """Return what `sightline up` runs: the store unless another one is named, collector, janitor and dashboards."""
     store = [] if settings.store_url else [store_role(settings, env)]
     return [
         *store,
         collector_role(settings, {**env, **keys.admin}),
+        janitor_role(settings, {**env, **keys.admin}),
         dashboards_role(settings, {**env, **keys.reader}),
     ]
 

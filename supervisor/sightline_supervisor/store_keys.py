@@ -1,9 +1,9 @@
 """Two keys of the embedded store, made once per data folder: one for who writes, one for who only reads.
 
 The store's own command makes them. Their files stand in a folder of their own, 0700 and 0600, so that a second terminal
-can read what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/keys/reader.key)`. They are not in the store's
-folder, which the store's process can open, and with it whatever statement gets past its gates. One that was revoked, by
-`sightline-store key revoke`, is replaced at the next start.
+can read what it needs: `export SIGHTLINE_STORE_PASSWORD=$(cat .sightline/keys/reader.key)`. The store's process can
+neither open that folder nor write the one with the keys' hashes. A key that was revoked with `sightline-store key
+revoke` is replaced at the next start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from sightline_supervisor.process import describe_exit, find_command
 from sightline_supervisor.settings import SupervisorSettings
 
 _COMMAND = "sightline-store"
-_HASHES = "access_keys.json"
+_HASHES = "access_keys.json"  # in the access folder of the store, beside its data folder
+_ACCESS_SUFFIX = ".access"
 _FOLDER = "keys"
 _ROLES = ("admin", "reader")  # the store takes an admin's first
 _TIMEOUT_S = 60.0
@@ -61,11 +62,10 @@ async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -
     """
     if not is_ours(settings, environ):
         return NO_KEYS
-    hashes = settings.folder("store") / _HASHES
     _move_old(settings)
     given, renewed = {}, []
     for role in _ROLES:
-        file = key_file(settings, role)
+        file, hashes = key_file(settings, role), _hashes(settings)
         key = file.read_text().strip() if hashes.exists() and file.exists() else ""  # else they are another folder's
         if key and not _holds(key, hashes):
             key = ""
@@ -75,6 +75,13 @@ async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -
             _write(file, key)
         given[role] = {"SIGHTLINE_STORE_USER": "default", "SIGHTLINE_STORE_PASSWORD": key}
     return StoreKeys(**given, renewed=tuple(renewed))
+
+
+def _hashes(settings: SupervisorSettings) -> Path:
+    """The store's file of hashed keys; in its data folder until a store of this version has started once."""
+    store = settings.folder("store").resolve()
+    access = store.with_name(store.name + _ACCESS_SUFFIX)
+    return access / _HASHES if access.is_dir() else store / _HASHES
 
 
 def _move_old(settings: SupervisorSettings) -> None:
@@ -98,7 +105,7 @@ def _holds(key: str, hashes: Path) -> bool:
     digest = hashlib.sha256(key.encode()).hexdigest()
     try:
         known = json.loads(hashes.read_text())["keys"]
-        return any(each["digest"] == digest and not each.get("revoked") for each in known)
+        return any(entry["digest"] == digest and not entry.get("revoked") for entry in known)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return True
 
@@ -120,8 +127,10 @@ async def _create(settings: SupervisorSettings, role: str, environ: Mapping[str,
             await process.wait()
     key = out.decode().strip()
     if process.returncode or not key:
-        told = describe_exit(process.returncode or 0)
-        raise StepFailed(f"{_COMMAND} key create", told, settings.folder("store"), err.decode(errors="replace").strip())
+        exit_text = describe_exit(process.returncode or 0)
+        raise StepFailed(
+            f"{_COMMAND} key create", exit_text, settings.folder("store"), err.decode(errors="replace").strip()
+        )
     return key
 
 

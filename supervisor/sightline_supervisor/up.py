@@ -17,6 +17,8 @@ from sightline_supervisor.settings import SupervisorSettings, connectable
 from sightline_supervisor.store_keys import StoreKeys, is_ours, key_file, store_keys
 from sightline_supervisor.supervise import Supervisor
 
+STORE = "store"
+"""Name of the role that is the embedded store."""
 CUT_OFF_PATIENCE_S = 8.0
 """Wait this long, in seconds, for the ports of a run that was killed: its processes end within the grace period."""
 
@@ -40,9 +42,20 @@ def check_start(lock: FolderLock, roles: list[Role], screen: Screen) -> None:
     check_ports(roles, CUT_OFF_PATIENCE_S if lock.last_run_was_cut_off else 0.0)
 
 
-def migrate_step(env: Mapping[str, str]) -> Step:
-    """Return the step that brings the tables of a store that is not ours up to date."""
-    return Step("migrate", "bringing the tables up to date", ("sightline-store", "migrate"), env, extra="collector")
+async def start_store(supervisor: Supervisor, screen: Screen, roles: list[Role], env: Mapping[str, str]) -> None:
+    """Start the store where it is among `roles`, and bring its tables and views up to date before anything uses them.
+
+    A store with rows is backed up before it is changed; where that backup lies is shown.
+
+    Raises:
+        StepFailed: the store cannot be upgraded; its log says why and what to do.
+    """
+    await supervisor.start(role for role in roles if role.name == STORE)
+    step = Step("migrate", "bringing the tables up to date", ("sightline-store", "migrate"), env, extra="collector")
+    result = await supervisor.run_step(step)
+    if "-- snapshot" in result.stdout:
+        screen.done("The store was upgraded:")
+        screen.block(result.stdout)
 
 
 def open_page(address: str) -> None:
@@ -61,9 +74,9 @@ async def up(settings: SupervisorSettings, environ: Mapping[str, str], options: 
         async with Supervisor(launcher, screen, grace_s=settings.stop_timeout_s) as supervisor:
             keys = await supervisor.guard(store_keys(settings, base_env(environ)))
             tell_renewed(keys, screen)
-            if settings.store_url:
-                await supervisor.guard(supervisor.run_step(migrate_step({**env, **keys.admin})))
-            await supervisor.guard(supervisor.start(platform_roles(settings, env, keys)))
+            roles = platform_roles(settings, env, keys)
+            await supervisor.guard(start_store(supervisor, screen, roles, {**env, **keys.admin}))
+            await supervisor.guard(supervisor.start(role for role in roles if role.name != STORE))
             screen.done(f"Sightline is ready in {time.monotonic() - begun:.1f} s. Ctrl-C stops it.")
             screen.console.print(_welcome(settings), soft_wrap=True, markup=False)
             if is_ours(settings, environ):

@@ -30,7 +30,7 @@ def _backlog(folder: Path) -> list[ClosedSegment]:
         span.trace_id, span.span_id = number.to_bytes(16, "big"), (number + 1).to_bytes(8, "big")
         span.start_time_unix_nano = time.time_ns()
         span.attributes.add(key="gen_ai.operation.name").value.string_value = "chat"
-        spool.append(Signal.TRACES, request.SerializeToString(), 1)[0].result(30)
+        spool.append(Signal.TRACES, request.SerializeToString(), {"": 1})[0].result(30)
     spool.close()
     return closed
 
@@ -47,7 +47,7 @@ def test_backlog_of_small_segments_is_stored_once_across_kill_9(roles: StartRole
     )
     pair.kill(random.Random(20261125), _KILLS, 0.05, 0.4)
     pair.wait_until(lambda: not [*pair.spool.glob("*.seg"), *pair.spool.glob("*.batch")])
-    left = [path.name for path in pair.spool.iterdir() if path.suffix != ".seen"]
+    left = [path.name for path in pair.spool.iterdir() if path.suffix != ".summary"]
     counted = [
         pair.client.query_rows(f"SELECT count() AS n, uniqExact(SpanId) AS u FROM {table}")[0]
         for table in ("otel_traces", "llm_calls")

@@ -83,7 +83,7 @@ def test_demo_stores_every_span_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert second["ready_s"] < RESTART_READY_S
     for role in ("admin", "reader"):
         assert stat.S_IMODE((tmp_path / "keys" / f"{role}.key").stat().st_mode) == 0o600
-    held = json.loads((tmp_path / "store" / "access_keys.json").read_text())["keys"]
+    held = json.loads((tmp_path / "store.access" / "access_keys.json").read_text())["keys"]
     assert sorted(key["role"] for key in held) == ["admin", "reader"]
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from killed_roles import Sender, start_pair
+from killed_roles import Sender, none_of, start_pair
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from role_process import StartRole
 
@@ -51,14 +51,14 @@ def test_every_acknowledged_span_is_stored_once_across_kill_9(roles: StartRole, 
         (row,) = pair.client.query_rows("SELECT uniqExact(SpanId) AS u FROM otel_traces")
         return row["u"] >= len(acknowledged) and not list(pair.spool.glob("*.seg"))
 
-    pair.wait_until(is_stored)
+    waited = pair.wait_until(is_stored)
     stored = {
         row["SpanId"]: row["n"]
         for row in pair.client.query_rows("SELECT SpanId, count() AS n FROM otel_traces GROUP BY 1")
     }
     behind = pair.client.query_rows("SELECT count() AS n, uniqExact(SpanId) AS u FROM llm_calls")[0]
     pair.client.close()
-    assert acknowledged - stored.keys() == set()
-    assert {span_id for span_id, count in stored.items() if count > 1} == set()
+    assert none_of(f"spans were acknowledged and are not stored; {waited}", acknowledged - stored.keys())
+    assert none_of("spans are stored more than once", {span_id for span_id, count in stored.items() if count > 1})
     assert behind == {"n": len(stored), "u": len(stored)}
     assert not (tmp_path / "spool" / "quarantine").exists()

@@ -12,21 +12,15 @@ A command without a runner is a failure, and so is a runner without a command.
 """
 
 import json
-import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from role_process import free_port
+from running_up import Up
 
 from sightline_supervisor.roles import demo_env, demo_roles
 from sightline_supervisor.settings import SupervisorSettings
@@ -45,67 +39,12 @@ def _commands() -> list[str]:
     return sorted({line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")})
 
 
-class Up:
-    """A running `sightline up` on free ports."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        ports = {name: free_port() for name in ("store", "collector", "collector-grpc", "dashboards")}
-        self.dashboards = f"http://127.0.0.1:{ports['dashboards']}"
-        self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "OTEL_"))},
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports['collector']}",
-            "SIGHTLINE_STORE_URL": f"http://127.0.0.1:{ports['store']}",
-            "SIGHTLINE_COLLECTOR_HTTP_PORT": str(ports["collector"]),
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        }
-        flags = [part for name, port in ports.items() for part in (f"--port-{name}", str(port))]
-        self.log = folder / "up.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [BIN / "sightline", "up", "--data", folder / "data", *flags],
-                env={name: value for name, value in self.env.items() if not name.startswith("SIGHTLINE_")},
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + 90
-        while "Sightline is ready" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
-        self.env["SIGHTLINE_STORE_PASSWORD"] = (folder / "data" / "keys" / "reader.key").read_text().strip()
-
-    def run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command with the environment of somebody who uses this store and this collector."""
-        done = subprocess.run(command, cwd=cwd, env=self.env, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def spans(self, service: str) -> int:
-        """Count the stored spans of a service."""
-        query = f"SELECT count() FROM otel.otel_traces WHERE ServiceName = '{service}'".encode()
-        request = urllib.request.Request(
-            self.env["SIGHTLINE_STORE_URL"], query, {"X-ClickHouse-Key": self.env["SIGHTLINE_STORE_PASSWORD"]}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return int(answer.read())
-        except urllib.error.HTTPError as exc:  # The collector may still be making the tables.
-            with exc:
-                return 0
-
-
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """`sightline up`, ended at the end by what Ctrl-C sends; leaves no process behind."""
-    running = Up(tmp_path_factory.mktemp("readme"))
-    family = psutil.Process(running.process.pid).children(recursive=True)
-    assert family
+    running = Up(tmp_path_factory.mktemp("readme"), BIN)
     yield running
-    running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(30) == 0, running.log.read_text()
-    _, alive = psutil.wait_procs(family, timeout=3)
-    assert not alive
+    running.stop()
 
 
 def _make(command: str, up: Up, folder: Path) -> None:
@@ -174,10 +113,7 @@ def test_program_of_the_readme_is_on_the_dashboards(up: Up, tmp_path: Path) -> N
     (tmp_path / "program.py").write_text(program)
     done = up.run([sys.executable, "program.py"], tmp_path)
     assert done.stdout == "It marks stages.\n"
-    deadline = time.monotonic() + 20
-    while up.spans("my-app") < 3 and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert up.spans("my-app") == 3
+    up.wait_for_spans("my-app", 3)
     with urllib.request.urlopen(up.dashboards, timeout=10) as page:
         assert page.status == 200
 

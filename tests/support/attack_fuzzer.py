@@ -5,11 +5,11 @@ setting and statement. A planted file, a listening port, the environment, anothe
 another database are what an attack could reach; each holds a marker. Prints JSON: how many were tried, which of them
 answered, and which showed a marker.
 
-With `--unjudged` the judge is left out, as if it had a hole: the engine's own role and the kernel's walls stand alone.
+With `--unchecked` statements are not checked: only the engine's role and the confinement of the process are left.
 
-With `--unwalled` the kernel's walls are left out too, which shows that the attacks are real ones.
+With `--unconfined` the process is not confined either, which shows that the attacks are real.
 
-Usage: attack_fuzzer.py FOLDER [--unjudged [--unwalled]]
+Usage: attack_fuzzer.py FOLDER [--unchecked [--unconfined]]
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sightline_node.execution.engine import Engine, Session, Statement, quote_string
+from sightline_node.execution.engine import Engine, Session, Statement
 from sightline_node.isolation import confinement
 from sightline_node.readers import access
 from sightline_node.readers.reader_allowed import allowed
 from sightline_node.readers.roles import READER_LIMITS, Role
 from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed
+from sightline_store.quoting import quote_string
 
 MARKER = "marker-7f3a-of-a-secret"
 # So that what cannot answer is found out at once.
@@ -154,18 +155,18 @@ class Came:
 class Fuzzer:
     """An engine with something to reach, and what is tried on it."""
 
-    def __init__(self, folder: Path, *, is_judged: bool, is_walled: bool) -> None:
+    def __init__(self, folder: Path, *, is_checked: bool, is_confined: bool) -> None:
         self._folder = folder
-        self._is_judged = is_judged
+        self._is_checked = is_checked
         self._secret, self._out = folder / "secret.txt", folder / "out.csv"
         self._secret.write_text(f"{MARKER}\n")
         data = folder / "data"
         data.mkdir()
-        settings = NodeSettings(data_dir=data, confine="auto" if is_walled else "off")
+        settings = NodeSettings(data_dir=data, confine="auto" if is_confined else "off")
         code = confinement.code_folders(settings)
         os.chdir(data)
         self._server = socket.create_server(("127.0.0.1", 0))
-        self.walls = confinement.confine(settings, code)
+        self.restrictions = confinement.confine(settings, code)
         self.came = Came()
         threading.Thread(target=self._listen, daemon=True).start()
         self._engine = Engine(settings)
@@ -199,7 +200,7 @@ class Fuzzer:
             "SELECT name, alias_to, is_aggregate AS aggregate FROM system.functions WHERE origin = 'System'"
         )
         closed = [row["name"] for row in rows if (row["alias_to"] or row["name"]) not in lists.functions]
-        for name in closed if self._is_judged else ["file"]:
+        for name in closed if self._is_checked else ["file"]:
             argument = "0.01" if "sleep" in name.lower() else path
             odd = "".join(chance.choice((letter.lower(), letter.upper())) for letter in name)
             for shape in _CALLS if name == "file" else chance.sample(_CALLS, _SPELLINGS_TRIED):
@@ -208,21 +209,21 @@ class Fuzzer:
         for row in self._rows("SELECT name FROM system.table_functions"):
             if row["name"].lower() not in lists.table_functions:
                 odd = row["name"].swapcase()
-                for shape in _TABLES if self._is_judged else _TABLES[:1]:
+                for shape in _TABLES if self._is_checked else _TABLES[:1]:
                     yield shape.format(f=row["name"], a=chance.choice(arguments), odd=odd), {}
         for row in self._rows("SELECT name FROM system.tables WHERE database = 'system'"):
-            if row["name"] not in lists.system_tables and self._is_judged:
+            if row["name"] not in lists.system_tables and self._is_checked:
                 yield f"SELECT * FROM system.{row['name']}", {}
         for row in self._rows("SELECT name FROM system.formats WHERE is_output"):
-            if row["name"] not in lists.output_formats and self._is_judged:
+            if row["name"] not in lists.output_formats and self._is_checked:
                 yield f"SELECT 1 FORMAT {row['name']}", {}
         names = [row["name"] for row in self._rows("SELECT name FROM system.settings")]
         known = lists.settings | lists.ignored_settings | READER_LIMITS.keys() | {"readonly", "timeout_overflow_mode"}
         names = [name for name in names if name not in known]
-        for name in chance.sample(names, _SETTINGS_TRIED) if self._is_judged else []:
+        for name in chance.sample(names, _SETTINGS_TRIED) if self._is_checked else []:
             yield f"SELECT 1 SETTINGS {name} = DEFAULT", {}
         for sql in _WHOLE:
-            if not self._is_judged and "@" not in sql:
+            if not self._is_checked and "@" not in sql:
                 continue
             plain = sql.replace("@SECRET@", str(self._secret)).replace("@OUT@", str(self._out))
             yield plain, {"d": "other", "s": str(self._secret)}
@@ -244,7 +245,7 @@ class Fuzzer:
 
     def _attempt(self, statement: Statement) -> tuple[str, bool]:
         try:
-            if self._is_judged:
+            if self._is_checked:
                 may_run = access.authorize(Role.READER, statement, statement.database, self._engine)
             else:
                 may_run = replace(statement, settings={**_IMPATIENT, "readonly": "2"}, is_readers=True)
@@ -255,7 +256,7 @@ class Fuzzer:
             return exc.message.replace(statement.sql, ""), False
 
     def _others_statement(self, session: Session, stop: threading.Event) -> None:
-        while self._is_judged and not stop.is_set():
+        while self._is_checked and not stop.is_set():
             session.execute(Statement(f"SELECT sleep(0.5), '{MARKER}'"))
 
     def _listen(self) -> None:
@@ -272,18 +273,20 @@ class Fuzzer:
         return [json.loads(line) for line in self._ask(sql).splitlines()]
 
 
-def main(folder: Path, *, is_judged: bool, is_walled: bool) -> None:
+def main(folder: Path, *, is_checked: bool, is_confined: bool) -> None:
     """Try everything; see the module."""
     os.environ["SIGHTLINE_PLANTED"] = MARKER
-    fuzzer = Fuzzer(folder, is_judged=is_judged, is_walled=is_walled)
+    fuzzer = Fuzzer(folder, is_checked=is_checked, is_confined=is_confined)
     fuzzer.run()
     came = fuzzer.came
     sys.stdout.write(
-        json.dumps({**vars(came), "files_walled": fuzzer.walls.files, "network_walled": fuzzer.walls.network})
+        json.dumps(
+            {**vars(came), "files_confined": fuzzer.restrictions.files, "network_confined": fuzzer.restrictions.network}
+        )
     )
     sys.stdout.flush()
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), is_judged="--unjudged" not in sys.argv, is_walled="--unwalled" not in sys.argv)
+    main(Path(sys.argv[1]), is_checked="--unchecked" not in sys.argv, is_confined="--unconfined" not in sys.argv)

@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -46,14 +46,29 @@ class Pair:
             for victim in reversed(victims):
                 victim.start()
 
-    def wait_until(self, is_done: Callable[[], bool]) -> None:
-        """Poll until it is, or for a minute no segment has gone; the caller's asserts tell what is not done then."""
+    def wait_until(self, is_done: Callable[[], bool]) -> str:
+        """Poll until it is, or for a minute no segment has gone; returns which, for the caller's asserts.
+
+        A collector that ended by itself is an error at once, with the end of its log: nothing will be shipped any more.
+        """
         waiting, deadline = -1, time.monotonic() + _PATIENCE_S
-        while not is_done() and time.monotonic() < deadline:
+        while not is_done():
+            process = self.collector.process
+            assert process is None or process.poll() is None, f"the collector has ended:\n{self.collector.tail()}"
+            if time.monotonic() > deadline:
+                return f"{waiting} segments have waited for {_PATIENCE_S:g} s:\n{self.collector.tail()}"
             time.sleep(0.1)
             now_waiting = len(list(self.spool.glob("*.seg")))
             if now_waiting != waiting:
                 waiting, deadline = now_waiting, time.monotonic() + _PATIENCE_S
+        return "no segment waits"
+
+
+def none_of(statement: str, span_ids: Iterable[str]) -> bool:
+    """Whether there are no such spans; else an AssertionError of one sentence, not thousands of ids."""
+    found = sorted(span_ids)
+    assert not found, f"{len(found)} {statement}: {', '.join(found[:3])}"
+    return True
 
 
 def start_pair(roles: StartRole, folder: Path, **settings: str) -> Pair:

@@ -1,9 +1,11 @@
-"""The library's suites on every supported CPython that is installed here, with every warning an error.
+"""The library's suites on every supported CPython that is installed here, and on the oldest supported OpenTelemetry.
 
 `python tests/support/pythons.py` looks for CPython 3.11 to 3.13 on PATH, with pyenv and with uv, makes each a light
-virtual environment in the cache folder (the library, what its streams are tested with, in the locked versions) and runs
-the suites of streams, of the ASGI edge and of "never in the way" there. A version that is not installed is named aloud.
-`--others` leaves out the version that runs this script: `make test` has run all of them on it, but gevent's.
+virtual environment in the cache folder (the library and what its suites need, in the locked versions) and runs the
+suites of streams, of the ASGI edge and of "never in the way" there, with every warning an error. A version that is not
+installed is named on stderr. One more environment, on the Python that runs this script, has the lowest OpenTelemetry
+that the library accepts; nearly all suites of the library and of its types run there.
+`--others` leaves out the locked versions on the Python that runs this script: `make test` has run all suites on them.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -37,18 +42,74 @@ SUITES = (
     "outbox",
     "sender",
 )
+SDK_SUITES = (
+    "capture",
+    "configure",
+    "feedback",
+    "metrics",
+    "metrics_sent",
+    "otlp_requests",
+    "otlp_spans",
+    "processes",
+    "sampling",
+    "weaviate",
+    "weaviate_attributes",
+)
+"""What depends on the version of OpenTelemetry, not on the version of Python."""
+_WITHOUT_SDK = ("sse", "gevent")
+"""What depends on the version of Python, not on the version of OpenTelemetry."""
 _NEEDS = (
     "pytest",
     "pytest-asyncio",
+    "pytest-xdist",
     "hypothesis",
     "fastapi",
     "httpx",
     "uvicorn",
     "uvloop",
     "openai",
-    "opentelemetry-instrumentation-fastapi",
+    "opentelemetry-instrumentation-fastapi>=0.50b0",  # names a pre-release: it has no other releases
     "gevent==26.9.0",
 )
+_SDK_NEEDS = ("mypy", "numpy", "pyright", "weaviate-client")
+_FOLLOW_THE_SDK = re.compile(r"(opentelemetry-|protobuf|googleapis-|fastapi|grpcio|importlib-metadata|packaging|wrapt)")
+"""Locked versions of these require the locked OpenTelemetry: beside the lowest, a fitting version is resolved."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One environment with the tests that run in it.
+
+    Args:
+        name: for people, and the folder of the environment.
+        base: path of the interpreter.
+        needs: requirements besides the library.
+        tests: files and folders.
+        locked: False where OpenTelemetry is not of the locked version.
+    """
+
+    name: str
+    base: str
+    needs: tuple[str, ...]
+    tests: tuple[str, ...]
+    locked: bool = True
+
+
+def files(suites: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths of the library's suites, those that start processes among them."""
+    folders = ("tests/unit/sightline", "tests/integration/sightline/processes")
+    paths = tuple(f"{folder}/test_sightline_{name}.py" for name in suites for folder in folders)
+    return tuple(path for path in paths if (ROOT / path).exists())
+
+
+def lowest_opentelemetry() -> Trial:
+    """The trial with the lowest versions that the library's requirements accept."""
+    project = tomllib.loads((ROOT / "instrumentation" / "pyproject.toml").read_text())["project"]
+    lowest = tuple(re.sub(r">=([\d.]+),<\d+$", r"~=\1.0", requirement) for requirement in project["dependencies"])
+    version = lowest[0].rpartition("=")[2]
+    suites = tuple(name for name in SUITES if name not in _WITHOUT_SDK) + SDK_SUITES
+    tests = (*files(suites), "tests/unit/sightline/test_sketch.py", "tests/typing")
+    return Trial(f"opentelemetry-{version}", sys.executable, (*_NEEDS, *_SDK_NEEDS, *lowest), tests, locked=False)
 
 
 def interpreter(version: str) -> str | None:
@@ -58,9 +119,11 @@ def interpreter(version: str) -> str | None:
         version: such as ``3.12``.
     """
     for command in _candidates(version):
-        told = _said(command, "-c", "import sys; print(sys.implementation.name, *sys.version_info[:2], sys.executable)")
-        if told is not None and told.startswith(f"cpython {version.replace('.', ' ')} "):
-            return told.split(" ", 3)[3]
+        answer = _output(
+            command, "-c", "import sys; print(sys.implementation.name, *sys.version_info[:2], sys.executable)"
+        )
+        if answer is not None and answer.startswith(f"cpython {version.replace('.', ' ')} "):
+            return answer.split(" ", 3)[3]
     return None
 
 
@@ -68,15 +131,15 @@ def _candidates(version: str) -> Iterator[str]:
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         yield sys.executable
     if found := shutil.which(f"python{version}"):
-        yield found  # may be a shim that has nothing behind it: whoever asks tries it
-    for each in reversed((_said("pyenv", "versions", "--bare") or "").split()):
-        if each.startswith(f"{version}.") and (folder := _said("pyenv", "prefix", each)):
+        yield found  # may be a shim without an interpreter: interpreter() tries it
+    for release in reversed((_output("pyenv", "versions", "--bare") or "").split()):
+        if release.startswith(f"{version}.") and (folder := _output("pyenv", "prefix", release)):
             yield str(Path(folder) / "bin" / "python")
-    if found := _said(sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", version):
+    if found := _output(sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", version):
         yield found
 
 
-def _said(*command: str) -> str | None:
+def _output(*command: str) -> str | None:
     """What a command prints, None where it fails or is not there."""
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
@@ -84,71 +147,83 @@ def _said(*command: str) -> str | None:
         return None
 
 
-def environment(version: str, base: str) -> Path:
-    """Interpreter of a virtual environment with the library and what its suites need, in the locked versions.
-
-    Args:
-        version: such as ``3.12``.
-        base: path of the interpreter.
-    """
-    venv = CACHE / version
+def environment(trial: Trial) -> Path:
+    """Interpreter of a virtual environment with the library and what its suites need; made where it is missing."""
+    venv = CACHE / trial.name
     python = venv / "bin" / "python"
     lock = (ROOT / "uv.lock").read_bytes() + (ROOT / "instrumentation" / "pyproject.toml").read_bytes()
-    wanted = f"{base} {ROOT} {' '.join(_NEEDS)} {hashlib.sha256(lock).hexdigest()}"
-    noted = venv / "wanted.txt"
-    if not noted.exists() or noted.read_text() != wanted:
-        _say(f"CPython {version}: a virtual environment with the library and what its suites need")
+    wanted = f"{trial.base} {ROOT} {' '.join(trial.needs)} {hashlib.sha256(lock).hexdigest()}"
+    stamp = venv / "wanted.txt"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        _say(f"{trial.name}: a virtual environment with the library and what its suites need")
         uv = [sys.executable, "-m", "uv"]
         locked = subprocess.run(
-            [*uv, "export", "--frozen", "--quiet", "--no-hashes", "--all-extras", "--no-emit-workspace"],
+            [
+                *uv,
+                "export",
+                "--frozen",
+                "--quiet",
+                "--no-hashes",
+                "--no-annotate",
+                "--all-extras",
+                "--no-emit-workspace",
+            ],
             cwd=ROOT,
             check=True,
             capture_output=True,
             text=True,
-        ).stdout
-        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", base, str(venv)], check=True)
+        ).stdout.splitlines()
+        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", trial.base, str(venv)], check=True)
         constraints = venv / "locked.txt"
-        constraints.write_text(locked)
+        kept = [line for line in locked if trial.locked or not _FOLLOW_THE_SDK.match(line)]
+        constraints.write_text("\n".join(kept))
         install = [*uv, "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-        subprocess.run([*install, *_NEEDS, "--editable", str(ROOT / "instrumentation")], check=True)
-        noted.write_text(wanted)
+        subprocess.run([*install, *trial.needs, "--editable", str(ROOT / "instrumentation")], check=True)
+        stamp.write_text(wanted)
     return python
 
 
-def suite(python: Path) -> bool:
-    """Run the suites; False when a test failed."""
-    files = [f"tests/unit/sightline/test_sightline_{name}.py" for name in SUITES]
-    command = [str(python), "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+def suite(python: Path, trial: Trial) -> bool:
+    """Run the tests of a trial on all cores; False when a test failed."""
+    command = [str(python), "-W", "error", "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *trial.tests]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def trials(*, others: bool) -> Iterator[Trial]:
+    """Every trial that this machine can run; what is missing is named on stderr.
+
+    Args:
+        others: leave out the locked versions on the Python that runs this.
+    """
+    for version in VERSIONS:
+        if others and version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+            continue
+        base = interpreter(version)
+        if base is None:
+            _say(f"!!! SKIPPED: CPython {version} is not installed here; the library was not tried on it")
+            continue
+        yield Trial(f"CPython-{version}", base, _NEEDS, files(SUITES))
+    yield lowest_opentelemetry()
 
 
 def main() -> None:
     """Run what is installed; exit code 1 when a test failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--others", action="store_true", help="leave out the version that runs this")
-    others = parser.parse_args().others
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    missing, failed = [], []
-    for version in VERSIONS:
-        if others and version == own:
-            continue
-        base = interpreter(version)
-        if base is None:
-            missing.append(version)
-            continue
+    parser.add_argument(
+        "--others", action="store_true", help="leave out the locked versions on the Python that runs this"
+    )
+    failed = False
+    for trial in trials(others=parser.parse_args().others):
         begun = time.monotonic()
         try:
-            ready = environment(version, base)
+            python = environment(trial)
         except subprocess.CalledProcessError as error:
-            _say(f"!!! SKIPPED: CPython {version} got no environment here ({error}); the library was not tried on it")
+            _say(f"!!! SKIPPED: {trial.name} got no environment here ({error}); the library was not tried on it")
             continue
-        _say(f"CPython {version} ({_said(str(ready), '-c', 'import platform; print(platform.python_version())')})")
-        if not suite(ready):
-            failed.append(version)
-        _say(f"CPython {version}: {'FAILED' if version in failed else 'passed'}, {time.monotonic() - begun:.0f} s")
-    for version in missing:
-        _say(f"!!! SKIPPED: CPython {version} is not installed here; the library was not tried on it")
-    sys.exit(bool(failed))
+        passed = suite(python, trial)
+        failed = failed or not passed
+        _say(f"{trial.name}: {'passed' if passed else 'FAILED'}, {time.monotonic() - begun:.0f} s")
+    sys.exit(failed)
 
 
 def _say(text: str) -> None:

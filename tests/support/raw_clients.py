@@ -30,12 +30,12 @@ def get(port: int, path: str, *headers: str, version: str = "1.1") -> tuple[int,
 
 def heard(client: socket.socket) -> tuple[int, str]:
     """All that comes until the server closes; of a websocket that opens, its head."""
-    told = b""
+    received = b""
     with suppress(OSError):
-        while not told.startswith(b"HTTP/1.1 101") and (part := client.recv(65536)):
-            told += part
-    status = told[9:12]
-    return int(status) if status.isdigit() else 0, told.decode("latin-1")
+        while not received.startswith(b"HTTP/1.1 101") and (part := client.recv(65536)):
+            received += part
+    status = received[9:12]
+    return int(status) if status.isdigit() else 0, received.decode("latin-1")
 
 
 class Slow:
@@ -91,10 +91,10 @@ class Slow:
 
     def _end(self, client: socket.socket) -> None:
         self._selector.unregister(client)
-        told = b""
+        received = b""
         with suppress(OSError):
-            told = client.recv(65536)
-        status = int(told[9:12]) if told[9:12].isdigit() else 0
+            received = client.recv(65536)
+        status = int(received[9:12]) if received[9:12].isdigit() else 0
         self.answers[status] = self.answers.get(status, 0) + 1
         client.close()
 

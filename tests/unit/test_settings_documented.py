@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sightline_roles.settings import Settings, field_kinds, setting
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "sightline": "instrumentation",
@@ -22,6 +24,7 @@ PACKAGES = {
     "sightline_app": "reference_app",
     "sightline_supervisor": "supervisor",
 }
+_TEMPLATE: Any = setting("SIGHTLINE_X", "", "A setting")
 VARIABLE = re.compile(r"(?:SIGHTLINE|OTEL|OPENAI|WEAVIATE)_[A-Z0-9_]*[A-Z0-9]")
 
 
@@ -40,6 +43,15 @@ class _Recorder(Mapping[str, str]):
 
     def __len__(self) -> int:
         return 0
+
+
+def _page_writer() -> Any:
+    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "docs" / "settings_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    writer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(writer)
+    return writer
 
 
 def _settings_classes(package: str) -> list[Any]:
@@ -66,12 +78,12 @@ def _literals(package: str) -> set[str]:
 
     OpenTelemetry's are its own: a package may spell one, for example to leave it out of an environment.
     """
-    found = set()
+    literals = set()
     for path in (ROOT / PACKAGES[package] / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and VARIABLE.fullmatch(node.value):
-                found.add(node.value)
-    return {name for name in found if not name.startswith("OTEL_")}
+                literals.add(node.value)
+    return {name for name in literals if not name.startswith("OTEL_")}
 
 
 def _documented() -> set[str]:
@@ -98,22 +110,69 @@ def test_nothing_is_documented_that_nobody_reads() -> None:
 
 def test_page_is_up_to_date() -> None:
     """Defaults and meanings on the page are those of the classes; `make settings` writes them anew."""
-    spec = importlib.util.spec_from_file_location("settings_page", ROOT / "docs" / "settings_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    writer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(writer)
-    assert (ROOT / "docs" / "settings.md").read_text() == writer.page(), "run `make settings`"
+    assert (ROOT / "docs" / "settings.md").read_text() == _page_writer().page(), "run `make settings`"
+
+
+def test_page_has_a_section_for_each_package_with_settings() -> None:
+    """A new package cannot be forgotten on the page, nor in this test."""
+    with_settings = {path.parent.name for path in ROOT.glob("*/sightline*/settings.py")} - {"sightline_roles"}
+    assert with_settings == set(PACKAGES) == set(_page_writer().SECTIONS)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_every_field_says_what_it_is(package: str) -> None:
-    """Each field of a settings class carries a docstring."""
-    tree = ast.parse((ROOT / PACKAGES[package] / package / "settings.py").read_text())
-    names = {settings.__name__ for settings in _settings_classes(package)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name in names:
-            for field, after in zip(node.body, [*node.body[1:], None], strict=True):
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-                    assert said, f"{node.name}.{field.target.id} has no docstring"
+def test_every_field_declares_its_setting(package: str) -> None:
+    """Each field of a settings class has a variable and a meaning, or is a settings class itself."""
+    known = set(_TEMPLATE.metadata) | {"unit", "path"}
+    for settings in _settings_classes(package):
+        kinds = field_kinds(settings)
+        for field in dataclasses.fields(settings):
+            if isinstance(kinds[field.name], type) and issubclass(kinds[field.name], Settings):
+                continue
+            where = f"{settings.__name__}.{field.name}"
+            assert field.metadata.get("env"), f"{where} has no variable"
+            assert str(field.metadata["doc"]).strip(), f"{where} has no meaning"
+            assert not str(field.metadata["doc"]).endswith("."), f"{where}: the page adds what follows the meaning"
+            assert field.default is not dataclasses.MISSING, f"{where} has no default"
+            assert set(field.metadata) <= known, f"{where} has rules that the page does not know"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_empty_and_blank_variables_leave_the_defaults(package: str) -> None:
+    """Compose files set variables to nothing; only where a field says so is that a value."""
+    for settings in _settings_classes(package):
+        read = {name for name in _read_by(settings) if not name.startswith("SIGHTLINE_KAFKA_")}
+        default = settings.from_env({})
+        assert settings.from_env(dict.fromkeys(read, "")) == default
+        assert settings.from_env(dict.fromkeys(read, " \t")) == default
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_number_is_refused_by_its_variable_where_it_is_none(package: str) -> None:
+    """Neither words nor nan nor infinity become a number, and the message says where they stand."""
+    for settings in _settings_classes(package):
+        kinds = field_kinds(settings)
+        for field in dataclasses.fields(settings):
+            if kinds[field.name] not in {int, float}:
+                continue
+            variable = next(name for name in _variables(settings, field))
+            for text in ("many", "nan", "inf", "-inf", "1e999", "1 2"):
+                with pytest.raises(Exception, match=variable):
+                    settings.from_env({variable: text})
+
+
+def _variables(settings: Any, field: Any) -> tuple[str, ...]:
+    named = settings.variables(field.name) if issubclass(settings, Settings) else field.metadata["env"]
+    return tuple(named)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_secret_shows_in_text(package: str) -> None:
+    """Settings end up in logs; keys and passwords must not."""
+    for settings in _settings_classes(package):
+        for field in dataclasses.fields(settings):
+            names_a_secret = re.search(r"password|secret|api_key|hash_key$|doctor_key|headers$", field.name)
+            assert bool(field.metadata.get("secret")) == bool(names_a_secret), f"{settings.__name__}.{field.name}"
+            if names_a_secret:
+                read = settings.from_env({_variables(settings, field)[0]: "name=k3y-k3y-k3y-k3y-k3y"})
+                assert "k3y" in str(getattr(read, field.name))
+                assert "k3y" not in repr(read)

@@ -168,16 +168,16 @@ async def aplain(client: Any, script: str) -> Any:
 def told(spans: Spans, outcome: str, content: int) -> dict[str, Any]:
     """The attributes of the only span, which ended as it should."""
     (span,) = spans
-    found = dict(span.attributes or {})
-    assert found[semconv.STREAM_OUTCOME] == outcome
-    assert found[semconv.STREAM_CONTENT_CHUNKS] == content
-    assert found[semconv.GEN_AI_RESPONSE_MODEL] == "claude-1"
-    assert found[semconv.GEN_AI_RESPONSE_ID] == "msg_1"
-    assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 35
-    assert found[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 10
+    attributes = dict(span.attributes or {})
+    assert attributes[semconv.STREAM_OUTCOME] == outcome
+    assert attributes[semconv.STREAM_CONTENT_CHUNKS] == content
+    assert attributes[semconv.GEN_AI_RESPONSE_MODEL] == "claude-1"
+    assert attributes[semconv.GEN_AI_RESPONSE_ID] == "msg_1"
+    assert attributes[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 35
+    assert attributes[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 10
     if content:
-        assert found[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > PAUSE_S
-    return found
+        assert attributes[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > PAUSE_S
+    return attributes
 
 
 def whole(spans: Spans, content: int, text: str | None = "Hello", reason: str = "end_turn") -> None:
@@ -186,7 +186,7 @@ def whole(spans: Spans, content: int, text: str | None = "Hello", reason: str = 
     assert found[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] == 15
     assert found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == (reason,)
     assert found.get(semconv.OUTPUT) == text
-    assert spans.one().status.status_code is StatusCode.UNSET
+    assert spans.single().status.status_code is StatusCode.UNSET
 
 
 CONSUMERS: dict[str, Callable[[Any], Any]] = {
@@ -278,7 +278,7 @@ async def test_plain_events_async(provider: str, spans: Spans) -> None:
 
 @pytest.mark.parametrize("how", ["events", "text_stream"])
 def test_helper_left_early_keeps_what_came(how: str, client: Any, spans: Spans) -> None:
-    """Closed, with the tokens that the beginning told: the input, and one of the output."""
+    """Closed, with the tokens of the first event: the input, and one of the output."""
     with helper(client, "text") as stream:
         if how == "text_stream":
             assert next(iter(stream.text_stream)) == "Hel"
@@ -307,7 +307,7 @@ async def test_async_helper_whose_task_is_cancelled(provider: str, spans: Spans)
         with pytest.raises(asyncio.CancelledError):
             await task
     assert told(spans, "closed", 1)[semconv.OUTPUT] == "Hel"
-    assert spans.one().status.status_code is StatusCode.UNSET
+    assert spans.single().status.status_code is StatusCode.UNSET
 
 
 @pytest.mark.parametrize(("script", "kind"), [("overloaded", "APIStatusError"), ("hung up", "RemoteProtocolError")])
@@ -323,7 +323,7 @@ def test_stream_that_breaks_is_an_error_with_what_came(
     found = told(spans, "error", 1)
     assert found[semconv.ERROR_TYPE].endswith(type(caught.value).__name__)
     assert found[semconv.OUTPUT] == "Hel"
-    assert spans.one().status.status_code is StatusCode.ERROR
+    assert spans.single().status.status_code is StatusCode.ERROR
 
 
 async def test_async_stream_that_breaks_is_an_error_with_what_came(provider: str, spans: Spans) -> None:
@@ -343,4 +343,4 @@ def test_refused_question_ends_the_span_of_the_helper(spans: Spans) -> None:
         helper(client, "text"),
     ):
         pass
-    assert spans.one().status.status_code is StatusCode.ERROR
+    assert spans.single().status.status_code is StatusCode.ERROR

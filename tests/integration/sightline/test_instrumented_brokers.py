@@ -144,7 +144,7 @@ async def use_aiokafka(address: str) -> None:
 
 
 def _sent_and_received(done: Trial) -> None:
-    """One message: the caller sends it, whoever receives it is in the caller's trace, below the sending."""
+    """One message: the receiver is in the sender's trace, below the sending span."""
     sent, received = done.spans
     assert (sent.kind, sent.parent) == ("PRODUCER", CALLER)
     assert (received.kind, received.parent) == ("CONSUMER", sent.name)

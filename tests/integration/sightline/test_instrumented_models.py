@@ -188,7 +188,7 @@ def test_a_question_is_one_span_with_its_tokens_and_without_its_text(
 
 @needs("anthropic", "openinference-instrumentation-anthropic")
 def test_a_client_that_makes_spans_itself_is_not_instrumented_besides(provider: str) -> None:
-    """Anthropic's does: with an instrumentation besides, each question and its tokens would be told twice."""
+    """Anthropic's does: with an instrumentation besides, each question and its tokens would be recorded twice."""
     done = trial(use_anthropic, "anthropic", told=(provider,), by_itself=True)
     (span,) = done.spans
     assert (span.scope, span.parent) == ("com.anthropic.sdk.python", CALLER)

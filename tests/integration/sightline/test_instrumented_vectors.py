@@ -103,27 +103,27 @@ def use_pinecone(url: str) -> None:
     ],
 )
 def test_writes_and_searches_are_spans_of_the_caller(library: str, act: Callable[..., Any], names: list[str]) -> None:
-    """One span a call; what was stored, asked and found is in it only where the capture setting allows content."""
+    """One span a call; documents and queries are in it only where the capture setting allows content."""
     done = trial(act, library, ANONYMIZED_TELEMETRY="false")
     assert [span.name for span in done.spans] == names
     assert {span.parent for span in done.spans} == {CALLER}
 
 
 @needs("chromadb", "opentelemetry-instrumentation-chromadb")
-def test_what_was_found_is_told_where_capture_allows_it() -> None:
+def test_documents_are_written_where_capture_allows_it() -> None:
     """Chroma's instrumentation writes documents into events: with content captured they are left there."""
     done = trial(use_chroma, "chromadb", content=True, SIGHTLINE_CAPTURE="full", ANONYMIZED_TELEMETRY="false")
     assert SECRET in str(done.named("chroma.query").events)
 
 
 @needs("pinecone", "opentelemetry-instrumentation-pinecone", below={"pinecone": (9,)})
-def test_pinecone_searches_tell_their_namespace(index: str) -> None:
-    """One span a call, with k, namespace and score of the search, without what it found."""
-    done = trial(use_pinecone, "pinecone", told=(index,))
+def test_pinecone_searches_have_their_namespace(index: str) -> None:
+    """One span a call, with k, namespace and score of the search, without documents."""
+    done = trial(use_pinecone, "pinecone", attributes=(index,))
     assert [(span.name, span.parent) for span in done.spans] == [
         ("pinecone.upsert", CALLER),
         ("pinecone.query", CALLER),
     ]
-    told = done.named("pinecone.query").attributes
-    assert (told["pinecone.query.top_k"], told["pinecone.query.namespace"]) == (1, "red")
+    attributes = done.named("pinecone.query").attributes
+    assert (attributes["pinecone.query.top_k"], attributes["pinecone.query.namespace"]) == (1, "red")
     assert "0.9" in str(done.named("pinecone.query").events)

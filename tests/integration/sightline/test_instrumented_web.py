@@ -22,7 +22,7 @@ class _Echo(Quiet):
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    """A server that tells what it was sent."""
+    """A server that returns the headers of each request."""
     with serving(_Echo) as url:
         yield url
 
@@ -105,7 +105,7 @@ def _client(library: str, act: Callable[..., Any], package: str) -> Any:
 def test_a_request_is_one_client_span_and_carries_the_trace(
     act: Callable[..., Any], libraries: tuple[str, ...], scope: str, site: str
 ) -> None:
-    """The trace and who it is for go along; an error status is an error; what it is built on tells nothing twice."""
+    """Trace and identity are propagated; an error status is an error; the library below it adds no second span."""
     done = trial(act, *libraries, told=(site,))
     assert [(span.name, span.kind, span.parent, span.status) for span in done.spans] == [
         ("GET", "CLIENT", CALLER, "UNSET"),
@@ -148,7 +148,7 @@ async def use_grpc_async() -> None:
 
 @needs("grpcio", "opentelemetry-instrumentation-grpc")
 @pytest.mark.parametrize("act", [use_grpc, use_grpc_async])
-def test_a_grpc_call_is_seen_on_both_sides(act: Callable[..., Any]) -> None:
+def test_a_grpc_call_has_a_span_on_both_sides(act: Callable[..., Any]) -> None:
     """The server's span is below the client's, with the caller's identity."""
     done = trial(act, "grpc")
     assert sorted((span.kind, span.parent) for span in done.spans) == [("CLIENT", CALLER), ("SERVER", "/x.Echo/Say")]
@@ -188,7 +188,7 @@ async def use_starlette() -> None:
 
 @needs("flask", "opentelemetry-instrumentation-flask")
 def test_a_flask_request_is_one_span() -> None:
-    """Named by its route, below whoever called."""
+    """Named by its route, below the caller's span."""
     (span,) = trial(use_flask, "flask").spans
     assert (span.name, span.parent, span.attributes["http.status_code"]) == ("GET /hello/<name>", CALLER, 200)
 

@@ -44,12 +44,12 @@ def test_callers_own_retrieval_stays_the_only_one(do: Do, spans: Spans) -> None:
 
 
 def test_documents_of_several_searches_in_one_retrieval_are_joined(do: Do, spans: Spans) -> None:
-    """Each id once, in the order in which they were found; what the caller records himself is left alone."""
+    """Each id once, in the order of the results; documents that the caller records itself are left alone."""
     with sightline.retrieval("Fused", top_k=7):
         do(lambda client: client.collections.get("Docs").query.bm25("xylophone", limit=2))
         do(lambda client: client.collections.get("Docs").query.bm25("folder", limit=2))
         do(lambda client: client.collections.get("Docs").query.bm25("folder list", limit=2))
-    outer = spans.one("retrieval Fused")
+    outer = spans.single("retrieval Fused")
     assert [row["id"] for row in documents(outer)] == IDS[:2]
     assert attributes(outer)[semconv.DB_RESPONSE_RETURNED_ROWS] == 2
     assert attributes(outer)[semconv.RETRIEVAL_SEARCHES] == 3
@@ -59,7 +59,7 @@ def test_documents_of_several_searches_in_one_retrieval_are_joined(do: Do, spans
     with sightline.retrieval("Fused"):
         sightline.record_documents([{"id": "mine", "score": 1.0}])
         do(lambda client: client.collections.get("Docs").query.bm25("folder", limit=2))
-    assert [row["id"] for row in documents(spans.one("retrieval Fused"))] == ["mine"]
+    assert [row["id"] for row in documents(spans.single("retrieval Fused"))] == ["mine"]
 
 
 def test_server_continues_the_trace(do: Do, spans: Spans, place: Place) -> None:
@@ -97,7 +97,7 @@ def test_httpx_spans_of_others_fit_in_between(do: Do, spans: Spans, place: Place
 
 
 def test_concurrent_searches_keep_their_own_spans(place: Place, spans: Spans) -> None:
-    """Twenty at once, in tasks and in threads: each answer stands on its own span, below its own caller."""
+    """Twenty at once, in tasks and in threads: each result is on its own span, below its own caller."""
 
     async def one(number: int) -> None:
         with sightline.trace(f"task {number}"):
@@ -137,7 +137,7 @@ def test_async_search_starts_when_it_is_awaited_and_may_be_cancelled(place: Plac
             await task
 
     place.loop.run_until_complete(go())
-    both = spans.one("both")
+    both = spans.single("both")
     searches = [span for span in spans if span.name == "retrieval Docs"]
     assert both.context is not None
     assert [span.parent.span_id if span.parent else None for span in searches] == [both.context.span_id] * 2 + [None]

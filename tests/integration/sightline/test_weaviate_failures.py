@@ -131,7 +131,7 @@ def test_tracing_that_fails_breaks_no_call(
         raise RuntimeError("broken on purpose")
 
     faults.reset()
-    monkeypatch.setattr(attributes, "of_request", broken)
+    monkeypatch.setattr(attributes, "request_attributes", broken)
     monkeypatch.setattr(call, "documents", broken)
     monkeypatch.setattr(call.Call, "before_attempt", broken)
     monkeypatch.setattr(call.Call, "after_attempt", broken)
@@ -139,7 +139,7 @@ def test_tracing_that_fails_breaks_no_call(
     for _ in range(2):
         answer = do(lambda client: client.collections.get("Docs").query.near_vector(VECTOR, limit=2))
         assert len(answer.objects) == 2
-    monkeypatch.setattr(call.Operation, "place", broken)
+    monkeypatch.setattr(call.Operation, "target_attributes", broken)
     assert len(do(lambda client: client.collections.get("Docs").query.bm25("folder")).objects) == 1
     assert set(faults.counts().values()) <= {1, 2}
     assert len(faults.counts()) == 6
@@ -148,7 +148,7 @@ def test_tracing_that_fails_breaks_no_call(
     faults.reset()
 
 
-def test_server_that_is_away_is_told_with_its_retries(
+def test_unavailable_server_is_recorded_with_its_retries(
     place: Place, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client retries in silence while nobody listens; the span says how often."""
@@ -174,7 +174,7 @@ def test_server_that_is_away_is_told_with_its_retries(
 
 
 def test_recipe_of_the_readme_runs(place: Place) -> None:
-    """As it stands, but for the ports of the test's server."""
+    """Unchanged, except for the ports of the test's server."""
     readme = (Path(__file__).parents[3] / "instrumentation" / "README.md").read_text()
     (recipe,) = re.findall(r"^## Weaviate\n.*?```python\n(.*?)```", readme, re.MULTILINE | re.DOTALL)
     documents = place.client.collections.create(

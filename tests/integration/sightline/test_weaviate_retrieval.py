@@ -100,7 +100,7 @@ def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def names(hits: list[Hit]) -> set[str]:
-    """All names that were found."""
+    """The names of all returned passages."""
     return {name for hit in hits for name in hit.names}
 
 
@@ -128,7 +128,7 @@ def test_lost_collection_is_built_again(place: Place) -> None:
 
 
 def test_tenants_never_see_each_others_documents(place: Place, tmp_path: Path) -> None:
-    """A tenant's own passages are found by that tenant beside the public ones, and by nobody else."""
+    """A tenant's own passages are returned to that tenant beside the public ones, and to no other tenant."""
     for tenant, secret in (("acme", "zebra"), ("globex", "giraffe")):
         (tmp_path / tenant).mkdir()
         (tmp_path / tenant / "plan.md").write_text(
@@ -147,7 +147,7 @@ def test_tenants_never_see_each_others_documents(place: Place, tmp_path: Path) -
 
 
 def test_date_filter_leaves_older_passages_out(place: Place) -> None:
-    """With a date in the future nothing is found, with one in the past everything."""
+    """With a date in the future nothing is returned, with one in the past everything."""
     later = datetime.datetime.now(tz=datetime.UTC).date() + datetime.timedelta(days=400)
     assert place.find(Question("copy a folder", since=later)) == []
     assert place.find(Question("copy a folder", since=datetime.date(2000, 1, 1)))
@@ -222,8 +222,8 @@ def test_port_in_use_is_reported_by_its_setting(place: Place) -> None:
         WeaviateProcess(place.server_settings, place.binary, os.environ)
 
 
-def test_manifest_tells_what_was_built(place: Place) -> None:
-    """Embedding, its version and dimensions are known to whoever serves the index."""
+def test_manifest_describes_the_index(place: Place) -> None:
+    """Embedding, its version and dimensions are known to the server of the index."""
     manifest: Manifest = open_pipeline(place.settings).manifest
     assert manifest.embedding == "lexical"
     assert manifest.dimensions == 32

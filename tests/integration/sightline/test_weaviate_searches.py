@@ -32,7 +32,7 @@ SEARCHES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_search_is_one_retrieval_span_with_ids_and_scores(name: str, place: Place, do: Do, spans: Spans) -> None:
-    """Each kind of search tells k, rows, server time, and a score for each id, best first."""
+    """The span of each kind of search has k, rows, server time, and a score for each id, best first."""
     answer = do(lambda client: SEARCHES[name](client.collections.get("Docs").query))
     span = only(spans)
     told = attributes(span)
@@ -97,7 +97,7 @@ def test_distances_are_read_as_similarity(do: Do, spans: Spans) -> None:
         assert row["score"] == pytest.approx(1 - found.metadata.distance, abs=1e-6)
 
 
-def test_hybrid_tells_all_that_was_asked(do: Do, spans: Spans) -> None:
+def test_hybrid_has_all_arguments(do: Do, spans: Spans) -> None:
     """Alpha, fusion, filter, properties, offset, autocut, thresholds, consistency level, query text and sketch."""
     wanted = Filter.by_property("size").less_than(3) & (
         Filter.by_property("title").contains_any(["copy", "sort"]) | ~Filter.by_property("text").like("*card*")
@@ -178,7 +178,7 @@ def test_what_the_server_vectorises_has_no_sketch(do: Do, spans: Spans) -> None:
         assert "aGVsbG8=" not in str(attributes(span))
 
 
-def test_named_vectors_are_told(do: Do, spans: Spans) -> None:
+def test_named_vectors_are_recorded(do: Do, spans: Spans) -> None:
     """The searched vectors are named; a vector given by its name is sketched."""
     do(lambda client: client.collections.get("Named").query.near_vector([1.0, 0.0], target_vector="short", limit=1))
     do(
@@ -193,7 +193,7 @@ def test_named_vectors_are_told(do: Do, spans: Spans) -> None:
     assert second[semconv.QUERY_SKETCH_VERSION] == "cs1:sightline:32:3"
 
 
-def test_nothing_found_is_flagged(do: Do, spans: Spans) -> None:
+def test_an_empty_result_is_flagged(do: Do, spans: Spans) -> None:
     """An empty answer is no error, but it can be counted."""
     do(lambda client: client.collections.get("Docs").query.bm25("xylophone", limit=3))
     span = only(spans)

@@ -46,7 +46,7 @@ def test_tenants_are_the_namespace(do: Do, spans: Spans, place: Place) -> None:
     assert told[4][semconv.DB_RESPONSE_RETURNED_ROWS] >= 3
 
 
-def test_missed_tenants_are_told_apart(do: Do, spans: Spans) -> None:
+def test_tenant_errors_are_classified(do: Do, spans: Spans) -> None:
     """No tenant where one is needed, one where none is, an unknown one, an inactive one: each is named."""
     client_error = weaviate.exceptions.WeaviateBaseError
     asleep = f"t{uuid.uuid4().hex[:8]}"

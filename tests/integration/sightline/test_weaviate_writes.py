@@ -96,7 +96,7 @@ def test_batch_block_is_one_span_with_its_requests(whose: str, mode: str, place:
         for number, each in enumerate(made):
             batch.add_object(properties={"size": "bad" if number == 2 else 60 + number}, uuid=each, **place_of)
         batch.add_reference(from_uuid=made[0], from_property="next", to=IDS[0], **from_place)
-    outer, block = spans.one("import"), spans.one("batch Docs")
+    outer, block = spans.single("import"), spans.single("batch Docs")
     told = attributes(block)
     assert told[semconv.DB_OPERATION_BATCH_SIZE] == 3
     assert told[semconv.DB_BATCH_REFERENCES] == 1
@@ -108,7 +108,7 @@ def test_batch_block_is_one_span_with_its_requests(whose: str, mode: str, place:
     assert outer.context is not None
     assert block.context is not None
     assert {span.parent.span_id for span in requests if span.parent} == {block.context.span_id}
-    assert [span.parent and span.parent.span_id for span in (block, spans.one("read a file"))] == [
+    assert [span.parent and span.parent.span_id for span in (block, spans.single("read a file"))] == [
         outer.context.span_id
     ] * 2
     assert sum(attributes(span).get(semconv.DB_OPERATION_BATCH_SIZE, 0) for span in requests) == 3
@@ -121,7 +121,7 @@ def test_batch_block_that_raises_is_an_error(place: Place, spans: Spans) -> None
     """The caller's exception ends the block's span and reaches the caller."""
     with pytest.raises(ZeroDivisionError), place.client.batch.fixed_size(batch_size=2):
         _ = 1 / 0
-    assert attributes(spans.one("batch"))[semconv.ERROR_TYPE] == "ZeroDivisionError"
+    assert attributes(spans.single("batch"))[semconv.ERROR_TYPE] == "ZeroDivisionError"
 
 
 @pytest.mark.parametrize("side", ["sync", "async"])
@@ -142,7 +142,7 @@ def test_server_side_batching_is_one_span(
                 await batch.add_object("Docs", {"size": 70}, uuid=made)
 
         place.loop.run_until_complete(fill())
-    told = spans.attributes("batch Docs")
-    assert told[semconv.DB_OPERATION_BATCH_SIZE] == 1
-    assert told[semconv.DB_BATCH_FAILED] == 0
+    attributes = spans.attributes("batch Docs")
+    assert attributes[semconv.DB_OPERATION_BATCH_SIZE] == 1
+    assert attributes[semconv.DB_BATCH_FAILED] == 0
     assert place.client.collections.get("Docs").data.delete_by_id(made)

@@ -124,7 +124,7 @@ class World:
             if any((span.attributes or {}).get(semconv.STAGE) == stage for span in self.spans):
                 break
             time.sleep(0.02)
-        return self.spans.one(stage=stage)
+        return self.spans.single(stage=stage)
 
 
 Start = Callable[..., World]
@@ -206,7 +206,7 @@ def test_every_stage_is_a_span_of_one_trace_with_its_attributes(start: Start) ->
     meta = events(answer.text)[0][1]
     assert meta["trace_id"] == format(request.context.trace_id, "032x")
     for stage in ("workflow", "guard", "embed", "search", "rerank", "prompt", "model"):
-        span = world.spans.one(stage=stage)
+        span = world.spans.single(stage=stage)
         assert span.context.trace_id == request.context.trace_id
         assert span.attributes[semconv.TENANT_ID] == "acme", stage
         assert span.attributes[semconv.SESSION_ID] == "s1"
@@ -214,13 +214,13 @@ def test_every_stage_is_a_span_of_one_trace_with_its_attributes(start: Start) ->
     assert request.attributes[semconv.INPUT] == "How do I join path components?"
     assert request.attributes[semconv.OUTPUT].startswith("os.path.join")
     search = world.spans.attributes(stage="search")
-    assert world.spans.one(stage="search").name == "retrieval Documents"
+    assert world.spans.single(stage="search").name == "retrieval Documents"
     assert search[semconv.DB_SYSTEM_NAME] == "weaviate"
     assert search[semconv.RETRIEVAL_FILTER] == "tenant in (public, acme) and date >= 2020-01-01"
     assert len(json.loads(search[semconv.RETRIEVAL_DOCUMENTS])) == 3
     assert len(json.loads(world.spans.attributes(stage="rerank")[semconv.RERANK_DOCUMENTS])) == 2
     model = world.spans.attributes(stage="model")
-    assert world.spans.one(stage="model").name == "chat extractive-v1"
+    assert world.spans.single(stage="model").name == "chat extractive-v1"
     assert model[semconv.MODEL_NOTE] == LOCAL_NOTE
     assert model[semconv.MODEL_PRICED_AS] == "openai/gpt-4o-mini"
     assert model[semconv.GEN_AI_USAGE_INPUT_TOKENS] > 50
@@ -297,7 +297,7 @@ def test_store_that_is_down_is_a_503_and_an_error_on_the_spans(start: Start) -> 
     assert refused.json()["error"]["type"] == "retrieval_unavailable"
     assert refused.headers["retry-after"]
     request = world.wait_for("request")
-    for span in (request, world.spans.one(stage="search"), world.spans.one(stage="workflow")):
+    for span in (request, world.spans.single(stage="search"), world.spans.single(stage="workflow")):
         assert span.status.status_code.name == "ERROR"
         assert span.attributes[semconv.ERROR_TYPE]
     assert httpx.get(f"{world.url}/healthz").status_code == 503
@@ -310,7 +310,7 @@ def test_model_that_is_down_is_an_error_event(start: Start) -> None:
     assert [name for name, _ in told] == ["meta", "sources", "error"]
     assert told[-1][1]["type"] == "model_unavailable"
     assert world.wait_for("request").status.status_code.name == "ERROR"
-    assert world.spans.one(stage="model").status.status_code.name == "ERROR"
+    assert world.spans.single(stage="model").status.status_code.name == "ERROR"
 
 
 def _bad_model(behaviour: str) -> FastAPI:
@@ -361,7 +361,7 @@ def test_client_that_leaves_cancels_the_model(start: Start) -> None:
     assert request.attributes[semconv.RESPONSE_OUTCOME] == "client_gone"
     model = world.wait_for("model")
     assert model.attributes[semconv.STREAM_OUTCOME] == "cancelled"
-    assert world.spans.one(stage="workflow").attributes[semconv.STREAM_OUTCOME] == "cancelled"
+    assert world.spans.single(stage="workflow").attributes[semconv.STREAM_OUTCOME] == "cancelled"
 
 
 def test_health_and_stats_are_no_requests(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""What was set aside can be listed, looked at and given to the store again."""
+"""Dead letters can be listed, shown and given to the store again."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from sightline_store.settings import StoreSettings
 def _run(settings: CollectorSettings, store: StoreSettings, *argv: str) -> None:
     parser = argparse.ArgumentParser()
     dead_letter.add_parser(parser.add_subparsers(dest="command"))
-    dead_letter.run(parser.parse_args(["aside", *argv]), settings, store)
+    dead_letter.run(parser.parse_args(["dead-letter", *argv]), settings, store)
 
 
 def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A readable letter is stored and gone after a replay; an unreadable one stays, and says what it is."""
-    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="aside")
+    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="dead_letters")
     client = Client(store)
     migrate.apply(client)
     _run(settings, store, "list")
-    assert "nothing was set aside" in capsys.readouterr().out
+    assert "no dead letters" in capsys.readouterr().out
     request = ExportTraceServiceRequest()
     request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, name="came back")
     folder = tmp_path / "dead-letter"
@@ -47,7 +47,7 @@ def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.Cap
     _run(settings, store, "show", "traces-bad.records")
     assert "0a0512 7f616263" in capsys.readouterr().out
     _run(settings, store, "replay", "traces-good.records")
-    assert [each.name for each in dead_letter.find(settings)] == ["traces-bad.records"]
+    assert [entry.name for entry in dead_letter.find(settings)] == ["traces-bad.records"]
     assert client.query_rows("SELECT SpanName FROM otel_traces") == [{"SpanName": "came back"}]
     with pytest.raises(CollectorError, match="still cannot read"):
         _run(settings, store, "replay", "traces-bad.records")
@@ -55,7 +55,7 @@ def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "quarantine" / "traces-x.1.seg").write_bytes(b"damaged")
     with pytest.raises(CollectorError, match="in the store already"):
         _run(settings, store, "replay", "traces-x.1.seg")
-    with pytest.raises(CollectorError, match="aside list"):
+    with pytest.raises(CollectorError, match="dead-letter list"):
         _run(settings, store, "show", "nonsense")
     assert capsys.readouterr().out == "traces-good.records is stored\n"
     client.close()
@@ -65,7 +65,7 @@ def test_letter_of_an_earlier_version_is_written_anew(
     store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A request that ClickHouse cannot read as it stands, and protobuf can, is stored by a replay."""
-    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="aside_anew")
+    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="dead_letters_anew")
     client = Client(store)
     migrate.apply(client)
     folder = tmp_path / "dead-letter"

@@ -198,7 +198,6 @@ def test_ten_thousand_damaged_requests_leave_the_collector_well(
         tmp_path,
         store_url,
         COLLECTOR_SEGMENT_MAX_AGE_S="0.5",
-        COLLECTOR_PRICES_INTERVAL_S="0",
         STORE_DATABASE="fuzzed",
     )
     collector, port, grpc_port, spool = started.role, started.port, started.grpc_port, tmp_path / "spool"

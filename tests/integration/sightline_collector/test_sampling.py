@@ -15,6 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.settings import CollectorSettings, SamplingSettings
+from sightline_collector.shipping.delivery import Delivery
 from sightline_collector.shipping.shipper import Shipper
 from sightline_collector.spool import record, verdict
 from sightline_collector.spool.segment import ClosedSegment
@@ -130,7 +131,7 @@ def _spooled(settings: CollectorSettings, bodies: list[bytes]) -> ClosedSegment:
     closed: list[ClosedSegment] = []
     spool = Spool(settings, closed.append)
     for body in bodies:
-        spool.append(Signal.TRACES, body, body.count(b"sightline.span.sequence"))[0].result(5)
+        spool.append(Signal.TRACES, body, {"": body.count(b"sightline.span.sequence")})[0].result(5)
     spool.close()
     return closed[-1]
 
@@ -271,19 +272,19 @@ def test_killed_after_any_step_leaves_the_rows_of_one_life(
         real(*args)
         raise _Killed
 
-    shipper = Shipper(client, Counts(), settings.sampling)
     spool = Spool(settings, lambda _: None)
+    delivery = Delivery(client, Counts(), spool, settings.sampling)
     with monkeypatch.context() as patch:
         patch.setattr(target, name, killed)
         with contextlib.suppress(_Killed):
-            shipper._note(segment)
-            shipper._ship(spool, segment)
+            delivery.note_traces(segment)
+            delivery.ship_alone(segment, 1.0)
             raise AssertionError("it was not killed")
     spool.close()
     before = _raw(client)
     # Now the first traces turn out to have failed, in a segment that was not there before.
     other = _spooled(_settings(tmp_path / "other"), [traffic.request(ids[:5], failed=True)])
-    shipper._note(other)
+    delivery.note_traces(other)
     again = {"the same": settings, "off": _settings(tmp_path, share=1), "another share": _settings(tmp_path, share=0.9)}
     for _ in range(2):
         _live(client, again[then])
@@ -310,18 +311,18 @@ def test_half_inserted_segment_is_completed_and_not_doubled(
     bodies = [traffic.request(ids[:30]), traffic.request(ids[30:], failed=True)]
     settings = _settings(tmp_path)
     segment = _spooled(settings, bodies)
-    shipper = Shipper(client, Counts(), settings.sampling)
     spool = Spool(settings, lambda _: None)
+    delivery = Delivery(client, Counts(), spool, settings.sampling)
 
     def killed(*_: Any) -> None:
         raise _Killed
 
-    shipper._note(segment)
+    delivery.note_traces(segment)
     client.command(f"SYSTEM STOP MERGES {table}")
     with monkeypatch.context() as patch:
         patch.setattr(Spool, "stored", killed)
         with pytest.raises(_Killed):
-            shipper._ship(spool, segment)
+            delivery.ship_alone(segment, 1.0)
     spool.close()
     before = _raw(client)
     parts = client.query_rows(
@@ -331,7 +332,7 @@ def test_half_inserted_segment_is_completed_and_not_doubled(
     )
     client.command(f"ALTER TABLE {table} DROP PART '{parts[which]['name']}'")
     # By now all of its traces are known to have failed, and the settings are others.
-    shipper._note(_spooled(_settings(tmp_path / "other"), [traffic.request(ids, failed=True)]))
+    delivery.note_traces(_spooled(_settings(tmp_path / "other"), [traffic.request(ids, failed=True)]))
     _live(client, _settings(tmp_path, share=0.9))
     client.command(f"SYSTEM START MERGES {table}")
     assert _typed(client) == plain(bodies)

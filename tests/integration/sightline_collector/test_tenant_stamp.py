@@ -6,7 +6,6 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.request import otlp
-from sightline_collector.request.stamp import stamp_tenant
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
@@ -45,8 +44,8 @@ def test_stamp_wins_in_every_typed_table(store_url: str, body: bytes, stamp: str
     client = Client(StoreSettings(url=store_url, database=f"tenant_{tenant}_{len(body)}"))
     migrate.apply(client)
     try:
-        payload = stamp_tenant(Signal.TRACES, body, stamp) if stamp else body
-        ingest.insert_segment(client, Signal.TRACES, record.encode(otlp.check(Signal.TRACES, payload).payload), "one")
+        payload = otlp.check(Signal.TRACES, body, tenant=stamp).payload
+        ingest.insert_segment(client, Signal.TRACES, record.encode(payload), "one")
         for table in _TABLES:
             rows = client.query_rows(f"SELECT DISTINCT toString(Tenant) AS tenant FROM {table}")
             assert rows == [{"tenant": tenant}], table

@@ -169,8 +169,8 @@ async def test_a_model_gives_faithfulness_and_context_precision(endpoint: _Endpo
         ("fails", "JudgeUnavailable", "answered 500: "),
         ("busy", "JudgeUnavailable", "answered 429: "),
         ("locked", "JudgeRefused", "answered 401: "),
-        ("garbage", "JudgeInvalid", "does not have the wanted form"),
-        ("no-json", "JudgeInvalid", "does not have the wanted form"),
+        ("garbage", "JudgeInvalid", "does not have the requested form"),
+        ("no-json", "JudgeInvalid", "does not have the requested form"),
         ("forgetful", "JudgeInvalid", "1 verdicts on 2 statements"),
         ("seven", "JudgeInvalid", "verdict is 7"),
         ("cut", "JudgeTruncated", "SIGHTLINE_JUDGE_MAX_TOKENS"),
@@ -207,7 +207,7 @@ async def test_nobody_there_is_nan() -> None:
     """A port that nobody listens on is told with its address."""
     score = await _score("http://127.0.0.1:9/v1", "good")
     assert score.error == "JudgeUnavailable"
-    assert "nobody answers at http://127.0.0.1:9/v1" in score.explanation
+    assert "no endpoint answers at http://127.0.0.1:9/v1" in score.explanation
 
 
 async def test_a_failure_that_passes_is_tried_again(endpoint: _Endpoint) -> None:

@@ -140,7 +140,7 @@ def test_a_failed_judge_is_stored_as_unknown_and_tried_again(
     assert [(row["Value"], row["ErrorType"], row["Judge"]) for row in rows] == [
         (None, "JudgeUnavailable", "ragas/m")
     ] * 2
-    assert "nobody answers" in rows[0]["Explanation"]
+    assert "no endpoint answers" in rows[0]["Explanation"]
 
     assert main(["run", "--since", "1h", "--no-send", "--json", "-"], env) == 0
     report = json.loads(capsys.readouterr().out)
@@ -159,4 +159,4 @@ def test_scores_that_the_collector_does_not_take_are_a_failure(
     path.write_text(json.dumps({"question": "Q?", "answer": GOOD, "contexts": [GOOD]}), encoding="utf-8")
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     assert main(["run", "--dataset", str(path), "--metrics", "groundedness", "--send"], env) == 3
-    assert "took 0 of 1 scores" in capsys.readouterr().out
+    assert "accepted 0 of 1 scores" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -9,14 +10,18 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import clickhouse_connect
 import honest_clients
+import lz4.frame
 import node_http
 import polars
 import pytest
+import zstandard
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_connect.driver.external import ExternalData
 from role_process import Role as Process
@@ -180,6 +185,63 @@ def test_clickhouse_connect_gets_summaries_of_what_has_no_result(place: Place) -
     _, _, headers = node_http.ask(place.url, b"SET max_threads = 1", {"X-ClickHouse-Key": place.admin})
     assert "x-clickhouse-format" not in headers
     client.close()
+
+
+CHICAGO = datetime(2023, 11, 14, 16, 13, 20, tzinfo=ZoneInfo("America/Chicago"))
+_ZONED = "toDateTime(1700000000 + number, 'America/Chicago') AS at, toString(number) AS s FROM numbers(100000)"
+
+
+@pytest.mark.parametrize("role", ["admin", "reader"])
+@pytest.mark.parametrize("compress", [False, True, "gzip"])
+def test_clickhouse_connect_gets_time_zones(place: Place, role: str, compress: bool | str) -> None:
+    """A DateTime column keeps its time zone in rows, streams, data frames and Arrow, compressed or not."""
+    client = place.connect(place.admin if role == "admin" else place.reader, compress=compress)
+    rows = client.query(f"SELECT {_ZONED}").result_rows
+    assert (rows[0], rows[-1]) == ((CHICAGO, "0"), (CHICAGO + timedelta(seconds=99_999), "99999"))
+    with client.query_rows_stream(f"SELECT number, {_ZONED}") as stream:
+        assert sum(row[1] == CHICAGO + timedelta(seconds=row[0]) for row in stream) == 100_000
+    frame = client.query_df(f"SELECT {_ZONED}")
+    assert (len(frame), frame["at"][0], str(frame["at"].dt.tz)) == (100_000, CHICAGO, "America/Chicago")
+    assert client.query_arrow(f"SELECT {_ZONED}").num_rows == 100_000
+    assert client.query("SELECT toDateTime(1700000000) AS at").result_rows[0][0].tzinfo is None
+    states = "SELECT toDateTime(1700000000, 'America/Chicago') AS at, uniqState(number) AS u FROM numbers(3)"
+    assert client.raw_query(states, fmt="Native").startswith(b"\x02\x01\x02at\x08DateTime")
+    client.close()
+
+
+def test_time_zones_are_those_of_the_table_at_that_time(place: Place) -> None:
+    """An ALTER and a temporary table of the same name in a session change what the same text answers."""
+    client = place.connect(place.admin)
+    client.command("CREATE TABLE default.zoned (at DateTime('America/Chicago')) ENGINE = MergeTree ORDER BY tuple()")
+    client.command("INSERT INTO default.zoned VALUES (1700000000)")
+    for zone in ("America/Chicago", "Asia/Tokyo"):
+        client.command(f"ALTER TABLE default.zoned MODIFY COLUMN at DateTime('{zone}')")
+        (at,) = client.query("SELECT at FROM zoned").result_rows[0]
+        assert (at, at.tzinfo) == (CHICAGO, ZoneInfo(zone))
+    client.command("CREATE TEMPORARY TABLE zoned AS SELECT toDateTime(1700000000, 'Europe/Paris') AS at")
+    (at,) = client.query("SELECT at FROM zoned").result_rows[0]
+    assert (at, at.tzinfo) == (CHICAGO, ZoneInfo("Europe/Paris"))
+    client.command("DROP TABLE default.zoned")
+    client.close()
+
+
+def test_compressed_blocks_for_a_protocol_version_are_whole(place: Place) -> None:
+    """As clickhouse-go with gzip: heads and full types, in every encoding that the client accepts."""
+    sql = f"SELECT {_ZONED} FORMAT Native".encode()
+    named = {"client_protocol_version": "54460"}
+    plain = node_http.ask(place.url, sql, {"X-ClickHouse-Key": place.reader}, **named)[1]
+    assert plain.startswith(b"\x01\x00\x02\xff\xff\xff\xff\x00\x02")
+    assert b"\x02at\x1bDateTime('America/Chicago')\x00" in plain
+    for encoding, unpack in (
+        ("gzip", gzip.decompress),
+        ("zstd", lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body)),
+        ("lz4", lz4.frame.decompress),
+        ("br", bytes),  # only the engine speaks it: such an answer comes uncompressed
+    ):
+        headers = {"X-ClickHouse-Key": place.reader, "Accept-Encoding": encoding}
+        status, body, got = node_http.ask(place.url, sql, headers, enable_http_compression="1", **named)
+        assert (status, got.get("content-encoding", "br")) == (200, encoding)
+        assert unpack(body) == plain
 
 
 @pytest.mark.parametrize("name", ["go", "jdbc", "js"])

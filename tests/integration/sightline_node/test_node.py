@@ -16,7 +16,7 @@ import pytest
 
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, SchemaError, StoreBusy, StoreUnavailable
-from sightline_store.schema import migrate
+from sightline_store.schema import declared, migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -146,8 +146,8 @@ def test_foreign_origin_is_refused(store_url: str) -> None:
 def test_schema_applies_once_and_knows_a_newer_store(store_url: str) -> None:
     """A second run does nothing; a store from the future is refused with a sentence."""
     client = Client(StoreSettings(url=store_url, database="once"))
-    assert [m.version for m in migrate.apply(client)] == [m.version for m in migrate.migrations()]
-    assert migrate.apply(client) == []
+    assert migrate.apply(client).migrations == declared.migrations()
+    assert not migrate.apply(client)
     client.command("INSERT INTO sightline_schema (version, name, checksum) VALUES (999, 'future', 'x')")
     with pytest.raises(SchemaError, match="install the newer sightline-platform"):
         migrate.apply(client)
@@ -167,7 +167,7 @@ def test_client_tells_away_from_refused(store_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "code", "told"),
+    ("sql", "code", "message"),
     [
         (
             "SELECT groupArray(number) FROM numbers(1e9) SETTINGS max_memory_usage = '50M'",
@@ -181,8 +181,8 @@ def test_client_tells_away_from_refused(store_url: str) -> None:
             r"SIGHTLINE_STORE_MAX_MEMORY_BYTES",
         ),
         *(
-            (f"SELECT throwIf(1, 'no', {code}::Int16) SETTINGS allow_custom_error_code_in_throwif = 1", code, told)
-            for code, told in (
+            (f"SELECT throwIf(1, 'no', {code}::Int16) SETTINGS allow_custom_error_code_in_throwif = 1", code, message)
+            for code, message in (
                 (202, "SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES"),
                 (242, "Keeper"),
                 (243, "SIGHTLINE_STORE_RETENTION_MAX_GIB"),
@@ -192,10 +192,10 @@ def test_client_tells_away_from_refused(store_url: str) -> None:
         ),
     ],
 )
-def test_client_tells_busy_from_away(store_url: str, sql: str, code: int, told: str) -> None:
+def test_client_tells_busy_from_away(store_url: str, sql: str, code: int, message: str) -> None:
     """A store that answers that it cannot now is quoted, with the way out, and may be asked again."""
     client = Client(StoreSettings(url=store_url))
-    with pytest.raises(StoreBusy, match=f"(?s){told}") as busy:
+    with pytest.raises(StoreBusy, match=f"(?s){message}") as busy:
         client.query_rows(sql)
     client.close()
     assert busy.value.code == code

@@ -45,9 +45,9 @@ def test_reader_is_refused_what_the_engine_would_do(attack: dict[str, Any], outc
     assert _MARKER not in tried["reader_message"]
     if tried["reader_code"] == 497:
         assert "not for the reader role" in tried["reader_message"]
-    proof, told = attack["proof"], tried["admin_output"] + tried["admin_message"]
+    proof, output = attack["proof"], tried["admin_output"] + tried["admin_message"]
     if proof == "shows":
-        assert attack.get("marker", _MARKER) in told
+        assert attack.get("marker", _MARKER) in output
     elif proof == "writes":
         assert tried["wrote"], tried
     elif proof == "connects":
@@ -55,7 +55,7 @@ def test_reader_is_refused_what_the_engine_would_do(attack: dict[str, Any], outc
     elif proof == "tells":
         assert tried["admin_output"].strip(), tried
     elif proof == "evidence":
-        assert re.search(attack["evidence"], told), tried
+        assert re.search(attack["evidence"], output), tried
     else:
         assert proof in {"changes", "runs"}
         assert tried["admin_code"] == 0, tried

@@ -33,16 +33,16 @@ def test_no_derived_attack_of_a_reader_is_answered(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(landlock.abi() < landlock.MIN_ABI, reason="this kernel has no Landlock")
-def test_without_the_judge_the_walls_keep_a_planted_file_and_the_network(tmp_path: Path) -> None:
+def test_without_the_check_the_confinement_protects_a_planted_file_and_the_network(tmp_path: Path) -> None:
     """As if the judge had a hole for everything: the engine's role and the kernel stand alone."""
-    came = _tried(tmp_path, "--unjudged")
+    came = _tried(tmp_path, "--unchecked")
     assert came["tried"] > 100
-    assert came["files_walled"]
-    assert came["network_walled"]
+    assert came["files_confined"]
+    assert came["network_confined"]
     assert came["showed"] == []
     assert (came["connected"], came["wrote"]) == (0, False)
 
 
-def test_without_judge_and_walls_the_planted_file_is_read(tmp_path: Path) -> None:
+def test_without_check_and_confinement_the_planted_file_is_read(tmp_path: Path) -> None:
     """So the attacks are real, and the two tests above are able to fail."""
-    assert len(_tried(tmp_path, "--unjudged", "--unwalled")["showed"]) > 10
+    assert len(_tried(tmp_path, "--unchecked", "--unconfined")["showed"]) > 10

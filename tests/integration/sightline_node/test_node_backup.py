@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from node_http import ask
 
-from sightline_node import backup
+from sightline_store import backup
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.settings import StoreSettings

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from node_http import ask
 from role_process import Role, StartRole, free_port
 
 from sightline_node.isolation import environment, landlock
+from sightline_node.readers import keys
+from sightline_node.readers.roles import Role as KeyRole
 
 pytestmark = pytest.mark.skipif(
     landlock.abi() < landlock.MIN_ABI or not landlock.can_filter(),
@@ -92,6 +95,42 @@ def test_an_admins_statement_reads_no_file_of_the_machine(start: StartNode, tmp_
     assert ask(url, f"INSERT INTO FUNCTION file('{out}', 'CSV', 'a UInt8') SELECT 1".encode())[0] == 500
     assert ask(url, f"SELECT 1 INTO OUTFILE '{out}'".encode())[0] != 200
     assert not out.exists()
+
+
+def test_an_admins_statement_changes_neither_keys_nor_grants(start: StartNode, tmp_path: Path) -> None:
+    """The access folder can be read and not written, after a restart with other grants too; new keys take effect."""
+    data, access = tmp_path / "data", tmp_path / "data.access"
+    token = keys.create(data, "collector", KeyRole.ADMIN)
+    for databases in ("otel", "otel,other"):
+        url, role = start(SIGHTLINE_STORE_READER_DATABASES=databases)
+        before = {path.name: path.read_bytes() for path in access.iterdir()}
+        assert {"access_keys.json", "users.xml", "config.xml"} <= before.keys()
+        assert b"`other`.*" in before["users.xml"] or databases == "otel"
+        key = {"X-ClickHouse-Key": token}
+        for name in ("access_keys.json", "users.xml", "planted.xml"):
+            for sql in (
+                f"INSERT INTO FUNCTION file('{access}/{name}', 'RawBLOB', 'a String') SELECT 'x'",
+                f"INSERT INTO FUNCTION file('{access}/{name}', 'RawBLOB', 'a String') "
+                "SETTINGS engine_file_truncate_on_insert = 1 SELECT 'x'",
+                f"SELECT 'x' INTO OUTFILE '{access}/{name}' TRUNCATE",
+            ):
+                assert ask(url, sql.encode(), key)[0] >= 400, sql
+        (data / "link").unlink(missing_ok=True)
+        (data / "link").symlink_to(access / "planted.xml")
+        through_link = f"INSERT INTO FUNCTION file('{data}/link', 'RawBLOB', 'a String') SELECT 'x'"
+        status, body, _ = ask(url, through_link.encode(), key)
+        assert (status, b"Permission denied" in body) == (500, True), body
+        assert {path.name: path.read_bytes() for path in access.iterdir()} == before
+        role.stop()
+    url, _ = start()
+    reader = keys.create(data, "tools", KeyRole.READER)
+    for key_id, statuses in (("", {200}), (reader[4:12], {403})):
+        if key_id:
+            keys.revoke(data, key_id)
+        deadline = time.monotonic() + 10
+        while ask(url, b"SELECT 1", {"X-ClickHouse-Key": reader})[0] not in statuses:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_an_admins_statement_reaches_no_address(start: StartNode) -> None:
@@ -187,7 +226,7 @@ def test_no_secret_stands_in_what_the_kernel_tells_of_the_process(start: StartNo
     ("settings", "bad"),
     [({}, set()), ({"SIGHTLINE_STORE_CONFINE": "off", "A_TOKEN": "x"}, {"process", "files", "network", "environment"})],
 )
-def test_doctor_tries_the_walls_and_says_which_hold(
+def test_doctor_tries_the_confinement_and_reports_it(
     start: StartNode, tmp_path: Path, settings: dict[str, str], bad: set[str]
 ) -> None:
     """Its code is 0 where all hold; else each bad line has the way out below it."""
@@ -208,13 +247,14 @@ def test_doctor_tries_the_walls_and_says_which_hold(
 def test_root_becomes_the_user_of_the_data(tmp_path: Path) -> None:
     """The process gives up root before anything is opened; data of somebody else are refused with the way out."""
     code = (
-        "import json, os, sys; from pathlib import Path; from sightline_node import confinement;"
+        "import json, os, sys; from pathlib import Path; from sightline_node.isolation import confinement;"
         "from sightline_node.settings import NodeSettings;"
         "s = NodeSettings(data_dir=Path(sys.argv[1]), run_as='nobody', confine='off');"
         "confinement.confine(s, []); print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups()]))"
     )
     nobody = pwd.getpwnam("nobody")
     data = Path("/tmp") / f"sightline-run-as-{os.getpid()}"  # pytest's own folder is closed to other users
+    access = data.with_name(f"{data.name}.access")
     data.mkdir()
     try:
         run = [sys.executable, "-c", code, str(data)]
@@ -225,5 +265,7 @@ def test_root_becomes_the_user_of_the_data(tmp_path: Path) -> None:
         (data / "roots").write_text("x")
         done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
         assert "belongs to another user: `chown -R nobody" in done.stderr
+        assert (access / "users.xml").stat().st_uid == nobody.pw_uid
     finally:
+        shutil.rmtree(access, ignore_errors=True)
         shutil.rmtree(data)

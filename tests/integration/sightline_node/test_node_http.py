@@ -148,7 +148,7 @@ def test_parameters_in_inserts_and_names(store_url: str) -> None:
     ask(store_url, b"DROP TABLE default.p")
 
 
-def test_sessions_keep_what_they_are_told(store_url: str) -> None:
+def test_sessions_keep_their_settings(store_url: str) -> None:
     """SET, USE and temporary tables stay; a URL's settings and database are of one statement."""
 
     def session(sql: str, **params: str) -> str:
@@ -253,15 +253,15 @@ def test_codes_and_statuses_are_clickhouses(store_url: str, sql: bytes, status: 
     assert b"(version " in body
 
 
-def test_health_paths_and_play(store_url: str) -> None:
-    """/ping, /replicas_status and /play answer by GET; what is not there is 404."""
+def test_health_paths(store_url: str) -> None:
+    """/ping, /replicas_status and / answer by GET; every other path is 404."""
     host = store_url.removeprefix("http://")
     connection = http.client.HTTPConnection(host)
     for path, status, start in (
         ("/ping", 200, b"Ok.\n"),
         ("/replicas_status", 200, b"Ok.\n"),
         ("/", 200, b"Ok.\n"),
-        ("/play", 200, b"<!doctype html>"),
+        ("/play", 404, b"There is no handle /play"),
         ("/nosuch", 404, b"There is no handle /nosuch"),
     ):
         connection.request("GET", path)

@@ -154,11 +154,11 @@ def test_no_log_tables_grow_in_the_data_folder(store_url: str) -> None:
 def test_caps_are_told_to_the_engine(store_url: str) -> None:
     """Memory, caches and background threads do not grow with the machine."""
     sql = b"SELECT name, value FROM system.server_settings WHERE changed FORMAT TSV"
-    told = dict(line.split("\t") for line in ask(store_url, sql)[1].decode().splitlines())
-    assert int(told["max_server_memory_usage"]) == 2 * 1024**3
+    settings = dict(line.split("\t") for line in ask(store_url, sql)[1].decode().splitlines())
+    assert int(settings["max_server_memory_usage"]) == 2 * 1024**3
     caches = b"SELECT sum(toUInt64(value)) FROM system.server_settings WHERE name LIKE '%cache_size'"
     assert int(ask(store_url, caches)[1]) < 1024**3
-    assert int(told["background_pool_size"]) == 2
+    assert int(settings["background_pool_size"]) == 2
 
 
 @pytest.fixture

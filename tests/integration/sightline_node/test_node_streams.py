@@ -10,22 +10,9 @@ from contextlib import contextmanager
 
 import clickhouse_connect
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from clickhouse_connect.driver.httpclient import HttpClient
 from node_http import ask
-
-
-def test_progress_headers_come_when_asked_for(store_url: str) -> None:
-    """send_progress_in_http_headers adds what was read so far."""
-    host = store_url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host)
-    query = "SELECT sum(sleepEachRow(0.01)) FROM numbers(40) SETTINGS max_block_size = 1"
-    connection.request("POST", "/?send_progress_in_http_headers=1&http_headers_progress_interval_ms=100", query)
-    answer = connection.getresponse()
-    progress = [json.loads(value) for name, value in answer.getheaders() if name.lower() == "x-clickhouse-progress"]
-    answer.read()
-    connection.close()
-    assert len(progress) >= 2
-    assert int(progress[-1]["read_rows"]) >= int(progress[0]["read_rows"])
 
 
 def test_exceptions_in_mid_stream_cannot_be_overlooked(store_url: str) -> None:
@@ -72,12 +59,12 @@ def test_progress_comes_while_the_statement_runs(store_url: str) -> None:
     endless = "SELECT sum(sleepEachRow(0.02)) FROM numbers(100000) SETTINGS max_block_size = 1"
     with _post(store_url, endless, "seen-early") as lines:
         assert next(lines) == b"HTTP/1.1 200 OK\r\n"
-        told = []
-        while len(told) < 2 or told[-1] == told[0]:
+        read_rows = []
+        while len(read_rows) < 2 or read_rows[-1] == read_rows[0]:
             name, _, value = next(lines).partition(b": ")
             assert name == b"x-clickhouse-progress"
-            told.append(int(json.loads(value)["read_rows"]))
-        assert told == sorted(told)
+            read_rows.append(int(json.loads(value)["read_rows"]))
+        assert read_rows == sorted(read_rows)
         running = b"SELECT count() FROM system.processes WHERE query_id = 'seen-early'"
         assert ask(store_url, running)[1] == b"1\n"
         ask(store_url, b"KILL QUERY WHERE query_id = 'seen-early'")
@@ -101,6 +88,23 @@ def test_a_connection_goes_on_after_early_headers(store_url: str) -> None:
         answer = connection.getresponse()
         assert (answer.status, answer.read()[: len(body)]) == (status, body)
     connection.close()
+
+
+def test_clickhouse_connect_waits_longer_than_its_read_timeout(store_url: str) -> None:
+    """It asks for progress headers so that its connection is never silent: a long statement needs them."""
+    driver = clickhouse_connect.get_client(
+        host=store_url.removeprefix("http://").partition(":")[0],
+        port=int(store_url.rpartition(":")[2]),
+        send_receive_timeout=1,
+    )
+    assert isinstance(driver, HttpClient)
+    sql = "SELECT sum(sleepEachRow(0.05)) FROM numbers(50) SETTINGS max_block_size = 1"
+    driver._backend.progress_interval = "200"  # it asks for 10 s at the least
+    assert driver.query(sql).result_rows == [(0,)]
+    driver._backend.send_progress = False
+    with pytest.raises(OperationalError, match="Read timed out"):
+        driver.query(sql)
+    driver.close()
 
 
 def test_clients_see_an_error_that_follows_progress(store_url: str) -> None:

@@ -14,8 +14,9 @@ import queries_traffic
 from scale_peers import collector
 
 from sightline_store.client import Client
+from sightline_store.ddl import Kind
 from sightline_store.questions import catalog
-from sightline_store.schema import cluster, migrate
+from sightline_store.schema import cluster, declared, migrate
 from sightline_store.settings import StoreSettings
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -121,9 +122,9 @@ def _together(url: str, like: Client) -> Client:
         databases = "^shard_0$" if row["name"] in cluster.EVERYWHERE else "^shard_[01]$"
         engine = f"Merge(REGEXP('{databases}'), '^{row['name']}$')"
         client.command(f"CREATE TABLE {row['name']} AS shard_0.{row['name']} ENGINE = {engine}")
-    for statement in (text for migration in migrate.migrations() for text in migration.statements):
-        if statement.startswith("CREATE VIEW"):
-            client.command(statement)
+    for statement in declared.objects().values():
+        if statement.kind is Kind.VIEW:
+            client.command(statement.render())
     return client
 
 

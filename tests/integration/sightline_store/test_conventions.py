@@ -10,7 +10,8 @@ from convention_spans import Insert, Spans, insert_into
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from sightline_store.client import Client
-from sightline_store.conventions import report
+from sightline_store.conventions import aliases, canonical, report
+from sightline_store.conventions.columns import Column
 from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
@@ -298,9 +299,31 @@ def test_the_report_says_who_spoke_and_what_was_not_understood(client: Client, i
     spans.add({"http.route": "/"})
     spans.add({"http.route": "/"})
     spans.rows(client, insert, "SELECT 1")
-    told = report.report(client, since_s=100 * 365 * 86_400)
-    assert {one.convention: one.share for one in told.spoken} == {"openinference": 0.25, "otel": 0.25, "": 0.5}
-    assert [(one.key, one.spans, one.scopes, one.example) for one in told.unknown] == [
+    stored = report.report(client, since_s=100 * 365 * 86_400)
+    assert {part.convention: part.share for part in stored.conventions} == {
+        "openinference": 0.25,
+        "otel": 0.25,
+        "": 0.5,
+    }
+    assert [(unknown.key, unknown.spans, unknown.scopes, unknown.example) for unknown in stored.unknown] == [
         ("llm.surprise.N.thing", 1, ("openinference.x",), "new")
     ]
-    assert any("llm.surprise.N.thing" in line for line in told.lines())
+    assert any("llm.surprise.N.thing" in line for line in stored.lines())
+
+
+def test_a_new_spelling_that_is_preferred_wins(client: Client, insert: Insert, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number is the highest of its column and its value counts; the older spellings follow in their order."""
+    spans = Spans()
+    for keys in (("session.id", "my.session"), ("langfuse.session.id", "session.id"), ("my.session",)):
+        spans.add({"gen_ai.operation.name": "chat", **{key: f"from {key}" for key in keys}})
+    spans.rows(client, insert, "SELECT 1")
+    column = aliases.COLUMNS["session"]
+    number = max(column.spellings) + 1
+    monkeypatch.setitem(aliases.COLUMNS, "session", Column(column.number, {number: "my.session", **column.spellings}))
+    aliases.spelling_ids.cache_clear()
+    try:
+        sql = canonical.canonical_select("otel_traces")
+    finally:
+        aliases.spelling_ids.cache_clear()
+    rows = client.query_rows(f"SELECT SessionId FROM ({sql}) ORDER BY SpanId")
+    assert [row["SessionId"] for row in rows] == ["from my.session", "from session.id", "from my.session"]

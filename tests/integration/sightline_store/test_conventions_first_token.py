@@ -46,7 +46,7 @@ def test_every_spelling_of_the_time_to_first_token(client: Client, insert: Inser
     spans, expected = Spans(), []
     call = {"gen_ai.operation.name": "chat"}
     for ttft in first_tokens.TTFT.values():
-        for key in ttft.keys:
+        for key in ttft.spellings.values():
             spans.add({**call, **_spelled(key, ttft, 437.5)})
             expected.append((key, ttft.definition))
             if ttft.unit is first_tokens.Unit.S_OR_NS:
@@ -70,8 +70,8 @@ _NUMBER = st.one_of(
     st.integers(-(10**18), 10**18),
     st.sampled_from(["", "soon", "-1", "1e3", "NaN", "1970-01-01T00:00:00Z", '"2026-13-45"', "{}", "9" * 40]),
 )
-_TTFT_KEYS = sorted(key for ttft in first_tokens.TTFT.values() for key in ttft.keys)
-_TOKEN_KEYS = sorted(key for name, keys in aliases.COLUMNS.items() if name.endswith("_tokens") for key in keys)
+_TTFT_KEYS = sorted(key for ttft in first_tokens.TTFT.values() for key in ttft.spellings.values())
+_TOKEN_KEYS = sorted(key for name, column in aliases.COLUMNS.items() if name.endswith("_tokens") for key in column.keys)
 
 
 @given(

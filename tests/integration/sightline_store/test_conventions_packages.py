@@ -115,6 +115,6 @@ def test_real_packages_tell_the_same_searches_and_embeddings(foreign: Client) ->
 
 def test_real_packages_keys_are_understood(foreign: Client) -> None:
     """Of what OpenInference and OpenLLMetry write, nothing that looks meant for us is unknown."""
-    told = report.report(foreign, since_s=86_400)
-    assert {one.convention for one in told.spoken} >= {"openinference", "openllmetry"}
-    assert [one.key for one in told.unknown] == []
+    stored = report.report(foreign, since_s=86_400)
+    assert {part.convention for part in stored.conventions} >= {"openinference", "openllmetry"}
+    assert [unknown.key for unknown in stored.unknown] == []

@@ -244,7 +244,7 @@ def test_unknown_is_null_with_its_reason_and_zero_is_zero(client: Client) -> Non
     asked = client.query_rows("SELECT SpanId, CostUsd, CostUnknown FROM llm_calls_priced")
     told = {row["SpanId"]: (row["CostUsd"], row["CostUnknown"]) for row in asked}
     assert told["unknown"] == told["unknown-zero"] == told["before"] == (None, "no price is known")
-    assert told["untold"] == told["half"] == (None, "tokens are not told")
+    assert told["untold"] == told["half"] == (None, "the number of tokens is unknown")
     assert told["part"] == (None, "a part has no price")
     assert told["zero"] == told["free"] == (0.0, "")
     assert told["no-output"] == (1.0, "")

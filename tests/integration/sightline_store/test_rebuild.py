@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
+import argparse
+import os
+import signal
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from model_call_spans import DAY_NS, START_NS, calls, insert
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from role_process import Role, free_port
 
 from sightline_collector.spool import record
-from sightline_store import ingest
+from sightline_store.cli import rebuild_command
 from sightline_store.client import Client
+from sightline_store.conventions import aliases
+from sightline_store.conventions.columns import Column
+from sightline_store.errors import SchemaError
 from sightline_store.ingest import Signal
-from sightline_store.questions import queries
-from sightline_store.schema import drift, migrate, rebuild, retention
-from sightline_store.settings import RetentionSettings, StoreSettings
+from sightline_store.schema import definitions, migrate, rebuild
+from sightline_store.settings import StoreSettings
 
-_DAY = 86_400 * 10**9
-_START = 1_780_000_000 // 86_400 * _DAY + 3600 * 10**9
+_SCRIPTS = Path(sys.executable).parent
 _COLUMNS = "SpanId, RequestModel, InputTokens, DurationMs, TtftMs"
 
 
@@ -39,32 +45,10 @@ def database(store_url: str) -> Iterator[Client]:
 @pytest.fixture
 def client(database: Client) -> Client:
     """The same, emptied."""
-    for table in ("otel_traces", "otel_logs", *rebuild.TABLES):
+    for table in ("otel_traces", "otel_logs", "row_definitions", *definitions.TABLES):
         database.command(f"TRUNCATE TABLE {table}")
+    definitions.record(database)
     return database
-
-
-def _insert(client: Client, data: bytes, signal: Signal = Signal.TRACES) -> None:
-    ingest.insert_segment(client, signal, data, f"rebuild-{next(_TOKENS)}")
-
-
-_TOKENS = itertools.count()
-
-
-def _calls(first: int, count: int, *, day: int = 0) -> bytes:
-    """Model calls with these numbers as their span ids."""
-    request = ExportTraceServiceRequest()
-    spans = request.resource_spans.add().scope_spans.add().spans
-    for number in range(first, first + count):
-        start = _START + day * _DAY + number * 1000
-        span = spans.add(
-            trace_id=number.to_bytes(16, "big"), span_id=number.to_bytes(8, "big"), name="chat",
-            start_time_unix_nano=start, end_time_unix_nano=start + 10**9,
-        )  # fmt: skip
-        for key, value in {"gen_ai.operation.name": "chat", "gen_ai.request.model": f"m{number % 3}"}.items():
-            span.attributes.add(key=key).value.string_value = value
-        span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = number
-    return record.encode(request.SerializeToString())
 
 
 def _rows(client: Client, table: str = "llm_calls", columns: str = _COLUMNS) -> list[dict[str, Any]]:
@@ -73,14 +57,14 @@ def _rows(client: Client, table: str = "llm_calls", columns: str = _COLUMNS) -> 
 
 def test_a_rebuilt_table_is_the_same(client: Client) -> None:
     """Every typed table, over two days: the same rows as the views made, and nothing is left behind."""
-    _insert(client, _calls(1, 50) + _calls(100, 50, day=1))
+    insert(client, calls(1, 50) + calls(100, 50, day=1))
     logs = ExportLogsServiceRequest()
-    log = logs.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=_START)
+    log = logs.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=START_NS)
     log.event_name = "gen_ai.evaluation.result"
     log.attributes.add(key="gen_ai.evaluation.name").value.string_value = "faithfulness"
-    _insert(client, record.encode(logs.SerializeToString()), Signal.LOGS)
+    insert(client, record.encode(logs.SerializeToString()), Signal.LOGS)
     tables = client.query_rows("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name")
-    for table in rebuild.TABLES:
+    for table in definitions.TABLES:
         before = _rows(client, table, "*")
         done = rebuild.rebuild(client, table)
         assert _rows(client, table, "*") == before
@@ -92,15 +76,15 @@ def test_a_rebuilt_table_is_the_same(client: Client) -> None:
 
 def test_what_was_wrong_is_made_right_and_what_is_not_raw_is_kept(client: Client) -> None:
     """A wrong row is replaced, a row without a raw span stays, and days before `since` are as they were."""
-    _insert(client, _calls(1, 3) + _calls(100, 3, day=2))
+    insert(client, calls(1, 3) + calls(100, 3, day=2))
     right = _rows(client)
     client.command("ALTER TABLE llm_calls UPDATE RequestModel = 'wrong' WHERE 1 SETTINGS mutations_sync = 1")
     client.command(
         "INSERT INTO llm_calls (Timestamp, TraceId, SpanId, RequestModel) "
         "SELECT Timestamp, 'sampled', 'out', 'kept' FROM llm_calls ORDER BY Timestamp DESC LIMIT 1"
     )
-    second_day = datetime.fromtimestamp((_START + 2 * _DAY) / 1e9, UTC).date()
-    done = rebuild.rebuild(client, "llm_calls", second_day)
+    second_day = datetime.fromtimestamp((START_NS + 2 * DAY_NS) / 1e9, UTC).date()
+    done = rebuild.rebuild(client, "llm_calls", since=second_day)
     assert done.rows_kept == 4
     models = {row["SpanId"]: row["RequestModel"] for row in _rows(client)}
     assert models.pop("out") == "kept"
@@ -113,10 +97,10 @@ def test_rows_that_come_meanwhile_are_there_once(client: Client) -> None:
 
     def write() -> None:
         for number in range(total):
-            _insert(client, _calls(1 + number * 10, 10))
+            insert(client, calls(1 + number * 10, 10))
         stop.set()
 
-    _insert(client, _calls(100_000, 500))
+    insert(client, calls(100_000, 500))
     writer = threading.Thread(target=write)
     writer.start()
     rebuilds = 0
@@ -130,16 +114,16 @@ def test_rows_that_come_meanwhile_are_there_once(client: Client) -> None:
 
 
 def test_a_rebuild_that_was_killed_is_finished(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the swap, before the rest was added: rows that came in between come back with the next call."""
-    _insert(client, _calls(1, 5))
-    swap = rebuild._Work.swap
+    """After the exchange, before the rest was added: rows that came in between come back with the next call."""
+    insert(client, calls(1, 5))
+    exchange = rebuild._Run.exchange
 
-    def late(work: rebuild._Work) -> None:
-        _insert(client, _calls(50, 5))
-        swap(work)
+    def late(run: rebuild._Run) -> None:
+        insert(client, calls(50, 5))
+        exchange(run)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rebuild._Work, "swap", late)
+    monkeypatch.setattr(rebuild._Run, "exchange", late)
     with pytest.raises(KeyboardInterrupt):
         rebuild.rebuild(client, "llm_calls")
     assert len(_rows(client)) == 5
@@ -148,117 +132,199 @@ def test_a_rebuild_that_was_killed_is_finished(client: Client, monkeypatch: pyte
     assert len(_rows(client)) == 10
 
 
-def test_retention_by_days_and_by_size(client: Client) -> None:
-    """TTLs follow the settings both ways; the cap drops the oldest day of all signals, never today."""
-    settings = RetentionSettings(traces_days=30, typed_days=90)
-    planned = retention.plan(client, settings)
-    assert {change.table for change in planned} >= {"otel_traces", "llm_calls"}
-    assert "otel_logs" not in {change.table for change in planned}
-    assert retention.apply(client, settings) == planned
-    assert retention.plan(client, settings) == []
-    back = retention.plan(client, RetentionSettings())
-    assert {change.statement for change in back} >= {"ALTER TABLE otel_traces REMOVE TTL"}
-    retention.apply(client, RetentionSettings())
-    assert retention.plan(client, RetentionSettings()) == []
-
-    _insert(client, _calls(1, 200) + _calls(1000, 200, day=1))
-    size = retention.stored_bytes(client)
-    assert retention.over_cap(client, RetentionSettings(max_gib=1)) == []
-    dropped = retention.enforce(client, RetentionSettings(max_gib=(size - 1) / 1024**3))
-    assert len({day.day for day in dropped}) == 1
-    assert {day.table for day in dropped} >= {"otel_traces", "llm_calls", "stages"}
-    assert [row["InputTokens"] for row in _rows(client)] == list(range(1000, 1200))
+def _days(count: int) -> list[date]:
+    first = datetime.fromtimestamp(START_NS / 1e9, UTC).date()
+    return [first + timedelta(days=number) for number in range(count)]
 
 
-_COUNTS = ("clamped_spans", "sampled_out_spans", "instances")
+def _with_new_spelling(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """The alias table with another spelling of columns, as a later release has it."""
+    for name in names:
+        column = aliases.COLUMNS[name]
+        number = max(column.spellings) + 1
+        monkeypatch.setitem(aliases.COLUMNS, name, Column(column.number, {**column.spellings, number: f"my.{name}"}))
+    aliases.spelling_ids.cache_clear()
+    definitions.definition.cache_clear()
 
 
-def test_counts_that_are_too_old_go_and_no_span_looks_lost_for_that(client: Client) -> None:
-    """Hours of counts go one by one; a living process's old minutes become one row, a dead one's go after a year."""
-    for table in _COUNTS[:2]:
-        client.command(
-            f"INSERT INTO {table} SELECT 'retained', toStartOfHour(now() - toIntervalDay(arrayJoin([40, 31, 1]))), 1"
+@pytest.fixture
+def spelling(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """For tests that change the alias table; afterwards it is as it was."""
+    yield monkeypatch
+    monkeypatch.undo()
+    aliases.spelling_ids.cache_clear()
+    definitions.definition.cache_clear()
+
+
+def test_days_before_a_new_spelling_are_behind_until_they_are_rebuilt(
+    client: Client, spelling: pytest.MonkeyPatch
+) -> None:
+    """They are listed with their rows, day by day; rebuilt, they have what the new spelling says."""
+    for day in range(3):
+        insert(client, calls(100 * day + 1, 10, day=day, attributes={"my.session": "of mine"}))
+    assert definitions.behind(client) == []
+    _with_new_spelling(spelling, "session")
+    with pytest.raises(SchemaError, match=r"llm_calls.*sightline-store migrate"):
+        rebuild.rebuild(client, "llm_calls")
+    definitions.record(client)
+    behind = definitions.behind(client, ["llm_calls", "retrievals"])
+    assert behind == [definitions.BehindDay("llm_calls", day, 10, 10) for day in _days(3)] + [
+        definitions.BehindDay("retrievals", day, 0, 10) for day in _days(3)
+    ]
+    insert(client, calls(1000, 10, day=3))
+    assert definitions.behind(client, ["llm_calls"]) == behind[:3]
+    seen: list[rebuild.Progress] = []
+    done = rebuild.rebuild(client, "llm_calls", until=_days(3)[1], progress=seen.append)
+    assert done.days == (*_days(2),)
+    assert [(step.day, step.done, step.total, step.rows) for step in seen] == [
+        (day, number, 4, 10 if number < 3 else 0) for number, day in enumerate(_days(4), 1)
+    ]
+    assert definitions.behind(client, ["llm_calls"]) == behind[2:3]
+    sessions = client.query_rows("SELECT SessionId AS id, count() AS n FROM llm_calls GROUP BY id ORDER BY id")
+    assert sessions == [{"id": "", "n": 20}, {"id": "of mine", "n": 20}]
+    assert rebuild.rebuild(client, "llm_calls", days={_days(3)[2]}).days == (_days(3)[2],)
+    assert definitions.behind(client, ["llm_calls"]) == []
+    assert definitions.behind(client, ["retrievals"]) == behind[3:]
+
+
+def test_the_command_lists_days_that_are_behind_and_makes_them_anew(
+    client: Client, spelling: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without words it lists them; with --behind it rebuilds them, in a window of days where one is given."""
+    spelling.setenv("SIGHTLINE_STORE_URL", client.settings.url)
+    spelling.setenv("SIGHTLINE_STORE_DATABASE", client.settings.database)
+    for day in range(2):
+        insert(client, calls(100 * day + 1, 10, day=day))
+    assert _printed(capsys).startswith("no day is behind")
+    _with_new_spelling(spelling, "session")
+    definitions.record(client)
+    lines = _printed(capsys, "llm_calls", "--status").splitlines()
+    assert [line.split() for line in lines[1:3]] == [["llm_calls", str(day), "10", "10"] for day in _days(2)]
+    assert "2 days are behind" in lines[3]
+    _printed(capsys, "llm_calls", "--behind", "--until", str(_days(1)[0]))
+    assert [item.day for item in definitions.behind(client, ["llm_calls"])] == _days(2)[1:]
+    _printed(capsys, "--behind")
+    assert definitions.behind(client) == []
+    assert _printed(capsys, "--behind").startswith("no day is behind")
+    with pytest.raises(SystemExit):
+        _printed(capsys, "llm_calls", "--since", "someday")
+    assert "no moment" in capsys.readouterr().err
+
+
+def _printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Run the command; what it printed to standard output."""
+    parser = argparse.ArgumentParser()
+    rebuild_command.add(parser.add_subparsers())
+    args = parser.parse_args(["rebuild", *words])
+    args.run(args)
+    return capsys.readouterr().out
+
+
+def test_a_definition_that_makes_equal_rows_leaves_no_day_behind(client: Client, spelling: pytest.MonkeyPatch) -> None:
+    """A changed text that was declared equal counts as the same, also through several releases."""
+    insert(client, calls(1, 3))
+    former = definitions.definition("stages")
+    _with_new_spelling(spelling, "session")
+    definitions.record(client)
+    spelling.setattr(definitions, "EQUAL", {former: "between", "between": definitions.definition("stages")})
+    assert {item.table for item in definitions.behind(client)} == set(definitions.TABLES) - {"stages"}
+
+
+def test_a_store_without_records_has_the_first_definitions(client: Client, spelling: pytest.MonkeyPatch) -> None:
+    """Rows of the release before records count as made by the first definitions, and are behind later ones."""
+    insert(client, calls(1, 3))
+    client.command("TRUNCATE TABLE row_definitions")
+    assert set(definitions.FIRST) == set(definitions.TABLES)
+    first = {table: definitions.definition(table) for table in definitions.TABLES}
+    spelling.setattr(definitions, "FIRST", first)
+    definitions.record(client)
+    assert definitions.behind(client) == []
+    client.command("TRUNCATE TABLE row_definitions")
+    _with_new_spelling(spelling, "session")
+    definitions.record(client)
+    assert [(item.table, item.day) for item in definitions.behind(client, ["stages"])] == [("stages", _days(1)[0])]
+
+
+def test_a_rebuild_is_taken_over_by_a_later_one(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The later one goes on with the days that are complete; the earlier one ends with an error and adds nothing."""
+    for day in range(4):
+        insert(client, calls(100 * day + 1, 10, day=day))
+    right = _rows(client)
+    later: list[rebuild.Rebuilt] = []
+    made: list[date] = []
+    make = rebuild._Run._make
+
+    def counted(run: rebuild._Run, day: date) -> int:
+        made.append(day)
+        return make(run, day)
+
+    def after(step: rebuild.Progress) -> None:
+        if step.done == 2 and not later:
+            later.append(rebuild.rebuild(client, "llm_calls"))
+
+    monkeypatch.setattr(rebuild._Run, "_make", counted)
+    with pytest.raises(SchemaError, match="taken this one over"):
+        rebuild.rebuild(client, "llm_calls", progress=after)
+    assert made == _days(4)
+    assert later[0].days == (*_days(4),)
+    assert _rows(client) == right
+
+
+def test_rebuild_goes_on_after_kill_9_of_the_command_and_of_the_store(tmp_path: Path) -> None:
+    """Killed while spans come, it goes on with the next day; in the end there is one row a call, made anew."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")}
+    store = Role(["sightline-store", "serve"], env, f"{url}/ping", tmp_path / "log")
+    store.start()
+    client = Client(StoreSettings(url=url))
+    try:
+        migrate.apply(client)
+        for day in range(9):
+            insert(client, calls(1000 * day + 1, 500, day=day))
+        client.command("ALTER TABLE llm_calls UPDATE RequestModel = 'wrong' WHERE 1 SETTINGS mutations_sync = 1")
+        complete = _killed_after(url, 3)
+        insert(client, calls(100_000, 50, day=20))
+        complete += _killed_after(url, 4)
+        store.kill()
+        store.start()
+        insert(client, calls(200_000, 50, day=5))
+        insert(client, calls(300_000, 50, day=21))
+        with _command(url) as last:
+            complete += last.communicate()[1].splitlines()
+        assert last.returncode == 0, complete
+        with_rows = [line.split()[1] for line in complete if " complete, " in line and not line.endswith(" 0 rows")]
+        assert sorted(set(with_rows)) == [str(day) for day in _days(9)]
+        assert len(with_rows) == 9, "a day that was complete was made again"
+        (row,) = client.query_rows(
+            "SELECT count() AS n, uniqExact(SpanId) AS spans, countIf(RequestModel = 'wrong') AS wrong FROM llm_calls"
         )
-    for process, days_ago in {"living": [41, 40, 31, 1], "dead": [402, 401]}.items():
-        for minute, days in enumerate(days_ago, 1):  # of ten numbers a minute, nine have come
-            client.command(
-                f"INSERT INTO instances WITH now() - toIntervalDay({days}) AS then "
-                f"SELECT 'retained', '{process}', toStartOfMinute(then), then, then, 9, {minute * 10}"
-            )
-    now = datetime.now(UTC)
-    window = queries.Filters(start=now - timedelta(days=30), end=now)
-    before = queries.loss(client, window)
-    assert [(row["emitted"], row["stored_spans"], row["lost"]) for row in before] == [(40, 36, 4)]
-    settings = RetentionSettings(traces_days=30, typed_days=30)
-    assert {change.table for change in retention.apply(client, settings)} >= set(_COUNTS)
-    assert retention.plan(client, settings) == []
-    for table in _COUNTS:
-        client.command(f"OPTIMIZE TABLE {table} FINAL")
-    for table in _COUNTS[:2]:
-        ages = client.query_rows(f"SELECT dateDiff('day', Hour, now()) AS days FROM {table}")
-        assert [row["days"] for row in ages] == [1]
-    assert client.query_rows("SELECT InstanceId, Spans FROM instances ORDER BY Minute") == [
-        {"InstanceId": "living", "Spans": 27},
-        {"InstanceId": "living", "Spans": 9},
-    ]
-    assert queries.loss(client, window) == before
-    assert not {day.table for day in retention.over_cap(client, RetentionSettings(max_gib=1e-9))} & set(_COUNTS)
-    retention.apply(client, RetentionSettings())
-    assert retention.plan(client, RetentionSettings()) == []
-    for table in _COUNTS:
-        client.command(f"TRUNCATE TABLE {table}")
+        assert row == {"n": 9 * 500 + 150, "spans": 9 * 500 + 150, "wrong": 0}
+        left = client.query_rows(
+            "SELECT name FROM system.tables WHERE database = 'otel' AND name LIKE 'llm\\_calls\\_%'"
+        )
+        assert {item["name"] for item in left} <= {"llm_calls_priced"}
+    finally:
+        client.close()
+        store.stop()
 
 
-def test_retention_is_kept_by_a_thread_and_leaves_other_hands_alone(client: Client) -> None:
-    """As soon as the tables are there it enforces what is asked; a TTL that somebody else set stays where none is."""
-    client.command("ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalHour(36)")
-    assert retention.plan(client, RetentionSettings()) == []
-    settings, stopped = RetentionSettings(scores_days=5), threading.Event()
-    away = Client(StoreSettings(url=client.settings.url, database="not_there_yet"))
-    threads = [
-        threading.Thread(target=retention.keep, args=(of, settings, stopped), kwargs={"first_s": 0.01})
-        for of in (Client(client.settings), away)
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + 20
-    while retention.plan(client, settings) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    stopped.set()
-    for thread in threads:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in threads)
-    assert retention.plan(client, settings) == []
-    assert {change.table for change in retention.plan(client, RetentionSettings())} == {"scores"}
-    client.command("ALTER TABLE otel_logs REMOVE TTL")
-    retention.apply(client, RetentionSettings())
+def _command(url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [_SCRIPTS / "sightline-store", "rebuild", "llm_calls"], text=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, env={**os.environ, "SIGHTLINE_STORE_URL": url},
+    )  # fmt: skip
 
 
-def test_the_plan_says_what_is_missing_and_what_differs(client: Client) -> None:
-    """A fresh store differs in nothing; a dropped column, a foreign one and a dropped view are told, with the mend."""
-    assert migrate.plan(client).lines() == []
-    client.command("ALTER TABLE requests DROP COLUMN Outcome")
-    client.command("ALTER TABLE requests ADD COLUMN Mine String")
-    client.command("DROP VIEW span_contents")
-    client.command("ALTER TABLE errors MODIFY COLUMN Message LowCardinality(String)")
-    lines = "\n".join(migrate.plan(client, RetentionSettings(logs_days=7, typed_days=9)).lines())
-    assert "ALTER TABLE requests ADD COLUMN IF NOT EXISTS `Outcome` LowCardinality(String)" in lines
-    assert "column Mine is of another hand" in lines
-    assert "span_contents: the view is missing" in lines
-    assert "column Message is LowCardinality(String), expected String" in lines
-    assert "ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalDay(7)" in lines
-    assert "ALTER TABLE instances MODIFY TTL toDateTime(Minute) + toIntervalDay(9) GROUP BY ServiceName" in lines
-    client.command("ALTER TABLE requests DROP COLUMN Mine")
-    client.command("ALTER TABLE requests ADD COLUMN Outcome LowCardinality(String) AFTER ErrorType")
-    client.command("ALTER TABLE errors MODIFY COLUMN Message String CODEC(ZSTD(1))")
-    client.command(
-        next(text for m in migrate.migrations() for text in m.statements if "VIEW IF NOT EXISTS span_contents" in text)
-    )
-    assert migrate.plan(client).lines() == []
-
-
-def test_every_table_is_read_as_the_engine_reads_it(client: Client) -> None:
-    """The columns that the plan expects of each table of sql/ddl are those that the engine made."""
-    statements = [statement for migration in migrate.migrations() for statement in migration.statements]
-    assert sum(drift.expected_columns(statement) is not None for statement in statements) >= 20
-    assert drift.differences(client, statements) == []
+def _killed_after(url: str, days: int) -> list[str]:
+    """Start the command, kill it when it has made so many days, and return its lines."""
+    lines: list[str] = []
+    with _command(url) as process:
+        assert process.stderr is not None
+        while sum(not line.endswith(" 0 rows") for line in lines) < days:
+            line = process.stderr.readline()
+            assert line, lines
+            lines.append(line.strip())
+        process.send_signal(signal.SIGKILL)
+        lines += [line.strip() for line in process.stderr]
+    return lines

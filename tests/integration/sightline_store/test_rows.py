@@ -199,7 +199,7 @@ def test_poisoned_request_is_set_aside_and_the_rest_is_stored(
         span.name = f"good {index}"
         good.append(request.SerializeToString())
     for body in [*good[:2], b"\x0a\x05\x12\x7fabc", *good[2:]]:
-        spool.append(Signal.TRACES, body, 1)[0].result(5)
+        spool.append(Signal.TRACES, body, {"": 1})[0].result(5)
     shipper.start(spool)
     spool.close()
     shipper.stop(20)
@@ -218,7 +218,7 @@ def test_damaged_segment_is_quarantined_and_the_line_goes_on(client: Client, tmp
     for name in ("before", "damaged"):
         request, span = _traces()
         span.name = name
-        spool.append(Signal.TRACES, request.SerializeToString(), 1)[0].result(5)
+        spool.append(Signal.TRACES, request.SerializeToString(), {"": 1})[0].result(5)
     spool.close()
     data = bytearray(closed[0].path.read_bytes())
     data[-20] ^= 1
@@ -227,7 +227,7 @@ def test_damaged_segment_is_quarantined_and_the_line_goes_on(client: Client, tmp
     spool = Spool(settings, shipper.take)
     request, span = _traces()
     span.name = "after"
-    spool.append(Signal.TRACES, request.SerializeToString(), 1)[0].result(5)
+    spool.append(Signal.TRACES, request.SerializeToString(), {"": 1})[0].result(5)
     shipper.start(spool)
     spool.close()
     shipper.stop(20)
@@ -243,7 +243,7 @@ def test_shipper_waits_for_a_store_that_is_away(tmp_path: Path, store_url: str) 
     shipper = Shipper(Client(StoreSettings(url="http://127.0.0.1:9")), Counts())
     spool = Spool(settings, shipper.take)
     shipper.start(spool)
-    spool.append(Signal.TRACES, _traces()[0].SerializeToString(), 1)[0].result(5)
+    spool.append(Signal.TRACES, _traces()[0].SerializeToString(), {"": 1})[0].result(5)
     time.sleep(0.3)
     spool.close()
     shipper.stop(0.2)

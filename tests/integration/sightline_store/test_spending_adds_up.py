@@ -55,7 +55,7 @@ def test_card_bars_and_tables_add_up(client: Client, narrowed: dict[str, str]) -
     models = queries.spend_over_time(client, filters, bucket_s=bucket_s)
     spent = spending.spending(now, embedded)
     bars = [row["cost_usd"] for row in spending.over_time(models, embedded)]
-    table = queries.spend_by(client, filters) + spending.together(embedded)
+    table = queries.spend_by(client, filters) + spending.embeddings_row(embedded)
     assert spent.usd is not None
     assert spending.known_sum(bars) == pytest.approx(spent.usd, rel=1e-9)
     assert spending.known_sum([row["cost_usd"] for row in table]) == pytest.approx(spent.usd, rel=1e-9)

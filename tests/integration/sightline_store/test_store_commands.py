@@ -16,7 +16,7 @@ import queries_traffic
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from sightline_store import export, ingest
+from sightline_store import export, ingest, varint
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.schema import migrate
@@ -53,20 +53,12 @@ def test_a_trace_leaves_as_otlp_and_comes_back_as_equal_rows(client: Client) -> 
         target = io.BytesIO()
         export.export_trace(client, trace_id, target, as_json=number % 2 == 1)
         message = target.getvalue() if number % 2 == 0 else _from_json(target.getvalue())
-        payload += _varint(len(message)) + message
+        payload += varint.encode(len(message)) + message
     ingest.insert_segment(back, ingest.Signal.TRACES, payload, "back")
     rows = "SELECT * FROM otel_traces ORDER BY TraceId, Timestamp, SpanId"
     assert len(ids) == 30
     assert back.query_rows(rows) == client.query_rows(rows)
     back.close()
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out) + bytes([number])
 
 
 def _from_json(text: bytes) -> bytes:

@@ -11,14 +11,14 @@ def test_annotations_go_to_the_innermost_span(spans: Spans) -> None:
         sightline.annotate({"a.b": 1, "none": None}, c=[1, 2], d={"x": object()}, e=float("nan"))
         sightline.record_usage(input_tokens=3, output_tokens=2, finish_reasons=["stop"])
         sightline.record_messages(input="hi", output=[{"role": "assistant"}])
-    found = spans.attributes("chat m")
-    assert found["a.b"] == 1
-    assert found["c"] == (1, 2)
-    assert found["d"] == '{"x":"<builtins.object>"}'
-    assert {"none", "e"} & set(found) == set()
-    assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 3
-    assert found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == ("stop",)
-    assert found[semconv.GEN_AI_INPUT_MESSAGES] == '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
+    attributes = spans.attributes("chat m")
+    assert attributes["a.b"] == 1
+    assert attributes["c"] == (1, 2)
+    assert attributes["d"] == '{"x":"<builtins.object>"}'
+    assert {"none", "e"} & set(attributes) == set()
+    assert attributes[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 3
+    assert attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == ("stop",)
+    assert attributes[semconv.GEN_AI_INPUT_MESSAGES] == '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
     assert "a.b" not in spans.attributes("r")
 
 
@@ -27,9 +27,9 @@ def test_usage_objects_of_providers(spans: Spans) -> None:
     usage = {"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 10, "cache_creation_input_tokens": 1}
     with sightline.llm("m"):
         sightline.record_usage(usage)
-    found = spans.attributes()
-    assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 16
-    assert found[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 10
+    attributes = spans.attributes()
+    assert attributes[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 16
+    assert attributes[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] == 10
 
 
 def test_documents(spans: Spans) -> None:
@@ -63,7 +63,7 @@ def test_scores(spans: Spans) -> None:
 
 
 def test_identity_ends_with_its_context(spans: Spans) -> None:
-    """identify() holds inside the call that said it, and below."""
+    """identify() holds inside the call that made it, and below."""
 
     @sightline.request("r")
     def ask() -> None:

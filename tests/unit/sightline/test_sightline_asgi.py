@@ -89,7 +89,7 @@ async def call(app: Any, client: Client, headers: dict[str, str] | None = None, 
     await RequestMiddleware(app, **options)(scope, client.receive, client.send)
 
 
-async def test_first_content_event_is_found_over_split_chunks(spans: Spans) -> None:
+async def test_first_content_event_is_recognised_across_chunks(spans: Spans) -> None:
     """Events before the content and half events do not count; the mark comes after the send that completes it."""
     messages = [
         start(),
@@ -100,15 +100,15 @@ async def test_first_content_event_is_found_over_split_chunks(spans: Spans) -> N
     ]
     client = Client()
     await call(app_sending(*messages), client, content_events={"token"})
-    found = spans.attributes("POST /v1/chat")
+    attributes = spans.attributes("POST /v1/chat")
     assert client.ttft_seen == [False, False, False, False, True]
-    assert found[TTFT] > 0
-    assert found[semconv.STAGE] == "request"
-    assert found[semconv.HTTP_ROUTE] == "/v1/chat"
-    assert found[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
-    assert found[semconv.RESPONSE_CONTENT_EVENTS] == 1
-    assert found[semconv.RESPONSE_OUTCOME] == "completed"
-    assert spans.one().kind is SpanKind.SERVER
+    assert attributes[TTFT] > 0
+    assert attributes[semconv.STAGE] == "request"
+    assert attributes[semconv.HTTP_ROUTE] == "/v1/chat"
+    assert attributes[semconv.HTTP_RESPONSE_STATUS_CODE] == 200
+    assert attributes[semconv.RESPONSE_CONTENT_EVENTS] == 1
+    assert attributes[semconv.RESPONSE_OUTCOME] == "completed"
+    assert spans.single().kind is SpanKind.SERVER
 
 
 async def test_stream_without_content_has_no_first_token(spans: Spans) -> None:
@@ -137,7 +137,7 @@ async def test_remote_parent_and_baggage_are_taken(spans: Spans) -> None:
     """The caller's trace goes on and its identity is on the spans."""
     headers = {"traceparent": f"00-{7:032x}-{9:016x}-01", "baggage": "session.id=s1"}
     await call(app_sending(start(), body(b"", False)), Client(), headers)
-    span = spans.one()
+    span = spans.single()
     assert span.parent is not None
     assert (span.context.trace_id, span.parent.span_id) == (7, 9)  # type: ignore[union-attr]
     assert spans.attributes()[semconv.SESSION_ID] == "s1"
@@ -149,7 +149,7 @@ async def test_client_gone_while_sending(spans: Spans) -> None:
     app = app_sending(start(), body(b"data: a\n\n"), body(b"data: b\n\n"), body(b"", False))
     with pytest.raises(OSError, match="client gone"):
         await call(app, Client(2))
-    span = spans.one()
+    span = spans.single()
     assert spans.attributes()[semconv.RESPONSE_OUTCOME] == "client_gone"
     assert TTFT in spans.attributes()
     assert span.status.status_code is StatusCode.UNSET
@@ -163,7 +163,7 @@ async def test_client_gone_at_the_last_message(spans: Spans) -> None:
     assert spans.attributes()[semconv.RESPONSE_OUTCOME] == "client_gone"
 
 
-async def test_client_gone_told_by_receive(spans: Spans) -> None:
+async def test_client_disconnect_read_from_receive(spans: Spans) -> None:
     """A disconnect before the last body is a client that left."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -195,7 +195,7 @@ async def test_exception_in_the_app(spans: Spans) -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         await call(app, Client())
-    span = spans.one()
+    span = spans.single()
     assert spans.attributes()[semconv.RESPONSE_OUTCOME] == "error"
     assert span.status.status_code is StatusCode.ERROR
 
@@ -203,7 +203,7 @@ async def test_exception_in_the_app(spans: Spans) -> None:
 async def test_server_error_status(spans: Spans) -> None:
     """A 5xx is an error of the request."""
     await call(app_sending(start(b"text/plain", 503), body(b"no", False)), Client())
-    assert spans.one().status.status_code is StatusCode.ERROR
+    assert spans.single().status.status_code is StatusCode.ERROR
     assert spans.attributes()[semconv.ERROR_TYPE] == "503"
 
 
@@ -225,7 +225,7 @@ async def test_request_inside_a_marked_request_is_a_workflow(spans: Spans) -> No
 
     await call(app, Client())
     assert spans.attributes("inner")[semconv.STAGE] == "workflow"
-    request = spans.one(stage="request")
+    request = spans.single(stage="request")
     assert ids == [(f"{1:032x}", span_id(request))]
     assert (request.attributes or {})["far"] == "up"
     assert (request.attributes or {})[semconv.USER_ID] == "u1"
@@ -266,9 +266,9 @@ async def test_websocket_first_content_counts_from_the_first_question(spans: Spa
 
     scope = {"type": "websocket", "path": "/ws", "headers": []}
     await RequestMiddleware(app, {"token"})(scope, client.receive, client.send)
-    found = spans.attributes()
-    assert 0 < found[TTFT] < 0.3
-    assert found[semconv.RESPONSE_CONTENT_EVENTS] == 1
+    attributes = spans.attributes()
+    assert 0 < attributes[TTFT] < 0.3
+    assert attributes[semconv.RESPONSE_CONTENT_EVENTS] == 1
     assert client.ttft_seen[-1]
 
 
@@ -336,7 +336,7 @@ def test_fastapi_streaming_is_one_request(fastapi: TestClient, spans: Spans) -> 
     assert request[semconv.RESPONSE_CONTENT_EVENTS] == 2
     assert model[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] >= 0.02
     assert request[TTFT] > model[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK]
-    span = spans.one(stage="request")
+    span = spans.single(stage="request")
     assert request[TTFT] <= (span.end_time - span.start_time) / 1e9  # type: ignore[operator]
     for found in (request, model, spans.attributes("invoke_workflow answer")):
         assert found[semconv.TENANT_ID] == "t1"
@@ -346,18 +346,18 @@ def test_fastapi_streaming_is_one_request(fastapi: TestClient, spans: Spans) -> 
 def test_fastapi_json(fastapi: TestClient, spans: Spans) -> None:
     """A body in one piece is timed although FastAPI's instrumentation ends the span in the same call."""
     answer = fastapi.get("/sync").json()
-    span = spans.one(stage="request")
+    span = spans.single(stage="request")
     assert answer["request"] == span_id(span)
-    found = spans.attributes(stage="request")
-    assert found[TTFT] > 0
-    assert found[semconv.USER_ID] == "u1"
-    assert found[semconv.RESPONSE_OUTCOME] == "completed"
+    attributes = spans.attributes(stage="request")
+    assert attributes[TTFT] > 0
+    assert attributes[semconv.USER_ID] == "u1"
+    assert attributes[semconv.RESPONSE_OUTCOME] == "completed"
 
 
 def test_fastapi_exception(fastapi: TestClient, spans: Spans) -> None:
     """An endpoint's exception is an error of the request."""
     assert fastapi.get("/broken").status_code == 500
-    span = spans.one(stage="request")
+    span = spans.single(stage="request")
     assert span.status.status_code is StatusCode.ERROR
     assert spans.attributes()[semconv.RESPONSE_OUTCOME] == "error"
 
@@ -367,9 +367,9 @@ def test_fastapi_websocket(fastapi: TestClient, spans: Spans) -> None:
     with fastapi.websocket_connect("/ws") as socket:
         socket.send_text("q")
         socket.receive_text()
-    found = spans.attributes(stage="request")
-    assert found[semconv.RESPONSE_CONTENT_EVENTS] == 1
-    assert found[semconv.RESPONSE_OUTCOME] == "completed"
+    attributes = spans.attributes(stage="request")
+    assert attributes[semconv.RESPONSE_CONTENT_EVENTS] == 1
+    assert attributes[semconv.RESPONSE_OUTCOME] == "completed"
 
 
 def test_sampled_out_requests_stay_out() -> None:

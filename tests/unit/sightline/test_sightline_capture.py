@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline import faults, semconv
-from sightline.capture import HARD_LIMIT_CHARS, CapturePolicy, attribute, call_input, cut
+from sightline.capture.policy import CapturePolicy
+from sightline.capture.values import HARD_LIMIT_CHARS, attribute, call_input, cut
 from sightline.settings import Capture
 
 FULL = CapturePolicy(Capture.FULL)
@@ -123,7 +124,7 @@ def test_modes_without_content(mode: Capture) -> None:
 
 
 def test_call_input() -> None:
-    """A single argument stands for itself, several by name, self is left out."""
+    """A single argument is the value itself, several are a mapping by name, self is left out."""
     assert call_input(("a",), {}, ("q",)) == "a"
     assert call_input((object(), "a"), {"k": 1}, ("self", "q")) == {"q": "a", "k": 1}
     assert call_input(("a", "b"), {}, ("q",)) == {"q": "a", "arg1": "b"}
@@ -144,7 +145,7 @@ def test_cut_says_how_much_is_missing() -> None:
 
 
 def test_names_are_unique_and_documented() -> None:
-    """Each constant stands once, and the source file has a docstring with a source for it."""
+    """Each constant is defined once, with a docstring that names its source."""
     names = {key: value for key, value in vars(semconv).items() if key.isupper()}
     plain = [value for key, value in names.items() if not key.startswith(("STAGE_", "OUTCOME_"))]
     assert len(set(plain)) == len(plain)

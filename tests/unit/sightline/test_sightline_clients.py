@@ -128,17 +128,17 @@ async def achat(client: openai.AsyncOpenAI) -> Any:
 def check(spans: Spans, outcome: str = "completed", count: int = 5, content: int = 2) -> dict[str, Any]:
     """Check the only span and return its attributes."""
     (span,) = spans
-    found = dict(span.attributes or {})
+    attributes = dict(span.attributes or {})
     assert span.end_time is not None
-    assert found[semconv.STREAM_OUTCOME] == outcome
-    assert found[semconv.STREAM_CHUNKS] == count
-    assert found[semconv.STREAM_CONTENT_CHUNKS] == content
-    assert found[semconv.GEN_AI_REQUEST_STREAM] is True
-    return found
+    assert attributes[semconv.STREAM_OUTCOME] == outcome
+    assert attributes[semconv.STREAM_CHUNKS] == count
+    assert attributes[semconv.STREAM_CONTENT_CHUNKS] == content
+    assert attributes[semconv.GEN_AI_REQUEST_STREAM] is True
+    return attributes
 
 
 def check_usage(found: dict[str, Any]) -> None:
-    """Check what a whole stream tells by itself."""
+    """Check the attributes of a stream that was consumed whole."""
     assert found[semconv.GEN_AI_RESPONSE_MODEL] == "m-1"
     assert found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == ("stop",)
     assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 10
@@ -150,7 +150,7 @@ def check_usage(found: dict[str, Any]) -> None:
 
 
 def test_chat_completions(spans: Spans, client: openai.OpenAI) -> None:
-    """A real Stream stays one for isinstance, keeps .response, and tells tokens, model and reason."""
+    """A real Stream stays one for isinstance, keeps .response, and its span has tokens, model and finish reason."""
     stream = chat(client)
     assert isinstance(stream, openai.Stream)
     assert stream.response.status_code == 200
@@ -215,7 +215,7 @@ async def test_chat_completions_async_cancelled(spans: Spans) -> None:
 
 
 def test_responses(spans: Spans, client: openai.OpenAI) -> None:
-    """The Responses API: created and reasoning events are not content; the last event tells the usage."""
+    """The Responses API: created and reasoning events are not content; the last event has the usage."""
 
     @sightline.llm("m", provider="openai")
     def respond() -> Any:
@@ -236,10 +236,10 @@ def test_stream_helper_of_chat_completions(spans: Spans, client: openai.OpenAI) 
 
     with helper() as stream:
         assert stream.get_final_completion().choices[0].message.content == "Hello"
-    found = dict(spans.one().attributes or {})
-    assert found[semconv.STREAM_OUTCOME] == "completed"
-    assert found[semconv.STREAM_CONTENT_CHUNKS] == 2
-    check_usage(found)
+    attributes = dict(spans.single().attributes or {})
+    assert attributes[semconv.STREAM_OUTCOME] == "completed"
+    assert attributes[semconv.STREAM_CONTENT_CHUNKS] == 2
+    check_usage(attributes)
 
 
 def test_stream_helper_left_early_and_never_entered(spans: Spans, client: openai.OpenAI) -> None:
@@ -251,7 +251,7 @@ def test_stream_helper_left_early_and_never_entered(spans: Spans, client: openai
 
     with helper() as stream:
         next(iter(stream))
-    assert (spans.one().attributes or {})[semconv.STREAM_OUTCOME] == "closed"
+    assert (spans.single().attributes or {})[semconv.STREAM_OUTCOME] == "closed"
     spans.clear()
     helper()
     gc.collect()
@@ -268,10 +268,10 @@ async def test_async_stream_helper(spans: Spans) -> None:
     async with aclient() as client, helper(client) as stream:
         kinds = [event.type async for event in stream]
     assert "response.output_text.delta" in kinds
-    found = dict(spans.one().attributes or {})
-    assert found[semconv.STREAM_OUTCOME] == "completed"
-    assert found[semconv.OUTPUT] == "Hello"
-    assert found[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] == 4
+    attributes = dict(spans.single().attributes or {})
+    assert attributes[semconv.STREAM_OUTCOME] == "completed"
+    assert attributes[semconv.OUTPUT] == "Hello"
+    assert attributes[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] == 4
 
 
 def read(items: list[Any]) -> tuple[list[bool], dict[str, Any]]:
@@ -353,7 +353,7 @@ def test_streams_that_say_how_they_ended(items: list[Any], attributes: dict[str,
     assert read(items)[1] == attributes
 
 
-def test_a_failure_told_in_the_stream_is_an_error_of_the_span(spans: Spans) -> None:
+def test_a_failure_reported_in_the_stream_is_an_error_of_the_span(spans: Spans) -> None:
     """The call returned, the answer failed: status and error.type say so."""
 
     @sightline.llm("m")
@@ -362,7 +362,7 @@ def test_a_failure_told_in_the_stream_is_an_error_of_the_span(spans: Spans) -> N
         yield {"type": "response.failed", "response": {"error": {"code": "server_error"}}}
 
     list(failing())
-    span = spans.one()
+    span = spans.single()
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})[semconv.ERROR_TYPE] == "server_error"
     assert (span.attributes or {})[semconv.STREAM_OUTCOME] == "completed"

@@ -76,7 +76,27 @@ def test_conventions_of_the_stages(spans: Spans) -> None:
     assert search[semconv.GEN_AI_REQUEST_TOP_K] == 5
 
 
-def test_model_told_later_completes_the_name(spans: Spans) -> None:
+def test_decorators_show_and_check_their_arguments(spans: Spans) -> None:
+    """Help shows each parameter with its meaning; the target may be a keyword; other arguments are a TypeError."""
+    assert list(inspect.signature(sightline.llm).parameters) == ["model", "name", "provider", "attributes", "capture"]
+    for decorator, *_ in STAGES:
+        for name in inspect.signature(decorator).parameters:
+            assert f"    {name}: " in (decorator.__doc__ or ""), (decorator.__name__, name)
+    with sightline.llm(model="m", provider="p"), sightline.trace(stage="cache"):
+        pass
+    assert spans.attributes("chat m")[semconv.GEN_AI_PROVIDER_NAME] == "p"
+    assert spans.single(stage="cache").name == "cache"
+    untyped: Any = sightline.llm
+    for args, options, message in (
+        (("m",), {"model": "n"}, "multiple values for argument 'model'"),
+        (("m",), {"modell": "n"}, "unexpected keyword argument 'modell'"),
+        (("m", "p"), {}, "positional"),
+    ):
+        with pytest.raises(TypeError, match=rf"llm\(\).*{message}"):
+            untyped(*args, **options)
+
+
+def test_model_annotated_later_completes_the_name(spans: Spans) -> None:
     """A model that is known only inside the call still names the span."""
 
     @sightline.llm
@@ -153,7 +173,7 @@ def test_errors_pass_and_are_recorded(spans: Spans) -> None:
 
     with pytest.raises(Custom, match="why"):
         broken()
-    span = spans.one()
+    span = spans.single()
     assert span.status.status_code is StatusCode.ERROR
     assert str((span.attributes or {})[semconv.ERROR_TYPE]).endswith("Custom")
     event = (span.events[0].attributes or {})[semconv.EXCEPTION_MESSAGE]
@@ -165,7 +185,7 @@ def test_block_records_errors(spans: Spans) -> None:
     """The same for a block."""
     with pytest.raises(KeyError), sightline.tool("t"):
         raise KeyError("k")
-    assert spans.one().status.status_code is StatusCode.ERROR
+    assert spans.single().status.status_code is StatusCode.ERROR
 
 
 async def test_cancelled_coroutine_is_no_error(spans: Spans) -> None:
@@ -181,7 +201,7 @@ async def test_cancelled_coroutine_is_no_error(spans: Spans) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert spans.attributes()[semconv.SPAN_CANCELLED] is True
-    assert spans.one().status.status_code is StatusCode.UNSET
+    assert spans.single().status.status_code is StatusCode.UNSET
 
 
 async def test_function_that_returns_a_coroutine(spans: Spans) -> None:
@@ -236,14 +256,14 @@ def test_tree_with_a_clock_of_its_own() -> None:
                 pass
             with pytest.raises(ValueError, match="x"), sightline.llm("m"):
                 raise ValueError("x")
-        assert spans.times_ns(spans.one("r")) == (0, 5_000_000_000)
+        assert spans.times_ns(spans.single("r")) == (0, 5_000_000_000)
         assert spans.tree([semconv.SPAN_SEQUENCE]) == (
             "r sightline.span.sequence=1\n"
             "  embeddings e sightline.span.sequence=2\n"
             "  chat m sightline.span.sequence=3 ERROR"
         )
         with pytest.raises(AssertionError, match="embeddings e"):
-            spans.one("nothing")
+            spans.single("nothing")
 
 
 def test_recorded_leaves_out_the_call_and_keeps_what_its_code_records() -> None:

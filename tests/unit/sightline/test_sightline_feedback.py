@@ -80,7 +80,7 @@ def test_links(spans: Spans) -> None:
         sightline.link(other.get_span_context())
         sightline.link("ab" * 16, "cd" * 8)
         sightline.link({})
-    links = spans.one("invoke_workflow batch").links
+    links = spans.single("invoke_workflow batch").links
     assert [f"{link.context.span_id:x}" for link in links] == ["1", "1", "cd" * 8]
     assert dict(links[0].attributes or {}) == {"kind": "message"}
 
@@ -129,21 +129,21 @@ def _forms() -> dict[str, Callable[[Any], Any]]:
 @pytest.mark.parametrize("mode", ["none", "lengths", "truncated", "full"])
 @pytest.mark.parametrize("where", ["decorator", "process"])
 def test_capture_modes_hold_everywhere(decorator: str, mode: str, where: str) -> None:
-    """A mode told to a decorator or to the process holds for its call, its stream and what is said inside."""
+    """The mode of a decorator or of the process holds for its call, its stream and annotations inside."""
     process = mode if where == "process" else ("none" if mode == "full" else "full")
     with captured(capture=process, capture_max_chars=3) as spans:
         for call in _forms()[decorator](mode if where == "decorator" else None):
             call()
     assert len(spans) == 4
     for span in spans:
-        found = dict(span.attributes or {})
-        content = [str(value) for value in found.values() if "secret" in str(value)]
+        attributes = dict(span.attributes or {})
+        content = [str(value) for value in attributes.values() if "secret" in str(value)]
         if mode == "full":
             assert content
         else:
             assert content == []
-        told = {semconv.INPUT, semconv.OUTPUT, semconv.GEN_AI_INPUT_MESSAGES} & set(found)
-        lengths = {semconv.INPUT_LENGTH, semconv.OUTPUT_LENGTH} & set(found)
+        told = {semconv.INPUT, semconv.OUTPUT, semconv.GEN_AI_INPUT_MESSAGES} & set(attributes)
+        lengths = {semconv.INPUT_LENGTH, semconv.OUTPUT_LENGTH} & set(attributes)
         assert bool(told) is (mode in ("truncated", "full"))
         assert bool(lengths) is (mode == "lengths")
 
@@ -152,7 +152,7 @@ def test_errors_are_masked() -> None:
     """What an exception quotes is masked like all content, in message, status and stack."""
     with captured(redact=masks.ALL) as spans, pytest.raises(ValueError, match="a@b"), sightline.tool("t"):
         raise ValueError("no such user: a@b.example")
-    span = spans.one()
+    span = spans.single()
     event = dict(span.events[0].attributes or {})
     assert event[semconv.EXCEPTION_MESSAGE] == "no such user: [email]"
     assert "a@b.example" not in str(event)
@@ -187,7 +187,7 @@ def test_numbers_and_keys_are_masked() -> None:
 
 
 def test_searches(spans: Spans) -> None:
-    """Where, how and for what was searched stands on the retrieval span; a vector only as its sketch."""
+    """Query, target and options of a search are on the retrieval span; a vector only as its sketch."""
     with sightline.retrieval():
         sightline.record_search(
             query="why?",
@@ -204,15 +204,15 @@ def test_searches(spans: Spans) -> None:
             embedding_name="e",
             embedding_version="2",
         )
-    found = spans.attributes("retrieval Documents")
-    assert found[semconv.RETRIEVAL_QUERY_TEXT] == "why?"
-    assert found[semconv.RETRIEVAL_FILTER] == '{"year":{"gt":2020}}'
-    assert found[semconv.RETRIEVAL_ALPHA] == 1.0
-    assert found[semconv.DB_NAMESPACE] == "acme"
-    assert found[semconv.INDEX_VERSION] == "7"
-    assert found[semconv.EMBEDDING_VERSION] == "2"
-    assert found[semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT] == 64
-    assert semconv.QUERY_SKETCH in found
+    attributes = spans.attributes("retrieval Documents")
+    assert attributes[semconv.RETRIEVAL_QUERY_TEXT] == "why?"
+    assert attributes[semconv.RETRIEVAL_FILTER] == '{"year":{"gt":2020}}'
+    assert attributes[semconv.RETRIEVAL_ALPHA] == 1.0
+    assert attributes[semconv.DB_NAMESPACE] == "acme"
+    assert attributes[semconv.INDEX_VERSION] == "7"
+    assert attributes[semconv.EMBEDDING_VERSION] == "2"
+    assert attributes[semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT] == 64
+    assert semconv.QUERY_SKETCH in attributes
     with captured(capture="none") as quiet:
         with sightline.retrieval("D"):
             sightline.record_search(query="secret", top_k=5)
@@ -240,7 +240,7 @@ def test_content_of_other_instrumentations_is_masked_on_its_way_out(spans: Spans
     assert theirs["server.address"] == "10.0.0.1"
     assert "a@b.example" not in str(dict(sent["theirs"].events[0].attributes or {}))
     assert sent["theirs"].status.description == "[email]"
-    assert sent["theirs"].context == spans.one("theirs").context
-    assert (spans.one("theirs").attributes or {})["gen_ai.input.messages"] == "I am a@b.example"
-    assert sent["execute_tool ours"] is spans.one("execute_tool ours")
+    assert sent["theirs"].context == spans.single("theirs").context
+    assert (spans.single("theirs").attributes or {})["gen_ai.input.messages"] == "I am a@b.example"
+    assert sent["execute_tool ours"] is spans.single("execute_tool ours")
     assert encode_spans(list(sent.values())).ByteSize() > 0

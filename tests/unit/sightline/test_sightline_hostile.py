@@ -57,7 +57,7 @@ def test_hostile_values_break_nothing() -> None:
         with pytest.raises(HostileError):
             fail()
         assert spans.names() == ["invoke_workflow w", "invoke_workflow e"]
-        assert spans.one("invoke_workflow e").status.status_code is StatusCode.ERROR
+        assert spans.single("invoke_workflow e").status.status_code is StatusCode.ERROR
     assert faults.counts() != {}
     faults.reset()
 

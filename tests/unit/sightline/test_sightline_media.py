@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sightline import faults, media
-from sightline.capture import CapturePolicy
+from sightline import faults
+from sightline.capture import media
+from sightline.capture.policy import CapturePolicy
 from sightline.settings import Capture
 
 FULL = CapturePolicy(Capture.FULL)
@@ -72,7 +73,7 @@ def test_the_same_picture_has_the_same_reference_however_it_comes(value: Any) ->
     assert references == [REFERENCE]
 
 
-def test_audio_tells_its_format() -> None:
+def test_audio_has_its_format() -> None:
     """OpenAI's input_audio part becomes an audio reference."""
     part = {"type": "input_audio", "input_audio": {"data": base64.b64encode(b"RIFF" * 30).decode(), "format": "wav"}}
     found = json.loads(FULL.text(part) or "")["input_audio"]
@@ -82,7 +83,7 @@ def test_audio_tells_its_format() -> None:
 
 
 def test_pictures_are_not_touched() -> None:
-    """A PIL-like object tells its size; its methods are left alone."""
+    """The reference of a PIL-like object has its size; its methods are not called."""
     assert json.loads(FULL.text([Picture()]) or "") == [
         {"type": "image", "mime": "image/png", "width": 640, "height": 480}
     ]
@@ -97,7 +98,7 @@ def test_data_urls_inside_of_a_text() -> None:
 
 
 def test_large_media_are_not_hashed() -> None:
-    """Above the limit only the size is told."""
+    """Above the limit the reference has the size only."""
     size = media.DIGEST_LIMIT_BYTES + 1
     assert media.of_bytes(bytes(size)) == {"type": "blob", "mime": "application/octet-stream", "bytes": size}
     assert "sha256" not in media.of_base64("A" * (size * 2), "image/png")
@@ -122,7 +123,7 @@ def test_what_is_no_media_stays(value: Any) -> None:
 @settings(deadline=None)
 @given(st.text(st.sampled_from("data:image/png;base64,=ABC \n!")), st.binary())
 def test_nothing_raises(text: str, raw: bytes) -> None:
-    """Broken URLs and base64 are told by what is left of them."""
+    """References of broken URLs and base64 have what can be read of them."""
     faults.reset()
     for value in (text, raw, {"data": text * 20, "format": "x"}, {"b64_json": text * 20}, [f"data:{text}"]):
         assert FULL.text(value) is not None

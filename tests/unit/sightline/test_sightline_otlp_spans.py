@@ -16,11 +16,22 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.span import TraceState
 
+from sightline.export import otlp_spans
 from sightline.export.otlp_spans import SpanEncoder
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.integers(0, 9000).map("ä".__mul__)
 INTS = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-300, 70_000)
-PLAIN = st.none() | st.booleans() | TEXTS | INTS | st.floats(allow_nan=False) | st.binary(max_size=300)
+_NONE = ReadableSpan("name", SpanContext(1, 2, is_remote=False), resource=Resource({}), attributes={"key": None})
+SDK_WRITES_NONE = bool(encode_spans([_NONE]).resource_spans[0].scope_spans[0].spans[0].attributes)
+"""Older SDKs leave out an attribute that holds None; newer ones write an empty value, as is done here."""
+PLAIN = (
+    (st.none() if SDK_WRITES_NONE else st.nothing())
+    | st.booleans()
+    | TEXTS
+    | INTS
+    | st.floats(allow_nan=False)
+    | st.binary(max_size=300)
+)
 VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXTS, inner, max_size=4))
 KEYS = st.sampled_from(["a", "gen_ai.request.model", "k" * 130]) | st.text(
     st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40
@@ -46,11 +57,17 @@ SCOPES = st.none() | st.builds(
 )
 
 
+def encoded_apart(scopes: list[InstrumentationScope | None]) -> bool:
+    """Whether different scopes differ in bytes too; an absent and an empty name do not, and the SDK writes both."""
+    first, last = scopes[0], scopes[-1]
+    return first == last or otlp_spans._scope(first) != otlp_spans._scope(last)
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> list[ReadableSpan]:
     """Spans of a few resources and scopes, in any order."""
     resources = draw(st.lists(RESOURCES, min_size=1, max_size=2))
-    scopes = draw(st.lists(SCOPES, min_size=1, max_size=2))
+    scopes = draw(st.lists(SCOPES, min_size=1, max_size=2).filter(encoded_apart))
     span = st.builds(
         ReadableSpan,
         TEXTS,
@@ -94,6 +111,7 @@ KEPT = SpanEncoder(refuse)
 """One for all examples: what it keeps from one batch must fit the next."""
 
 
+@pytest.mark.skipif(not SDK_WRITES_NONE, reason="an older SDK's encoder leaves out some values")
 @given(batches())
 def test_the_request_is_the_one_of_the_sdk(spans: list[ReadableSpan]) -> None:
     """Every attribute, event, link, status, trace state, flag, resource and scope arrives as the SDK sends it."""
@@ -104,7 +122,7 @@ def test_the_request_is_the_one_of_the_sdk(spans: list[ReadableSpan]) -> None:
 
 @given(COUNTS, COUNTS, COUNTS, ATTRIBUTES)
 def test_counts_of_what_the_sdk_dropped(attributes: int, events: int, links: int, values: Mapping[str, Any]) -> None:
-    """What limits cut from a span, an event or a link is told."""
+    """Counts of what limits cut from a span, an event or a link are written."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(
         resource=Resource({"service.name": "s"}),
@@ -134,7 +152,7 @@ def test_equal_resources_are_one() -> None:
     assert len(request.resource_spans) == len(request.resource_spans[0].scope_spans) == 1
 
 
-def test_numbers_and_truth_are_told_apart() -> None:
+def test_numbers_and_booleans_stay_apart() -> None:
     """1, 1.0, True and "1" are equal or alike in Python, and four different things on the wire, one after the other."""
     for _ in range(2):
         kinds = [
@@ -149,12 +167,14 @@ def test_numbers_and_truth_are_told_apart() -> None:
 
 
 class Text(str):
-    """A string of somebody's own."""
+    """A subclass of str."""
 
     __slots__ = ()
 
 
-@pytest.mark.parametrize("value", [Text("x" * 100), range(3), b"", (), {}, [[1, [2.5, [None]]], {"a": ("b",)}]])
+@pytest.mark.parametrize(
+    "value", [Text("x" * 100), range(3), b"", (), {}, [[1, [2.5, [None] * SDK_WRITES_NONE]], {"a": ("b",)}]]
+)
 def test_unusual_values(value: Any) -> None:
     """Subclasses, sequences that are no lists, and empty ones are what the SDK makes of them."""
     spans = [span_of(attributes={"key": value})]

@@ -1,15 +1,9 @@
 """The queue and its account: emitted == exported + dropped + queued, at any moment."""
 
-import os
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-import pytest
 
 from sightline.export.otlp_http import Answer, Verdict
 from sightline.export.outbox import Outbox, Stats
@@ -234,28 +228,3 @@ def test_put_from_inside_put_does_not_deadlock() -> None:
         assert outbox.put(1)
     assert outbox.flush(5)
     outbox.shutdown(1)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_fork_starts_with_an_empty_account() -> None:
-    """A child sends only its own, once, and the parent keeps its own."""
-    script = """
-        import os, time, warnings
-        warnings.simplefilter("ignore")
-        from sightline.export.otlp_http import Answer, Verdict
-        from sightline.export.outbox import Outbox
-        taken = []
-        def send(body, timeout_s):
-            taken.append(body)
-            return Answer(Verdict.SENT)
-        outbox = Outbox("things", lambda batch: b"".join(batch), send, interval_s=0.3)
-        outbox.put(b"parent")
-        pid = os.fork()
-        if pid == 0:
-            outbox.put(b"child")
-            ok = outbox.flush(5) and taken == [b"child"] and outbox.stats().emitted == 1
-            os._exit(0 if ok else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-        assert outbox.flush(5) and taken == [b"parent"], taken
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)

@@ -9,7 +9,7 @@ from traced_words import outcome, words
 
 import sightline
 from sightline import semconv
-from sightline.streaming import chunks, streams
+from sightline.streaming import chunks, stream_meter, traced_streams
 from sightline.testing import Spans, captured
 
 pytestmark = pytest.mark.usefixtures("no_context_errors")
@@ -72,7 +72,7 @@ OPENAI_CHUNKS = [chunk("", role="assistant"), chunk("Hel"), chunk("lo"), chunk(N
 
 
 def check_openai(found: Any) -> None:
-    """Check what a stream in OpenAI's shape tells by itself."""
+    """Check the attributes of a stream in OpenAI's shape."""
     assert found[semconv.GEN_AI_RESPONSE_MODEL] == "m-1"
     assert found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == ("stop",)
     assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 10
@@ -83,7 +83,7 @@ def check_openai(found: Any) -> None:
 
 
 def test_openai_stream_is_followed(spans: Spans) -> None:
-    """A client library's stream is followed, keeps its attributes and tells tokens and reasons."""
+    """A client library's stream is followed and keeps its attributes; its span has tokens and finish reasons."""
 
     @sightline.llm("m")
     def call() -> Any:
@@ -153,7 +153,7 @@ async def test_openai_async_stream_closed_early(spans: Spans) -> None:
         (7, True),
     ],
 )
-def test_content_is_told_by_shape(item: Any, expected: bool) -> None:
+def test_content_is_recognised_by_shape(item: Any, expected: bool) -> None:
     """Role, usage and framing chunks are not the first content."""
     assert chunks.ChunkReader().is_content(item) is expected
 
@@ -169,13 +169,14 @@ def test_first_content_is_not_the_first_chunk(spans: Spans, monkeypatch: pytest.
         now[0] += 1
         return now[0]
 
-    monkeypatch.setattr(streams, "_perf_counter", clock)
+    monkeypatch.setattr(stream_meter, "_perf_counter", clock)
+    monkeypatch.setattr(traced_streams, "_perf_counter", clock)
     monkeypatch.setattr("sightline.spans.time.perf_counter", clock)
     list(words("", "a", "b"))
-    found = spans.attributes()
-    # readings: 1 start, then asked and come for each item: the second item comes at 5
-    assert found[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] == 4
-    assert found[semconv.STREAM_LONGEST_STALL] == 1
+    attributes = spans.attributes()
+    # readings: 1 start, then request and arrival of each item: the second item arrives at 5
+    assert attributes[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] == 4
+    assert attributes[semconv.STREAM_LONGEST_STALL] == 1
     assert first > 0
 
 
@@ -190,14 +191,14 @@ def test_long_streams_stay_bounded(spans: Spans) -> None:
     stream = many()
     for _ in stream:
         pass
-    assert len(stream._meter._waits) <= streams._MAX_WAITS  # type: ignore[attr-defined]
+    assert len(stream._meter._waits) <= stream_meter._MAX_WAITS  # type: ignore[attr-defined]
     assert outcome(spans) == ("completed", 100_000)
 
 
 @pytest.mark.parametrize(("quantile", "expected"), [(0.5, 2.0), (0.95, 4.0), (0.0, 1.0), (1.0, 4.0)])
 def test_nearest_rank(quantile: float, expected: float) -> None:
     """Quantiles are observed values, by nearest rank."""
-    assert streams.nearest_rank([1.0, 2.0, 3.0, 4.0], quantile) == expected
+    assert stream_meter.nearest_rank([1.0, 2.0, 3.0, 4.0], quantile) == expected
 
 
 def test_request_stream_outside_of_asgi_has_its_own_first_token(spans: Spans) -> None:
@@ -223,7 +224,7 @@ def test_lengths_only(spans: Spans) -> None:
     """With capture=lengths no text of the stream is kept."""
     with captured(capture="lengths") as own:
         list(words("abc", "de"))
-    found = own.attributes("chat m")
-    assert found[semconv.OUTPUT_LENGTH] == 5
-    assert semconv.OUTPUT not in found
-    assert semconv.INPUT not in found
+    attributes = own.attributes("chat m")
+    assert attributes[semconv.OUTPUT_LENGTH] == 5
+    assert semconv.OUTPUT not in attributes
+    assert semconv.INPUT not in attributes

@@ -19,21 +19,21 @@ pytestmark = pytest.mark.usefixtures("no_context_errors")
 
 
 def test_generator_completes_with_first_content_and_waits(spans: Spans) -> None:
-    """A consumed stream tells first content, chunks, waits and its text."""
+    """The span of a consumed stream has first content, chunks, waits and text."""
     assert list(words("", "a", "b", "c")) == ["", "a", "b", "c"]
     assert outcome(spans) == ("completed", 4)
-    found = spans.attributes("chat m")
-    assert found[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > 0
-    assert found[semconv.STREAM_TIME_PER_CHUNK_P50] <= found[semconv.STREAM_TIME_PER_CHUNK_P95]
-    assert found[semconv.STREAM_TIME_PER_CHUNK_P95] <= found[semconv.STREAM_LONGEST_STALL]
-    assert found[semconv.OUTPUT] == "abc"
-    assert found[semconv.GEN_AI_REQUEST_STREAM] is True
-    assert found["last"] == "c"
-    assert spans.one().status.status_code is StatusCode.UNSET
+    attributes = spans.attributes("chat m")
+    assert attributes[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > 0
+    assert attributes[semconv.STREAM_TIME_PER_CHUNK_P50] <= attributes[semconv.STREAM_TIME_PER_CHUNK_P95]
+    assert attributes[semconv.STREAM_TIME_PER_CHUNK_P95] <= attributes[semconv.STREAM_LONGEST_STALL]
+    assert attributes[semconv.OUTPUT] == "abc"
+    assert attributes[semconv.GEN_AI_REQUEST_STREAM] is True
+    assert attributes["last"] == "c"
+    assert spans.single().status.status_code is StatusCode.UNSET
 
 
 async def test_async_generator_completes(spans: Spans) -> None:
-    """An async stream tells the same."""
+    """The span of an async stream has the same."""
     assert [item async for item in awords("a", "b")] == ["a", "b"]
     assert outcome(spans) == ("completed", 2)
     assert spans.attributes()["last"] == "b"
@@ -47,7 +47,7 @@ def test_no_context_is_held_across_a_yield(spans: Spans) -> None:
     with sightline.trace("consumer"):
         next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert spans.one("consumer").parent is None
+    assert spans.single("consumer").parent is None
 
 
 def test_generator_closed_early(spans: Spans) -> None:
@@ -56,7 +56,7 @@ def test_generator_closed_early(spans: Spans) -> None:
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert outcome(spans) == ("closed", 1)
-    assert spans.one().status.status_code is StatusCode.UNSET
+    assert spans.single().status.status_code is StatusCode.UNSET
     assert spans.attributes()[semconv.OUTPUT] == "a"
 
 
@@ -160,7 +160,7 @@ def test_exception_in_mid_stream(spans: Spans) -> None:
     with pytest.raises(StopIteration):
         next(stream)
     assert outcome(spans) == ("error", 1)
-    span = spans.one()
+    span = spans.single()
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})[semconv.ERROR_TYPE] == "RuntimeError"
     assert [event.name for event in span.events] == ["exception"]
@@ -200,7 +200,7 @@ async def test_cancelled_in_mid_stream(spans: Spans) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert outcome(spans) == ("cancelled", 1)
-    span = spans.one()
+    span = spans.single()
     assert span.status.status_code is StatusCode.UNSET
     assert (span.attributes or {})[semconv.SPAN_CANCELLED] is True
 
@@ -307,7 +307,7 @@ async def test_asend_and_athrow(spans: Spans) -> None:
 
 
 def test_yield_from_and_nested_streams(spans: Spans) -> None:
-    """A stream inside a stream is its child, whoever consumes the outer one."""
+    """A stream inside a stream is its child, wherever the outer one is consumed."""
 
     @sightline.workflow("outer")
     def outer() -> Iterator[str]:
@@ -317,7 +317,7 @@ def test_yield_from_and_nested_streams(spans: Spans) -> None:
     assert spans.tree() == "invoke_workflow outer\n  chat m"
 
 
-def test_identity_told_in_the_body_holds_for_later_steps(spans: Spans) -> None:
+def test_identity_set_in_the_body_holds_for_later_steps(spans: Spans) -> None:
     """What the body does to its context is there in its next step, and not outside."""
 
     @sightline.workflow("w")

@@ -9,7 +9,7 @@ import pytest
 from weaviate.classes.query import Filter, HybridVector, TargetVectors
 
 from sightline import semconv
-from sightline.capture import CapturePolicy
+from sightline.capture.policy import CapturePolicy
 from sightline.settings import Capture
 from sightline.weaviate import attributes
 
@@ -66,12 +66,12 @@ def test_filters_are_masked_and_cut() -> None:
 )
 def test_single_vectors_are_sketched(vector: Any, sketched: bool) -> None:
     """One vector, however it is wrapped; several vectors are no single question."""
-    assert (semconv.QUERY_SKETCH in attributes.of_vector(vector)) is sketched
+    assert (semconv.QUERY_SKETCH in attributes.vector_attributes(vector)) is sketched
 
 
 def test_targets_and_prompts_are_named() -> None:
     """Joined targets and generative prompts."""
-    found = attributes.of_request(
+    found = attributes.request_attributes(
         {"target_vector": TargetVectors.sum(["a", "b"]), "single_prompt": "x", "query": ["one", "two"]},
         FULL,
         ranked=True,
@@ -91,6 +91,6 @@ def test_targets_and_prompts_are_named() -> None:
         ("could not find class Nope in schema", None),
     ],
 )
-def test_tenant_errors_are_told_apart(message: str, kind: str | None) -> None:
+def test_tenant_errors_are_classified(message: str, kind: str | None) -> None:
     """By the server's own words."""
-    assert attributes.of_error(ValueError(message)).get(semconv.DB_TENANT_ERROR) == kind
+    assert attributes.error_attributes(ValueError(message)).get(semconv.DB_TENANT_ERROR) == kind

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.capture import CapturePolicy
+from sightline.capture.policy import CapturePolicy
 from sightline.settings import Capture
 from sightline.weaviate.documents import (
     BM25,
@@ -55,7 +55,7 @@ def test_any_number_is_read_back_to_seven_digits_or_left_empty(number: float) ->
         assert row["distance"] is row["score"] is None
 
 
-def test_rows_tell_what_each_kind_of_search_knows() -> None:
+def test_rows_hold_the_scores_of_each_kind_of_search() -> None:
     """The score of each kind, and the number that it was made from."""
     certain = [Relevance(certainty=0.75)]
     assert read([found()], certain, ONE_MINUS_DISTANCE)[0] == {
@@ -82,7 +82,7 @@ def test_content_follows_the_capture_setting(mode: Capture, expected: dict[str, 
 
 
 def test_noted_properties_are_used_instead_of_the_usual_names() -> None:
-    """What the user has told of a collection goes before the usual names; what is not there is left out."""
+    """The user's description of a collection takes precedence over the usual names; missing properties are left out."""
     item = found("usual", body="noted", heading="noted heading", title="usual title")
     notes = CollectionNotes({}, content="body", title="heading")
     (row,) = read([item], [Relevance(score=1.0)], notes=notes)
@@ -91,7 +91,7 @@ def test_noted_properties_are_used_instead_of_the_usual_names() -> None:
     assert row.keys() == {"id", "score"}
 
 
-def test_numbers_are_read_from_the_objects_where_the_wire_told_another_count() -> None:
+def test_numbers_are_read_from_the_objects_where_the_reply_has_another_count() -> None:
     """Relevances that do not fit the objects are not guessed to belong to them."""
     item = found()
     item.metadata = SimpleNamespace(score=0.5, distance=None, certainty="?", rerank_score=None, explain_score="why")
@@ -101,6 +101,6 @@ def test_numbers_are_read_from_the_objects_where_the_wire_told_another_count() -
 
 
 def test_rows_are_bounded() -> None:
-    """Of very many only the first are written, and nothing found is an empty list."""
+    """Of very many documents only the first are written, and no document is an empty list."""
     assert len(documents([found()] * (MAX_DOCUMENTS + 5), [], BM25, FULL)) == MAX_DOCUMENTS
     assert as_json([]) == "[]"

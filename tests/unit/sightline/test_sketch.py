@@ -7,8 +7,6 @@ import hashlib
 import math
 import random
 import statistics
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -65,16 +63,6 @@ def test_sketch_is_the_same_everywhere_and_always(dimensions: int) -> None:
 def test_sketch_follows_its_description(dimensions: int) -> None:
     """Whoever reads the description gets the same bytes."""
     assert sketch.sketch(ramp(dimensions)) == by_the_description(ramp(dimensions))
-
-
-def test_sketch_is_the_same_on_other_interpreters() -> None:
-    """Hash randomisation and another process change nothing."""
-    code = "from sightline.sketch import sketch; print(sketch([((n * 37) % 101 - 50) / 64 for n in range(384)]))"
-    for seed in ("0", "1"):
-        told = subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
-        )
-        assert told.stdout.strip() == GOLDEN[384]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +168,7 @@ def test_error_of_the_cosine_is_as_stated(wanted: float) -> None:
     assert 0.85 * stated < statistics.stdev(errors) < 1.15 * stated
 
 
-def test_drift_of_a_population_is_seen() -> None:
+def test_drift_of_a_population_is_detected() -> None:
     """300 questions of each of two topics: means of sketches tell the topics apart as means of the vectors do."""
     source = random.Random(7)
 
@@ -208,10 +196,10 @@ def test_user_can_record_the_vector_of_a_query() -> None:
     """``record_query_vector`` writes sketch, version and dimensions onto the innermost span."""
     with captured() as spans, sightline.request("ask"), sightline.embedding("m"):
         sketch.record_query_vector(ramp(384))
-    told = spans.attributes("embeddings m")
-    assert told[semconv.QUERY_SKETCH] == GOLDEN[384]
-    assert told[semconv.QUERY_SKETCH_VERSION] == "cs1:sightline:32:384"
-    assert told[semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT] == 384
+    attributes = spans.attributes("embeddings m")
+    assert attributes[semconv.QUERY_SKETCH] == GOLDEN[384]
+    assert attributes[semconv.QUERY_SKETCH_VERSION] == "cs1:sightline:32:384"
+    assert attributes[semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT] == 384
     assert semconv.QUERY_SKETCH not in spans.attributes("ask")
 
 

@@ -21,7 +21,7 @@ from sightline_app.corpus import (
 )
 from sightline_app.documents import DocumentFolder, cut, read_text
 from sightline_app.errors import CorpusError
-from sightline_app.stdlib_docs import StandardLibrary, module_names
+from sightline_app.stdlib_docs import module_names
 
 
 def passage(text: str, *names: str, tenant: str = "public") -> Passage:
@@ -75,20 +75,6 @@ def test_damaged_passages_say_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text('{"id": "x"')
     with pytest.raises(CorpusError, match="ingest --force"):
         read_passages(tmp_path / "p.jsonl")
-
-
-def test_interpreter_is_read_in_a_child_process() -> None:
-    """Two modules give functions, classes and methods with signature, date and usage."""
-    source = StandardLibrary(("json", "bisect"))
-    seen: list[tuple[int, int]] = []
-    passages = source.passages(lambda done, total: seen.append((done, total)))
-    by_name = {name: each for each in passages for name in each.names}
-    assert by_name["json.loads"].title.startswith("json.loads(s, *")
-    assert by_name["bisect.insort"].kind == "function"
-    assert "json.JSONDecoder.decode" in by_name
-    assert by_name["json.dumps"].usage > 0
-    assert seen[-1][0] == seen[-1][1]
-    assert content_version(passages) == content_version(source.passages(quiet))
 
 
 def test_modules_with_side_effects_are_left_out() -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from re._parser import SubPattern, parse  # type: ignore[import-not-found]
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from secret_samples import KEYS, NAMED, NAMED_ENDS, PERSONAL
 
-from sightline import masks as library_masks
-from sightline_collector import settings
-from sightline_collector.request import masks
-from sightline_collector.request.masks import READY_MADE, Mask, Masks
-from sightline_collector.request.own_patterns import load_patterns
+from sightline.masks import ALL as LIBRARY
+from sightline.masks import RULES, Rule, kinds
+from sightline_collector.request.masks import Masks
 
-NAMES = {mask.name for mask in READY_MADE}
+NAMES = set(kinds())
 ALL = Masks(NAMES)
 ASCII = bytes(range(128)) + b"\x7f" * 128
 
@@ -40,14 +38,14 @@ ASCII = bytes(range(128)) + b"\x7f" * 128
         ("gb82 west 1234 5698 7654 32", "[redacted:iban]"),
         ("from 10.0.0.1:4318", "from [redacted:ip]:4318"),
         ("[2001:db8::8a2e:370:7334]:80", "[[redacted:ip]]:80"),
-        ("Authorization: Bearer abcdef123456789xyz", "Authorization: Bearer [redacted:token]"),
-        ('"api_key": "abcd-1234", n', '"api_key": "[redacted:token]", n'),
-        (r"{\"password\": \"geheim99\"}", r"{\"password\": \"[redacted:token]\"}"),
-        ("postgres://u:pw@h/db", "postgres://u:[redacted:token]@h/db"),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc", "[redacted:token]"),
-        ("key=sk-proj-aaaaaaaaaaaaaaaaaaaaaa", "key=[redacted:token]"),
-        ("sl_0123abcd_" + "A" * 43, "[redacted:token]"),
-        ("-----BEGIN RSA PRIVATE KEY-----\nMII/E=\n-----END RSA PRIVATE KEY----- tail", "[redacted:token] tail"),
+        ("Authorization: Bearer abcdef123456789xyz", "Authorization: Bearer [redacted:secret]"),
+        ('"api_key": "abcd-1234", n', '"api_key": "[redacted:secret]", n'),
+        (r"{\"password\": \"geheim99\"}", r"{\"password\": \"[redacted:secret]\"}"),
+        ("postgres://u:pw@h/db", "postgres://u:[redacted:secret]@h/db"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc", "[redacted:secret]"),
+        ("key=sk-proj-aaaaaaaaaaaaaaaaaaaaaa", "key=[redacted:secret]"),
+        ("sl_0123abcd_" + "A" * 43, "[redacted:secret]"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMII/E=\n-----END RSA PRIVATE KEY----- tail", "[redacted:secret] tail"),
     ],
 )
 def test_finds(text: str, masked: str) -> None:
@@ -76,9 +74,44 @@ def test_leaves(text: str) -> None:
     assert ALL.apply(text) is text
 
 
-def test_settings_know_the_masks() -> None:
-    """What a setting may name is what there is."""
-    assert settings._MASKS == NAMES
+def _of_the_library(text: str) -> str:
+    """A text that the library masked, as the collector writes it."""
+    return LIBRARY(text).replace("[", "[redacted:")
+
+
+SAMPLES = [
+    *KEYS.values(),
+    *PERSONAL.values(),
+    *(f"{before}{secret}{NAMED_ENDS.get(kind, '')}" for kind, (before, secret) in NAMED.items()),
+]
+SURROUNDINGS = st.text(st.sampled_from("aZ9 .,:;=-_/@+\"'()<>\n\u00fc\u4e2d"), max_size=40)
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_library_and_collector_mask_the_same(sample: str) -> None:
+    """Every secret, between blanks, and nothing else; the collector leaves alone what the library has masked."""
+    masked = ALL.apply(f"x {sample} y")
+    assert masked == _of_the_library(f"x {sample} y")
+    assert masked.count("[redacted:") == 1
+    assert masked.startswith("x ")
+    assert masked.endswith(" y")
+    assert ALL.apply(LIBRARY(f"x {sample} y")) == LIBRARY(f"x {sample} y")
+    assert ALL.apply(masked) == masked
+
+
+@given(st.lists(st.tuples(SURROUNDINGS, st.sampled_from(SAMPLES)), min_size=1, max_size=4), SURROUNDINGS)
+def test_library_and_collector_mask_the_same_anywhere(parts: list[tuple[str, str]], end: str) -> None:
+    """Several secrets in any text, also where it touches them: the same result."""
+    text = "".join(before + secret for before, secret in parts) + end
+    assert ALL.apply(text) == _of_the_library(text)
+
+
+@given(SURROUNDINGS, st.sampled_from(sorted(KEYS.values())), SURROUNDINGS)
+def test_no_key_is_left_in_any_text(before: str, key: str, after: str) -> None:
+    """Wherever no letter or digit touches it, a key is gone as a whole."""
+    for masked in (LIBRARY(f"{before} {key} {after}"), ALL.apply(f"{before} {key} {after}")):
+        assert key not in masked
+        assert key[8:40] not in masked
 
 
 @given(st.text(alphabet=st.sampled_from("a1 4+-.:@%/=\"'eyJ_sk\u00e9\u4e2d(")), st.sampled_from(sorted(NAMES)))
@@ -146,13 +179,13 @@ def test_work_on_a_hostile_text_is_bounded(size: int, *, hint_is_first: bool) ->
     """Of a text of any length a pattern is shown a limited part, in windows; hints see each part once, in pieces."""
     pattern, hint = _Counted(), _Counted()
     masks = Masks([], window_chars=1024, value_chars=65_536)
-    masks._masks = (Mask("any", cast(re.Pattern[str], pattern), hint.hint),)
+    masks._rules = (Rule("any", cast(re.Pattern[str], pattern), hint.hint),)
     hostile = "x" * (size - 1)
     masked = masks.apply("\0" + hostile if hint_is_first else hostile + "\0")
     assert masked.endswith("x[redacted:rest]")
     assert len(masked) < 65_536
     # Two windows overlap; where the part that stays holds no hint, none is looked at.
-    shown = 65_536 * 1024 / (1024 - 256) if hint_is_first else 0
+    shown = 65_536 * 1024 / (1024 - 512) if hint_is_first else 0
     assert 0.9 * shown <= pattern.shown <= shown + 1024
     assert pattern.longest <= 1024
     assert hint.shown <= 1.01 * size + 65_536
@@ -171,9 +204,10 @@ def test_no_ready_made_pattern_repeats_without_a_limit() -> None:
                     if isinstance(inner, SubPattern):
                         yield from repeats(inner)
 
-    for mask in READY_MADE:
-        limits = list(repeats(parse(mask.pattern.pattern, mask.pattern.flags)))
-        assert all(limit <= 16_384 for limit in limits), mask.pattern.pattern
+    for rule in RULES:
+        limits = list(repeats(parse(rule.pattern.pattern, rule.pattern.flags)))
+        assert limits
+        assert all(limit <= 16_384 for limit in limits), rule.pattern.pattern
 
 
 @given(st.integers(0, 1500), st.sampled_from([*SECRETS, "Bearer abcdef123456789xyz", "secret=hunter2hunter2"]))
@@ -196,41 +230,3 @@ def test_hints_are_seen_where_two_pieces_meet() -> None:
     """A text is looked for hints in pieces that overlap by more than any hint is long."""
     for before in range(262_144 - 40, 262_144 + 2):
         assert Masks(["email"]).may_find("x" * (before - 1) + " a@example.org " + "x" * 9)
-
-
-def test_countries_of_ibans_are_those_of_the_library() -> None:
-    """The collector and the library know the same registry."""
-    assert masks._IBAN_LENGTHS == library_masks._IBAN_LENGTHS
-
-
-def test_own_patterns_are_read_and_applied(tmp_path: Path) -> None:
-    """One a line; comments and empty lines are none."""
-    path = tmp_path / "patterns"
-    path.write_text("# customers\n\nCUST-\\d{6}\n  \\bV\\d{9}\\b  \n")
-    masks = Masks([], load_patterns(path, 16384))
-    assert masks.apply("CUST-123456 has V123456789, not V12") == "[redacted:pattern] has [redacted:pattern], not V12"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [
-        ("(", "not a regular expression"),
-        ("a*", "empty text"),
-        ("(a+)+$", "takes more than"),
-        ("(x+x+)+y", "takes more than"),
-        ("(a|aa)+$", "takes more than"),
-        (r".*.*=", "takes more than"),
-    ],
-)
-def test_bad_own_patterns_are_refused(tmp_path: Path, pattern: str, said: str) -> None:
-    """What does not compile, matches nothing at all or takes exponential or cubic time names its line."""
-    path = tmp_path / "patterns"
-    path.write_text(f"CUST-\\d{{6}}\n{pattern}\n")
-    with pytest.raises(ValueError, match=f"SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS=.*line 2: .*{said}"):
-        load_patterns(path, 16384)
-
-
-def test_missing_pattern_file_is_named(tmp_path: Path) -> None:
-    """The variable and the path are in the message."""
-    with pytest.raises(ValueError, match=r"SIGHTLINE_COLLECTOR_REDACT_MASK_PATTERNS=.*absent"):
-        load_patterns(tmp_path / "absent", 16384)

@@ -1,14 +1,17 @@
-"""The spool on a disk that loses power: what was acknowledged is stored once, at whichever operation the end comes."""
+"""The collector on a disk that loses power: what was acknowledged is stored once, at whichever operation the end comes.
+
+The real spool, the real plan and the real steps of shipping run, over a disk and a store in memory: the end comes
+before or after any write, sync, rename or removal, any INSERT and any question to the store.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import random
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,24 +19,34 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from simulated_disk import EndOfLife, SimulatedDisk
+from simulated_store import POISON, Outage, SimulatedStore
 
 from sightline_collector.errors import NotNow
-from sightline_collector.settings import CollectorSettings
-from sightline_collector.spool import batch, record
-from sightline_collector.spool.segment import ClosedSegment, new_name
+from sightline_collector.settings import CollectorSettings, SamplingSettings
+from sightline_collector.shipping.shipper import Shipper
+from sightline_collector.spool import record
+from sightline_collector.spool.segment import ClosedSegment
 from sightline_collector.spool.writer import Spool
+from sightline_collector.telemetry import Counts
 from sightline_store.ingest import Signal
 
 _FOLDER = Path("/spool")
-_SETTINGS = CollectorSettings(
-    spool_dir=_FOLDER, segment_max_bytes=4096, segment_max_age_s=1e6, spool_max_bytes=64 * 1024
-)
-_NAME_CHARS = len(new_name())
+_WINDOW_S = 5.0
 Request = tuple[Signal, bytes]
 
 
+def _settings(*, is_sampled: bool) -> CollectorSettings:
+    return CollectorSettings(
+        spool_dir=_FOLDER,
+        segment_max_bytes=4096,
+        segment_max_age_s=1e6,
+        spool_max_bytes=64 * 1024,
+        sampling=SamplingSettings(share=0.5 if is_sampled else 1.0, window_s=_WINDOW_S),
+    )
+
+
 class _Spool(Spool):
-    """Turns when it is told to, not by a thread."""
+    """Turns when the model says so, not by a thread."""
 
     def _run(self) -> None:
         pass
@@ -46,6 +59,13 @@ class _Spool(Spool):
             self._roll(segment)
 
 
+class _Shipper(Shipper):
+    """Turns when the model says so, and hides no mistake of the model."""
+
+    def _unexpected(self, exc: Exception) -> float:
+        raise exc
+
+
 _ENDS = st.none() | st.integers(1, 12)
 _UP = precondition(lambda self: self.spool is not None)
 
@@ -56,36 +76,43 @@ class PowerCuts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.disk = SimulatedDisk()
+        self.store = SimulatedStore(self.disk.step)
         self.spool: _Spool | None = None
-        self.closed: deque[ClosedSegment] = deque()
+        self.shipper: Shipper | None = None
+        self.now_s = 0.0
+        self.is_sampled = False
         self.waiting: list[tuple[Request, Future[None]]] = []
         self.acknowledged: set[Request] = set()
         self.unanswered: list[Request] = []
-        self.stored: dict[str, list[Request]] = {}
-        self.tokens: dict[str, str] = {}
-        self.batches: dict[str, batch.Batch] = {}
         self.made = 0
 
-    @initialize(seed=st.integers(0, 2**32))
-    def begin(self, seed: int) -> None:
+    @initialize(seed=st.integers(0, 2**32), is_sampled=st.booleans())
+    def begin(self, seed: int, is_sampled: bool = False) -> None:
         """A first start on an empty disk."""
         self.disk.chance = random.Random(seed)
+        self.is_sampled = is_sampled
         self._act(None, True, self._start)
 
     @precondition(lambda self: self.spool is None)
-    @rule(ends=_ENDS, power=st.booleans())
-    def start(self, ends: int | None, power: bool) -> None:
-        """The next life recovers; it may end meanwhile."""
+    @rule(ends=_ENDS, power=st.booleans(), is_sampled=st.booleans())
+    def start(self, ends: int | None, power: bool, is_sampled: bool = False) -> None:
+        """The next life recovers, perhaps with other settings; it may end meanwhile."""
+        self.is_sampled = is_sampled
         self._act(ends, power, self._start)
 
     @_UP
-    @rule(signal=st.sampled_from([Signal.TRACES, Signal.LOGS]), size=st.integers(0, 3000), twice=st.booleans())
-    def append(self, signal: Signal, size: int, twice: bool) -> None:
+    @rule(
+        signal=st.sampled_from([Signal.TRACES, Signal.LOGS]),
+        size=st.integers(0, 3000),
+        twice=st.booleans(),
+        is_poisoned=st.integers(0, 9).map(lambda number: number == 0),
+    )
+    def append(self, signal: Signal, size: int, twice: bool, is_poisoned: bool = False) -> None:
         """A client sends, perhaps the same bytes as another signal's too: they are other requests."""
         self.made += 1
         body = ExportTraceServiceRequest()
         scope = body.resource_spans.add().scope_spans.add()
-        scope.scope.name = f"{self.made}{'x' * size}"
+        scope.scope.name = f"{self.made}{POISON.decode() if is_poisoned else ''}{'x' * size}"
         scope.spans.add()
         payload = body.SerializeToString()
         self._send((signal, payload))
@@ -117,18 +144,25 @@ class PowerCuts(RuleBasedStateMachine):
         self._act(ends, power, self.spool.roll)
 
     @_UP
-    @rule(ends=_ENDS, power=st.booleans())
-    def ship(self, ends: int | None, power: bool) -> None:
-        """The oldest segment goes to the store; the end may come before the spool knows."""
-        if self.closed:
-            self._act(ends, power, self._ship)
+    @rule(
+        turns=st.integers(1, 6),
+        ends=st.none() | st.integers(1, 60),
+        power=st.booleans(),
+        outages=st.lists(st.sampled_from(Outage), max_size=2),
+        gap=st.integers(0, 3),
+    )
+    def ship(self, turns: int, ends: int | None, power: bool, outages: list[Outage], gap: int) -> None:
+        """Some work is done: notes, batches, segments alone; the store fails, and the end comes at any operation."""
+        shipper = self.shipper
+        assert shipper is not None
 
-    @_UP
-    @rule(count=st.integers(2, 5), ends=st.none() | st.integers(1, 20), power=st.booleans())
-    def ship_together(self, count: int, ends: int | None, power: bool) -> None:
-        """The oldest segments of a signal go as a batch; the end may come at each operation of that."""
-        if self.closed:
-            self._act(ends, power, lambda: self._ship(count))
+        def work() -> None:
+            for _ in range(turns):
+                shipper.turn()
+                self.now_s += _WINDOW_S / 2
+
+        self.store.outages = [None] * gap + outages
+        self._act(ends, power, work)
 
     @_UP
     @rule(power=st.booleans())
@@ -147,112 +181,91 @@ class PowerCuts(RuleBasedStateMachine):
 
     @invariant()
     def every_acknowledged_request_is_there_once(self) -> None:
-        """In the store, or in the files that lead there."""
+        """In the store or in dead-letter/, or in the files that lead there."""
         if self.spool is None:
             return
-        found = Counter(request for requests in self.stored.values() for request in requests)
+        in_store, spooled, dead = Counter(self.store.rows), Counter[Request](), self._dead_letters()
         for signal in Signal:
             for suffix in (".seg", ".open"):
                 for path in self.disk.names(_FOLDER / signal, suffix):
-                    if path.name[:_NAME_CHARS] not in self.stored:
-                        found.update(self._requests(signal, path))
-        assert [request for request in self.acknowledged if found[request] != 1] == []
-        assert [request for request, count in found.items() if count > 1] == []
+                    spooled.update(self._requests(signal, path))
+        assert [request for request, count in in_store.items() if count > 1] == []
+        assert [request for request, count in spooled.items() if count > 1] == []
+        assert self.acknowledged - in_store.keys() - spooled.keys() - dead == set()
+        assert [request for request in in_store if POISON in request[1]] == []
 
     def teardown(self) -> None:
-        """At the end the disk is well again: all clients get their answer, all reaches the store, nothing stays."""
+        """At the end disk and store are well again: all clients get their answer, all is stored, nothing stays."""
         self.disk.end_process()
+        self.store.outages.clear()
         while self.spool is None:
             self._act(None, False, self._start)
+        assert self.shipper is not None
         for _ in range(50):
             again, self.unanswered = self.unanswered, []
             for request in again:
                 self._send(request)
             self._act(None, False, self.spool.turn)
             self._act(None, False, self.spool.roll)
-            for together in dict.fromkeys(self.batches.values()):
-                self._ship_batch(together)
-            while self.closed:
-                self._ship()
+            self._act(None, False, self._ship_all)
             if not self.unanswered and not self.waiting:
                 break
         self._act(None, False, self.spool.turn)
-        while self.closed:
-            self._ship()
-        found = Counter(request for requests in self.stored.values() for request in requests)
+        self._ship_all()
         assert self.unanswered == []
-        assert found == Counter(self.acknowledged)
+        readable = {request for request in self.acknowledged if POISON not in request[1]}
+        assert self.store.rows == Counter(readable)
+        assert self._dead_letters() == self.acknowledged - readable
         assert self.spool.waiting_bytes == 0
         left = [path for signal in Signal for path in self.disk.names(_FOLDER / signal, "")]
-        assert {path.suffix for path in left} <= {".seen"}
+        assert {path.suffix for path in left} <= {".summary"}
 
     def _start(self) -> None:
-        self.closed.clear()
-        self.spool = _Spool(_SETTINGS, self.closed.append, self.disk)
-        self.batches.clear()
-        for signal in Signal:
-            for left in batch.waiting(self.spool.folder(signal), signal, self.disk):
-                if any(segment in self.closed for segment in left.segments):
-                    self.batches |= {segment.name: left for segment in left.segments}
-                else:
-                    with contextlib.suppress(OSError):
-                        batch.dissolve(left, self.disk)
+        settings = _settings(is_sampled=self.is_sampled)
+        shipper = _Shipper(self.store, Counts(), settings.sampling, prepare=lambda _: None, clock=lambda: self.now_s)
+        spool = _Spool(settings, shipper.take, self.disk)
+        shipper.resume(spool)
+        self.spool, self.shipper = spool, shipper
+
+    def _ship_all(self) -> None:
+        assert self.shipper is not None
+        for _ in range(500):
+            self.now_s += _WINDOW_S
+            self.shipper.turn()
+            if not self.shipper.waiting:
+                return
+        raise AssertionError("segments wait that nothing is done with")
 
     def _send(self, request: Request) -> None:
         assert self.spool is not None
-        promise, _ = self.spool.append(*request, 1)
+        promise, _ = self.spool.append(*request, {"": 1})
         self.waiting.append((request, promise))
         self._answer()
-
-    def _ship(self, count: int = 1) -> None:
-        """Ship the oldest segment as it is bound, or else bound to as many of its signal as `count` says."""
-        first = self.closed[0]
-        together = self.batches.get(first.name)
-        if together is None:
-            alike = [each for each in self.closed if each.signal is first.signal and each.name not in self.batches]
-            together = batch.form(alike[:count])
-            self.batches |= {segment.name: together for segment in together.segments}
-        self._ship_batch(together)
-
-    def _ship_batch(self, together: batch.Batch) -> None:
-        batch.ship(together, self._store_together, self._remove, self.disk)
-        for segment in together.segments:
-            del self.batches[segment.name]
-            if segment in self.closed:
-                self.closed.remove(segment)
-
-    def _store_together(self, together: batch.Batch) -> None:
-        for segment in together.segments:
-            self._store(segment, together.token)
-
-    def _store(self, segment: ClosedSegment, token: str) -> None:
-        requests = self._requests(segment.signal, segment.path)
-        assert segment.items == len(requests)
-        assert self.tokens.setdefault(segment.name, token) == token
-        assert self.stored.setdefault(segment.name, requests) == requests
-        self.disk.step()
-
-    def _remove(self, segment: ClosedSegment) -> None:
-        assert self.spool is not None
-        assert segment.name in self.stored
-        self.spool.stored(segment)
-        self.closed.remove(segment)
 
     def _requests(self, signal: Signal, path: Path) -> list[Request]:
         with self.disk.open(path) as file:
             entries = list(record.read_records(file))
         if path.suffix == ".seg":
             assert entries[-1].end == self.disk.size(path)
+            closed = ClosedSegment.parse(path, signal)
+            assert closed is not None
+            assert closed.items == len(entries)
         return [(signal, entry.payload) for entry in entries]
 
-    def _act(self, ends: int | None, power: bool, action: Any) -> None:
+    def _dead_letters(self) -> set[Request]:
+        dead = set[Request]()
+        for path in self.disk.names(_FOLDER / "dead-letter", ".records"):
+            dead.update(self._requests(Signal(path.name.partition("-")[0]), path))
+        return dead
+
+    def _act(self, ends: int | None, power: bool, action: Callable[[], object]) -> None:
         self.disk.ends_after = ends
         try:
             action()
         except EndOfLife:
             self._end(power)
         except OSError:
-            pass  # The shipper tries again; a start that fails is tried again by who started it.
+            pass  # A start that fails is tried again by who started it.
         finally:
             self.disk.ends_after = None
         self._answer()
@@ -261,7 +274,7 @@ class PowerCuts(RuleBasedStateMachine):
         self._answer()
         self.unanswered += [request for request, _ in self.waiting if request not in self.acknowledged]
         self.waiting.clear()
-        self.spool = None
+        self.spool = self.shipper = None
         if power:
             self.disk.lose_power()
         else:
@@ -282,6 +295,51 @@ class PowerCuts(RuleBasedStateMachine):
         self.unanswered = [request for request in dict.fromkeys(self.unanswered) if request not in self.acknowledged]
 
 
+@pytest.mark.parametrize("power", [False, True])
+@pytest.mark.parametrize("is_sampled", [False, True])
+@pytest.mark.parametrize("outage", [None, *Outage])
+def test_end_at_each_operation_of_shipping_loses_and_doubles_nothing(
+    outage: Outage | None, is_sampled: bool, power: bool
+) -> None:
+    """Segments of two signals, one with a request that cannot be read, and a store that fails at each INSERT in turn.
+
+    Before the next life ships, it has one segment more and no sampling: what was begun goes on as it was begun.
+    """
+    ends, has_ended = 0, True
+    while has_ended:
+        ends += 1
+        life = PowerCuts()
+        life.begin(seed=ends, is_sampled=is_sampled)
+        for number in range(5):
+            life.append(Signal.TRACES, 10, twice=number == 1, is_poisoned=number == 2)
+            life.commit(None, power, None)
+            life.roll(None, power)
+        life.ship(25, ends, power, [outage] if outage else [], ends % 7)
+        has_ended = life.spool is None
+        if not has_ended:
+            life.end(power)
+        life.start(None, power)
+        life.append(Signal.TRACES, 10, twice=False)
+        life.commit(None, power, None)
+        life.roll(None, power)
+        life.every_acknowledged_request_is_there_once()
+        life.teardown()
+    assert ends > 40  # there are about as many operations
+
+
+def test_batch_whose_answer_was_lost_is_sent_again_as_it_was() -> None:
+    """A segment that comes between the two attempts is no part of it."""
+    life = PowerCuts()
+    life.begin(seed=0)
+    for outages in ([Outage.ANSWER_LOST], []):
+        life.append(Signal.TRACES, 10, twice=False)
+        life.commit(None, False, None)
+        life.roll(None, False)
+        life.ship(1, None, False, outages, 0)
+    life.every_acknowledged_request_is_there_once()
+    life.teardown()
+
+
 TestPowerCuts = PowerCuts.TestCase
 TestPowerCuts.settings = settings(
     max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
@@ -290,7 +348,7 @@ TestPowerCuts.settings = settings(
 
 @pytest.mark.parametrize("power", [False, True])
 @pytest.mark.parametrize("ends", range(1, 25))
-def test_what_a_refused_request_left_is_not_found_beside_its_second_attempt(ends: int, power: bool) -> None:
+def test_what_a_refused_request_left_is_not_read_beside_its_second_attempt(ends: int, power: bool) -> None:
     """A sync fails, the cut after it too, the client sends again: the end may come at each operation of that."""
     life = PowerCuts()
     life.begin(seed=ends)
@@ -314,14 +372,14 @@ def test_what_a_refused_request_left_is_not_found_beside_its_second_attempt(ends
 @pytest.mark.parametrize("power", [False, True])
 @pytest.mark.parametrize("ends", range(1, 25))
 def test_digests_without_room_are_not_forgotten_with_their_segment(ends: int, power: bool) -> None:
-    """The `.seen` file is refused, the segment is shipped, and a client whose answer was lost sends again."""
+    """The summary is refused, the segment is shipped, and a client whose answer was lost sends again."""
     life = PowerCuts()
     life.begin(seed=ends)
     life.append(Signal.TRACES, 10, twice=False)
     life.commit(None, power, None)
     life.break_disk(1, 1, errno.ENOSPC)
     life.roll(None, power)
-    life.ship(ends, power)
+    life.ship(1, ends, power, [], 0)
     if life.spool is not None:
         life.end(power)
     life.start(None, power)

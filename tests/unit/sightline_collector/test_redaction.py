@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from sightline_collector.errors import BadRequest
+from sightline_collector.request import otlp
 from sightline_collector.request.redaction import Redactor
 from sightline_collector.settings import RedactionSettings
 from sightline_store.ingest import Signal
@@ -22,6 +23,21 @@ METRICS: Any = "metrics"
 HASH_KEY = "0123456789abcdef"
 MAIL = "ann@example.org"
 SECRET = b"ann@"
+
+
+_REQUESTS: dict[str, Any] = {
+    "traces": ExportTraceServiceRequest,
+    "logs": ExportLogsServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+}
+
+
+def _apply(redactor: Redactor, signal: Signal, body: bytes) -> bytes:
+    """A request redacted as `otlp.check` does it, nested values still nested."""
+    request = _REQUESTS[signal].FromString(body)
+    request.DiscardUnknownFields()
+    redactor.redact(signal, body, request)
+    return bytes(request.SerializeToString())
 
 
 def _hash(text: str) -> str:
@@ -106,10 +122,10 @@ def test_masks_reach_every_text(signal: Any, make: Any) -> None:
     body = request.SerializeToString()
     count = body.count(SECRET)
     redactor = _redactor(masks=("email",))
-    out = redactor.apply(signal, body)
+    out = _apply(redactor, signal, body)
     assert SECRET not in out
     assert out.count(b"[redacted:email]") == count
-    assert redactor.apply(signal, out) == out
+    assert _apply(redactor, signal, out) == out
     text = str(type(request).FromString(out))
     assert text.replace("[redacted:email]", MAIL) == str(request)
 
@@ -119,7 +135,7 @@ def test_masks_reach_every_text(signal: Any, make: Any) -> None:
 def test_dropped_keys_are_gone_everywhere(signal: Any, make: Any, glob: str) -> None:
     """Attributes whose key matches are gone, whatever their value; others are not."""
     request = make()
-    out = _redactor(drop_keys=(glob,)).apply(signal, request.SerializeToString())
+    out = _apply(_redactor(drop_keys=(glob,)), signal, request.SerializeToString())
     assert b"note" not in out
     assert out.count(b"kept") == request.SerializeToString().count(b"kept")
 
@@ -129,7 +145,7 @@ def test_nested_keys_match_by_name_and_by_path(glob: str) -> None:
     """A key inside a value is found by itself and by the dotted way to it."""
     request = _traces()
     out = ExportTraceServiceRequest.FromString(
-        _redactor(drop_keys=(glob,)).apply(Signal.TRACES, request.SerializeToString())
+        _apply(_redactor(drop_keys=(glob,)), Signal.TRACES, request.SerializeToString())
     )
     span = out.resource_spans[0].scope_spans[0].spans[1]
     nested = {one.key: one.value for one in span.attributes}["note.map"].kvlist_value.values[0]
@@ -149,7 +165,7 @@ def test_hashed_values_stay_joinable() -> None:
     span.attributes.add(key="user.none").value.SetInParent()
     span.attributes.add(key="model").value.string_value = "42"
     redactor = _redactor(hash_keys=("user.*", "enduser.id"), hash_key=HASH_KEY)
-    out = ExportTraceServiceRequest.FromString(redactor.apply(Signal.TRACES, request.SerializeToString()))
+    out = ExportTraceServiceRequest.FromString(_apply(redactor, Signal.TRACES, request.SerializeToString()))
     values = {one.key: one.value for one in out.resource_spans[0].scope_spans[0].spans[0].attributes}
     assert values["user.id"].string_value == values["enduser.id"].string_value == _hash("42")
     assert values["user.ids"].array_value.values[0].string_value == _hash("42")
@@ -166,7 +182,7 @@ def test_dropping_wins_over_hashing_and_hashing_over_masks() -> None:
     attributes.add(key="a.mail").value.string_value = MAIL
     attributes.add(key="b.mail").value.string_value = MAIL
     redactor = _redactor(drop_keys=("a.*",), hash_keys=("*.mail",), hash_key=HASH_KEY, masks=("email",))
-    out = ExportTraceServiceRequest.FromString(redactor.apply(Signal.TRACES, request.SerializeToString()))
+    out = ExportTraceServiceRequest.FromString(_apply(redactor, Signal.TRACES, request.SerializeToString()))
     (left,) = out.resource_spans[0].resource.attributes
     assert (left.key, left.value.string_value) == ("b.mail", _hash(MAIL))
 
@@ -178,7 +194,7 @@ def test_whole_number_that_is_a_card_is_masked() -> None:
     attributes.add(key="a").value.int_value = 4111111111111111
     attributes.add(key="b").value.int_value = 1795451438600176049
     out = ExportTraceServiceRequest.FromString(
-        _redactor(masks=("card",)).apply(Signal.TRACES, request.SerializeToString())
+        _apply(_redactor(masks=("card",)), Signal.TRACES, request.SerializeToString())
     )
     card, time_ns = out.resource_spans[0].scope_spans[0].spans[0].attributes
     assert card.value.string_value == "[redacted:card]"
@@ -197,7 +213,7 @@ def test_fields_that_are_not_known_hide_nothing(changed: Any) -> None:
     body = b"\x0a" + bytes([len(resource)]) + resource + unknown
     assert len(body) < 256
     ExportTraceServiceRequest.FromString(body)
-    assert SECRET not in _redactor(**changed).apply(Signal.TRACES, body)
+    assert SECRET not in _apply(_redactor(**changed), Signal.TRACES, body)
 
 
 def test_what_holds_nothing_goes_on_as_it_came() -> None:
@@ -206,7 +222,8 @@ def test_what_holds_nothing_goes_on_as_it_came() -> None:
     request.resource_spans.add().scope_spans.add().spans.add(name="quiet").attributes.add(key="model")
     body = request.SerializeToString()
     redactor = _redactor(masks=("email", "card"), drop_keys=("http.request.header.*",))
-    assert redactor.apply(Signal.TRACES, body) is body
+    assert redactor.redact(Signal.TRACES, body, ExportTraceServiceRequest.FromString(body)) is False
+    assert otlp.check(Signal.TRACES, body, redactor=redactor).payload is body
 
 
 _texts = st.sampled_from(["", "quiet", MAIL, f"x {MAIL} y", "4111 1111 1111 1111", "a@b", "user"])
@@ -223,14 +240,14 @@ def test_hints_change_no_result(pairs: list[tuple[str, str]], name: str) -> None
     changed: dict[str, Any] = {"masks": ("email", "card"), "hash_keys": ("user.*",), "hash_key": HASH_KEY}
     # A glob without words has no hint, so that everything is read; this one matches no key.
     everything = _redactor(**changed, drop_keys=("[!a-z]",))
-    assert _redactor(**changed).apply(Signal.TRACES, body) == everything.apply(Signal.TRACES, body)
+    assert _apply(_redactor(**changed), Signal.TRACES, body) == _apply(everything, Signal.TRACES, body)
 
 
 @pytest.mark.parametrize("body", [b"\x0a\x7f@b.com", b"\x0a\x0b\x12\x09\x12\x07\xff\xffa@b.cc"])
 def test_what_is_no_request_is_refused(body: bytes) -> None:
     """Bytes that are not the message are the client's fault: 400."""
     with pytest.raises(BadRequest) as refused:
-        _redactor(masks=("email",)).apply(Signal.TRACES, body)
+        otlp.check(Signal.TRACES, body, redactor=_redactor(masks=("email",)))
     assert refused.value.status == 400
 
 

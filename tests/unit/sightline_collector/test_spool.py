@@ -79,7 +79,7 @@ def _spool(
 
 
 def _append(spool: Spool, payload: bytes) -> Future[None]:
-    return spool.append(Signal.TRACES, payload, 1)[0]
+    return spool.append(Signal.TRACES, payload, {"": 1})[0]
 
 
 def _payloads(segments: list[ClosedSegment]) -> list[bytes]:
@@ -105,17 +105,17 @@ def test_request_sent_again_is_answered_and_not_stored_again(tmp_path: Path) -> 
     """The same bytes get the first one's promise; also in the next life of the collector."""
     with _spool(tmp_path) as (spool, closed):
         _append(spool, b"same").result(5)
-        promise, is_new = spool.append(Signal.TRACES, b"same", 1)
+        promise, is_new = spool.append(Signal.TRACES, b"same", {"": 1})
         promise.result(5)
         assert not is_new
     assert _payloads(closed) == [b"same"]
     with _spool(tmp_path) as (spool, again):
-        assert spool.append(Signal.TRACES, b"same", 1)[1] is False
+        assert spool.append(Signal.TRACES, b"same", {"": 1})[1] is False
         for segment in again:
             spool.stored(segment)
-        assert spool.append(Signal.TRACES, b"same", 1)[1] is False
+        assert spool.append(Signal.TRACES, b"same", {"": 1})[1] is False
     with _spool(tmp_path) as (spool, again):
-        assert spool.append(Signal.TRACES, b"same", 1)[1] is False
+        assert spool.append(Signal.TRACES, b"same", {"": 1})[1] is False
         assert again == []
 
 
@@ -126,7 +126,7 @@ def test_crash_leaves_whole_records_and_cuts_the_torn_one(tmp_path: Path) -> Non
     path = folder / "20260101T000000.000000-00000001.open"
     path.write_bytes(record.encode(b"") + record.encode(b"")[:-2])
     with _spool(tmp_path) as (spool, closed):
-        assert spool.append(Signal.TRACES, b"", 1)[1] is False
+        assert spool.append(Signal.TRACES, b"", {"": 1})[1] is False
         assert [segment.path.name for segment in closed] == ["20260101T000000.000000-00000001.0.seg"]
     assert _payloads(closed) == [b""]
 
@@ -143,7 +143,7 @@ def test_disk_that_refuses_breaks_the_promise_and_heals(tmp_path: Path, fault: s
         setattr(disk, fault, False)
         _append(spool, b"refused").result(5)
     assert _payloads(closed) == [b"before", b"refused"]
-    assert all(reader.survey(segment).damage == "" for segment in closed)
+    assert all(reader.inspect(segment, Disk()).damage == "" for segment in closed)
 
 
 def test_full_spool_refuses_and_recovers(tmp_path: Path) -> None:
@@ -184,9 +184,9 @@ def test_damage_is_found_in_a_closed_segment(tmp_path: Path) -> None:
     data = bytearray(closed[0].path.read_bytes())
     data[-10] ^= 1
     closed[0].path.write_bytes(bytes(data))
-    found = reader.survey(closed[0])
-    assert found.damage
-    assert found.good_bytes == len(record.encode(b"first" * 10))
+    inspection = reader.inspect(closed[0], Disk())
+    assert inspection.damage
+    assert inspection.good_bytes == len(record.encode(b"first" * 10))
 
 
 def test_segment_that_cannot_be_closed_is_tried_again(tmp_path: Path) -> None:
@@ -202,13 +202,13 @@ def test_segment_that_cannot_be_closed_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_missing_digests_are_read_from_the_segment(tmp_path: Path) -> None:
-    """Where the disk had no room for `.seen`, the next life knows the requests all the same."""
+    """Where the disk had no room for a summary, the next life knows the requests all the same."""
     with _spool(tmp_path) as (spool, _):
         _append(spool, b"known").result(5)
-    for seen in (tmp_path / "traces").glob("*.seen"):
-        seen.unlink()
+    for summary in (tmp_path / "traces").glob("*.summary"):
+        summary.unlink()
     with _spool(tmp_path) as (spool, _):
-        assert spool.append(Signal.TRACES, b"known", 1)[1] is False
+        assert spool.append(Signal.TRACES, b"known", {"": 1})[1] is False
 
 
 def test_torn_segment_that_cannot_be_cut_takes_no_more(tmp_path: Path) -> None:
@@ -263,15 +263,15 @@ def test_file_that_cannot_be_made_durable_is_not_left_behind(tmp_path: Path) -> 
 
 
 def test_digests_that_had_no_room_are_kept_when_the_segment_goes(tmp_path: Path) -> None:
-    """A request is recognised in the next life though its `.seen` file could not be written at first."""
+    """A request is recognised in the next life though its summary could not be written at first."""
     with _spool(tmp_path) as (spool, closed):
         _append(spool, b"known").result(5)
-    closed[0].seen.unlink()
+    closed[0].path.with_name(f"{closed[0].name}.summary").unlink()
     with _spool(tmp_path) as (spool, closed):
         spool.stored(closed[0])
         assert spool.waiting_bytes == 0
     with _spool(tmp_path) as (spool, closed):
-        assert spool.append(Signal.TRACES, b"known", 1)[1] is False
+        assert spool.append(Signal.TRACES, b"known", {"": 1})[1] is False
         assert closed == []
 
 
@@ -292,7 +292,7 @@ def test_dead_letter_is_durable_before_its_segment_goes(tmp_path: Path) -> None:
         _append(spool, b"poison").result(5)
         spool._roll(spool._open[Signal.TRACES])
         synced.clear()
-        target = spool.bury(closed[0], b"poison", "why")
+        target = spool.write_dead_letter(closed[0], b"poison", "why")
     assert target.read_bytes() == b"poison"
     assert synced.index(target) < synced.index(target.parent, synced.index(target))
     assert target.with_suffix(".reason").read_text() == "why\n"

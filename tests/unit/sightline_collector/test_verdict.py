@@ -8,6 +8,8 @@ import pytest
 
 from sightline_collector.settings import CollectorSettings, SamplingSettings
 from sightline_collector.spool import record, verdict
+from sightline_collector.spool.body import concatenated
+from sightline_collector.spool.filesystem import Disk
 from sightline_collector.spool.segment import ClosedSegment, name_before, new_name
 from sightline_collector.spool.writer import Spool
 from sightline_store.ingest import Signal
@@ -25,30 +27,30 @@ def _segment(folder: Path) -> ClosedSegment:
 def test_verdict_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Message and count come back; another segment has none."""
     segment, other = _segment(tmp_path), _segment(tmp_path)
-    verdict.write(segment, Verdict(b"message", 5))
-    assert verdict.read(segment) == Verdict(b"message", 5)
-    assert verdict.read(other) is None
+    verdict.write(segment, Verdict(b"message", 5), Disk())
+    assert verdict.read(segment, Disk()) == Verdict(b"message", 5)
+    assert verdict.read(other, Disk()) is None
 
 
 def test_verdict_goes_after_its_segment_and_not_before(tmp_path: Path) -> None:
     """A sweep leaves the verdicts of segments that wait, and takes those of others and drafts of a crash."""
     segment, gone = _segment(tmp_path), _segment(tmp_path)
-    for each in (segment, gone):
-        verdict.write(each, Verdict(b"message", 0))
+    for written in (segment, gone):
+        verdict.write(written, Verdict(b"message", 0), Disk())
     (tmp_path / f"{segment.name}.3.draft").write_bytes(b"torn")
     gone.path.unlink()
-    verdict.sweep(tmp_path)
-    assert verdict.read(segment) is not None
+    verdict.sweep(tmp_path, Disk())
+    assert verdict.read(segment, Disk()) is not None
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".seg", ".verdict"]
 
 
 def test_damaged_verdict_is_none(tmp_path: Path) -> None:
     """A verdict whose checksum does not hold is not acted on."""
     segment = _segment(tmp_path)
-    verdict.write(segment, Verdict(b"message", 5))
+    verdict.write(segment, Verdict(b"message", 5), Disk())
     (path,) = tmp_path.glob("*.verdict")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert verdict.read(segment) is None
+    assert verdict.read(segment, Disk()) is None
 
 
 def test_names_tell_time_and_way() -> None:
@@ -67,7 +69,7 @@ def test_only_traces_are_sampled_and_only_when_on(tmp_path: Path, signal: Signal
         folder = tmp_path / str(share)
         settings = CollectorSettings(spool_dir=folder, sampling=SamplingSettings(share=share))
         spool = Spool(settings, closed.append)
-        spool.append(signal, b"", 1)[0].result(5)
+        spool.append(signal, b"", {"": 1})[0].result(5)
         spool.close()
         assert [segment.is_sampled for segment in closed] == [share < 1 and signal is Signal.TRACES]
         again: list[ClosedSegment] = []
@@ -75,15 +77,25 @@ def test_only_traces_are_sampled_and_only_when_on(tmp_path: Path, signal: Signal
         assert again == closed
 
 
-def test_segment_and_its_verdict_are_read_as_one(tmp_path: Path) -> None:
-    """In pieces of any size, whole, and again from the start."""
-    segment = _segment(tmp_path)
-    segment.path.write_bytes(b"0123456789")
-    expected = b"0123456789" + record.encode(b"message")
+def test_parts_of_a_body_are_read_as_one(tmp_path: Path) -> None:
+    """Beginnings of files and bytes between them: in pieces of any size, whole, and again from the start."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(b"0123456789")
+    second.write_bytes(b"abcdef")
+    parts = [(first, 10), b"", (second, 0), (second, 4), record.encode(b"message")]
+    expected = b"0123456789abcd" + record.encode(b"message")
     for size in range(1, len(expected) + 2):
-        with verdict.followed(segment, b"message") as body:
+        with concatenated(parts, Disk()) as body:
             pieces = iter(lambda body=body, size=size: body.read(size), b"")
             assert b"".join(pieces) == expected
             assert body.seek(0) == 0
             assert body.read() == expected
             assert body.read() == b""
+
+
+def test_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
+    """Fewer bytes than were promised never pass as a whole body."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123")
+    with concatenated([(path, 5)], Disk()) as body, pytest.raises(OSError, match="became shorter"):
+        body.read()

@@ -1,4 +1,4 @@
-"""Known fields in a foreign wire type are refused at the door, unknown ones pass."""
+"""Known fields in another wire type than their own are refused, unknown ones pass."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _varint(number: int) -> bytes:
     return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + _varint(number >> 7)
 
 
-_DISGUISED = [
+_OTHER_WIRE_TYPES = [
     (Signal.TRACES, b"\x28\x07"),  # Span.name as a number
     (Signal.TRACES, b"\x3a\x02hi"),  # Span.start_time_unix_nano as text
     (Signal.LOGS, b"\x1d\x01\x00\x00\x00"),  # LogRecord.severity_text as fixed32
@@ -43,8 +43,8 @@ _DISGUISED = [
 ]
 
 
-@pytest.mark.parametrize(("signal", "item"), _DISGUISED)
-def test_known_field_in_a_foreign_wire_type_is_refused(signal: Signal, item: bytes) -> None:
+@pytest.mark.parametrize(("signal", "item"), _OTHER_WIRE_TYPES)
+def test_known_field_in_another_wire_type_is_refused(signal: Signal, item: bytes) -> None:
     """ClickHouse would refuse the whole request later; its sender hears of it now."""
     with pytest.raises(BadRequest, match="OTLP gives it another"):
         otlp.check(signal, _request(signal, item))
@@ -57,13 +57,13 @@ def test_field_of_a_later_otlp_is_no_reason_to_refuse(signal: Signal) -> None:
 
 
 @pytest.mark.parametrize("signal", list(Signal))
-def test_zeros_that_need_not_be_written_are_no_disguise(signal: Signal) -> None:
+def test_zeros_that_need_not_be_written_are_accepted(signal: Signal) -> None:
     """Some encoders write every field."""
     zero = {Signal.TRACES: b"\x30\x00", Signal.LOGS: b"\x10\x00", Signal.METRICS: b"\x0a\x00"}[signal]
     assert otlp.check(signal, _request(signal, zero)).payload == _request(signal, b"")
 
 
-def test_services_are_told_with_their_items() -> None:
+def test_items_are_counted_by_service() -> None:
     """Items are counted by the service.name of their resource, for each signal, whole and shallow alike."""
     traces, logs, metrics = ExportTraceServiceRequest(), ExportLogsServiceRequest(), ExportMetricsServiceRequest()
     for name, count in (("a", 2), ("b", 1), ("", 3)):
@@ -88,10 +88,10 @@ def test_services_beyond_the_limit_are_counted_together() -> None:
     counts = Counts()
     for number in range(150):
         counts.received(Signal.TRACES, {f"s{number}": 2}, 10, is_new=True)
-    told = counts.as_dict(0)
-    assert told["received_spans"] == 300
-    assert len(told["services"]) == 101
-    assert told["services"]["_other"] == {"received_spans": 100}
+    stats = counts.as_dict(0)
+    assert stats["received_spans"] == 300
+    assert len(stats["services"]) == 101
+    assert stats["services"]["_other"] == {"received_spans": 100}
 
 
 async def test_large_requests_are_refused_as_small_ones_are(tmp_path: Path) -> None:

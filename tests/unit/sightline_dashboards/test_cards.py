@@ -96,21 +96,21 @@ FRESH = {"spans": 1200, "newest_ms": 10_000, "now_ms": 14_000}
 UNSAMPLED = {"received_spans": 900, "sampled_out_spans": 0, "late_spans": 0}
 
 
-def test_pipeline_cards_tell_the_age_of_the_newest_span() -> None:
+def test_pipeline_cards_show_the_age_of_the_newest_span() -> None:
     """By the store's own clock."""
     cards = pipeline_cards(FRESH, LOSS, UNSAMPLED, since="09:00")
     assert {card.label: card.value for card in cards}["Newest span"] == "4 s ago"
 
 
 def test_late_spans_have_a_card_where_tail_sampling_is_at_work() -> None:
-    """Without sampling no span is late; with it, none late is told too, and a share goes with its base."""
+    """Without sampling no span is late; with it, the card shows zero too, and a share goes with its base."""
 
     def late(**counts: int) -> list[tuple[str, str]]:
         cards = pipeline_cards(FRESH, LOSS, {**UNSAMPLED, **counts}, since="09:00")
         return [(card.value, card.note) for card in cards if card.label == "Spans late"]
 
     assert late() == []
-    assert late(sampled_out_spans=800) == [("0", "all came in time for sampling")]
+    assert late(sampled_out_spans=800) == [("0", "all arrived in time for sampling")]
     assert late(sampled_out_spans=800, late_spans=9) == [("9", "1 % of those received")]
     # Received just before the window, decided on in it.
     assert late(received_spans=0, late_spans=9)[0][0] == "9"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sightline_dashboards import charts
+from sightline_dashboards import axes, charts
 from sightline_dashboards.theme import STAGE_COLOURS
 from sightline_store.questions.queries import Filters, estimate
 
@@ -25,7 +25,7 @@ def datasets(chart: Any) -> list[dict[str, Any]]:
 
 def test_complete_fills_the_window_with_holes() -> None:
     """Every bucket is there once; the empty ones have no values, so that a line breaks."""
-    rows = charts.complete([latency_row(BUCKET + 600)], FILTERS, 300)
+    rows = axes.fill_buckets([latency_row(BUCKET + 600)], FILTERS, 300)
     assert [row["bucket"] for row in rows] == list(range(BUCKET, BUCKET + 3600, 300))
     assert sum("requests" in row for row in rows) == 1
 

@@ -22,7 +22,7 @@ def test_wrong_port_is_refused_by_name(port: str) -> None:
         DashboardSettings.from_env({"SIGHTLINE_DASHBOARDS_PORT": port})
 
 
-def test_streamlit_tells_nobody_anything() -> None:
+def test_streamlit_sends_no_usage_data() -> None:
     """No statistics, no e-mail prompt, no tracebacks in the browser."""
     chosen = options(DashboardSettings())
     assert chosen["browser.gatherUsageStats"] is False
@@ -31,6 +31,6 @@ def test_streamlit_tells_nobody_anything() -> None:
 
 
 def test_every_stage_has_a_colour_of_its_own() -> None:
-    """Two stages in one colour could not be told apart."""
+    """Two stages in one colour could not be distinguished."""
     assert len({STAGE_COLOURS[stage] for stage in STAGES}) == len(STAGES)
     assert stage_colour("invented") == stage_colour("")

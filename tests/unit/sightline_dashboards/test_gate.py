@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import sightline_dashboards
-from sightline_dashboards.gate import Gate
 from sightline_dashboards.settings import DashboardSettings
+from sightline_roles.host_gate import HostGate
 
 _SCRIPT = Path(sightline_dashboards.__file__).parent / "entry" / "script.py"
 
@@ -28,7 +28,7 @@ async def _open(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _client(app: Any = _open, **settings: Any) -> TestClient:
-    return TestClient(Gate(app, DashboardSettings(**settings)))
+    return TestClient(HostGate(app, DashboardSettings(**settings), links=True))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sightline_dashboards import payloads
-from sightline_dashboards.pages.pipeline import late_words, numbered_words
+from sightline_dashboards.pages.pipeline import emitted_text, late_spans_note
 from sightline_dashboards.pages.trace import passage_card, score_line
 from sightline_dashboards.pages.traces import as_csv
 
@@ -45,16 +45,16 @@ def test_csv_runs_no_formulas() -> None:
     assert as_csv([]) == ""
 
 
-def test_late_spans_are_told_with_their_base_and_a_way_out() -> None:
+def test_late_spans_are_shown_with_their_base_and_a_way_out() -> None:
     """How many of how many, and the setting by its name."""
-    words = late_words({"received_spans": 9000, "sampled_out_spans": 4000, "late_spans": 90})
+    words = late_spans_note({"received_spans": 9000, "sampled_out_spans": 4000, "late_spans": 90})
     assert words.startswith("90 of 9,000 spans received (1 %) came late")
     assert "SIGHTLINE_COLLECTOR_SAMPLE_WINDOW_S" in words
-    assert late_words({"received_spans": 0, "late_spans": 9}).startswith("9 spans came late")
+    assert late_spans_note({"received_spans": 0, "late_spans": 9}).startswith("9 spans came late")
 
 
-def test_spans_whose_minute_is_not_over_are_not_told_as_none() -> None:
+def test_spans_whose_minute_is_not_over_are_not_shown_as_none() -> None:
     """A service that has just begun is not one that numbered nothing."""
-    assert numbered_words({"emitted": 0, "recent_spans": 7}) == "not told yet"
-    assert numbered_words({"emitted": 1200, "recent_spans": 7}) == "1,200"
-    assert numbered_words({"emitted": 0, "recent_spans": 0}) == "0"
+    assert emitted_text({"emitted": 0, "recent_spans": 7}) == "not counted yet"
+    assert emitted_text({"emitted": 1200, "recent_spans": 7}) == "1,200"
+    assert emitted_text({"emitted": 0, "recent_spans": 0}) == "0"

@@ -6,7 +6,7 @@ from sightline_dashboards import payloads
 
 
 def test_messages_become_text_with_their_roles() -> None:
-    """A prompt of two messages shows who said what."""
+    """A prompt of two messages shows the role of each."""
     told = json.dumps(
         [
             {"role": "system", "parts": [{"type": "text", "content": "Cite."}]},
@@ -36,7 +36,7 @@ def test_passages_survive_odd_documents() -> None:
 
 
 def test_reranked_passages_are_preferred() -> None:
-    """What was given to the prompt stands before what was found."""
+    """Reranked passages take precedence over retrieved ones."""
     attributes = {
         "gen_ai.retrieval.documents": json.dumps([{"id": "a"}]),
         "sightline.rerank.documents": json.dumps([{"id": "b"}]),

@@ -33,13 +33,13 @@ def test_embedding_models_are_one_series() -> None:
         (60, "embeddings", 0.5),
         (120, "embeddings", None),
     ]
-    (together,) = spending.together(EMBEDDED)
-    assert (together["cost_usd"], together["calls"], together["unpriced_calls"]) == (0.75, 8, 4)
-    assert spending.together([]) == []
+    (row,) = spending.embeddings_row(EMBEDDED)
+    assert (row["cost_usd"], row["calls"], row["unpriced_calls"]) == (0.75, 8, 4)
+    assert spending.embeddings_row([]) == []
 
 
 def test_buckets_of_a_model_are_put_together() -> None:
-    """The dearest first; what is unknown says why."""
+    """The most expensive first; an unknown cost has its reason."""
     small, house = spending.by_name(EMBEDDED)
     assert (small["name"], small["cost_usd"], small["calls"], small["unpriced_calls"]) == ("small", 0.75, 4, 0)
     assert (house["name"], house["cost_usd"], house["input_tokens"]) == ("house", None, 20)

@@ -59,7 +59,7 @@ def test_ids_come_from_questions_and_stay_when_lines_are_added(tmp_path: Path) -
         (json.dumps({**GOOD, "id": [1]}), "id must be a text or a whole number"),
     ],
 )
-def test_a_wrong_line_is_told_by_its_number(tmp_path: Path, line: str | bytes, reason: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number(tmp_path: Path, line: str | bytes, reason: str) -> None:
     """The message names file, line and what was expected; nothing of the file is used."""
     path = written(tmp_path, json.dumps(GOOD), "", line)
     with pytest.raises(DatasetError) as caught:

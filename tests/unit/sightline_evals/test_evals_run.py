@@ -104,7 +104,7 @@ def test_a_store_that_does_not_answer_exits_3(capsys: pytest.CaptureFixture[str]
     assert "SIGHTLINE_STORE_URL" in capsys.readouterr().err
 
 
-def test_help_tells_exit_codes_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_exit_codes_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
     """The help is all that a person in CI has."""
     with pytest.raises(SystemExit, match="0"):
         main(["run", "--help"])

@@ -9,7 +9,7 @@ import pytest
 from sightline_evals.dataset import Sample
 from sightline_evals.errors import JudgeError, JudgeUnavailable, UsageError
 from sightline_evals.judges.offline import OfflineJudge
-from sightline_evals.scorers import METRICS, Scored, Scorer, default_metrics
+from sightline_evals.scorers import METRICS, SampleScore, Scorer, default_metrics
 from sightline_evals.settings import JudgeSettings
 
 SAMPLE = Sample("1", "What is it?", "It is a red house with 3 doors.", ("It is a red house.",), reference="A house.")
@@ -31,7 +31,7 @@ class Judge:
         self.asked += 1
         raise self.failure
 
-    def translated(self, exc: BaseException) -> JudgeError | None:
+    def judge_error_of(self, exc: BaseException) -> JudgeError | None:
         """The meaning that the test gave."""
         assert exc is self.failure
         return self.meaning
@@ -45,7 +45,7 @@ def samples(count: int) -> list[Sample]:
     return [Sample(str(n), "Q?", "It is a red house.", ("It is a red house.",)) for n in range(count)]
 
 
-async def test_groundedness_tells_the_worst_statement_first() -> None:
+async def test_groundedness_explains_the_worst_statement_first() -> None:
     """The explanation shows a person where to look."""
     score = await Scorer(OfflineJudge(), ["groundedness"], JudgeSettings()).score(SAMPLE, "groundedness")
     assert 0 < score.value < 1
@@ -102,7 +102,7 @@ async def test_the_judge_is_given_up_after_failures_in_a_row() -> None:
 async def test_scores_come_in_the_order_of_samples_then_metrics() -> None:
     """Whatever finishes first, the list does not depend on it."""
     scorer = Scorer(OfflineJudge(), ["groundedness", "context_recall"], JudgeSettings(), concurrency=3)
-    seen: list[Scored] = []
+    seen: list[SampleScore] = []
     scored = await scorer.score_all(samples(7), seen.append)
     assert [(one.sample.id, one.score.name) for one in scored] == [
         (str(n), metric) for n in range(7) for metric in ("groundedness", "context_recall")
@@ -138,7 +138,7 @@ def test_default_metrics_follow_the_samples() -> None:
     [(["truth"], 4, "no metric 'truth'"), ([], 4, "no metric is named"), (["faithfulness"], 0, "concurrency is 0")],
 )
 def test_wrong_wishes_are_usage_errors(metrics: list[str], concurrency: int, message: str) -> None:
-    """They are told before anything is scored."""
+    """They are reported before anything is scored."""
     with pytest.raises(UsageError, match=message):
         Scorer(OfflineJudge(), metrics, JudgeSettings(), concurrency)
 

@@ -4,22 +4,21 @@ import pytest
 
 from sightline_evals.errors import UsageError
 from sightline_evals.judges.remote import RemoteJudge
-from sightline_evals.samples import duration_s
 from sightline_evals.settings import JudgeSettings
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
     """No variable is needed."""
-    found = JudgeSettings.from_env({})
-    assert found == JudgeSettings()
-    assert (found.model, found.max_tokens, found.threshold) == ("", 4096, 0.5)
+    settings = JudgeSettings.from_env({})
+    assert settings == JudgeSettings()
+    assert (settings.model, settings.max_tokens, settings.threshold) == ("", 4096, 0.5)
 
 
 def test_own_variables_go_before_those_of_openai() -> None:
     """The judge may be another endpoint than the application's model."""
     env = {"OPENAI_BASE_URL": "http://a/v1", "OPENAI_API_KEY": "a", "SIGHTLINE_JUDGE_API_KEY": "b"}
-    found = JudgeSettings.from_env(env)
-    assert (found.base_url, found.api_key) == ("http://a/v1", "b")
+    settings = JudgeSettings.from_env(env)
+    assert (settings.base_url, settings.api_key) == ("http://a/v1", "b")
     assert JudgeSettings.from_env({**env, "SIGHTLINE_JUDGE_BASE_URL": "http://b/v1"}).base_url == "http://b/v1"
 
 
@@ -40,23 +39,15 @@ def test_the_key_does_not_show_in_text() -> None:
         ("SIGHTLINE_JUDGE_GIVE_UP_AFTER", "0"),
     ],
 )
-def test_a_value_that_cannot_work_is_told_by_its_variable(name: str, value: str) -> None:
+def test_an_invalid_value_is_reported_with_its_variable(name: str, value: str) -> None:
     """The message names what to change."""
     with pytest.raises(ValueError, match=name):
         JudgeSettings.from_env({name: value})
 
 
 def test_a_remote_judge_needs_a_model_and_an_endpoint_or_a_key() -> None:
-    """What is missing is told before the first call."""
+    """Missing settings are reported before the first call."""
     with pytest.raises(UsageError, match="SIGHTLINE_JUDGE_MODEL"):
         RemoteJudge(JudgeSettings())
     with pytest.raises(UsageError, match="SIGHTLINE_JUDGE_BASE_URL"):
         RemoteJudge(JudgeSettings(model="m"))
-
-
-def test_durations() -> None:
-    """Whole numbers with a unit, in seconds."""
-    assert [duration_s(text) for text in ("90s", "30m", "1h", " 7d ", "2w")] == [90, 1800, 3600, 604800, 1209600]
-    for text in ("", "1", "h", "1.5h", "0m", "-1h", "1y"):
-        with pytest.raises(UsageError, match="no duration"):
-            duration_s(text)

@@ -76,7 +76,7 @@ def test_an_answer_of_one_word_is_a_statement_when_it_is_all_there_is() -> None:
         ("The passages do not mention it, but the limit is 5.", False),
     ],
 )
-def test_refusals_are_told_from_claims(sentence: str, refusal: bool) -> None:
+def test_refusals_are_distinguished_from_claims(sentence: str, refusal: bool) -> None:
     """A claim taken for a refusal would go unchecked, so only plain refusals count."""
     assert is_refusal(sentence) is refusal
 

@@ -49,7 +49,7 @@ def test_a_wrong_number_a_wrong_name_and_a_denial_each_count() -> None:
     assert "1 number(s) not in it" in number.reason()
 
 
-def test_words_put_together_wrongly_are_not_seen() -> None:
+def test_wrongly_combined_words_are_not_detected() -> None:
     """The documented limit of a lexical judge: a false claim made of the passage's words counts as supported."""
     judge = OfflineJudge()
     assert judge.supported(judge.evidence("The dog bit the man.", "The man bit the dog."))
@@ -84,7 +84,7 @@ def test_the_threshold_moves_verdicts_and_shows_in_the_version() -> None:
     assert OfflineJudge().name == NAME
 
 
-def test_the_version_stands_for_fixed_numbers() -> None:
+def test_the_version_fixes_the_numbers() -> None:
     """Whoever changes these numbers changes `VERSION`: stored scores are compared across runs."""
     judge = OfflineJudge()
     found = [round(judge.evidence(text, CONTEXT).p_unsupported, 3) for pair in PAIRS for text in pair]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sightline_node import access_folder
 from sightline_node.readers import access, keys, roles
 from sightline_node.readers.keys import KeyRing
 from sightline_node.readers.roles import READER_LIMITS, Role
@@ -18,7 +19,7 @@ _HERE = "127.0.0.1:8123"
 
 
 class Clock:
-    """Seconds that pass when told."""
+    """A clock that is set by the test."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -35,7 +36,7 @@ class Clock:
         {"host": "localhost:8123"},
         {"host": "[::1]:8123"},
         {"host": _HERE, "origin": f"http://{_HERE}", "sec-fetch-site": "same-origin"},
-        {"host": _HERE, "referer": f"http://{_HERE}/play", "sec-fetch-site": "same-origin"},
+        {"host": _HERE, "referer": f"http://{_HERE}/", "sec-fetch-site": "same-origin"},
         {"host": _HERE, "sec-fetch-site": "none"},
     ],
 )
@@ -141,7 +142,7 @@ def test_keys_are_kept_hashed_and_end_within_a_second(tmp_path: Path) -> None:
     """The file holds no token and is its owner's; a ring follows a revocation by another process."""
     clock = Clock()
     token = keys.create(tmp_path, "collector", Role.ADMIN)
-    path = tmp_path / keys.FILE_NAME
+    path = access_folder.prepare(tmp_path) / access_folder.KEYS_FILE
     assert token not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     ring = KeyRing(tmp_path, clock)
@@ -165,7 +166,7 @@ def test_a_file_of_keys_that_goes_away_or_breaks_does_not_open_the_node(tmp_path
     clock = Clock()
     token = keys.create(tmp_path, "collector", Role.ADMIN)
     ring = KeyRing(tmp_path, clock)
-    path = tmp_path / keys.FILE_NAME
+    path = access_folder.prepare(tmp_path) / access_folder.KEYS_FILE
     content = path.read_text()
     path.write_text("{")
     clock.now_s += 2
@@ -196,10 +197,10 @@ def test_a_file_of_keys_that_goes_away_or_breaks_does_not_open_the_node(tmp_path
 )
 def test_a_file_that_is_none_of_keys_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
     """A node does not start on a file that it does not understand."""
-    path = tmp_path / keys.FILE_NAME
+    path = access_folder.prepare(tmp_path) / access_folder.KEYS_FILE
     path.write_text(content)
     path.chmod(0o600)
-    with pytest.raises(StoreError, match=keys.FILE_NAME):
+    with pytest.raises(StoreError, match=access_folder.KEYS_FILE):
         KeyRing(tmp_path)
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sightline_node import sql_lexer
 from sightline_node.execution import data_folder, heartbeat
-from sightline_node.http import blocks, body, cityhash, reply
+from sightline_node.http import blocks, body, encodings
 from sightline_store.errors import QueryFailed, QueryRejected, StoreError
 
 # Files that the engine wrote for TinyLog columns, which are such blocks: uncompressed, LZ4 and ZSTD.
@@ -57,9 +57,9 @@ def test_blocks_of_the_engine_are_understood(packed: str, data: bytes) -> None:
         (4099, "2cf94df6b3c322e996efcb7262801768"),
     ],
 )
-def test_checksums_are_those_of_the_c_library(size: int, expected: str) -> None:
-    """Numbers of `clickhouse-cityhash`, for each of the algorithm's branches."""
-    assert cityhash.digest(bytes((7 * n + 3) % 256 for n in range(size))).hex() == expected
+def test_checksums_are_cityhash128_as_clickhouse_uses_it(size: int, expected: str) -> None:
+    """Known digests for each of the algorithm's branches."""
+    assert blocks.checksum(bytes((7 * n + 3) % 256 for n in range(size))).hex() == expected
 
 
 @given(st.binary(max_size=5000), st.sampled_from(["LZ4", "ZSTD"]), st.integers(1, 400))
@@ -83,7 +83,7 @@ def test_damaged_blocks_are_refused() -> None:
         assert refused.value.code == (code or refused.value.code)
     unknown = b"\x77" + (9).to_bytes(4, "little") + (0).to_bytes(4, "little")
     with pytest.raises(QueryRejected, match="Unknown compression method"):
-        list(blocks.Decompressor().feed(cityhash.digest(unknown) + unknown))
+        list(blocks.Decompressor().feed(blocks.checksum(unknown) + unknown))
     half = blocks.Decompressor()
     assert list(half.feed(packed[:-1])) == []
     with pytest.raises(QueryRejected):
@@ -96,7 +96,7 @@ def test_blocks_that_grow_beyond_what_they_say_are_refused() -> None:
     for said in (8, 1 << 28):
         block = b"\x90" + (len(packed) + 9).to_bytes(4, "little") + said.to_bytes(4, "little") + packed
         with pytest.raises(QueryRejected) as refused:
-            list(blocks.Decompressor().feed(cityhash.digest(block) + block))
+            list(blocks.Decompressor().feed(blocks.checksum(block) + block))
         assert refused.value.code == 271
 
 
@@ -193,7 +193,7 @@ def test_columns_of_a_table_that_comes_along_are_names_and_types(text: str, is_l
 )
 def test_encoding_is_chosen_as_clickhouse_does(accepted: str, chosen: str) -> None:
     """By its order of preference, without those that the client refuses."""
-    assert reply.chosen_encoding(accepted) == chosen
+    assert encodings.accepted_encoding(accepted) == chosen
 
 
 class _FakeEngine:

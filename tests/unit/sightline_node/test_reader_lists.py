@@ -77,9 +77,12 @@ def test_a_setting_of_a_driver_is_taken_and_an_unknown_one_refused() -> None:
     assert roles.objection("setting_from_the_future", "1") != ""
 
 
-def test_a_reader_may_have_a_quarter_of_the_engines_memory() -> None:
-    """Three statements at once leave a quarter to INSERTs; nobody gets more than a GiB."""
-    assert roles.reader_limits(2 * 1024**3)["max_memory_usage"] == str(512 * 1024**2)
+def test_readers_leave_a_quarter_of_the_engines_memory() -> None:
+    """Two statements at once leave a quarter to INSERTs; none gets more than a GiB; aggregation goes to disk before."""
+    limits = roles.reader_limits(2 * 1024**3)
+    assert limits["max_memory_usage"] == str(768 * 1024**2)
+    assert limits["max_bytes_before_external_group_by"] == limits["max_bytes_before_external_sort"]
+    assert limits["max_bytes_before_external_sort"] == str(576 * 1024**2)
     assert roles.reader_limits(64 * 1024**3)["max_memory_usage"] == str(1024**3)
 
 

@@ -13,7 +13,7 @@ def _read(query: str = "", body: bytes = b"", *, whole: bool = True) -> request.
 
 
 def test_query_in_body_with_parameters_and_settings() -> None:
-    """The body is the query; param_ and settings are told apart from the reserved names."""
+    """The body is the query; param_ and settings are separated from the reserved names."""
     asked = _read("database=otel&param_n=3&max_threads=2&query_id=q1&user=default", b"SELECT {n:UInt8}")
     assert asked.statement.sql == "SELECT {n:UInt8}"
     assert asked.statement.params == {"n": "3"}

@@ -50,7 +50,9 @@ def test_a_collectors_file_of_version_1_opens(tmp_path: Path) -> None:
 def test_a_nodes_file_of_version_1_opens(tmp_path: Path) -> None:
     """A node's keys keep their role, and a key of a collector is none of its."""
     token = f"sls_{'a' * 8}_{'s' * 43}"
-    _file(tmp_path / "access_keys.json", _entry(token, role="reader", revoked=None))
+    path = NodeKeys(tmp_path).path
+    path.parent.mkdir(exist_ok=True)
+    _file(path, _entry(token, role="reader", revoked=None))
     ring = NodeKeys(tmp_path)
     found = ring.find(token)
     assert found is not None
@@ -63,7 +65,8 @@ def test_a_nodes_file_of_version_1_opens(tmp_path: Path) -> None:
 @pytest.mark.parametrize("own", [{"tenant": "acme"}, {"role": "reader"}])
 def test_a_file_of_the_other_kind_is_refused(tmp_path: Path, own: dict[str, object]) -> None:
     """A node does not start on a collector's file, nor a collector on a node's."""
-    path = tmp_path / "access_keys.json"
+    path = NodeKeys(tmp_path).path
+    path.parent.mkdir(exist_ok=True)
     _file(path, _entry(f"sl_{'a' * 8}_{'s' * 43}", **own))
     with pytest.raises(Exception, match="is no file of keys"):
         NodeKeys(tmp_path) if "tenant" in own else CollectorKeys(path)

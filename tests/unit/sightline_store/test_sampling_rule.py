@@ -7,20 +7,15 @@ import re
 import pytest
 
 from sightline_store import sampling
-from sightline_store.schema import migrate
+from sightline_store.ddl import Kind, Statement
+from sightline_store.schema import declared
 
 _RULE = sampling.Rule(share=0.25, slow_s=1.5, salt="s")
 
 
-def _statements() -> dict[str, str]:
-    """Every statement of sql/ddl by the name of what it creates."""
-    found = {}
-    for migration in migrate.migrations():
-        for statement in migration.statements:
-            created = re.match(r"CREATE (?:MATERIALIZED )?\w+ IF NOT EXISTS (\w+)", statement)
-            if created:
-                found[created[1]] = statement
-    return found
+def _views() -> dict[str, Statement]:
+    """Every materialized view by its name."""
+    return {name: item for name, item in declared.objects().items() if item.kind is Kind.MATERIALIZED_VIEW}
 
 
 @pytest.mark.parametrize(
@@ -49,13 +44,13 @@ def test_messages_are_protobuf() -> None:
 
 def test_every_view_of_otel_traces_has_its_twin_of_spans_that_are_sampled_out() -> None:
     """The same SELECT into the same table: a typed table that lacked one would count kept spans only."""
-    views = {name: text for name, text in _statements().items() if text.startswith("CREATE MATERIALIZED VIEW")}
-    originals = {name: text for name, text in views.items() if re.search(r"\bFROM otel_traces\b", text)}
+    views = _views()
+    originals = {name: view for name, view in views.items() if view.sources() == ["otel_traces"]}
     assert len(originals) >= 3
-    for name, text in originals.items():
-        twin = name.replace("otel_traces", "otel_traces_sampled_out", 1)
-        expected = text.replace(f"EXISTS {name} TO", f"EXISTS {twin} TO")
-        assert views.get(twin) == re.sub(r"\bFROM otel_traces\b", "FROM otel_traces_sampled_out", expected), name
+    for name, view in originals.items():
+        twin = views[name.replace("otel_traces", "otel_traces_sampled_out", 1)]
+        assert twin.target == view.target
+        assert twin.select == view.with_sources(lambda _: "otel_traces_sampled_out").select, name
 
 
 @pytest.mark.parametrize(
@@ -67,15 +62,13 @@ def test_every_view_of_otel_traces_has_its_twin_of_spans_that_are_sampled_out() 
 )
 def test_every_view_of_otlp_traces_has_its_twin_of_sampled_segments(name: str, twin: str) -> None:
     """Spans have the same shape whichever way they come; only the verdict is added."""
-    statements = _statements()
-    assert {known for known, text in statements.items() if re.search(r"\bFROM otlp_traces\b(?!_)", text)} >= {name}
-    body, added = (statements[each].split(" AS\n", 1)[1] for each in (name, twin))
-    added = re.sub(r"\AWITH [^\n]*\n", "", added)
+    views = _views()
+    added = re.sub(r"\AWITH [^\n]*\n", "", views[twin].select)
     added = re.sub(r",\n    multiIf\(.*?AS Weight\n", "\n", added, flags=re.DOTALL)
-    assert added == body.replace("FROM otlp_traces", "FROM otlp_traces_sampled")
+    assert added == views[name].with_sources(lambda _: "otlp_traces_sampled").select
 
 
 def test_views_of_otlp_traces_are_the_known_ones() -> None:
     """A new one needs a twin of its own for segments that are sampled."""
-    views = {name for name, text in _statements().items() if re.search(r"VIEW(?s:.)*\bFROM otlp_traces\b", text)}
+    views = {name for name, view in _views().items() if "otlp_traces" in view.sources()}
     assert views == {"otlp_traces_to_otel_traces", "otlp_traces_to_clamped_spans"}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from sightline_store.cli import commands
 from sightline_store.cli.shell import Shell
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.questions import catalog
@@ -85,16 +84,6 @@ def test_questions_get_defaults_and_refuse_what_they_do_not_take() -> None:
         catalog.prepared("overview", ["tenantt=a"])
     with pytest.raises(ValueError, match="needs trace_id"):
         catalog.prepared("trace_spans", [])
-
-
-def test_moments_are_dates_times_or_ages() -> None:
-    """Without a zone UTC is meant; an age counts back from now."""
-    now = datetime(2026, 1, 8, tzinfo=UTC)
-    assert commands.moment("7d", now) == now - timedelta(days=7)
-    assert commands.moment("2026-01-08") == now
-    assert commands.moment("2026-01-08T01:00+01:00") == now
-    with pytest.raises(ValueError, match="no moment"):
-        commands.moment("yesterday")
 
 
 def test_the_kafka_tables_hang_off_every_view_of_the_collectors_way() -> None:

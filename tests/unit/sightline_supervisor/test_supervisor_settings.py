@@ -46,7 +46,12 @@ def test_what_the_user_names_is_not_started(tmp_path: Path) -> None:
     env = {"SIGHTLINE_STORE_URL": "http://ch:8123", "WEAVIATE_URL": "http://wv", "OPENAI_BASE_URL": "https://llm/v1"}
     settings = SupervisorSettings.from_env(env, data_dir=tmp_path)
     own = demo_env(settings, env)
-    assert [role.name for role in demo_roles(settings, own, with_weaviate=True)] == ["collector", "dashboards", "app"]
+    assert [role.name for role in demo_roles(settings, own, with_weaviate=True)] == [
+        "collector",
+        "janitor",
+        "dashboards",
+        "app",
+    ]
     assert (own["SIGHTLINE_STORE_URL"], own["OPENAI_BASE_URL"]) == ("http://ch:8123", "https://llm/v1")
     assert "SIGHTLINE_PRICED_AS" not in own
 
@@ -68,7 +73,9 @@ def test_roles_neither_use_a_proxy_for_this_machine_nor_report_elsewhere() -> No
     assert env["PATH"] == "/bin"
 
 
-@pytest.mark.parametrize(("host", "seen"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("h", "h")])
-def test_wildcard_addresses_are_reached_on_loopback(host: str, seen: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "expected"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("h", "h")]
+)
+def test_wildcard_addresses_are_reached_on_loopback(host: str, expected: str) -> None:
     """A server that binds everything is asked on this machine."""
-    assert connectable(host) == seen
+    assert connectable(host) == expected

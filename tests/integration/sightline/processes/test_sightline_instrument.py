@@ -113,7 +113,7 @@ def test_a_library_that_nothing_instruments_names_the_package() -> None:
 
 
 def test_one_instrumentation_a_library() -> None:
-    """Of two that are installed for OpenAI one is used, and one that somebody turned on before is left alone."""
+    """Of two installed instrumentations of OpenAI one is used, and one that was active before is left alone."""
     if not (installed("openinference-instrumentation-openai") and installed("opentelemetry-instrumentation-openai")):
         pytest.skip("needs two instrumentations of one library")
     run(
@@ -144,7 +144,7 @@ def test_one_instrumentation_a_library() -> None:
 
 
 def test_others_record_no_content_unless_capture_allows_it() -> None:
-    """What the capture setting says is told to other people's instrumentations; a variable of your own wins."""
+    """Third-party instrumentations follow the capture setting; a variable of the user's takes precedence."""
     script = """
         import json, os, sightline
         sightline.configure(capture={capture!r})
@@ -160,8 +160,8 @@ def test_others_record_no_content_unless_capture_allows_it() -> None:
     assert loud == {"TRACELOOP_TRACE_CONTENT": None, "OPENINFERENCE_HIDE_INPUTS": None}
 
 
-def test_broken_instrumentations_are_told_and_the_next_one_is_tried() -> None:
-    """One that cannot be imported, one that raises and one that works: the third is on, the first two are told."""
+def test_broken_instrumentations_are_reported_and_the_next_one_is_tried() -> None:
+    """One cannot be imported, one raises and one works: the third is on, the first two are reported."""
     done = run(
         """
         import types
@@ -237,7 +237,7 @@ def test_the_list_is_consistent() -> None:
 
 
 def test_a_library_that_is_asked_for_and_not_there_is_a_warning() -> None:
-    """only= names it, nobody has installed it: that is said, not passed over."""
+    """A library in only= that is not installed is a warning."""
     absent = [each.name for each in LIBRARIES if not any(map(installed, each.distributions))][:2]
     if not absent:
         pytest.skip("everything known is installed")

@@ -30,7 +30,7 @@ def test_names_that_were_imported_too_early_are_a_loud_warning() -> None:
                 site.App = kept[0]
         instrumentations._candidates = lambda: {"a": [_Candidate("a", "a", "a_module", lambda: Exchanges, "1")]}
         row = dict(distributions=("pytest",), instrumentations=("a",))
-        instrumentations.LIBRARIES = (Library("site", exchanged=("site_library:App", "absent:App"), **row),)
+        instrumentations.LIBRARIES = (Library("site", replaced_names=("site_library:App", "absent:App"), **row),)
         report = sightline.instrument()
         assert report["site"].outcome.value == "on"
         assert report["site"].reason.endswith("App in shop.main"), report
@@ -44,7 +44,7 @@ def test_names_that_were_imported_too_early_are_a_loud_warning() -> None:
 
 
 def test_what_an_instrumentation_leaves_patched_is_put_back() -> None:
-    """Methods that it forgets are as before after uninstrument(), unless somebody else has wrapped them since."""
+    """uninstrument() restores methods that the instrumentation leaves patched, unless other code wrapped them since."""
     run(
         """
         import sys, types
@@ -71,7 +71,7 @@ def test_what_an_instrumentation_leaves_patched_is_put_back() -> None:
         instrumentations._candidates = lambda: {"a": [_Candidate("a", "a", "a_module", lambda: Forgets, "1")]}
         places = ("site_library:Client.ask", "site_library:Client.tell", "site_library:Gone.ask", "gone:x")
         row = dict(distributions=("pytest",), instrumentations=("a",))
-        instrumentations.LIBRARIES = (Library("site", not_put_back=places, **row),)
+        instrumentations.LIBRARIES = (Library("site", unrestored_patches=places, **row),)
         assert sightline.instrument().on == ("site",)
         assert Client().ask() == "traced"
         theirs = Client.tell = wrapped(Client.tell)
@@ -82,7 +82,7 @@ def test_what_an_instrumentation_leaves_patched_is_put_back() -> None:
 
 
 def test_a_library_that_makes_spans_itself_is_not_traced_twice() -> None:
-    """Left to itself; with somebody's instrumentation besides it is a warning; told not to, it is instrumented."""
+    """It is left alone; with an active instrumentation it is a warning; with its own spans off it is instrumented."""
     script = """
         import sys, types
         import sightline
@@ -96,8 +96,8 @@ def test_a_library_that_makes_spans_itself_is_not_traced_twice() -> None:
         sys.modules["a_module"] = types.ModuleType("a_module")
         instrumentations._candidates = lambda: {{"a": [_Candidate("a", "a", "a_module", lambda: Works, "1")]}}
         own = ("pytest/__init__.py", "PYTEST_SPANS")
-        row = dict(distributions=("pytest",), instrumentations=("a",), own_spans=own, own_spans_give_way={way})
-        instrumentations.LIBRARIES = (Library("site", **row), Library("other", ("pytest",), ("b",), own_spans=own))
+        row = dict(distributions=("pytest",), instrumentations=("a",), built_in_spans=own, built_in_spans_yield={way})
+        instrumentations.LIBRARIES = (Library("site", **row), Library("other", ("pytest",), ("b",), built_in_spans=own))
         report = sightline.instrument()
         print(report["site"].outcome.value, "|", report["other"].outcome.value, "|", report["site"].reason)
     """

@@ -276,15 +276,15 @@ CONNECT = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": 
 async def test_websocket_streams_have_an_edge(spans: Spans) -> None:
     """The first token message, not the framing before it, is the first content; the model's span is below."""
     await _socket(_chat, CONNECT)
-    found = spans.attributes(stage="request")
-    assert found[semconv.RESPONSE_TIME_TO_FIRST_TOKEN] > 0
-    assert found[semconv.RESPONSE_CONTENT_EVENTS] == 2
-    assert found[semconv.RESPONSE_OUTCOME] == "completed"
+    attributes = spans.attributes(stage="request")
+    assert attributes[semconv.RESPONSE_TIME_TO_FIRST_TOKEN] > 0
+    assert attributes[semconv.RESPONSE_CONTENT_EVENTS] == 2
+    assert attributes[semconv.RESPONSE_OUTCOME] == "completed"
     assert spans.tree() == "WEBSOCKET\n  chat m"
 
 
 async def test_websocket_client_that_goes(spans: Spans) -> None:
-    """A client that is gone in mid-stream is told as such; the model's stream is closed with what was taken."""
+    """A client that disconnects in mid-stream is recorded as such; the model's stream is closed at that chunk."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -311,9 +311,9 @@ async def test_first_token_by_hand(spans: Spans) -> None:
             sightline.record_first_token()
             first = spans
     assert first is spans
-    found = spans.attributes("queue job")
+    attributes = spans.attributes("queue job")
     model = spans.attributes("chat m")
-    assert found[semconv.RESPONSE_TIME_TO_FIRST_TOKEN] >= model[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > 0
+    assert attributes[semconv.RESPONSE_TIME_TO_FIRST_TOKEN] >= model[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] > 0
 
 
 def test_a_traced_stream_is_what_its_source_is(spans: Spans) -> None:

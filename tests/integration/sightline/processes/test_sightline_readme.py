@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-README = pathlib.Path(__file__).parents[3] / "instrumentation" / "README.md"
+README = pathlib.Path(__file__).parents[4] / "instrumentation" / "README.md"
 RECIPES = dict(
     re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?```python\n(.*?)```", README.read_text(encoding="utf-8"), re.M | re.S)
 )
@@ -66,7 +66,7 @@ def test_every_recipe_is_known() -> None:
 
 @pytest.mark.parametrize("title", CHECKS)
 def test_recipe_runs(title: str, collector: Any) -> None:
-    """The recipe runs as it stands, warnings are errors, and does what it says."""
+    """The recipe runs unchanged, with warnings as errors, and has the described result."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "SIGHTLINE_"))}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", RECIPES[title] + CHECKS[title]],
@@ -92,7 +92,7 @@ PROGRAMS = [
 
 @pytest.mark.parametrize(("program", "printed"), list(zip(PROGRAMS, ["Paris.\n", "2\n"], strict=True)))
 def test_program_of_the_migration_notes_runs(program: str, printed: str, collector: Any) -> None:
-    """What one comes to from another library runs as it stands, warnings are errors."""
+    """The migrated program runs unchanged, with warnings as errors."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "SIGHTLINE_"))}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],

@@ -48,7 +48,7 @@ def test_fixture_records_the_spans_of_one_test_only(suite: pytest.Pytester) -> N
                 invoke_workflow answer
                   retrieval Documents
             ''')
-            assert spans.one("invoke_workflow answer").context.span_id == 1
+            assert spans.single("invoke_workflow answer").context.span_id == 1
         """,
     )
     result.assert_outcomes(passed=2)
@@ -101,7 +101,7 @@ def test_marker_sets_what_is_captured(suite: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
-def test_installed_plugin_is_found_and_imports_no_library(pytester: pytest.Pytester) -> None:
+def test_installed_plugin_is_loaded_and_imports_no_library(pytester: pytest.Pytester) -> None:
     """Having it installed is enough for the fixture, and a suite that does not ask for it loads only the plugin."""
     pytester.makepyfile("""
         import sys

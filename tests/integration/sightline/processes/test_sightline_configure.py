@@ -118,7 +118,7 @@ def test_exit_without_a_collector_takes_about_a_second() -> None:
     assert "1 spans dropped at exit" in done.stderr
 
 
-def test_existing_provider_is_kept_and_told(collector: Any) -> None:
+def test_existing_provider_is_kept_and_logged(collector: Any) -> None:
     """An application's provider stays; ours is added to it and the log says so."""
     done = run(
         """
@@ -238,7 +238,7 @@ def test_settings_from_the_environment() -> None:
     ],
 )
 def test_bad_settings_name_the_setting_and_the_way_out(name: str, value: str) -> None:
-    """A setting that cannot be used is told by name and value."""
+    """A setting that cannot be used is reported with name and value."""
     with pytest.raises(SettingsError, match=name) as caught:
         TracingSettings.from_env({name: value})
     assert caught.value.setting == name

@@ -1,4 +1,4 @@
-"""The application's own guard: the name that it is asked by, and the page that asks."""
+"""What stands before an application: the name that it is asked by, and the page that asks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sightline_app.hosts import KnownHosts
+from sightline_roles.host_gate import HostGate
+from sightline_roles.port_settings import PortSettings
+from sightline_roles.settings import lower_names
+
+
+class _Port(PortSettings):
+    prefix = "SIGHTLINE_X_"
 
 
 async def _greet(websocket: WebSocket) -> None:
@@ -19,11 +25,7 @@ async def _greet(websocket: WebSocket) -> None:
 
 def _client(listens_on: str = "127.0.0.1", allowed: str = "") -> TestClient:
     routes = [Route("/", lambda _: PlainTextResponse("in")), WebSocketRoute("/ws", _greet)]
-    return TestClient(
-        KnownHosts(
-            Starlette(routes=routes), listens_on=listens_on, allowed=allowed, setting="SIGHTLINE_APP_ALLOWED_HOSTS"
-        )
-    )
+    return TestClient(HostGate(Starlette(routes=routes), _Port(host=listens_on, allowed_hosts=lower_names(allowed))))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_host_must_be_one_of_its_names(listens_on: str, allowed: str, host: str,
     """Loopback's names, listed ones and, where others can reach it, addresses; the refusal names the setting."""
     answer = _client(listens_on, allowed).get("/", headers={"host": host})
     assert answer.status_code == (200 if passes else 403)
-    assert passes or "SIGHTLINE_APP_ALLOWED_HOSTS" in answer.text
+    assert passes or "SIGHTLINE_X_ALLOWED_HOSTS" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,8 @@ def test_host_must_be_one_of_its_names(listens_on: str, allowed: str, host: str,
         ({"origin": "https://evil.example"}, False),
         ({"origin": "null"}, False),
         ({"sec-fetch-site": "cross-site"}, False),
+        ({"referer": "http://localhost:8000/page"}, True),
+        ({"referer": "https://evil.example/page"}, False),
     ],
 )
 def test_only_its_own_pages_may_ask(headers: dict[str, str], passes: bool) -> None:

@@ -1,0 +1,137 @@
+"""How long rows stay, and what is missing or differs in a store's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from model_call_spans import calls, insert
+
+from sightline_store.client import Client
+from sightline_store.questions import queries
+from sightline_store.schema import declared, definitions, drift, migrate, retention
+from sightline_store.settings import RetentionSettings, StoreSettings
+
+
+@pytest.fixture(scope="module")
+def database(store_url: str) -> Iterator[Client]:
+    """A client of a database of this module's own."""
+    client = Client(StoreSettings(url=store_url, database="retained"))
+    migrate.apply(client)
+    yield client
+    client.command("DROP DATABASE retained", database="")
+    client.close()
+
+
+@pytest.fixture
+def client(database: Client) -> Client:
+    """The same, emptied."""
+    for table in ("otel_traces", "otel_logs", *definitions.TABLES):
+        database.command(f"TRUNCATE TABLE {table}")
+    return database
+
+
+def _rows(client: Client) -> list[dict[str, Any]]:
+    return client.query_rows("SELECT InputTokens FROM llm_calls ORDER BY ALL")
+
+
+def test_retention_by_days_and_by_size(client: Client) -> None:
+    """TTLs follow the settings both ways; the cap drops the oldest day of all signals, never today."""
+    settings = RetentionSettings(traces_days=30, typed_days=90)
+    planned = retention.plan(client, settings)
+    assert {change.table for change in planned} >= {"otel_traces", "llm_calls"}
+    assert "otel_logs" not in {change.table for change in planned}
+    assert retention.apply(client, settings) == planned
+    assert retention.plan(client, settings) == []
+    back = retention.plan(client, RetentionSettings())
+    assert {change.statement for change in back} >= {"ALTER TABLE otel_traces REMOVE TTL"}
+    retention.apply(client, RetentionSettings())
+    assert retention.plan(client, RetentionSettings()) == []
+
+    insert(client, calls(1, 200) + calls(1000, 200, day=1))
+    size = retention.stored_bytes(client)
+    assert retention.over_cap(client, RetentionSettings(max_gib=1)) == []
+    dropped = retention.enforce(client, RetentionSettings(max_gib=(size - 1) / 1024**3))
+    assert len({day.day for day in dropped}) == 1
+    assert {day.table for day in dropped} >= {"otel_traces", "llm_calls", "stages"}
+    assert [row["InputTokens"] for row in _rows(client)] == list(range(1000, 1200))
+
+
+_COUNTS = ("clamped_spans", "sampled_out_spans", "instances")
+
+
+def test_counts_that_are_too_old_go_and_no_span_looks_lost_for_that(client: Client) -> None:
+    """Hours of counts go one by one; a living process's old minutes become one row, a dead one's go after a year."""
+    for table in _COUNTS[:2]:
+        client.command(
+            f"INSERT INTO {table} SELECT 'retained', toStartOfHour(now() - toIntervalDay(arrayJoin([40, 31, 1]))), 1"
+        )
+    for process, days_ago in {"living": [41, 40, 31, 1], "dead": [402, 401]}.items():
+        for minute, days in enumerate(days_ago, 1):  # of ten numbers a minute, nine have come
+            client.command(
+                f"INSERT INTO instances WITH now() - toIntervalDay({days}) AS then "
+                f"SELECT 'retained', '{process}', toStartOfMinute(then), then, then, 9, {minute * 10}"
+            )
+    now = datetime.now(UTC)
+    window = queries.Filters(start=now - timedelta(days=30), end=now)
+    before = queries.loss(client, window)
+    assert [(row["emitted"], row["stored_spans"], row["lost"]) for row in before] == [(40, 36, 4)]
+    settings = RetentionSettings(traces_days=30, typed_days=30)
+    assert {change.table for change in retention.apply(client, settings)} >= set(_COUNTS)
+    assert retention.plan(client, settings) == []
+    for table in _COUNTS:
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+    for table in _COUNTS[:2]:
+        ages = client.query_rows(f"SELECT dateDiff('day', Hour, now()) AS days FROM {table}")
+        assert [row["days"] for row in ages] == [1]
+    assert client.query_rows("SELECT InstanceId, Spans FROM instances ORDER BY Minute") == [
+        {"InstanceId": "living", "Spans": 27},
+        {"InstanceId": "living", "Spans": 9},
+    ]
+    assert queries.loss(client, window) == before
+    assert not {day.table for day in retention.over_cap(client, RetentionSettings(max_gib=1e-9))} & set(_COUNTS)
+    retention.apply(client, RetentionSettings())
+    assert retention.plan(client, RetentionSettings()) == []
+    for table in _COUNTS:
+        client.command(f"TRUNCATE TABLE {table}")
+
+
+def test_a_ttl_that_was_set_outside_of_sightline_stays(client: Client) -> None:
+    """Where the settings ask for none, it is left alone; the other tables get what is asked."""
+    client.command("ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalHour(36)")
+    assert retention.plan(client, RetentionSettings()) == []
+    settings = RetentionSettings(scores_days=5)
+    assert retention.enforce(client, settings) == []
+    assert retention.plan(client, settings) == []
+    assert {change.table for change in retention.plan(client, RetentionSettings())} == {"scores"}
+    client.command("ALTER TABLE otel_logs REMOVE TTL")
+    retention.apply(client, RetentionSettings())
+
+
+def test_the_plan_says_what_is_missing_and_what_differs(client: Client) -> None:
+    """A fresh store differs in nothing; dropped and added columns and a dropped view are listed, with the repair."""
+    assert migrate.preview(client).lines() == []
+    client.command("ALTER TABLE requests DROP COLUMN Outcome")
+    client.command("ALTER TABLE requests ADD COLUMN Mine String")
+    client.command("DROP VIEW span_contents")
+    client.command("ALTER TABLE errors MODIFY COLUMN Message LowCardinality(String)")
+    lines = "\n".join(migrate.preview(client, RetentionSettings(logs_days=7, typed_days=9)).lines())
+    assert "ALTER TABLE requests ADD COLUMN IF NOT EXISTS `Outcome` LowCardinality(String)" in lines
+    assert "column Mine was added outside migrations" in lines
+    assert "make the view span_contents: it is missing" in lines
+    assert "column Message is LowCardinality(String), expected String" in lines
+    assert "ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalDay(7)" in lines
+    assert "ALTER TABLE instances MODIFY TTL toDateTime(Minute) + toIntervalDay(9) GROUP BY ServiceName" in lines
+    client.command("ALTER TABLE requests DROP COLUMN Mine")
+    client.command("ALTER TABLE requests ADD COLUMN Outcome LowCardinality(String) AFTER ErrorType")
+    client.command("ALTER TABLE errors MODIFY COLUMN Message String CODEC(ZSTD(1))")
+    migrate.apply(client)
+    assert migrate.preview(client).lines() == []
+
+
+def test_every_table_is_read_as_the_engine_reads_it(client: Client) -> None:
+    """The columns that are expected of each table of sql/tables are those that the engine made."""
+    assert len(declared.tables()) >= 18
+    assert drift.differences(client, declared.tables()) == []
