@@ -16,7 +16,7 @@ SOURCES := instrumentation roles collector dashboards evals reference_app superv
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons clients browser weaviate kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query bench-slow-clients clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients browser weaviate kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query bench-slow-clients clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,7 +31,8 @@ up: $(INSTALLED) ## store, collector and dashboards for your own application
 
 test: $(INSTALLED) browser weaviate kafka otelcol drivers lint types ## everything that must hold before a change is kept
 	@$(BIN)/python tests/support/pythons.py --others
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --durations=15 tests/unit tests/typing
+	@$(BIN)/pytest --durations=15 tests/integration tests/e2e
 
 install: $(INSTALLED) ## .venv with the locked packages
 
@@ -54,17 +55,23 @@ lint: $(INSTALLED) ## style, format and the direction of imports
 types: $(INSTALLED) ## mypy, strict
 	@$(BIN)/mypy
 
-unit: $(INSTALLED) ## the fast tests
-	@$(BIN)/pytest -n 2 tests/unit
+unit: $(INSTALLED) ## the fast tests, on all cores
+	@$(BIN)/pytest -n auto --durations=15 tests/unit
 
 integration: $(INSTALLED) weaviate kafka otelcol drivers ## against the real engine, Weaviate, Kafka and Collector
-	@$(BIN)/pytest tests/integration
+	@$(BIN)/pytest --durations=15 tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
-	@$(BIN)/pytest tests/e2e
+	@$(BIN)/pytest --durations=15 tests/e2e
 
-pythons: $(INSTALLED) ## the library's suites on each CPython 3.11 to 3.13 that is installed (about 20 seconds each)
+pythons: $(INSTALLED) ## the library's suites on each CPython 3.11 to 3.13 that is installed, and on the oldest OpenTelemetry
 	@$(BIN)/python tests/support/pythons.py
+
+dist: $(INSTALLED) ## wheels and sdists of both distributions in dist/, checked
+	@$(BIN)/python tests/support/distributions.py build
+
+version: $(INSTALLED) ## write a version everywhere it stands: make version VERSION=0.2.0
+	@$(BIN)/python tests/support/distributions.py version "$(VERSION)" && $(BIN)/uv lock --quiet
 
 clients: $(INSTALLED) ## instrument() on some 30 client libraries (about 4 minutes; redis, rabbitmq and postgresql servers where installed)
 	@$(BIN)/python tests/support/client_libraries.py

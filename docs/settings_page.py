@@ -1,79 +1,107 @@
 """Write `docs/settings.md` from the settings classes: `make settings`.
 
-Reads the source of each `settings.py` and imports none, so that it runs without any extra installed. The variable of a
-field is the first argument of its default, `_setting("NAME", x)`, or heads its docstring, `NAME: meaning. Default: x.`
+Variable, default, values and meaning of a setting are in the metadata of its field, in the library's class and in those
+of the roles alike.
 """
 
-import ast
-import re
+import dataclasses
+import importlib
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from sightline_roles.settings import Settings, as_text, field_kinds, need_of
+
+PAGE = Path(__file__).with_name("settings.md")
 SECTIONS = {
-    "instrumentation/sightline": "The library",
-    "collector/sightline_collector": "The collector: `sightline-collector serve`",
-    "collector/sightline_store": "The store: `sightline-store`",
-    "collector/sightline_node": "The embedded ClickHouse: `sightline-store serve`",
-    "dashboards/sightline_dashboards": "The dashboards: `sightline-dashboards`",
-    "evals/sightline_evals": "The evals: `sightline-evals run`",
-    "reference_app/sightline_app": "The reference application, its model server and its Weaviate",
-    "supervisor/sightline_supervisor": "The supervisor: `sightline up` and `sightline demo`",
+    "sightline": "The library",
+    "sightline_collector": "The collector: `sightline-collector serve`",
+    "sightline_store": "The store: `sightline-store`",
+    "sightline_node": "The embedded ClickHouse: `sightline-store serve`",
+    "sightline_dashboards": "The dashboards: `sightline-dashboards`",
+    "sightline_evals": "The evals: `sightline-evals run`",
+    "sightline_app": "The reference application, its model server and its Weaviate",
+    "sightline_supervisor": "The supervisor: `sightline up` and `sightline demo`",
 }
-VARIABLE = re.compile(r"(?:SIGHTLINE|OTEL|OPENAI|WEAVIATE)_[A-Z0-9_]*[A-Z0-9]")
 HEAD = """\
 # Settings
 
-Every setting is an environment variable, read once when a process starts; an empty one counts as unset. Each role reads
-its own, so the roles can run on different machines. `sightline up` and `sightline demo` set for their roles whatever
-ties them together (addresses, ports, folders) and pass everything else on. Command line options win over variables.
+Every setting is an environment variable, read once when a process starts; an empty one counts as unset. Where a row has
+several variables, the first that is set counts. Each role reads its own, so the roles can run on different machines.
+`sightline up` and `sightline demo` set for their roles whatever connects them (addresses, ports, folders) and pass
+everything else on. Command line options win over variables.
 
 This page is written by `make settings` from the settings classes; a test fails when it misses one.
 """
 
 
-def _fields(settings: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
-    """Yield variable, default and meaning of each field that has a variable."""
-    for field, after in zip(settings.body, [*settings.body[1:], None], strict=True):
-        if not isinstance(field, ast.AnnAssign):
-            continue
-        said = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
-        text = " ".join(str(said).split()).replace("``", "`")
-        variable, text = _variable(field.value, text)
-        if variable:
-            found = re.search(r"[.;,]?\s*\b[Dd]efault:?\s+(.*)$", text)
-            default = found.group(1).rstrip(".") if found else ""
-            meaning = (text[: found.start()] if found else text).rstrip(".")
-            yield variable, default, meaning[:1].upper() + meaning[1:]
-
-
-def _variable(value: ast.expr | None, text: str) -> tuple[str, str]:
-    """Split a field into its variable as Markdown and the rest of its docstring."""
-    if isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Constant):
-        name = str(value.args[0].value)
-        if VARIABLE.fullmatch(name):
-            return f"`{name}`", text
-    head, colon, rest = text.partition(": ")
-    if colon and VARIABLE.search(head):
-        return (head if "`" in head else VARIABLE.sub(lambda match: f"`{match.group()}`", head)), rest
-    return "", text
+def settings_classes(package: str) -> list[Any]:
+    """Return the settings classes of a package, in the order of its `settings.py`."""
+    module = importlib.import_module(f"{package}.settings")
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and _settings_fields(value)
+    ]
 
 
 def page() -> str:
     """Return the text of the page."""
     parts = [HEAD]
-    for folder, title in SECTIONS.items():
+    for package, title in SECTIONS.items():
         parts.append(f"\n## {title}\n")
-        for node in ast.parse((ROOT / folder / "settings.py").read_text()).body:
-            rows = list(_fields(node)) if isinstance(node, ast.ClassDef) else []
-            if isinstance(node, ast.ClassDef) and rows:
-                promise = (ast.get_docstring(node) or "").partition("\n")[0].replace("``", "`")
-                parts.append(f"\n{promise} (`{node.name}`)\n\n| variable | default | what it sets |\n|---|---|---|\n")
-                parts.extend(f"| {variable} | {default} | {meaning} |\n" for variable, default, meaning in rows)
+        for settings in settings_classes(package):
+            promise = (inspect.getdoc(settings) or "").replace("``", "`")
+            parts.append(f"\n{promise} (`{settings.__name__}`)\n\n")
+            parts.append("| variable | default | value | what it sets |\n|---|---|---|---|\n")
+            parts.extend(_rows(settings))
     return "".join(parts)
 
 
+def _settings_fields(settings: Any) -> list[Any]:
+    if not dataclasses.is_dataclass(settings):
+        return []
+    return [field for field in dataclasses.fields(settings) if "env" in field.metadata]
+
+
+def _rows(settings: Any) -> Iterator[str]:
+    kinds = field_kinds(settings)
+    for field in _settings_fields(settings):
+        rules = field.metadata
+        names = settings.variables(field.name) if issubclass(settings, Settings) else rules["env"]
+        cells = (
+            ", ".join(f"`{name}`" for name in names),
+            _default(field),
+            need_of(kinds[field.name], rules).replace("*", r"\*"),
+            rules["doc"] + (". Secret: never shown" if rules.get("secret") else ""),
+        )
+        yield f"| {' | '.join(' '.join(cell.replace('|', '&#124;').split()) for cell in cells)} |\n"
+
+
+def _default(field: Any) -> str:
+    if field.metadata.get("default_text"):
+        return str(field.metadata["default_text"])
+    value = field.default
+    if value is None or value == "":
+        return "unset"
+    if value == ():
+        return "none"
+    text = as_text(float(value * field.metadata["unit"]) if field.metadata.get("unit") else value)
+    home = str(Path.home())
+    if isinstance(value, Path) and text.startswith(home):
+        text = text.replace(home, "~", 1)
+    return f"`{text}`" + (_binary(value) if field.name.endswith("_bytes") else "")
+
+
+def _binary(size_bytes: int) -> str:
+    for exponent, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if size_bytes % 1024**exponent == 0:
+            return f" ({size_bytes // 1024**exponent} {unit})"
+    return ""
+
+
 if __name__ == "__main__":
-    (ROOT / "docs" / "settings.md").write_text(page())
+    PAGE.write_text(page())
     sys.stdout.write("docs/settings.md is written\n")
