@@ -263,7 +263,8 @@ class Delivery:
         """Whether ClickHouse can read it.
 
         Raises:
-            QueryFailed: it did not come to that, for example because the key was revoked: nothing goes to dead-letter for it.
+            QueryFailed: the refusal is not about the bytes, for example because the key was revoked: nothing goes to
+                dead-letter for it.
         """
         try:
             ingest.check_segment(self._client, segment.signal, data)
