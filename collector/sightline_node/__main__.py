@@ -78,6 +78,8 @@ def _serve(settings: NodeSettings) -> None:
         access.require_keys(settings)
         engine = Engine(settings)
     except ImportError as exc:
+        if (exc.name or "").startswith("sightline"):
+            raise
         raise StoreError(f'{exc.name} is not installed: pip install "sightline-platform[embedded]"') from exc
     confinement.write_state(settings, restrictions)
     log = logging.getLogger("sightline.store")

@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         from sightline_dashboards import serving  # noqa: PLC0415
     except ImportError as exc:
+        if (exc.name or "").startswith("sightline"):
+            raise
         sys.exit(f'sightline-dashboards: needs {exc.name}: pip install "sightline-platform[dashboards]"')
     bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options(settings).items()})
     with resources.as_file(resources.files("sightline_dashboards") / "entry" / "script.py") as page:
