@@ -1,13 +1,15 @@
 """The full types of a SELECT's columns, which the engine shortens in the Native format: asked before the SELECT runs.
 
-DESCRIBE takes 1 to 2 milliseconds, and runs the scalar subqueries of the SELECT. Its result is kept by the text of the
-statement until a statement runs that is neither a SELECT nor an INSERT, since that may change a table. Where the rights
-of a reader have just been checked on the resolved tree and no type in that tree has a time zone, nothing is asked.
+DESCRIBE takes 1 to 20 milliseconds, and runs the scalar subqueries of the SELECT. Its result is kept by the text of the
+statement, and by those of its parameters that may name a time zone, until a statement runs that is neither a SELECT nor
+an INSERT, since that may change a table. Where the rights of a reader have just been checked on the resolved tree and
+no type in that tree has a time zone, nothing is asked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,6 +23,8 @@ from sightline_store.errors import QueryFailed
 _CACHED_STATEMENTS = 512
 _CACHED_CHARACTERS = 32 * 1024
 _ZONED = b"DateTime('"
+_NO_ZONE = re.compile(r"[\d\-+:. TZe]*", re.ASCII)
+"""Values of parameters that name no time zone: numbers and moments. Pages ask the same again with another window."""
 
 
 class ColumnTypes:
@@ -74,7 +78,7 @@ class AnswerTypes:
             statement.database,
             statement.is_readers,
             frozenset((statement.settings or {}).items()),
-            frozenset((statement.params or {}).items()),
+            frozenset(item for item in (statement.params or {}).items() if not _NO_ZONE.fullmatch(str(item[1]))),
         )
         is_kept = not session.has_own_names and len(statement.sql) <= _CACHED_CHARACTERS
         if is_kept and (types := self._cache.get(key)) is not None:

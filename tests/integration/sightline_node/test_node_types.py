@@ -76,6 +76,15 @@ def test_values_come_back_as_they_went(client: Client, kind: str, values: list[A
     client.command("DROP TABLE default.types")
 
 
+def test_a_zone_in_a_parameter_is_the_zone_of_the_answer(client: Client) -> None:
+    """The same text with another zone has other types, with another moment the same."""
+    sql = "SELECT toDateTime({at:UInt32}, {zone:String}) AS at"
+    for zone, at in (("Asia/Tokyo", 1), ("America/Chicago", 1), ("America/Chicago", 1700000000), ("Asia/Tokyo", 2)):
+        (row,) = client.query(sql, parameters={"zone": zone, "at": at}).named_results()
+        assert str(row["at"].tzinfo) == zone
+        assert row["at"].timestamp() == at
+
+
 def test_nested_variant_json_and_dynamic(client: Client) -> None:
     """Types without one Python type."""
     client.command(
