@@ -17,7 +17,7 @@ import re
 import sys
 from pathlib import Path
 
-from sightline_store.conventions import aliases, dialects, first_tokens, typed_tables
+from sightline_store.conventions import aliases, calls, dialects, first_tokens, typed_tables
 from sightline_store.conventions.columns import SPELLINGS_MAX
 from sightline_store.conventions.contents import CONTENT
 from sightline_store.conventions.first_tokens import Definition, Unit
@@ -251,9 +251,10 @@ FROM
 
 def typed_selects() -> dict[str, str]:
     """Table to the single statement that fills it from spans_canonical, without calls_canonical between."""
-    calls = f"FROM ({typed_tables.calls_select()})"
+    calls_source = f"FROM ({calls.calls_select()})"
     return {
-        table: select.replace("FROM calls_canonical", calls) for table, select in typed_tables.typed_selects().items()
+        table: select.replace("FROM calls_canonical", calls_source)
+        for table, select in typed_tables.typed_selects().items()
     }
 
 
@@ -279,7 +280,7 @@ def files() -> dict[str, str]:
     tables = {
         "span_spellings": _SPELLINGS_COLUMNS,
         "spans_canonical": _CANONICAL_COLUMNS,
-        "calls_canonical": typed_tables.CALLS_COLUMNS,
+        "calls_canonical": calls.CALLS_COLUMNS,
     }
     made = {
         f"null_tables/{name}.sql": f"CREATE TABLE {name}\n(\n{columns})\nENGINE = Null;"
@@ -288,7 +289,7 @@ def files() -> dict[str, str]:
     # Three keep the names of their first versions: insert deduplication knows rows by the names of the views on their way.
     views = {f"{source}_to_spans_seen": ("span_spellings", spellings_select(source)) for source in _RAW_SPANS}
     views["spans_seen_to_spans_canonical"] = ("spans_canonical", _canonical("span_spellings"))
-    for table, select in {"calls_canonical": typed_tables.calls_select(), **typed_tables.typed_selects()}.items():
+    for table, select in {"calls_canonical": calls.calls_select(), **typed_tables.typed_selects()}.items():
         source = "calls_canonical" if "FROM calls_canonical" in select else "spans_canonical"
         views[f"{source}_to_{table}"] = (table, select)
     for name, (target, select) in views.items():
