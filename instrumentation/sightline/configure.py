@@ -133,7 +133,7 @@ class Tracing:
             settings,
             settings.traces_endpoint,
             settings.traces_headers,
-            functools.partial(_encode_spans, encoder=SpanEncoder(_encode_as_the_sdk)),
+            functools.partial(_encode_spans, encoder=SpanEncoder()),
             observe=(lambda _: None) if metrics is None else metrics.observe,
         )
         return QueueProcessor(self._spans, None if metrics is None else metrics.meter.add_unsampled)
@@ -180,7 +180,7 @@ def configure(
     Args:
         service_name: name of the service.
         service_version: its version.
-        endpoint: base URL of the collector; overrides ``OTEL_EXPORTER_OTLP_ENDPOINT``.
+        endpoint: base URL of the collector; overrides ``OTEL_EXPORTER_OTLP_ENDPOINT`` and those of single signals.
         capture: ``none``, ``lengths`` (default), ``truncated`` or ``full``; overrides ``SIGHTLINE_CAPTURE``.
         capture_max_chars: characters of one captured text; overrides ``SIGHTLINE_CAPTURE_MAX_CHARS``.
         redact: masks every captured text before it is written onto a span, and the content of other instrumentations
@@ -203,6 +203,7 @@ def configure(
             variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
             variables.pop("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", None)
             variables.pop("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", None)
+            variables.pop("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None)
         if capture is not None:
             variables["SIGHTLINE_CAPTURE"] = capture
         if capture_max_chars is not None:
@@ -268,7 +269,13 @@ def _start(
         listen_for_debug(settings.debug_secret, settings.debug_header)
     if settings.metrics:
         tracing._start_metrics()
-    sdk.add_span_processor(SpanEnricher())
+    if semconv.SERVICE_INSTANCE_ID not in sdk.resource.attributes:
+        _logger.warning(
+            "sightline: the resource of the application's TracerProvider has no service.instance.id: its spans are not"
+            " numbered, and the store cannot tell whether one was lost; Resource.create() adds that attribute from"
+            " OpenTelemetry 1.43 on"
+        )
+    sdk.add_span_processor(SpanEnricher(lambda: sdk.resource))
     sdk.add_span_processor(tracing._start_spans())
     runtime.tracer = sdk.get_tracer(SCOPE_NAME, VERSION, schema_url=semconv.SCHEMA_URL)
     runtime.capture = policy
@@ -281,11 +288,11 @@ def _start(
 
 def _resource(attributes: dict[str, Any]) -> Resource:
     resource = Resource.create(attributes)
-    if semconv.SERVICE_INSTANCE_ID not in resource.attributes:
-        from sightline.export.instance_resource import InstanceResource  # noqa: PLC0415  only older SDKs need it
+    if hasattr(TracerProvider, "_handle_fork"):  # since 1.44: the SDK names the process, and a forked child anew
+        return resource
+    from sightline.export.instance_resource import InstanceResource, is_chosen_by_user  # noqa: PLC0415  older SDKs only
 
-        return InstanceResource(resource)
-    return resource
+    return resource if is_chosen_by_user(resource) else InstanceResource(resource)
 
 
 def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
@@ -296,11 +303,3 @@ def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
 
         batch = masked(batch, redact)
     return encoder(batch)
-
-
-def _encode_as_the_sdk(batch: Sequence[ReadableSpan]) -> bytes:
-    # Protobuf takes as long to import as the SDK itself: the worker does it, and only when it is needed.
-    with IMPORT_LOCK:
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415
-
-    return bytes(encode_spans(batch).SerializeToString())

@@ -80,10 +80,6 @@ class StageRow:
     target_is_function: bool = False
     """Whether the function's name is the target where none is given."""
 
-    def of_stage(self, stage: str) -> "StageRow":
-        """Return the row with another value of ``sightline.stage``."""
-        return dataclasses.replace(self, stage=stage)
-
 
 def make_scope(
     row: StageRow,
@@ -92,6 +88,7 @@ def make_scope(
     attributes: Mapping[str, object] | None = None,
     capture: str | None = None,
     *,
+    stage: str | None = None,
     option_attributes: Mapping[str, object] | None = None,
 ) -> SpanScope:
     """Return the scope for one use of a decorator.
@@ -102,16 +99,19 @@ def make_scope(
         name: span name, overrides everything else.
         attributes: more attributes.
         capture: overrides the capture mode.
+        stage: overrides the row's stage.
         option_attributes: attributes from the decorator's own options (provider, top_k).
     """
     recorded_only = capture == RECORDED_ONLY
     mode = None if recorded_only else _capture_mode(capture)
+    if stage is None:
+        stage = row.stage
 
     def make(function_name: str | None) -> SpanPlan:
         subject = target or (function_name if row.target_is_function else None)
         static: dict[str, Any] = {}
-        if row.stage:
-            static[semconv.STAGE] = row.stage
+        if stage:
+            static[semconv.STAGE] = stage
         if row.operation:
             static[semconv.GEN_AI_OPERATION_NAME] = row.operation
         if row.target_attribute and subject:
@@ -126,11 +126,11 @@ def make_scope(
         elif prefix:
             span_name = f"{prefix} {subject}" if subject else prefix
         else:
-            span_name = subject or function_name or row.stage or "span"
+            span_name = subject or function_name or stage or "span"
         pending_prefix = prefix if prefix and not name and not subject else None
         return SpanPlan(
             span_name,
-            row.stage or "",
+            stage or "",
             row.kind,
             static,
             pending_prefix,

@@ -9,7 +9,7 @@ from typing import Final
 IMPORT_LOCK: Final = threading.Lock()
 """Held around each import that the exporting thread makes; a fork waits for it.
 
-The HTTP client, TLS and what few processes need (gzip, protobuf) would double this library's import time, so the
+The HTTP client, TLS and what few processes need (gzip) would double this library's import time, so the
 exporting thread imports them, not the application's start. A fork in the middle of an import would leave the child a
 module lock that no thread releases.
 """

@@ -7,11 +7,13 @@ Source: https://opentelemetry.io/docs/specs/otel/baggage/api/
 """
 
 import itertools
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import baggage
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import get_current_span
 
@@ -50,24 +52,35 @@ def identify(*, session: str | None = None, user: str | None = None, tenant: str
 
 
 class SpanEnricher(SpanProcessor):
-    """Numbers the spans of this process and copies session, user and tenant from baggage onto each."""
+    """Numbers the spans of this process and copies session, user and tenant from baggage onto each.
 
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-        renew_in_child(self._restart)
+    A number means something only beside the ``service.instance.id`` of its process: without one, and in a forked child
+    that keeps the id of its parent, spans are not numbered.
 
-    def _restart(self) -> None:
-        self._numbers = itertools.count(1)
+    Args:
+        resource: returns the provider's resource.
+    """
+
+    def __init__(self, resource: Callable[[], Resource]) -> None:
+        self._resource = resource
+        self._instance: object = None
+        self._start_numbers()
+        renew_in_child(self._start_numbers)  # the resource was made before: in the child it has its new id by then
+
+    def _start_numbers(self) -> None:
+        before, self._instance = self._instance, self._resource().attributes.get(semconv.SERVICE_INSTANCE_ID)
+        self._numbers = itertools.count(1) if self._instance and self._instance != before else None
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Write the number and the ids. Called by the SDK."""
         try:
-            number = next(self._numbers)
+            numbers = self._numbers
             baggage_entries = baggage.get_all(parent_context)
             if not baggage_entries:
-                span.set_attribute(semconv.SPAN_SEQUENCE, number)  # half the price of set_attributes for one
+                if numbers is not None:
+                    span.set_attribute(semconv.SPAN_SEQUENCE, next(numbers))  # half the price of set_attributes for one
                 return
-            attributes: dict[str, Any] = {semconv.SPAN_SEQUENCE: number}
+            attributes: dict[str, Any] = {} if numbers is None else {semconv.SPAN_SEQUENCE: next(numbers)}
             for key in _KEYS:
                 value = baggage_entries.get(key)
                 if value is not None:

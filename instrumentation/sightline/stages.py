@@ -199,13 +199,13 @@ class _Signature(Generic[D]):
             function = None
             if target is not None and not isinstance(target, str):
                 function, target = target, None  # a bare @decorator
-            stage = options.get("stage")
             scope = make_scope(
-                row if stage is None else row.of_stage(stage),
+                row,
                 target,
                 options.get("name"),
                 options.get("attributes"),
                 options.get("capture"),
+                stage=options.get("stage"),
                 option_attributes={
                     key: options[option] for option, key in _OPTION_ATTRIBUTES.items() if option in options
                 },

@@ -194,10 +194,13 @@ def captured(
     """
     spans = Spans(clock)
     provider = TracerProvider(
-        sampler=sampler, resource=Resource({}), shutdown_on_exit=False, id_generator=CountingIds()
+        sampler=sampler,
+        resource=Resource({semconv.SERVICE_INSTANCE_ID: "1"}),
+        shutdown_on_exit=False,
+        id_generator=CountingIds(),
     )
     spans.provider = provider
-    provider.add_span_processor(SpanEnricher())
+    provider.add_span_processor(SpanEnricher(lambda: provider.resource))
     provider.add_span_processor(spans)
 
     def keep_score(score: Score) -> None:

@@ -1,7 +1,8 @@
 """The built wheels are complete: installed into an empty environment, they do what README.md says.
 
 Needs what the wheels require, from uv's cache or from a package index. The platform is installed with the extras that
-`sightline up` needs, in the locked versions.
+`sightline up` needs, in the locked versions. SIGHTLINE_DIST names a folder with files that are built already: a release
+tests those that it publishes.
 """
 
 import os
@@ -32,7 +33,9 @@ def _uv(*arguments: str | Path, cwd: Path = ROOT) -> str:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both wheels and both sdists, built from this checkout."""
+    """Both wheels and both sdists: those in the folder SIGHTLINE_DIST of the checkout, else built from the checkout."""
+    if folder := os.environ.get("SIGHTLINE_DIST"):
+        return ROOT / folder
     out = tmp_path_factory.mktemp("dist")
     build(out)
     return out

@@ -30,7 +30,7 @@ VERSION_PLACES = {
 _FORBIDDEN = re.compile(
     r"(^|/)(tests?|benchmarks|__pycache__|\.[^/]+)/|\.py[co]$|\.egg-info|(^|/)(conftest|test_\w+)\.py$"
 )
-_SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore", "hatch_build.py"}
+_SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore"}
 
 
 class Distribution:

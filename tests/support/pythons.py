@@ -4,7 +4,8 @@
 virtual environment in the cache folder (the library and what its suites need, in the locked versions) and runs the
 suites of streams, of the ASGI edge and of "never in the way" there, with every warning an error. A version that is not
 installed is named on stderr. One more environment, on the Python that runs this script, has the lowest OpenTelemetry
-that the library accepts; nearly all suites of the library and of its types run there.
+that the library accepts; nearly all suites of the library and of its types run there. An environment is left out where
+the package index cannot be reached; where its requirements cannot be met, the trial has failed.
 `--others` leaves out the locked versions on the Python that runs this script: `make test` has run all suites on them.
 """
 
@@ -68,9 +69,12 @@ _NEEDS = (
     "uvicorn",
     "uvloop",
     "openai",
+    "opentelemetry-exporter-otlp-proto-common",
     "opentelemetry-instrumentation-fastapi>=0.50b0",  # names a pre-release: it has no other releases
     "gevent==26.9.0",
 )
+_NO_NETWORK = re.compile(r"error sending request|the network was disabled")
+"""In what uv says: the index was not reached, which is no fault of the requirements."""
 _SDK_NEEDS = ("mypy", "numpy", "pyright", "weaviate-client")
 _FOLLOW_THE_SDK = re.compile(r"(opentelemetry-|protobuf|googleapis-|fastapi|grpcio|importlib-metadata|packaging|wrapt)")
 """Locked versions of these require the locked OpenTelemetry: beside the lowest, a fitting version is resolved."""
@@ -96,10 +100,18 @@ class Trial:
 
 
 def files(suites: tuple[str, ...]) -> tuple[str, ...]:
-    """Paths of the library's suites, those that start processes among them."""
+    """Paths of the library's suites, those that start processes among them.
+
+    Raises:
+        FileNotFoundError: a suite has no file, so that its tests would be left out unnoticed.
+    """
     folders = ("tests/unit/sightline", "tests/integration/sightline/processes")
-    paths = tuple(f"{folder}/test_sightline_{name}.py" for name in suites for folder in folders)
-    return tuple(path for path in paths if (ROOT / path).exists())
+    paths = {name: [f"{folder}/test_sightline_{name}.py" for folder in folders] for name in suites}
+    existing = {name: [path for path in paths[name] if (ROOT / path).exists()] for name in suites}
+    missing = sorted(name for name in suites if not existing[name])
+    if missing:
+        raise FileNotFoundError(f"no test_sightline_NAME.py in {' or '.join(folders)} for: {', '.join(missing)}")
+    return tuple(path for name in suites for path in existing[name])
 
 
 def lowest_opentelemetry() -> Trial:
@@ -107,6 +119,8 @@ def lowest_opentelemetry() -> Trial:
     project = tomllib.loads((ROOT / "instrumentation" / "pyproject.toml").read_text())["project"]
     lowest = tuple(re.sub(r">=([\d.]+),<\d+$", r"~=\1.0", requirement) for requirement in project["dependencies"])
     version = lowest[0].rpartition("=")[2]
+    # The tests compare with the SDK's encoder, of which each release fits the SDK of its own version only.
+    lowest += (f"opentelemetry-exporter-otlp-proto-common~={version}",)
     suites = tuple(name for name in SUITES if name not in _WITHOUT_SDK) + SDK_SUITES
     tests = (*files(suites), "tests/unit/sightline/test_sketch.py", "tests/typing")
     return Trial(f"opentelemetry-{version}", sys.executable, (*_NEEDS, *_SDK_NEEDS, *lowest), tests, locked=False)
@@ -148,7 +162,11 @@ def _output(*command: str) -> str | None:
 
 
 def environment(trial: Trial) -> Path:
-    """Interpreter of a virtual environment with the library and what its suites need; made where it is missing."""
+    """Interpreter of a virtual environment with the library and what its suites need; made where it is missing.
+
+    Raises:
+        CalledProcessError: it cannot be made; ``stderr`` says why.
+    """
     venv = CACHE / trial.name
     python = venv / "bin" / "python"
     lock = (ROOT / "uv.lock").read_bytes() + (ROOT / "instrumentation" / "pyproject.toml").read_bytes()
@@ -173,12 +191,18 @@ def environment(trial: Trial) -> Path:
             capture_output=True,
             text=True,
         ).stdout.splitlines()
-        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", trial.base, str(venv)], check=True)
+        make = [*uv, "venv", "--quiet", "--clear", "--python", trial.base, str(venv)]
+        subprocess.run(make, check=True, stderr=subprocess.PIPE, text=True)
         constraints = venv / "locked.txt"
         kept = [line for line in locked if trial.locked or not _FOLLOW_THE_SDK.match(line)]
         constraints.write_text("\n".join(kept))
         install = [*uv, "pip", "install", "--quiet", "--python", str(python), "--constraint", str(constraints)]
-        subprocess.run([*install, *trial.needs, "--editable", str(ROOT / "instrumentation")], check=True)
+        subprocess.run(
+            [*install, *trial.needs, "--editable", str(ROOT / "instrumentation")],
+            check=True,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         stamp.write_text(wanted)
     return python
 
@@ -218,7 +242,12 @@ def main() -> None:
         try:
             python = environment(trial)
         except subprocess.CalledProcessError as error:
-            _say(f"!!! SKIPPED: {trial.name} got no environment here ({error}); the library was not tried on it")
+            _say(error.stderr.strip())
+            if _NO_NETWORK.search(error.stderr):
+                _say(f"!!! SKIPPED: {trial.name}: no package index can be reached; the library was not tried on it")
+            else:
+                _say(f"{trial.name}: FAILED, its requirements cannot be installed")
+                failed = True
             continue
         passed = suite(python, trial)
         failed = failed or not passed

@@ -1,12 +1,11 @@
 """Ended spans -> an OTLP request, as protobuf bytes. Runs on the exporting thread only.
 
-At exit a full queue has one second, which the SDK's encoder alone would use up. A batch that this encoder does not
-support goes to the SDK's.
+At exit a full queue has one second, which the SDK's encoder alone would use up.
 
 Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any, Final
 
@@ -34,26 +33,19 @@ _REMOTE: Final = b"\x00\x03\x00\x00"
 
 
 class SpanEncoder:
-    """Writes export requests. Used by one thread at a time.
+    """Writes export requests. Used by one thread at a time."""
 
-    Args:
-        fallback: encodes a batch that contains a value which is not supported here.
-    """
-
-    def __init__(self, fallback: Callable[[Sequence[ReadableSpan]], bytes]) -> None:
-        self._fallback = fallback
+    def __init__(self) -> None:
         self._attributes = AttributeWriter(b"\x4a")
         self._event_attributes = AttributeWriter(b"\x1a")
         self._link_attributes = AttributeWriter(b"\x22")
 
     def __call__(self, spans: Sequence[ReadableSpan]) -> bytes:
-        """Return an ``ExportTraceServiceRequest``."""
-        try:
-            return self._request(spans)
-        except Exception:
-            return self._fallback(spans)
+        """Return an ``ExportTraceServiceRequest``.
 
-    def _request(self, spans: Sequence[ReadableSpan]) -> bytes:
+        Raises:
+            TypeError: OTLP cannot hold an attribute of one of the spans. The SDK keeps such values from its spans.
+        """
         resources: dict[bytes, dict[bytes, list[bytes]]] = {}
         span_lists: dict[tuple[int, int], list[bytes]] = {}
         for span in spans:

@@ -1,6 +1,6 @@
 """Spans as protobuf bytes: what is written here says what the SDK's own encoder says, whatever is on a span."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,7 +17,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.span import TraceState
 
 from sightline.export import otlp_spans
+from sightline.export.otlp_http import Answer, Verdict
 from sightline.export.otlp_spans import SpanEncoder
+from sightline.export.outbox import Outbox, Stats
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.integers(0, 9000).map("ä".__mul__)
 INTS = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-300, 70_000)
@@ -87,11 +89,6 @@ def batches(draw: st.DrawFn) -> list[ReadableSpan]:
     return draw(st.lists(span, max_size=6))
 
 
-def refuse(spans: Sequence[ReadableSpan]) -> bytes:
-    """Nothing may be left to the SDK's encoder where this is used."""
-    raise AssertionError(spans)
-
-
 def parsed(body: bytes) -> ExportTraceServiceRequest:
     """Return a request; one with fields that the protocol does not know equals none without them."""
     return ExportTraceServiceRequest.FromString(body)
@@ -104,11 +101,11 @@ def span_of(**told: Any) -> ReadableSpan:
 
 def attribute_of(value: object) -> Any:
     """Return how a value arrives as an attribute."""
-    request = parsed(SpanEncoder(refuse)([span_of(attributes={"key": value})]))
+    request = parsed(SpanEncoder()([span_of(attributes={"key": value})]))
     return request.resource_spans[0].scope_spans[0].spans[0].attributes[0].value
 
 
-KEPT = SpanEncoder(refuse)
+KEPT = SpanEncoder()
 """One for all examples: what it keeps from one batch must fit the next."""
 
 
@@ -117,7 +114,7 @@ KEPT = SpanEncoder(refuse)
 def test_the_request_is_the_one_of_the_sdk(spans: list[ReadableSpan]) -> None:
     """Every attribute, event, link, status, trace state, flag, resource and scope arrives as the SDK sends it."""
     expected = encode_spans(spans)
-    assert parsed(SpanEncoder(refuse)(spans)) == expected
+    assert parsed(SpanEncoder()(spans)) == expected
     assert parsed(KEPT(spans)) == expected
 
 
@@ -203,22 +200,44 @@ def test_half_surrogates_are_replaced(length: int) -> None:
     assert attribute_of("\ud83d\ude00" + "a" * length).string_value == "😀" + "a" * length
     told = span_of(attributes={broken: broken}, events=[Event(broken, {broken: [broken]}, 1)])
     told._name = broken
-    span = parsed(SpanEncoder(refuse)([told])).resource_spans[0].scope_spans[0].spans[0]
+    span = parsed(SpanEncoder()([told])).resource_spans[0].scope_spans[0].spans[0]
     assert span.name == span.events[0].name == span.attributes[0].key == "\ufffd" + "a" * length
 
 
-def test_what_is_not_known_goes_to_the_sdk(caplog: pytest.LogCaptureFixture) -> None:
-    """A batch with a value that OTLP has no place for is encoded by the SDK, which leaves that attribute out."""
-    spans = [span_of(attributes={"bad": object(), "good": 1}), span_of(attributes={"good": 2})]
-    body = SpanEncoder(lambda batch: encode_spans(batch).SerializeToString())(spans)
-    found = parsed(body).resource_spans[0].scope_spans[0].spans
-    assert [[pair.key for pair in span.attributes] for span in found] == [["good"], ["good"]]
-    assert "bad" in caplog.text
+def test_a_span_that_cannot_be_encoded_is_counted_and_costs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """A span with a value that OTLP has no place for is dropped, counted and logged; the rest of its batch is sent."""
+    bodies: list[bytes] = []
+
+    def send(body: bytes, timeout_s: float) -> Answer:
+        bodies.append(body)
+        return Answer(Verdict.SENT)
+
+    outbox = Outbox("spans", SpanEncoder(), send, interval_s=0.01)
+    for number in range(5):
+        outbox.put(span_of(attributes={"n": object() if number == 2 else number}))
+    assert outbox.shutdown(10)
+    spans = [span for body in bodies for item in parsed(body).resource_spans for span in item.scope_spans[0].spans]
+    assert [span.attributes[0].value.int_value for span in spans] == [0, 1, 3, 4]
+    assert outbox.stats() == Stats(emitted=5, exported=4, dropped=1, queued=0)
+    assert "1 spans dropped: cannot be encoded (TypeError: an attribute cannot be a object)" in caplog.text
+
+
+@given(st.dictionaries(TEXTS.filter(bool), st.just(object()) | VALUES, max_size=4))
+def test_what_the_sdk_keeps_on_a_span_can_be_encoded(attributes: dict[str, Any]) -> None:
+    """The SDK takes no attribute from an application that OTLP has no place for: no span is dropped for its values."""
+    provider = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
+    span = provider.get_tracer("t").start_span("x", attributes=attributes)
+    span.set_attributes(attributes)
+    span.add_event("e", attributes)
+    span.end()
+    assert isinstance(span, ReadableSpan)
+    parsed(KEPT([span]))
+    provider.shutdown()
 
 
 def test_what_is_kept_stays_small() -> None:
     """A process that never says the same twice keeps no more than one that does."""
-    encoder = SpanEncoder(refuse)
+    encoder = SpanEncoder()
     for begin in range(0, 6_000, 500):
         spans = [
             span_of(

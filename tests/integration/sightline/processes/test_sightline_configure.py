@@ -162,13 +162,111 @@ def test_forked_workers_number_and_name_themselves(collector: Any) -> None:
         """,
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
     )
-    spans = collector.spans()
-    assert sorted(span.name for span in spans) == ["child", "parent"]
-    assert [attributes(span)[semconv.SPAN_SEQUENCE] for span in spans] == [1, 1]
-    instances = {
-        attributes(r.resource)[semconv.SERVICE_INSTANCE_ID] for q in collector.traces for r in q.resource_spans
+    assert sorted(span.name for span in collector.spans()) == ["child", "parent"]
+    numbered = numbers_by_instance(collector)
+    assert sorted(numbered.values()) == [[1], [1]]
+    assert None not in numbered
+
+
+def numbers_by_instance(collector: Any) -> dict[str | None, list[int | None]]:
+    """Return the numbers of the stored spans for each `service.instance.id`; None where there is none."""
+    numbers: dict[str | None, list[int | None]] = {}
+    for request in collector.traces:
+        for item in request.resource_spans:
+            known = numbers.setdefault(attributes(item.resource).get(semconv.SERVICE_INSTANCE_ID), [])
+            known += [attributes(span).get(semconv.SPAN_SEQUENCE) for scope in item.scope_spans for span in scope.spans]
+    return numbers
+
+
+def test_instance_id_of_the_user_is_kept(collector: Any) -> None:
+    """An id from OTEL_RESOURCE_ATTRIBUTES is no random one: it is not replaced."""
+    run(
+        """
+        import sightline
+        tracing = sightline.configure()
+        with sightline.trace("x"):
+            pass
+        assert tracing.force_flush(20)
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_RESOURCE_ATTRIBUTES="service.instance.id=pod-1",
+    )
+    assert numbers_by_instance(collector) == {"pod-1": [1]}
+
+
+def test_spans_of_a_provider_without_instance_id_are_not_numbered(collector: Any) -> None:
+    """Nobody could tell whose the numbers are; the log says it once."""
+    done = run(
+        """
+        import logging
+        logging.basicConfig()
+        from opentelemetry import trace
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        trace.set_tracer_provider(TracerProvider(resource=Resource({"service.name": "mine"})))
+        import sightline
+        tracing = sightline.configure()
+        sightline.configure()
+        for _ in range(2):
+            with sightline.trace("x"):
+                sightline.identify(user="u")
+                with sightline.trace("y"):
+                    pass
+        assert tracing.force_flush(20)
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+    )
+    assert numbers_by_instance(collector) == {None: [None] * 4}
+    assert done.stderr.count("has no service.instance.id: its spans are not numbered") == 1
+    assert {attributes(span).get(semconv.USER_ID) for span in collector.spans() if span.name == "y"} == {"u"}
+
+
+def test_no_number_stands_twice_beside_one_instance_id(collector: Any) -> None:
+    """A forked child of an application's own provider numbers its spans only if the SDK gave it another id."""
+    run(
+        """
+        import os, warnings
+        warnings.simplefilter("ignore")
+        from opentelemetry import trace
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        trace.set_tracer_provider(TracerProvider(resource=Resource.create({"service.instance.id": "one"})))
+        import sightline
+        tracing = sightline.configure()
+        with sightline.trace("parent"):
+            pass
+        pid = os.fork()
+        if pid == 0:
+            with sightline.trace("child"):
+                pass
+            os._exit(0 if tracing.force_flush(20) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+    )
+    numbered = numbers_by_instance(collector)
+    assert sum(map(len, numbered.values())) == 2
+    assert all(numbers.count(1) == 1 for numbers in numbered.values())
+
+
+def test_endpoint_argument_wins_over_the_environment_for_every_signal(collector: Any) -> None:
+    """`configure(endpoint=...)` moves spans, scores and metrics, whatever the variables of the signals say."""
+    nowhere = {
+        f"OTEL_EXPORTER_OTLP_{part}ENDPOINT": "http://127.0.0.1:9" for part in ("", "TRACES_", "LOGS_", "METRICS_")
     }
-    assert len(instances) == 2
+    run(
+        f"""
+        import sightline
+        tracing = sightline.configure(endpoint={collector.url!r})
+        with sightline.llm("m"):
+            sightline.score("s", 1.0)
+        assert tracing.force_flush(20)
+        """,
+        **nowhere,
+    )
+    assert collector.traces
+    assert collector.logs
+    assert collector.metrics
 
 
 def test_disabled_and_unconfigured_are_no_ops() -> None:
