@@ -48,7 +48,7 @@ class RedactionSettings(Settings):
     window_chars: int = setting(
         "SIGHTLINE_COLLECTOR_REDACT_WINDOW_CHARS",
         16384,
-        "Characters of a long text that are searched for masks at once",
+        "Characters of a long text that an own pattern sees at once; a ready-made mask may see more",
         at_least=1024,
     )
     value_chars: int = setting(

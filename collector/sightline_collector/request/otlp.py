@@ -6,9 +6,10 @@ cut to their field's width. So what is spooled has one spelling, that in which p
 fields that OTLP does not name. Most encoders write it themselves: such a body goes on as it came.
 
 A request is parsed with a descriptor whose AnyValue lacks the nested kinds and written again without what that parse
-does not know. If these are the same bytes, the body has that spelling and nothing nested. That one parse serves all:
-redaction, the tenant's stamp and the counts. Only if something is lost is the request read in full and walked in
-Python, where a nested value becomes the JSON text that the official exporter would store: that of Go's encoding/json
+does not know. If these are the same bytes, the body has that spelling and nothing nested, and that parse serves the
+counts and the redaction too. The tenant's stamp, and redaction where something may have to go, parse the messages
+around the items once more; the items stay bytes there. Only if something is lost is the request read in full and walked
+in Python, where a nested value becomes the JSON text that the official exporter would store: that of Go's encoding/json
 without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside. Nesting ends
 where protobuf's own limit of 100 messages does; deeper requests are refused.
 
@@ -88,7 +89,9 @@ def check(signal: Signal, body: bytes, *, tenant: str = "", redactor: Redactor |
         # Something was lost. The body's length does not tell: a field may take more room as protobuf writes it.
         request = _known(full_type, body)
         is_nested = True
-    is_redacted = redactor is not None and redactor.redact(signal, body, request)
+    is_redacted = redactor is not None and redactor.redact(
+        signal, request.SerializeToString() if is_nested else payload, request
+    )
     if is_nested:
         _flatten(signal, request)
     by_service = _services(signal, request)

@@ -80,7 +80,8 @@ class Redactor:
 
         Args:
             signal: what the request holds.
-            body: the serialized export request as it came.
+            body: the export request as protobuf writes it: hints are searched in it, and a number or a length that a
+                sender spelled in another way would have none.
             request: the same, parsed, before nested values are flattened.
         """
         text = body.translate(_ASCII).decode("ascii")
@@ -235,9 +236,9 @@ def _pairs(request: Any, unread: Any, field: str) -> Iterable[tuple[Any, Any]]:
 
 
 def _globs(patterns: Iterable[str]) -> re.Pattern[str] | None:
-    """One expression for all globs, None for none."""
+    """One expression for all globs, None for none. ASCII letters match in either case, as in `_hints`."""
     expressions = [fnmatch.translate(pattern) for pattern in patterns]
-    return re.compile("|".join(expressions), re.IGNORECASE) if expressions else None
+    return re.compile("|".join(expressions), re.ASCII | re.IGNORECASE) if expressions else None
 
 
 def _hints(globs: Iterable[str]) -> tuple[tuple[str, ...], ...] | None:
@@ -248,7 +249,7 @@ def _hints(globs: Iterable[str]) -> tuple[tuple[str, ...], ...] | None:
     hints = []
     for glob in globs:
         words = tuple(word for word in re.split(r"[.*?]", glob.partition("[")[0].lower()) if len(word) > 1)
-        if not words or not "".join(words).isascii():
+        if not words or not glob.isascii():
             return None
         hints.append(words)
     return tuple(hints)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from secret_samples import KEYS, NAMED, NAMED_ENDS
 
 from sightline import masks
+from sightline.masks import personal
 
 GONE = [
     (masks.EMAIL, "write to ada.l+tag@mail.example.co.uk, please", "write to [email], please"),
@@ -35,6 +36,27 @@ GONE = [
         "[secret] tail",
     ),
     (masks.SECRET, "-----BEGIN PRIVATE KEY-----\nMIIE cut here", "[secret]"),
+    (
+        masks.SECRET,
+        """{"password": "it's me"} password='say "it"' """,
+        """{"password": "[secret]"} password='[secret]' """,
+    ),
+    (
+        masks.SECRET,
+        r"""{\"password\": \"it's me\"} pwd="a\"bcd" x""",
+        r"""{\"password\": \"[secret]\"} pwd="[secret]" x""",
+    ),
+    (
+        masks.SECRET,
+        "password: O'Reilly99, pwd='it''s' secret=don't-tell",
+        "password: [secret], pwd='[secret]' secret=[secret]",
+    ),
+    (masks.SECRET, r"a\npassword=hunter22\nBearer abcdef123456789xyz", r"a\npassword=[secret]\nBearer [secret]"),
+    (masks.EMAIL, r"a\nada@example.org \u0022bob@example.org", r"a\n[email] \u0022[email]"),
+    (masks.CARD, r"a\n4111 1111 1111 1111\n", r"a\n[card]\n"),
+    (masks.IBAN, r"a\nDE89 3704 0044 0532 0130 00\n", r"a\n[iban]\n"),
+    (masks.PHONE, r"a\t+49 171 1234567 \n0171/1234567\n", r"a\t[phone] \n[phone]\n"),
+    (masks.IP, r"a\n10.0.0.1\n2001:db8::8a2e:370:7334\n", r"a\n[ip]\n[ip]\n"),
 ]
 STAY = [
     "user@host, @decorator, package@1.2.3",
@@ -55,6 +77,9 @@ STAY = [
     "export PASSWORD=$(cat file) and `x-api-key: KEY`",
     "sizes 12 345 678 90 1234 5678 9012 3456 7890 12 34",
     "disk_usage_of_all_the_tables risk_score_2024_of_everything sk-learn-based-pipelines",
+    "hf_hub_download_with_retry_2 npm_config_registry_of_2024_teams gsk_session_key_of_the_user_1",
+    "xAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLES MASIAGROUPOFCOMPANIES1 ASIAPACIFICREGIONSALES2024",
+    "password: that's what the user typed, the user's secret: let's see",
     "Sightline shows where every answer spends its time.",
 ]
 
@@ -75,7 +100,15 @@ def test_lookalikes_stay(text: str) -> None:
 @pytest.mark.parametrize("issuer", KEYS)
 def test_keys_of_every_issuer_go(issuer: str) -> None:
     """A key that stands alone goes as a whole, and nothing beside it."""
-    for before, after in (("", ""), ("use ", " now"), ("KEY_", "\n"), ("(", ")"), ("a-", ","), ("\u00fc", "\u00fc")):
+    for before, after in (
+        ("", ""),
+        ("use ", " now"),
+        ("KEY_", "\n"),
+        ("(", ")"),
+        ("a-", ","),
+        ("\u00fc", "\u00fc"),
+        (r"\n", r"\n"),
+    ):
         assert masks.SECRET(f"{before}{KEYS[issuer]}{after}") == f"{before}[secret]{after}"
 
 
@@ -110,7 +143,7 @@ def test_every_card_is_found_and_its_neighbours_are_not(digits: str, separator: 
 @given(st.sampled_from(["DE", "FR", "GB", "NL", "NO", "MT"]), st.data(), st.booleans())
 def test_every_iban_is_found(country: str, data: st.DataObject, spaced: bool) -> None:
     """A valid account number goes, spaced or not; with swapped check digits it stays."""
-    length = masks._IBAN_LENGTHS[country] - 4
+    length = personal._IBAN_LENGTHS[country] - 4
     body = data.draw(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=length, max_size=length))
     rest = int("".join(str(int(character, 36)) for character in f"{body}{country}00")) % 97
     number = f"{country}{98 - rest:02d}{body}"

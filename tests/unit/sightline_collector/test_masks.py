@@ -9,12 +9,12 @@ from re._parser import SubPattern, parse  # type: ignore[import-not-found]
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from secret_samples import KEYS, NAMED, NAMED_ENDS, PERSONAL
 
 from sightline.masks import ALL as LIBRARY
-from sightline.masks import RULES, Rule, kinds
+from sightline.masks import RULES, Rule, credentials, kinds, personal
 from sightline_collector.request.masks import Masks
 
 NAMES = set(kinds())
@@ -99,6 +99,7 @@ def test_library_and_collector_mask_the_same(sample: str) -> None:
     assert ALL.apply(masked) == masked
 
 
+@example([("://", "sl_0f9e8d7c_Zq7Rk2Vw9Xt4Lm8Np3Bs6Hd5Jf1Gc0TyZq7Rk2Vw9Xt")], "@")
 @given(st.lists(st.tuples(SURROUNDINGS, st.sampled_from(SAMPLES)), min_size=1, max_size=4), SURROUNDINGS)
 def test_library_and_collector_mask_the_same_anywhere(parts: list[tuple[str, str]], end: str) -> None:
     """Several secrets in any text, also where it touches them: the same result."""
@@ -137,10 +138,30 @@ def test_windows_lose_and_leak_nothing(before: int, secret: str, filler: str) ->
     assert re.fullmatch(re.escape(f"{around} ") + r"\[redacted:\w+\]" + re.escape(f" {tail}"), masked)
 
 
+_LONG = {
+    "private key": f"-----BEGIN PRIVATE KEY-----\n{'Zq7Rk2Vw' * 400}\n-----END PRIVATE KEY-----",
+    "jwt": f"eyJ{'Zq7Rk2Vw' * 300}.{'Zq7Rk2Vw' * 4}.{'Zq7Rk2Vw' * 4}",
+    "named": f'password="{"it is a long phrase, " * 40}"',
+}
+
+
+@pytest.mark.parametrize("secret", _LONG.values(), ids=_LONG)
+def test_long_secret_goes_wherever_windows_meet(secret: str) -> None:
+    """One that is longer than the overlap of other rules is gone as a whole."""
+    masks = Masks({"secret"}, window_chars=4096)
+    for before in range(0, 4600, 97):
+        text = "; " * (before // 2) + secret + " ;" * 6000
+        masked = masks.apply(text)
+        assert not re.search("Zq7|phrase|PRIVATE", masked), before
+        assert masked.startswith("; " * (before // 2))
+        assert masked.endswith(" ;" * 6000)
+
+
 @pytest.mark.parametrize(
     "unit",
     ["a", "1", "4444 ", "a@", "a.", ":", "a:", "1.", "AB12 ", "eyJ-", "eyJaaaaaaaa.eyJ.", "+1 ", "://a:", "secret=",
-     "bearer ", "-----BEGIN PRIVATE KEY-----", "sk-", "(0", "@a-", "é@", "\x00"],
+     "bearer ", "-----BEGIN PRIVATE KEY-----", "sk-", "(0", "@a-", "é@", "\x00", "-eyJ", "-eyJaaaaaaaa", "password='",
+     'pwd="\\n', "pwd=\\", "secret: ", "e:", "DE12 "],
 )  # fmt: skip
 def test_ready_made_masks_take_linear_time(unit: str) -> None:
     """Four times the text takes no more than some times as long, whatever it is made of."""
@@ -152,6 +173,15 @@ def test_ready_made_masks_take_linear_time(unit: str) -> None:
         return time.process_time() - began_s
 
     assert min(took_s(80_000) for _ in range(2)) < 12 * min(took_s(20_000) for _ in range(3)) + 0.05
+
+
+@pytest.mark.parametrize("unit", ["=", "=a", "-eyJ", "token=", "pwd=\\"])
+def test_looks_ahead_are_few(unit: str) -> None:
+    """No candidate of many costs a long look ahead: some microseconds a character would be hundreds of milliseconds."""
+    text = "secret " + (unit * 131_072)[:131_072]
+    began_s = time.process_time()
+    ALL.apply(text)
+    assert time.process_time() - began_s < 0.6
 
 
 class _Counted:
@@ -204,10 +234,11 @@ def test_no_ready_made_pattern_repeats_without_a_limit() -> None:
                     if isinstance(inner, SubPattern):
                         yield from repeats(inner)
 
-    for rule in RULES:
-        limits = list(repeats(parse(rule.pattern.pattern, rule.pattern.flags)))
-        assert limits
-        assert all(limit <= 16_384 for limit in limits), rule.pattern.pattern
+    named = [value for module in (credentials, personal) for value in vars(module).values()]
+    patterns = {rule.pattern for rule in RULES} | {value for value in named if isinstance(value, re.Pattern)}
+    limits = {pattern: list(repeats(parse(pattern.pattern, pattern.flags))) for pattern in patterns}
+    assert sum(map(bool, limits.values())) > len(RULES)
+    assert [pattern for pattern, found in limits.items() if any(limit > 16_384 for limit in found)] == []
 
 
 @given(st.integers(0, 1500), st.sampled_from([*SECRETS, "Bearer abcdef123456789xyz", "secret=hunter2hunter2"]))

@@ -216,6 +216,45 @@ def test_fields_that_are_not_known_hide_nothing(changed: Any) -> None:
     assert SECRET not in _apply(_redactor(**changed), Signal.TRACES, body)
 
 
+def test_tag_or_length_in_more_bytes_hides_nothing() -> None:
+    """Protobuf also reads numbers that have more bytes than they need: hints see them as protobuf writes them."""
+    number = 4111111111111111
+    plain = ExportTraceServiceRequest()
+    span = plain.resource_spans.add().scope_spans.add().spans.add(name="a")
+    span.attributes.add(key="card").value.int_value = number
+    value = span.attributes[0].value.SerializeToString()
+    assert value[0] == 0x18
+    longer = b"\x98\x00" + value[1:]
+    attribute = b"\x0a\x04card\x12" + bytes([len(longer)]) + longer
+    body = _wrapped(b"\x2a\x01a\x4a" + bytes([len(attribute)]) + attribute)
+    assert ExportTraceServiceRequest.FromString(body) == plain
+    checked = otlp.check(Signal.TRACES, body, redactor=Redactor(RedactionSettings(masks=("card",))))
+    (masked,) = ExportTraceServiceRequest.FromString(checked.payload).resource_spans[0].scope_spans[0].spans
+    assert masked.attributes[0].value.string_value == "[redacted:card]"
+
+
+def _wrapped(span: bytes) -> bytes:
+    """A request that holds one serialized span."""
+    for field in (2, 2, 1):  # spans, scope_spans, resource_spans
+        span = bytes([field << 3 | 2, len(span)]) + span
+    return span
+
+
+@pytest.mark.parametrize(
+    ("glob", "key"), [("*secret*", "\u017fecret"), ("*key", "\u212aey"), ("stra\u00dfe", "stra\u00dfe")]
+)
+def test_keys_match_alike_with_and_without_hints(glob: str, key: str) -> None:
+    """Letters outside of ASCII match themselves alone, whatever else the request holds."""
+    redactor = Redactor(RedactionSettings(drop_keys=(glob,)))
+    for other in ("nothing", "secretkey"):
+        request = ExportTraceServiceRequest()
+        span = request.resource_spans.add().scope_spans.add().spans.add(name=other)
+        span.attributes.add(key=key).value.string_value = "x"
+        checked = otlp.check(Signal.TRACES, request.SerializeToString(), redactor=redactor)
+        (kept,) = ExportTraceServiceRequest.FromString(checked.payload).resource_spans[0].scope_spans[0].spans
+        assert len(kept.attributes) == (0 if glob == key else 1)
+
+
 def test_what_holds_nothing_goes_on_as_it_came() -> None:
     """A request without a hint is the same object: nothing was read."""
     request = ExportTraceServiceRequest()
