@@ -148,7 +148,7 @@ def _schema(client: Client) -> tuple[str, str]:
         time.sleep(0.5)
     have = max(migrate.applied(client), default=0)
     if pending:
-        return f"version {have}", "run `sightline-store migrate` (the collector does it when it starts)"
+        return f"version {have}", "run `sightline-store migrate`"
     columns = {row["name"]: row["type"] for row in client.query_rows("DESCRIBE TABLE otel_traces")}
     if "TraceId" not in columns or not columns.get("SpanAttributes", "").startswith("Map("):
         return (

@@ -171,6 +171,12 @@ class SimulatedDisk:
             _move(self._durable, old, new, inode)
         self.step()
 
+    def flip(self, path: Path, position: int) -> None:
+        """The medium changes a bit of a file that nobody writes any more."""
+        inode = self._inode(path)
+        inode.current[position] ^= 1 << self.chance.randint(0, 7)
+        inode.durable = bytes(inode.current)
+
     def _inode(self, path: Path) -> _Inode:
         if path not in self._files:
             raise FileNotFoundError(path)

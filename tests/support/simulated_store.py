@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, BinaryIO
 
-from sightline_collector.spool import record
+from sightline_store import varint
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreUnavailable
 from sightline_store.settings import StoreSettings
@@ -17,6 +16,7 @@ POISON = b"poison"
 """A request that holds these bytes cannot be read."""
 _CANNOT_PARSE = 33
 _UNKNOWN_TABLE = 60
+_TRAILER_BYTES = 6  # of a record: tag and checksum
 
 
 class Outage(Enum):
@@ -30,7 +30,8 @@ class Outage(Enum):
 class SimulatedStore(Client):
     """Keeps the rows of INSERTs, each a request and its table's signal.
 
-    An INSERT is whole or not there. One whose token is known adds nothing; its bytes have to be the same as before.
+    An INSERT is whole or not there. One whose token is known adds nothing; it has to hold the same requests as before,
+    or fewer, where a segment was damaged meanwhile.
     """
 
     def __init__(self, step: Callable[[], None]) -> None:
@@ -40,6 +41,8 @@ class SimulatedStore(Client):
         self.tokens: list[str] = []
         self.outages: list[Outage | None] = []
         """What becomes of the next INSERTs; None lets one through."""
+        self.refusal: QueryFailed | None = None
+        """With what each INSERT is refused, whatever it holds."""
         self._step = step
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._notes: list[bytes] = []
@@ -49,6 +52,8 @@ class SimulatedStore(Client):
         """See Client."""
         assert fmt == "Protobuf"
         self._step()
+        if self.refusal is not None:
+            raise self.refusal
         outage = self.outages.pop(0) if self.outages else None
         if outage is Outage.REFUSED:
             raise StoreUnavailable("simulated", "refused")
@@ -60,10 +65,8 @@ class SimulatedStore(Client):
             raise StoreUnavailable("simulated", "reset")
 
     def _insert(self, table: str, body: bytes, settings: Mapping[str, Any]) -> None:
-        entries = list(record.read_records(io.BytesIO(body)))
-        assert entries
-        assert entries[-1].end == len(body)
-        requests = [entry.payload for entry in entries]
+        requests = _messages(body)
+        assert requests
         if any(POISON in request for request in requests):
             raise QueryFailed(_CANNOT_PARSE, "Cannot parse Protobuf")
         signal, _, kind = table.removeprefix("otlp_").partition("_")
@@ -73,7 +76,7 @@ class SimulatedStore(Client):
             return
         token = str(settings["insert_deduplication_token"])
         if (known := self._bodies.get((table, token))) is not None:
-            assert known == body, f"other bytes came under the token {token}"
+            assert set(requests) <= set(_messages(known)), f"other requests came under the token {token}"
             return
         self._bodies[table, token] = body
         self.tokens.append(token)
@@ -87,3 +90,15 @@ class SimulatedStore(Client):
         is_noted = any(name in note for note in self._notes)
         whole: Sequence[str] = [f"{self._decisions:032x}"]
         return [{"traces": int(is_noted), "whole_traces": whole, "sampled_out": self._decisions, "late": 0}]
+
+
+def _messages(body: bytes) -> list[bytes]:
+    """The requests in length-delimited messages. As ClickHouse, it knows nothing of checksums."""
+    requests, offset = [], 0
+    while offset < len(body):
+        size, used = varint.decode(body[offset : offset + 5])
+        offset += used + size
+        if used == 0 or size < _TRAILER_BYTES or offset > len(body):
+            raise QueryFailed(_CANNOT_PARSE, "Cannot parse Protobuf")
+        requests.append(body[offset - size : offset - _TRAILER_BYTES])
+    return requests

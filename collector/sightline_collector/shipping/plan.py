@@ -72,7 +72,7 @@ class ShipBatch:
 
 @dataclass(frozen=True)
 class ShipAlone:
-    """Send one segment under its own name and remove it: by its verdict where it is sampled."""
+    """Send one segment in no INSERT with others and remove it: by its verdict where it is sampled."""
 
     segment: ClosedSegment
 

@@ -69,6 +69,7 @@ class Shipper:
         self._delivery: Delivery | None = None
         self._is_prepared = False
         self._attempts = 0
+        self._unexpected_errors = 0
         self._failure: SchemaError | None = None
         self._on_failure: Callable[[], None] = lambda: None
         self._max_batch_bytes = 0
@@ -159,7 +160,7 @@ class Shipper:
             return self._unexpected(exc)
         if self._attempts:
             _log.info("the store takes segments again")
-        self._attempts = 0
+        self._attempts = self._unexpected_errors = 0
         return 0.0
 
     def _run(self) -> None:
@@ -179,12 +180,14 @@ class Shipper:
 
     def _pause_s(self, reason: str) -> float:
         self._attempts += 1
-        if self._attempts in {1, 10} or self._attempts % 100 == 0:
+        if _is_logged(self._attempts):
             _log.warning("nothing is shipped (attempt %d): %s", self._attempts, reason)
         return backoff.delay_s(self._attempts, self._chance)
 
     def _unexpected(self, exc: Exception) -> float:
-        _log.error("shipping failed in an unexpected way", exc_info=exc)
+        self._unexpected_errors += 1
+        if _is_logged(self._unexpected_errors):
+            _log.error("shipping failed in an unexpected way (%d times)", self._unexpected_errors, exc_info=exc)
         return self._pause_s(f"{type(exc).__name__}: {exc}")
 
     def _do(self, work: Work) -> None:
@@ -243,6 +246,11 @@ class Shipper:
         """The lock is held."""
         self._counts.oldest_waiting(self._waiting[0].due_s if self._waiting else None)
         self._changed.notify_all()
+
+
+def _is_logged(repetition: int) -> bool:
+    """Whether what fails again and again is logged this time, the first being 1."""
+    return repetition in {1, 10} or repetition % 100 == 0
 
 
 def _reason(exc: Exception) -> str:

@@ -30,7 +30,8 @@ Invariants
 3. The name of a segment is never used again: it is the token by which the store recognises a segment sent twice.
 4. A closed segment is never written, and its summary is whole and durable before it has its closed name, or absent.
    It is removed only after the store said that its rows are fsynced; a power cut that brings it back does no harm (3).
-5. Damage inside a closed segment moves it to quarantine/ with the reason; the collector goes on.
+5. Damage inside a closed segment moves it to quarantine/ with the reason; the collector goes on. The requests before it
+   are stored; those behind it are not recognised any more, so that one which comes again is stored.
 6. Segments that a `.batch` names go together or not at all, under one token, until that file is gone.
 
 Start-up lists names, reads summaries and re-reads only `.open` segments, so it needs no memory for the backlog.

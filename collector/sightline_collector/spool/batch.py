@@ -12,8 +12,10 @@ Invariants
    them is sent in another way, so each attempt has the same token.
 2. A segment of a batch is removed only after the store said that all rows of the batch are fsynced. Where one is
    absent, the others are in the store too: they are removed, not sent.
-3. A batch that ClickHouse cannot read has written nothing, since it is one block. It is dissolved, durably, before its
-   segments go other ways.
+3. A batch that ClickHouse cannot read has written nothing, since it is one block. If it holds several segments it is
+   dissolved, durably, before they go other ways.
+4. A segment of which a part alone can be read is a batch of one from before that part is sent until it is gone: the
+   part has the token of that batch, and no later batch takes the segment up.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -42,6 +43,12 @@ class Ledger:
         with self._lock:
             self._promises.pop(digest, None)
 
+    def forget_all(self, digests: Iterable[bytes]) -> None:
+        """The requests are lost: when one comes again it is new."""
+        with self._lock:
+            for digest in digests:
+                self._promises.pop(digest, None)
+
     def load(self, known: Summary) -> None:
         """Take up the requests of a segment of an earlier life."""
         done: Future[None] = Future()
@@ -67,6 +74,5 @@ class Ledger:
                 self._filesystem.remove(path)
             except OSError:
                 continue  # What stays is forgotten by a later life.
-            with self._lock:
-                for digest in known.each_digest() if known is not None else ():
-                    self._promises.pop(digest, None)
+            if known is not None:
+                self.forget_all(known.each_digest())

@@ -39,10 +39,13 @@ def recover(folder: Path, signal: Signal, filesystem: Filesystem) -> None:
         if end < size:
             _log.warning("%s: cut a torn tail of %d bytes", path.name, size - end)
         if not digests:
-            filesystem.remove(path)
+            for suffix in (summary.SUFFIX, summary.EARLIER_SUFFIX, ".open"):
+                filesystem.remove(folder / f"{path.stem}{suffix}")
             continue
         filesystem.cut(path, end)
         summary.write(folder, path.stem, Summary(b"".join(digests), services), filesystem)
+        # One of an earlier version also names the requests whose records were cut.
+        filesystem.remove(folder / f"{path.stem}{summary.EARLIER_SUFFIX}")
         filesystem.rename(path, folder / f"{path.stem}.{services.total()}.seg")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from sightline_collector.spool import record
 from sightline_collector.spool.filesystem import Filesystem
 from sightline_collector.spool.segment import ClosedSegment
 
+_log = logging.getLogger("sightline.collector")
 SUFFIX = ".summary"
 EARLIER_SUFFIX = ".seen"
 
@@ -47,6 +49,12 @@ def write(folder: Path, name: str, summary: Summary, filesystem: Filesystem) -> 
         filesystem.write(folder / f"{name}{SUFFIX}", data)
 
 
+def replace(segment: ClosedSegment, summary: Summary, filesystem: Filesystem) -> None:
+    """Write the summary of a segment in place of the one that is there, which may be of an earlier version."""
+    write(segment.path.parent, segment.name, summary, filesystem)
+    filesystem.remove(segment.path.with_name(f"{segment.name}{EARLIER_SUFFIX}"))
+
+
 def read(path: Path, filesystem: Filesystem) -> Summary | None:
     """The summary in a file; None where it is damaged.
 
@@ -60,6 +68,15 @@ def read(path: Path, filesystem: Filesystem) -> Summary | None:
     if len(entries) < 2:  # the two records that `write` makes
         return None
     return Summary(entries[0], json.loads(entries[1]))
+
+
+def read_or_log(path: Path, filesystem: Filesystem) -> Summary | None:
+    """The summary in a file; None where it is damaged, absent, or cannot be read."""
+    try:
+        return read(path, filesystem)
+    except OSError as exc:
+        _log.warning("%s cannot be read: %s", path, exc)
+        return None
 
 
 def files(folder: Path, filesystem: Filesystem) -> list[Path]:
@@ -78,11 +95,16 @@ def file_of(segment: ClosedSegment, filesystem: Filesystem) -> Path | None:
 
 
 def of_segment(segment: ClosedSegment, filesystem: Filesystem) -> Summary:
-    """The summary of a segment, from its file or, where that is absent or damaged, from the segment's records."""
+    """The summary of a segment: from its file or, where that gives none, from the segment's records."""
     path = file_of(segment, filesystem)
-    known = read(path, filesystem) if path is not None else None
+    known = read_or_log(path, filesystem) if path is not None else None
     if known is not None:
         return known
+    return of_records(segment, filesystem)
+
+
+def of_records(segment: ClosedSegment, filesystem: Filesystem) -> Summary:
+    """The summary of a segment's records up to the first that is damaged; its services are not counted."""
     with filesystem.open(segment.path) as file:
         digests = (record.digest(segment.signal, entry.payload) for entry in record.read_records(file))
         return Summary(b"".join(digests), None)

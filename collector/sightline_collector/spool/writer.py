@@ -78,7 +78,7 @@ class Spool:
                 on_closed(segment)
             for path in summary.files(folder, self._filesystem):
                 if path not in present:
-                    known = summary.read(path, self._filesystem)
+                    known = summary.read_or_log(path, self._filesystem)
                     if known is not None:
                         self._ledger.load(known)
                     self._ledger.shipped(path)
@@ -152,13 +152,23 @@ class Spool:
             self._waiting_bytes -= self._closed_bytes.pop(segment.name, 0)
 
     def quarantine(self, segment: ClosedSegment, reason: str) -> Path:
-        """Move a damaged segment to quarantine/ with the reason; it no longer blocks."""
+        """Move a damaged segment to quarantine/ with the reason; it no longer blocks.
+
+        Its requests that cannot be read any more are forgotten: a client that sends one again has it stored.
+        """
+        kept = summary.of_records(segment, self._filesystem)
+        known = summary.of_segment(segment, self._filesystem)
+        self._ledger.forget_all(set(known.each_digest()) - set(kept.each_digest()))
+        summary.replace(segment, kept, self._filesystem)
+        self._filesystem.sync_folder(segment.path.parent)
         target = self._settings.spool_dir / "quarantine" / f"{segment.signal}-{segment.path.name}"
         self._filesystem.make_folder(target.parent)
         with contextlib.suppress(OSError):
             self._filesystem.write(target.with_suffix(".reason"), f"{reason}\n".encode())
         self._filesystem.rename(segment.path, target)
         self.release(segment)
+        if (path := summary.file_of(segment, self._filesystem)) is not None:
+            self._ledger.shipped(path)
         return target
 
     def write_dead_letter(self, segment: ClosedSegment, records: bytes, reason: str) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -296,3 +297,58 @@ def test_dead_letter_is_durable_before_its_segment_goes(tmp_path: Path) -> None:
     assert target.read_bytes() == b"poison"
     assert synced.index(target) < synced.index(target.parent, synced.index(target))
     assert target.with_suffix(".reason").read_text() == "why\n"
+
+
+def test_digests_of_an_earlier_version_beside_an_open_segment_are_not_believed(tmp_path: Path) -> None:
+    """They also name a request whose record was cut: when it comes again it is stored."""
+    with _spool(tmp_path) as (spool, closed):
+        _append(spool, b"kept").result(5)
+    (segment,) = closed
+    segment.path.with_name(f"{segment.name}.summary").unlink()
+    segment.path.rename(segment.path.with_name(f"{segment.name}.open"))
+    empty = segment.path.with_name("20200101T000000.000000-00000000.open")
+    empty.write_bytes(b"torn")
+    for name, payloads in ((segment.name, (b"kept", b"cut")), (empty.stem, (b"torn",))):
+        digests = b"".join(record.digest(Signal.TRACES, payload) for payload in payloads)
+        segment.path.with_name(f"{name}.seen").write_bytes(digests)
+    with _spool(tmp_path) as (spool, _):
+        is_new = [spool.append(Signal.TRACES, payload, {"": 1})[1] for payload in (b"kept", b"cut", b"torn")]
+    assert is_new == [False, True, True]
+    assert not list((tmp_path / "traces").glob("*.seen"))
+
+
+class _Unreadable(Disk):
+    """A disk that cannot read summaries."""
+
+    def open(self, path: Path) -> BinaryIO:
+        """Read a file, if it is no summary."""
+        if path.suffix == ".summary":
+            raise OSError(5, "Input/output error")
+        return super().open(path)
+
+
+def test_summary_that_cannot_be_read_does_not_stop_the_start(tmp_path: Path) -> None:
+    """That of a segment which waits is replaced by the segment; that of one which is gone is passed over."""
+    with _spool(tmp_path) as (spool, closed):
+        _append(spool, b"waits").result(5)
+    (tmp_path / "traces" / "20200101T000000.000000-00000000.summary").write_bytes(b"")
+    with _spool(tmp_path, _Unreadable()) as (spool, again):
+        assert again == closed
+        assert spool.append(Signal.TRACES, b"waits", {"": 1})[1] is False
+
+
+def test_requests_lost_with_a_damaged_segment_are_new_when_they_come_again(tmp_path: Path) -> None:
+    """What stands before the damage is stored and stays known, in the next life too."""
+    with _spool(tmp_path) as (spool, closed):
+        for payload in (b"before", b"damaged"):
+            _append(spool, payload).result(5)
+    (segment,) = closed
+    data = segment.path.read_bytes()
+    segment.path.write_bytes(data.replace(b"damaged", b"dmgd   "))
+    with _spool(tmp_path) as (spool, _):
+        spool.quarantine(segment, "damaged")
+        assert spool.append(Signal.TRACES, b"before", {"": 1})[1] is False
+    with _spool(tmp_path) as (spool, _):
+        assert spool.append(Signal.TRACES, b"before", {"": 1})[1] is False
+        assert spool.append(Signal.TRACES, b"damaged", {"": 1})[1] is True
+        assert spool.append(Signal.TRACES, b"damaged", {"": 1})[1] is False
