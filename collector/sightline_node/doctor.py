@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sightline_node import access_folder
 from sightline_node.isolation import environment, landlock
 from sightline_node.isolation.confinement import STATE_NAME
 from sightline_node.readers import keys
@@ -49,6 +50,7 @@ def examine(settings: NodeSettings, store: StoreSettings) -> Iterator[Finding]:
         ("files", lambda: _files(client, state, settings)),
         ("network", lambda: _network(client, state, settings)),
         ("environment", lambda: _environment(state, settings)),
+        ("access", lambda: _access(settings)),
         ("keys", lambda: _keys(settings)),
         ("plain keys", lambda: _plain_keys(settings)),
     ):
@@ -192,6 +194,23 @@ def _environment(state: dict[str, Any] | None, settings: NodeSettings) -> tuple[
             f"take it out of the node's environment, or {_RESTART}",
         )
     return f"{len(names)} variables, none named like a secret", ""
+
+
+def _access(settings: NodeSettings) -> tuple[str, str]:
+    """The access folder must be its owner's alone, and so must all that is in it."""
+    folder = access_folder.path(settings.data_dir)
+    if why := access_folder.objection(settings.data_dir):
+        what, _, advice = why.partition(": ")
+        return f"{folder} {what}", advice
+    if not folder.is_dir():
+        return f"no {folder} yet: the first start or key command makes it", ""
+    for path in (folder, *sorted(folder.iterdir())):
+        status = path.lstat()
+        if status.st_mode & _OTHERS or stat.S_ISLNK(status.st_mode):
+            return f"others may open {path}, or it is a link", f"`chmod go= {path}`, or put the file itself there"
+        if status.st_uid != folder.lstat().st_uid:
+            return f"{path} belongs to another user than {folder}", f"`chown -R {folder.lstat().st_uid} {folder}`"
+    return f"{folder} is its owner's alone", ""
 
 
 def _keys(settings: NodeSettings) -> tuple[str, str]:

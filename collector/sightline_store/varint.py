@@ -16,7 +16,7 @@ def encode(number: int) -> bytes:
     return bytes(out)
 
 
-def decode(data: bytes, start: int = 0) -> tuple[int, int]:
+def decode(data: bytes | bytearray, start: int = 0) -> tuple[int, int]:
     """The number that begins at `start`, and where it ends; (0, start) where `data` ends before the number does."""
     number = shift = 0
     for at in range(start, len(data)):

@@ -7,7 +7,8 @@ for a check in every request.
 
 The file is JSON, readable by its owner only, and replaced as a whole: written beside, fsynced, renamed. A running
 process checks at most once a second whether it was replaced: a new key is valid, and a revoked one invalid, within a
-second. A file that is missing or cannot be read never gives access.
+second. A file that is missing or cannot be read never gives access. What root writes belongs to the owner of the file
+before, or of its folder.
 
 Source: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html (hashing is for secrets of low
 entropy).
@@ -191,23 +192,31 @@ class KeyFile(Generic[KeyT]):
             self._known_signature = signature
             log = self._wording.log
             if signature is None:
-                # Deleting the file must not give access: the keys count as revoked, and `len` stays above 0.
-                self._keys = {key.id: dataclasses.replace(key, revoked=_now()) for key in self._keys.values()}
+                self._revoke_all()
                 log.warning("%s is missing: no key is valid until it is back", self.path)
                 return
             try:
                 self._keys = self._read()
             except self._wording.error as exc:
-                log.warning("%s; the keys read before stay valid", exc)
+                if isinstance(exc.__cause__, OSError):
+                    self._revoke_all()
+                    log.error("%s: no key is valid until this process can read it", exc)  # noqa: TRY400
+                else:
+                    log.warning("%s; the keys read before stay valid", exc)
             else:
                 log.info("%d keys read from %s", len(self._keys), self.path)
 
+    def _revoke_all(self) -> None:
+        """Without its file no key gives access: they count as revoked, and `len` stays above 0."""
+        self._keys = {key.id: dataclasses.replace(key, revoked=_now()) for key in self._keys.values()}
+
     def _signature(self) -> tuple[int, int, int] | None:
+        """Changes when the file is replaced, and when its owner or mode changes."""
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        return status.st_ino, status.st_ctime_ns, status.st_size
 
     def _read(self) -> dict[str, KeyT]:
         error = self._wording.error
@@ -218,7 +227,8 @@ class KeyFile(Generic[KeyT]):
         except FileNotFoundError:
             return {}
         except OSError as exc:
-            raise error(f"cannot read {self._called}: {exc.strerror}") from exc
+            advice = f" (it must belong to user {os.geteuid()})" if isinstance(exc, PermissionError) else ""
+            raise error(f"cannot read {self._called}: {exc.strerror}{advice}") from exc
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise error(
                 f"others may write {self._called} (mode {stat.S_IMODE(mode):o}): "
@@ -236,6 +246,7 @@ class KeyFile(Generic[KeyT]):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            _give(lock, self.path)
         except OSError as exc:
             raise self._wording.error(f"cannot write {self._called}: {exc.strerror}") from exc
         try:
@@ -264,6 +275,13 @@ def aligned(rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _give(descriptor: int, path: Path) -> None:
+    """Where root writes, give a file to the owner of the file at `path`, else of its folder: that user reads it."""
+    if os.geteuid() == 0:
+        like = path.stat() if path.is_file() else path.parent.stat()
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+
+
 def _replace(path: Path, content: str) -> None:
     """Replace a file durably by one that only its owner can read."""
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # makes it with mode 600
@@ -271,6 +289,7 @@ def _replace(path: Path, content: str) -> None:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
+            _give(file.fileno(), path)
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:

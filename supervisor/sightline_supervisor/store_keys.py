@@ -16,14 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sightline_roles import store_access
 from sightline_supervisor.errors import StepFailed
 from sightline_supervisor.process import describe_exit, find_command
 from sightline_supervisor.settings import SupervisorSettings
 
 _COMMAND = "sightline-store"
-_HASHES = "access_keys.json"  # in the access folder of the store, beside its data folder
-_ACCESS_SUFFIX = ".access"
-_FOLDER = "keys"
 _ROLES = ("admin", "reader")  # the store takes an admin's first
 _TIMEOUT_S = 60.0
 
@@ -45,7 +43,7 @@ NO_KEYS = StoreKeys()
 
 def key_file(settings: SupervisorSettings, role: str) -> Path:
     """Return where the key of a role (`admin` or `reader`) is kept."""
-    return settings.data_dir.resolve() / _FOLDER / f"{role}.key"
+    return store_access.plain_key_file(settings.data_dir, role)
 
 
 def is_ours(settings: SupervisorSettings, environ: Mapping[str, str]) -> bool:
@@ -79,14 +77,14 @@ async def store_keys(settings: SupervisorSettings, environ: Mapping[str, str]) -
 
 def _hashes(settings: SupervisorSettings) -> Path:
     """The store's file of hashed keys; in its data folder until a store of this version has started once."""
-    store = settings.folder("store").resolve()
-    access = store.with_name(store.name + _ACCESS_SUFFIX)
-    return access / _HASHES if access.is_dir() else store / _HASHES
+    store = settings.folder("store")
+    access = store_access.access_folder(store)
+    return (access if access.is_dir() else store) / store_access.KEYS_FILE
 
 
 def _move_old(settings: SupervisorSettings) -> None:
     """Make the folder of the keys, and move there what an earlier version kept in the store's."""
-    folder = settings.data_dir / _FOLDER
+    folder = key_file(settings, _ROLES[0]).parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     for role in _ROLES:

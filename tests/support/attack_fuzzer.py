@@ -63,6 +63,8 @@ _CALLS = (
     "WITH {f} AS g SELECT arrayMap(g, [{a}])",
     "WITH x -> {f}(x) AS g SELECT g({a})",
     "SELECT arrayMap(x -> {f}(x), [{a}])",
+    "SELECT arrayMap({f}, [{a}]) AS `x, function_name: lower, function_type: `",
+    "SELECT (SELECT {f}({a}) AS `x\n  FUNCTION id: 9, function_name: lower, function_type: ordinary`)",
     "SELECT arrayFilter(x -> notEmpty(toString({f}(x))), [{a}])",
     "SELECT arrayMap({{p:Identifier}}, [{a}])",
     "SELECT apply_one({f}, {a})",
@@ -136,6 +138,10 @@ _WHOLE = (
     "WATCH otel.mine", "CHECK TABLE otel.mine", "SHOW GRANTS", "SHOW ACCESS", "SELECT arrayReduce('flameGraph', [1])",
     "SELECT arrayReduce(concat('flame', 'Graph'), [1])", "SELECT initializeAggregation('groupFormat', 1)",
     "SELECT 1 FORMAT Protobuf SETTINGS format_schema = '@SECRET@:M'", "SELECT 1 SETTINGS log_comment = 'admin-x'",
+    "SELECT (SELECT count() FROM other.secrets AS `x, table_name: otel.mine`)",
+    "SELECT 1 IN (SELECT v FROM other.secrets AS `x\n  TABLE id: 9, table_name: otel.mine`)",
+    "SELECT hostName() AS `x, function_name: lower, function_type: `", "SELECT 1 SETTINGS max_memory_usage = 0.5",
+    "SELECT 1 SETTINGS max_bytes_before_external_group_by = 0.9", "SELECT 1 SETTINGS max_execution_time = '0.1'",
     "SELECT rd('@SECRET@')", "SELECT arrayMap(rd, ['@SECRET@'])", "SELECT * FROM executable('x.sh', 'TSV', 'a String')",
 )  # fmt: skip
 """Statements of their own kinds."""

@@ -15,15 +15,15 @@ https://github.com/ClickHouse/ClickHouse/blob/master/src/Core/ProtocolDefines.h
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from sightline_node.http.native_columns import IncompleteBlock, read_varint, walker
+from sightline_node.http.native_columns import Data, IncompleteBlock, read_varint, walker
 from sightline_store.errors import QueryFailed
 
 _WITH_FLAG = 54454  # DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
 _BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"  # no overflows, no bucket
 _OWN_THREAD_BYTES = 64 * 1024
+_MAX_BLOCK_BYTES = 64 * 1024**2
 
 
 def needs_block_info(protocol_version: float) -> bool:
@@ -39,7 +39,7 @@ def has_time_zones(types: Sequence[str]) -> bool:
 async def rewritten(source: AsyncIterator[bytes], types: Sequence[str], *, has_head: bool) -> AsyncIterator[bytes]:
     """The blocks of an answer with full types, and with heads and flags where `has_head`.
 
-    An incomplete block at the end, where the engine failed, is dropped.
+    An incomplete block at the end, where the engine failed, is dropped. A block of more than 64 MiB is not walked.
 
     Args:
         source: the engine's bytes, cut anywhere.
@@ -47,32 +47,39 @@ async def rewritten(source: AsyncIterator[bytes], types: Sequence[str], *, has_h
         has_head: for a client that names protocol version 54454 or later.
 
     Raises:
-        QueryFailed: with heads, a column's type cannot be walked: states of aggregate functions. Without, the rest of
-            the answer passes as it is.
+        QueryFailed: with heads, a column's type cannot be walked (states of aggregate functions), or a block is too
+            large. Without, the rest of the answer passes as it is.
     """
-    held, wanted, is_walked = b"", 0, True
+    held, wanted, is_walked = bytearray(), 0, True
     async for piece in source:
-        held += piece
         if not is_walked:
-            yield held
-            held = b""
-        elif len(held) >= wanted:
-            try:
-                if len(held) < _OWN_THREAD_BYTES:
-                    blocks, held = _whole_blocks(held, types, has_head=has_head)
-                else:  # milliseconds, in which the event loop serves others
-                    blocks, held = await asyncio.to_thread(_whole_blocks, held, types, has_head=has_head)
-            except QueryFailed:
-                if has_head:
-                    raise
-                blocks, held, is_walked = held, b"", False
-            wanted = 2 * len(held)  # walking the same bytes at every piece would take quadratic time
-            if blocks:
-                yield blocks
+            yield piece
+            continue
+        held += piece
+        if len(held) < wanted:
+            continue
+        blocks = b""
+        try:
+            blocks = await _taken(held, types, has_head=has_head)
+            if len(held) > _MAX_BLOCK_BYTES:
+                raise _too_large()
+        except QueryFailed:
+            if has_head:
+                raise
+            blocks, is_walked = blocks + held, False
+            held.clear()
+        # Walking the same bytes at every piece would take quadratic time.
+        wanted = min(2 * len(held), _MAX_BLOCK_BYTES + 1)
+        if blocks:
+            yield blocks
     if held:
-        with contextlib.suppress(*(() if has_head else (QueryFailed,))):
-            held, _ = _whole_blocks(held, types, has_head=has_head)
-        yield held
+        try:
+            blocks = await _taken(held, types, has_head=has_head)
+        except QueryFailed:
+            if has_head:
+                raise
+            blocks = bytes(held)
+        yield blocks
 
 
 def whole_with_block_info(data: bytes, types: Sequence[str] = ()) -> bytes:
@@ -80,8 +87,26 @@ def whole_with_block_info(data: bytes, types: Sequence[str] = ()) -> bytes:
     return _whole_blocks(data, types, has_head=True)[0]
 
 
-def _whole_blocks(data: bytes, types: Sequence[str], *, has_head: bool) -> tuple[bytes, bytes]:
-    """The complete blocks of some bytes, rewritten, and the bytes after them."""
+async def _taken(held: bytearray, types: Sequence[str], *, has_head: bool) -> bytes:
+    """Take the complete blocks out of the held bytes, and return them rewritten."""
+    if len(held) < _OWN_THREAD_BYTES:
+        blocks, end = _whole_blocks(held, types, has_head=has_head)
+    else:  # milliseconds, in which the event loop serves others
+        blocks, end = await asyncio.to_thread(_whole_blocks, held, types, has_head=has_head)
+    del held[:end]
+    return blocks
+
+
+def _too_large() -> QueryFailed:
+    return QueryFailed(
+        48,
+        f"Code: 48. DB::Exception: the embedded node cannot send a block of more than {_MAX_BLOCK_BYTES >> 20} MiB to "
+        "a client that names a protocol version: set a smaller max_block_size. (NOT_IMPLEMENTED)",
+    )
+
+
+def _whole_blocks(data: Data, types: Sequence[str], *, has_head: bool) -> tuple[bytes, int]:
+    """The complete blocks of some bytes, rewritten, and where the last of them ends."""
     blocks, at = [], 0
     try:
         while at < len(data):
@@ -89,10 +114,10 @@ def _whole_blocks(data: bytes, types: Sequence[str], *, has_head: bool) -> tuple
             blocks.append(block)
     except IncompleteBlock:
         pass
-    return b"".join(blocks), data[at:]
+    return b"".join(blocks), at
 
 
-def _block(data: bytes, at: int, types: Sequence[str], *, has_head: bool) -> tuple[bytes, int]:
+def _block(data: Data, at: int, types: Sequence[str], *, has_head: bool) -> tuple[bytes, int]:
     """One block with full types, and with its head and flags if wanted; and where it ends."""
     start = at
     columns, at = read_varint(data, at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -39,7 +39,9 @@ _JSON_V1, _JSON_AS_TEXT, _DYNAMIC_V1, _V2, _FLATTENED = 0, 1, 1, 2, 3
 _TYPED_PATH = re.compile(
     r"(?!SKIP |max_dynamic_(?:paths|types)\s*=)(`(?:[^`\\]|\\.)*`(?:\.`(?:[^`\\]|\\.)*`)*|\S+)\s+(.+)", re.DOTALL
 )
-Walk: TypeAlias = Callable[[bytes, int, int], int]
+Data: TypeAlias = bytes | bytearray
+"""The bytes of an answer so far."""
+Walk: TypeAlias = Callable[[Data, int, int], int]
 """Takes the bytes, a position and a number of rows; returns the position after these rows."""
 
 
@@ -47,20 +49,25 @@ class IncompleteBlock(Exception):
     """The bytes end before the block does."""
 
 
-def walker(data: bytes, at: int, kind: str) -> tuple[int, Walk]:
+def walker(data: Data, at: int, kind: str) -> tuple[int, Walk]:  # noqa: PLR0911  (a line a kind)
     """The position after a column's prefix, and the walk over its rows, which may depend on the prefix."""
-    if "Dynamic" not in kind and "JSON" not in kind:
-        return _prefix(data, at, kind), lambda data, at, rows: _rows(data, at, kind, rows)
     name, inner = _parsed(kind)
+    if name in _FIXED or name == "FixedString":
+        size = _FIXED.get(name) or int(inner[0])
+        return at, lambda data, at, rows: at + rows * size
+    if name == "String":
+        return at, _strings
+    if name == "LowCardinality":
+        key = inner[0]  # the dictionary holds NULL as its first key
+        _, walk = walker(data, at, key.removeprefix("Nullable(").removesuffix(")") if _is_nullable(key) else key)
+        return at + 8, lambda data, at, rows: _walk_dictionary(walk, data, at, rows)
     if name in {"Dynamic", "JSON"}:
         return _dynamic(data, at) if name == "Dynamic" else _json(data, at, inner)
     if name not in {"Array", "Tuple", "Nullable", "Variant"}:
         raise _unwalkable(kind)
-    walks = []
-    at += 8 * (name == "Variant")
-    for inner_type in inner:
-        at, walk = walker(data, at, inner_type)
-        walks.append(walk)
+    at, walks = _walkers(data, at + 8 * (name == "Variant"), inner)
+    if name == "Tuple" and not inner:
+        return at, lambda data, at, rows: at + rows
     if name == "Tuple":
         return at, lambda data, at, rows: _walk_in_sequence(walks, data, at, rows)
     if name == "Nullable":
@@ -71,7 +78,7 @@ def walker(data: bytes, at: int, kind: str) -> tuple[int, Walk]:
     return at, lambda data, at, rows: walks[0](data, at + 8 * rows, _u64(data, at + 8 * (rows - 1)) if rows else 0)
 
 
-def _dynamic(data: bytes, at: int) -> tuple[int, Walk]:
+def _dynamic(data: Data, at: int) -> tuple[int, Walk]:
     """A Dynamic column: its prefix lists the types of its values."""
     version, at = _u64(data, at), at + 8
     if version not in {_DYNAMIC_V1, _V2, _FLATTENED}:
@@ -87,7 +94,7 @@ def _dynamic(data: bytes, at: int) -> tuple[int, Walk]:
     return at, lambda data, at, rows: _walk_variants(walks, data, at, rows)
 
 
-def _json(data: bytes, at: int, arguments: tuple[str, ...]) -> tuple[int, Walk]:
+def _json(data: Data, at: int, arguments: tuple[str, ...]) -> tuple[int, Walk]:
     """A JSON column: typed paths, Dynamic paths, and the remaining paths as text."""
     version, at = _u64(data, at), at + 8
     if version == _JSON_AS_TEXT:
@@ -103,11 +110,11 @@ def _json(data: bytes, at: int, arguments: tuple[str, ...]) -> tuple[int, Walk]:
         at, walk = _dynamic(data, at)
         walks.append(walk)
     if version != _FLATTENED:
-        walks.append(lambda data, at, rows: _rows(data, at, "Array(Tuple(String, String))", rows))
+        walks.append(walker(data, at, "Array(Tuple(String, String))")[1])
     return at, lambda data, at, rows: _walk_in_sequence(walks, data, at, rows)
 
 
-def _walkers(data: bytes, at: int, kinds: list[str]) -> tuple[int, list[Walk]]:
+def _walkers(data: Data, at: int, kinds: Iterable[str]) -> tuple[int, list[Walk]]:
     walks = []
     for kind in kinds:
         at, walk = walker(data, at, kind)
@@ -115,13 +122,13 @@ def _walkers(data: bytes, at: int, kinds: list[str]) -> tuple[int, list[Walk]]:
     return at, walks
 
 
-def _walk_in_sequence(walks: list[Walk], data: bytes, at: int, rows: int) -> int:
+def _walk_in_sequence(walks: list[Walk], data: Data, at: int, rows: int) -> int:
     for walk in walks:
         at = walk(data, at, rows)
     return at
 
 
-def _walk_variants(walks: list[Walk], data: bytes, at: int, rows: int, width: int = 1) -> int:
+def _walk_variants(walks: list[Walk], data: Data, at: int, rows: int, width: int = 1) -> int:
     """The position after rows of several types: each row's type as a number of `width` bytes, then the rows by type."""
     packed = data[at : at + rows * width]
     if len(packed) < rows * width:
@@ -140,7 +147,7 @@ def _index_width(types: int) -> int:
     return next(width for width in _WIDTHS if types < 1 << (8 * width))
 
 
-def _texts(data: bytes, at: int) -> tuple[list[str], int]:
+def _texts(data: Data, at: int) -> tuple[list[str], int]:
     count, at = read_varint(data, at)
     texts = []
     for _ in range(count):
@@ -152,47 +159,6 @@ def _texts(data: bytes, at: int) -> tuple[list[str], int]:
     return texts, at
 
 
-def _prefix(data: bytes, at: int, kind: str) -> int:
-    """The position after a column's prefix."""
-    name, inner = _parsed(kind)
-    if name in {"LowCardinality", "Variant"}:
-        at += 8
-    if name != "LowCardinality":
-        for inner_type in inner:
-            at = _prefix(data, at, inner_type)
-    return at
-
-
-def _rows(data: bytes, at: int, kind: str, rows: int) -> int:  # noqa: PLR0911  (a line a kind)
-    """The position after `rows` rows of a type."""
-    name, inner = _parsed(kind)
-    if name in _FIXED:
-        return at + rows * _FIXED[name]
-    if name == "FixedString":
-        return at + rows * int(inner[0])
-    if name == "String":
-        return _strings(data, at, rows)
-    if name == "Nullable":
-        return _rows(data, at + rows, inner[0], rows)
-    if name == "Array":
-        return _rows(data, at + 8 * rows, inner[0], _u64(data, at + 8 * (rows - 1))) if rows else at
-    if name == "Tuple":
-        for inner_type in inner:
-            at = _rows(data, at, inner_type, rows)
-        return at if inner else at + rows
-    if name == "LowCardinality":
-        return _dictionary(data, at, inner[0], rows)
-    if name == "Variant":
-        numbers = data[at : at + rows]
-        if len(numbers) < rows:
-            raise IncompleteBlock
-        at += rows  # the number of each row's type, in the order of the types' names
-        for number, inner_type in enumerate(sorted(inner)):
-            at = _rows(data, at, inner_type, numbers.count(number))
-        return at
-    raise _unwalkable(kind)
-
-
 def _unwalkable(kind: str) -> QueryFailed:
     return QueryFailed(
         48,
@@ -201,15 +167,16 @@ def _unwalkable(kind: str) -> QueryFailed:
     )
 
 
-def _dictionary(data: bytes, at: int, kind: str, rows: int) -> int:
+def _walk_dictionary(walk: Walk, data: Data, at: int, rows: int) -> int:
+    """The position after rows of LowCardinality: the dictionary, and each row's place in it."""
     if not rows:
         return at
     flags, keys = _u64(data, at), _u64(data, at + 8)
-    at = _rows(data, at + 16, kind.removeprefix("Nullable(").removesuffix(")") if _is_nullable(kind) else kind, keys)
+    at = walk(data, at + 16, keys)
     return at + 8 + _u64(data, at) * (1 << (flags & 0xFF))
 
 
-def _strings(data: bytes, at: int, rows: int) -> int:
+def _strings(data: Data, at: int, rows: int) -> int:
     try:
         for _ in range(rows):
             size = data[at]
@@ -223,7 +190,7 @@ def _strings(data: bytes, at: int, rows: int) -> int:
     return at
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: Data, at: int) -> tuple[int, int]:
     """A varint and the position after it."""
     value, end = varint.decode(data, at)
     if end == at:
@@ -231,7 +198,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     return value, end
 
 
-def _u64(data: bytes, at: int) -> int:
+def _u64(data: Data, at: int) -> int:
     if at + 8 > len(data):
         raise IncompleteBlock
     return int(_U64.unpack_from(data, at)[0])
@@ -243,7 +210,7 @@ def _is_nullable(kind: str) -> bool:
 
 @lru_cache(4096)
 def _parsed(kind: str) -> tuple[str, tuple[str, ...]]:  # noqa: PLR0911  (a line a kind)
-    """The outermost name of a type and its inner types, reduced to the types that `_rows` knows."""
+    """The outermost name of a type and its inner types, reduced to the types that `walker` knows."""
     kind = _GEOMETRY.get(kind, kind)
     name, opened, rest = kind.partition("(")
     arguments = _cut(rest[:-1]) if opened else []

@@ -23,7 +23,7 @@ import socket
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ SCRATCH = "scratch"
 STATE_NAME = "node.json"
 """File in the data folder with the process id of its node and the state of its confinement."""
 
-_PACKAGES = ("sightline", "sightline_store")
+_PACKAGES = ("sightline", "sightline_store", "sightline_node", "sightline_roles")
 _LIBRARIES = (
     "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local/lib", "/usr/local/lib64", "/nix/store",
     "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo",
@@ -177,7 +177,7 @@ def confine(settings: NodeSettings, code: Iterable[Path]) -> Restrictions:
     """
     access, files = access_folder.prepare(settings.data_dir), access_folder.configuration(settings)
     if settings.run_as:
-        _become(settings.run_as, (settings.data_dir, settings.backups, access))
+        _become(settings.run_as, settings, access)
         _require_readable(settings.run_as, code)
     access_folder.write_configuration(settings, files)
     settings.backups.mkdir(parents=True, exist_ok=True)
@@ -254,7 +254,7 @@ def _restrict(allowed: Rules) -> Restrictions:
     return Restrictions(files, network, "; ".join(missing))
 
 
-def _become(user: str, folders: Sequence[Path]) -> None:
+def _become(user: str, settings: NodeSettings, access: Path) -> None:
     """Change to another user permanently."""
     if os.geteuid() != 0:
         if str(os.geteuid()) == user or pwd.getpwuid(os.geteuid()).pw_name == user:
@@ -269,7 +269,8 @@ def _become(user: str, folders: Sequence[Path]) -> None:
         if not user.isdecimal():
             raise StoreError(f"SIGHTLINE_STORE_RUN_AS is {user!r}: there is no such user") from None
         number = group = int(user)
-    for folder in folders:
+    access_folder.give_to(settings.data_dir, number, group)
+    for folder in (settings.data_dir, settings.backups, access):
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):  # a new folder is given to that user
             os.chown(folder, number, group)

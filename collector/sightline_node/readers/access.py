@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sightline_node import access_folder
 from sightline_node.execution.engine import Engine, Statement
 from sightline_node.readers.keys import KeyRing, reader_key_file
 from sightline_node.readers.reader_allowed import allowed
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sightline.store")
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-_KEYS_MARK = "keys_required"
 _DEFAULT_USER = "default"
 _DEFAULT_DATABASE = "default"
 _ACCESS_DENIED = 497
@@ -77,7 +77,7 @@ def require_keys(settings: NodeSettings) -> None:
             there are none, or the keys cannot be read.
     """
     ring = _ring(settings.data_dir)
-    mark = settings.data_dir / _KEYS_MARK
+    mark = access_folder.keys_mark(settings.data_dir)
     if len(ring):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         mark.touch()

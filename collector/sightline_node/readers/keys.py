@@ -14,10 +14,9 @@ from pathlib import Path
 
 from sightline_node import access_folder
 from sightline_node.readers.roles import Role
+from sightline_roles import store_access
 from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned
 from sightline_store.errors import StoreError
-
-_PLAIN_FOLDER, READER_FILE_NAME, _ADMIN_FILE_NAME = "keys", "reader.key", "admin.key"
 
 _WORDING = Wording(
     prefix="sls", error=StoreError, log=logging.getLogger("sightline.store"), list_command="sightline-store key list"
@@ -29,13 +28,13 @@ def reader_key_file(data_dir: Path) -> Path | None:
 
     It is in no folder that the node may open, though the node can see that it is there.
     """
-    file = data_dir.resolve().parent / _PLAIN_FOLDER / READER_FILE_NAME
+    file = store_access.plain_key_file(data_dir.resolve().parent, Role.READER.value)
     return file if os.path.exists(file) else None  # noqa: PTH110  (Path.exists raises where the folder is closed)
 
 
 def plain_keys_inside(data_dir: Path) -> list[Path]:
     """Keys in plain text in the data folder itself, where an earlier version of `sightline up` kept them."""
-    return [file for name in (_ADMIN_FILE_NAME, READER_FILE_NAME) if (file := data_dir / name).exists()]
+    return [file for role in (Role.ADMIN, Role.READER) if (file := data_dir / f"{role.value}.key").exists()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ class KeyRing(KeyFile[Key]):
         Raises:
             StoreError: the file is there and cannot be read, is no such file, or others may write to it.
         """
-        super().__init__(access_folder.path(data_dir) / access_folder.KEYS_FILE, Key, _WORDING, clock)
+        super().__init__(access_folder.path(data_dir) / store_access.KEYS_FILE, Key, _WORDING, clock)
 
     def create(self, name: str, role: Role) -> str:
         """Add a key and return its token, which is kept nowhere.
@@ -89,7 +88,16 @@ def create(data_dir: Path, name: str, role: Role) -> str:
         raise StoreError(
             "the node has no admin key, and with a reader's alone nobody could write: create one with role admin first"
         )
-    return ring.create(name, role)
+    token = ring.create(name, role)
+    try:
+        access_folder.set_keys_mark(data_dir)
+    except OSError as exc:  # the token is shown this once: it must not be lost
+        _WORDING.log.warning(
+            "cannot mark %s (%s): until the node starts again, a copy without its access folder would be open",
+            data_dir,
+            exc.strerror,
+        )
+    return token
 
 
 def table(data_dir: Path) -> str:

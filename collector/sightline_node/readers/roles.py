@@ -6,6 +6,7 @@ change those listed in `reader_allowed.toml` and no other, and may tighten the c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from xml.sax.saxutils import escape
@@ -45,13 +46,16 @@ def reader_limits(engine_memory_bytes: int) -> Mapping[str, str]:
 
 READERS_AT_ONCE = 2
 """Statements of readers that run at once: together they may take three quarters of the engine's memory, and the rest is
-for INSERTs and merges. Fewer with more memory each, since the dearest questions of the pages need 600 MiB over 30 days
-of 10 million spans, and going on in files makes them twice as dear."""
+for INSERTs and merges. Fewer with more memory each, since a question that goes on in files takes longer."""
 
 READER_ROLE = "sightline_reader"
 """The engine's own role that a reader's statements run in."""
 
 _ADMIN_ROLE = "sightline_admin"
+
+_WHOLE_NUMBER = re.compile(r"(\d{1,19})(?:\.0*)?", re.ASCII)
+_CEILINGS = {"max_block_size": "65536"}
+"""The most that a reader may set. The node holds one block of an answer in memory where it completes its types."""
 
 _CHOICES = {
     "readonly": frozenset({"1", "2"}),
@@ -67,8 +71,8 @@ def objection(name: str, value: str | None, limits: Mapping[str, str] = READER_L
         value: as text, None where it is no literal or puts the default back.
         limits: the caps of a reader's statement.
     """
-    if name in limits:
-        return "" if _within(value, float(limits[name])) else f"may be 1 to {limits[name]}"
+    if most := limits.get(name) or _CEILINGS.get(name):
+        return "" if 1 <= _whole_number(value) <= int(most) else f"may be 1 to {most}, a whole number"
     if name in _CHOICES:
         return "" if value in _CHOICES[name] else f"may be {' or '.join(sorted(_CHOICES[name]))}"
     if name in allowed().settings or (name in allowed().ignored_settings and name != "log_comment"):
@@ -76,11 +80,13 @@ def objection(name: str, value: str | None, limits: Mapping[str, str] = READER_L
     return "is not for a reader to change"
 
 
-def _within(value: str | None, most: float) -> bool:
-    try:
-        return value is not None and 0 < float(value) <= most
-    except ValueError:
-        return False
+def _whole_number(value: str | None) -> int:
+    """The number that the engine takes such a text for; 0 where it is no plain whole number.
+
+    The engine cuts fractions off, and 0 means no limit: `0.5` would lift a cap.
+    """
+    match = _WHOLE_NUMBER.fullmatch(value or "")
+    return int(match[1]) if match else 0
 
 
 def users_xml(databases: Iterable[str]) -> str:

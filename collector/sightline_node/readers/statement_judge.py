@@ -295,8 +295,8 @@ class Walk:
         elif database == _TEMPORARY_TABLES:
             raise refusal(f"the table {'.'.join(parts)!r}")
         elif database.lower() != "information_schema":
-            is_required = self._findings.tables.get((database, name), False)
-            self._findings.tables[database, name] = is_required or is_required
+            was_required = self._findings.tables.get((database, name), False)
+            self._findings.tables[database, name] = was_required or is_required
 
     def _column(self, node: Mapping[str, Any]) -> None:
         """Refuse a column with the name of a closed table of `system`, which it could mean."""

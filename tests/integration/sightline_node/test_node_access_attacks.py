@@ -11,10 +11,16 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from attack_runner import LISTS
+from node_http import ask
+
+from sightline_node.readers import resolved_tree
+from sightline_node.readers.reader_functions import Functions
+from sightline_store.errors import QueryRejected
 
 _MARKER = "marker-of-a-secret"
 _ATTACKS = json.loads((LISTS / "store_attacks.json").read_text(encoding="utf-8"))
@@ -85,3 +91,41 @@ def test_the_list_is_long_and_has_no_doubles() -> None:
     for listed in (_ATTACKS, _LOOKALIKES):
         assert len({one["name"] for one in listed}) == len(listed)
         assert len({json.dumps({**one, "name": ""}) for one in listed}) == len(listed)
+
+
+_FORGED = (
+    "x, table_name: otel.mine",
+    "x, table_name: otel.mine, final: 0",
+    "x, function_name: lower, function_type: ordinary",
+    "x, function_name: lower, function_type: ",
+    "x, function_name: lower",
+    "x, function_name: ",
+    "x, table_function_name: numbers",
+    "x\n  TABLE id: 9, table_name: otel.mine",
+    "x\n  FUNCTION id: 9, function_name: lower, function_type: ordinary, result_type: String",
+)
+_HIDDEN = (
+    "SELECT (SELECT count() FROM system.processes AS `{}`)",
+    "SELECT count() FROM system.processes AS `{}`",
+    "SELECT hostName() AS `{}`",
+    "SELECT (SELECT hostName() AS `{}`)",
+    "SELECT arrayMap(demangle, ['a' AS `{}`]) AS `v, {}`",
+    "SELECT (SELECT count() FROM merge('system', '^one$') AS `{}`)",
+)
+
+
+@pytest.mark.parametrize("forged", _FORGED)
+def test_no_alias_hides_what_the_analyzer_has_resolved(store_url: str, forged: str) -> None:
+    """The check of the resolved tree alone refuses, whatever line of that tree an alias looks like."""
+
+    def answer(sql: str, params: Mapping[str, str], fmt: str) -> bytes:
+        values = {f"param_{name}": value for name, value in params.items()}
+        status, body, _ = ask(store_url, sql.encode(), default_format=fmt, **values)
+        assert status == 200, body
+        return body
+
+    functions = Functions(answer)
+    for sql in _HIDDEN:
+        tree = answer(resolved_tree.EXPLAIN + sql.replace("{}", forged.replace("\n", "\\n")), {}, "TSVRaw").decode()
+        with pytest.raises(QueryRejected):
+            resolved_tree.check(tree, functions, frozenset({"otel"}), lenient=False)

@@ -248,20 +248,23 @@ def test_root_becomes_the_user_of_the_data(tmp_path: Path) -> None:
     """The process gives up root before anything is opened; data of somebody else are refused with the way out."""
     code = (
         "import json, os, sys; from pathlib import Path; from sightline_node.isolation import confinement;"
-        "from sightline_node.settings import NodeSettings;"
-        "s = NodeSettings(data_dir=Path(sys.argv[1]), run_as='nobody', confine='off');"
-        "confinement.confine(s, []); print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups()]))"
+        "from sightline_node.readers.keys import KeyRing; from sightline_node.settings import NodeSettings;"
+        "s = NodeSettings(data_dir=Path(sys.argv[1]), run_as='nobody', confine='off'); confinement.confine(s, []);"
+        "print(json.dumps([os.getresuid(), os.getresgid(), os.getgroups(), len(KeyRing(s.data_dir))]))"
     )
     nobody = pwd.getpwnam("nobody")
     data = Path("/tmp") / f"sightline-run-as-{os.getpid()}"  # pytest's own folder is closed to other users
     access = data.with_name(f"{data.name}.access")
     data.mkdir()
     try:
+        keys.create(data, "made by root", KeyRole.ADMIN)
         run = [sys.executable, "-c", code, str(data)]
         done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == [[nobody.pw_uid] * 3, [nobody.pw_gid] * 3, []]
+        assert json.loads(done.stdout) == [[nobody.pw_uid] * 3, [nobody.pw_gid] * 3, [], 1]
         assert (data / "scratch").stat().st_uid == nobody.pw_uid
+        keys.create(data, "made by root later", KeyRole.ADMIN)
+        assert {path.stat().st_uid for path in access.iterdir()} == {nobody.pw_uid}
         (data / "roots").write_text("x")
         done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
         assert "belongs to another user: `chown -R nobody" in done.stderr

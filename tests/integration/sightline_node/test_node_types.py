@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import decimal
 import ipaddress
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,56 @@ def test_a_zone_in_a_parameter_is_the_zone_of_the_answer(client: Client) -> None
         (row,) = client.query(sql, parameters={"zone": zone, "at": at}).named_results()
         assert str(row["at"].tzinfo) == zone
         assert row["at"].timestamp() == at
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT toDateTime(1, if({n:UInt8}, 'Asia/Tokyo', 'America/Chicago')) AS at",
+        "SELECT toDateTime(1, ['America/Chicago', 'Asia/Tokyo'][{n:UInt8} + 1]) AS at",
+        "SELECT toDateTime(1, (SELECT if({n:UInt8}, 'Asia/Tokyo', 'America/Chicago'))) AS at",
+        "SELECT * FROM view(SELECT toDateTime(1, if({n:UInt8}, 'Asia/Tokyo', 'America/Chicago')) AS at)",
+        "SELECT toDateTime(1, {zone:String}) AS at",
+    ],
+)
+def test_a_zone_that_depends_on_a_parameter_is_that_of_its_value(client: Client, sql: str) -> None:
+    """Neither a number nor a text gets the zone that another value of it had."""
+    for number, zone in ((0, "America/Chicago"), (1, "Asia/Tokyo"), (0, "America/Chicago"), (1, "Asia/Tokyo")):
+        (row,) = client.query(sql, parameters={"n": number, "zone": zone}).named_results()
+        assert str(row["at"].tzinfo) == zone
+
+
+def test_a_changed_table_changes_the_zone(client: Client) -> None:
+    """The same text after an ALTER has the new zone."""
+    client.command("CREATE TABLE default.zoned (n UInt8, at DateTime('Asia/Tokyo')) ENGINE = MergeTree ORDER BY n")
+    client.command("INSERT INTO default.zoned VALUES (1, 1)")
+    for zone in ("Asia/Tokyo", "America/Chicago"):
+        (row,) = client.query("SELECT at FROM default.zoned WHERE n = {n:UInt8}", {"n": 1}).named_results()
+        assert str(row["at"].tzinfo) == zone
+        client.command("ALTER TABLE default.zoned MODIFY COLUMN at DateTime('America/Chicago')")
+    client.command("DROP TABLE default.zoned")
+
+
+def test_limits_of_the_answer_do_not_hide_its_zone(store_url: str) -> None:
+    """The question about the types has an answer of its own, with more rows than the client may want."""
+    sql = b"SELECT 1 AS a, toDateTime(1, 'Asia/Tokyo') AS at FORMAT Native"
+    for settings in ({"max_result_rows": "1"}, {"limit": "1"}, {"offset": "0"}, {"readonly": "1"}):
+        status, body, _ = ask(store_url, sql, **settings)
+        assert (status, b"DateTime('Asia/Tokyo')" in body) == (200, True), settings
+
+
+def test_a_statement_killed_while_its_types_are_asked_for_does_not_run(store_url: str) -> None:
+    """The scalar subquery runs with that question already: KILL ends the statement, not the question alone."""
+    sql = b"SELECT (SELECT sum(sleepEachRow(0.2)) FROM numbers(40) SETTINGS max_block_size = 1) AS s FORMAT Native"
+    with ThreadPoolExecutor(1) as thread:
+        started_s = time.monotonic()
+        answer = thread.submit(ask, store_url, sql, query_id="described")
+        while not ask(store_url, b"KILL QUERY WHERE query_id = 'described'")[1]:
+            assert time.monotonic() - started_s < 5
+            time.sleep(0.05)
+        status, body, _ = answer.result(20)
+    assert (status, b"QUERY_WAS_CANCELLED" in body) == (500, True), body
+    assert time.monotonic() - started_s < 5
 
 
 def test_nested_variant_json_and_dynamic(client: Client) -> None:

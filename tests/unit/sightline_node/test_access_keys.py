@@ -13,6 +13,7 @@ from sightline_node.readers import access, keys, roles
 from sightline_node.readers.keys import KeyRing
 from sightline_node.readers.roles import READER_LIMITS, Role
 from sightline_node.settings import NodeSettings
+from sightline_roles import store_access
 from sightline_store.errors import QueryRejected, StoreError
 
 _HERE = "127.0.0.1:8123"
@@ -142,7 +143,7 @@ def test_keys_are_kept_hashed_and_end_within_a_second(tmp_path: Path) -> None:
     """The file holds no token and is its owner's; a ring follows a revocation by another process."""
     clock = Clock()
     token = keys.create(tmp_path, "collector", Role.ADMIN)
-    path = access_folder.prepare(tmp_path) / access_folder.KEYS_FILE
+    path = access_folder.prepare(tmp_path) / store_access.KEYS_FILE
     assert token not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     ring = KeyRing(tmp_path, clock)
@@ -166,7 +167,7 @@ def test_a_file_of_keys_that_goes_away_or_breaks_does_not_open_the_node(tmp_path
     clock = Clock()
     token = keys.create(tmp_path, "collector", Role.ADMIN)
     ring = KeyRing(tmp_path, clock)
-    path = access_folder.prepare(tmp_path) / access_folder.KEYS_FILE
+    path = access_folder.prepare(tmp_path) / store_access.KEYS_FILE
     content = path.read_text()
     path.write_text("{")
     clock.now_s += 2
@@ -197,10 +198,10 @@ def test_a_file_of_keys_that_goes_away_or_breaks_does_not_open_the_node(tmp_path
 )
 def test_a_file_that_is_none_of_keys_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
     """A node does not start on a file that it does not understand."""
-    path = access_folder.prepare(tmp_path) / access_folder.KEYS_FILE
+    path = access_folder.prepare(tmp_path) / store_access.KEYS_FILE
     path.write_text(content)
     path.chmod(0o600)
-    with pytest.raises(StoreError, match=access_folder.KEYS_FILE):
+    with pytest.raises(StoreError, match=store_access.KEYS_FILE):
         KeyRing(tmp_path)
 
 
@@ -214,12 +215,14 @@ def test_the_first_key_is_an_admins(tmp_path: Path) -> None:
 
 
 def test_readers_may_tighten_caps_and_never_loosen_them() -> None:
-    """Caps take a smaller literal; a setting that nobody listed is refused, whatever it is."""
-    for name, most in READER_LIMITS.items():
-        assert roles.objection(name, most) == ""
-        assert roles.objection(name, "1") == ""
-        for value in ("0", "-1", str(int(most) + 1), "", "x", "nan", "inf", None):
-            assert roles.objection(name, value), (name, value)
+    """Caps take a smaller whole number; a setting that nobody listed is refused, whatever it is."""
+    limits = {**roles.reader_limits(2 * 1024**3), "max_block_size": "65536"}
+    assert limits.keys() > READER_LIMITS.keys()
+    for name, most in limits.items():
+        assert roles.objection(name, most, limits) == ""
+        assert roles.objection(name, "1", limits) == ""
+        for value in ("0", "-1", str(int(most) + 1), "", "x", "nan", "inf", None, "0.5", "1.5", ".5", "1e-9", "\u0663"):
+            assert roles.objection(name, value, limits), (name, value)
     for name in ("max_threads", "output_format_json_quote_64bit_integers", "join_use_nulls"):
         assert roles.objection(name, "1") == ""
     for name in (

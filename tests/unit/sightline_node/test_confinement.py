@@ -10,6 +10,8 @@ import pytest
 from sightline_node.isolation import confinement, environment, landlock
 from sightline_node.readers import keys
 from sightline_node.settings import NodeSettings
+from sightline_roles import key_file
+from sightline_store import errors
 from sightline_store.errors import StoreError
 
 
@@ -68,6 +70,14 @@ def test_code_is_found_and_a_folder_beside_the_data_is_none(tmp_path: Path, monk
     assert Path.cwd() not in found
     assert _holds(str(confinement.__file__), tuple(found))
     assert _holds(str(Path(pytest.__file__)), tuple(found))
+
+
+def test_packages_that_the_node_imports_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of ours, also where its folder is in no entry of sys.path, as with an import hook of an installer."""
+    monkeypatch.setattr(sys, "path", [])
+    found = tuple(confinement.code_folders(NodeSettings(data_dir=tmp_path / "data")))
+    for module in (confinement, key_file, errors):
+        assert _holds(str(module.__file__), found), module
 
 
 def test_the_environment_keeps_what_a_node_needs() -> None:

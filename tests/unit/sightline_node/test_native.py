@@ -69,6 +69,38 @@ def test_a_column_that_cannot_be_walked_leaves_the_answer_as_it_is(step: int) ->
         _rewritten(data, step, [_TYPES[0], kind], has_head=True)
 
 
+def test_names_of_types_in_the_label_of_an_enum_mean_nothing() -> None:
+    """A value called JSON or Dynamic is a byte like every other one."""
+    kind = "Enum8('JSON' = 1, 'Dynamic(' = 2)"
+    data = bytes([1, 2]) + _text("e") + _text(kind) + b"\x01\x02"
+    assert _rewritten(data, 1 << 20, [kind], has_head=True) == (
+        _HEAD + bytes([1, 2]) + _text("e") + _text(kind) + b"\x00\x01\x02"
+    )
+
+
+@pytest.mark.parametrize("has_head", [False, True])
+def test_a_block_larger_than_the_cap_is_not_held(monkeypatch: pytest.MonkeyPatch, has_head: bool) -> None:
+    """Without heads the answer goes on as it is; with them the client would misread it, so it is refused."""
+    monkeypatch.setattr(native, "_MAX_BLOCK_BYTES", 4096)
+    held: list[int] = []
+    walk = native._whole_blocks
+
+    def measured(data: bytes, types: list[str], *, has_head: bool) -> tuple[bytes, int]:
+        held.append(len(data))
+        return walk(data, types, has_head=has_head)
+
+    monkeypatch.setattr(native, "_whole_blocks", measured)
+    values = b"".join(_text("x" * 100) for _ in range(1000))
+    data = _block(3) + bytes([1, 0xE8, 0x07]) + _text("s") + _text("String") + values
+    if has_head:
+        with pytest.raises(QueryFailed, match="smaller max_block_size"):
+            _rewritten(data, 512, has_head=True)
+    else:
+        assert _rewritten(data, 512) == _block(3, "('America/Chicago')") + data[len(_block(3)) :]
+    assert max(held) <= 4096 + 512
+    assert len(held) < 20
+
+
 @pytest.mark.parametrize("types", [[], ["String"], ["DateTime", "Nullable(DateTime('UTC'))", "DateTime64(3, 'UTC')"]])
 def test_only_a_datetime_of_its_own_with_a_time_zone_is_shortened(types: list[str]) -> None:
     """Inside another type, and in DateTime64, the engine writes the time zone."""

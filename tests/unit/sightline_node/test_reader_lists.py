@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_node.readers import resolved_tree, roles
+from sightline_node.readers import resolved_tree, roles, statement_judge
 from sightline_node.readers.reader_allowed import allowed
 from sightline_node.readers.reader_functions import Functions
 from sightline_store.errors import QueryRejected
@@ -143,3 +143,13 @@ def test_no_alias_hides_a_closed_function(alias: str) -> None:
     tree = _TREE.format(alias=f"alias: {alias}, ", name="file", table="otel.spans")
     with pytest.raises(QueryRejected):
         resolved_tree.check(tree, Functions(_ask), _DATABASES, lenient=False)
+
+
+def test_a_name_that_must_be_a_table_once_must_be_one() -> None:
+    """After FROM it must be a table, behind IN it may be a column: the first holds, whichever comes last."""
+    for order in ((True, False), (False, True)):
+        findings = statement_judge.Findings({}, "otel")
+        walk = statement_judge.Walk(findings, None, None)  # type: ignore[arg-type]  # neither is asked for a table
+        for is_required in order:
+            walk._table(["spans"], frozenset(), is_required=is_required)
+        assert findings.tables == {("otel", "spans"): True}

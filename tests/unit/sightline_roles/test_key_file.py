@@ -75,3 +75,23 @@ def test_a_file_of_the_other_kind_is_refused(tmp_path: Path, own: dict[str, obje
 def test_columns_stand_below_each_other() -> None:
     """A list of keys is as wide as its longest cell and has no blanks at the end of a line."""
     assert aligned([("ID", "NAME"), ("1", "a long name"), ("22", "b")]) == "ID  NAME\n1   a long name\n22  b\n"
+
+
+def test_a_file_that_cannot_be_read_gives_no_access(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No key is valid until the file can be read again, and the log says so."""
+    now_s = 0.0
+    path = tmp_path / "keys.json"
+    token = CollectorKeys(path).create("ci", "acme")
+    ring = CollectorKeys(path, clock=lambda: now_s)
+    assert ring.find(token) is not None
+    path.rename(tmp_path / "aside")
+    path.mkdir()  # which root cannot read as a file either
+    now_s = 2.0
+    assert ring.find(token) is None
+    assert len(ring) == 1
+    assert f"cannot read SIGHTLINE_COLLECTOR_KEYS_FILE={path}" in caplog.text
+    assert "no key is valid until" in caplog.text
+    path.rmdir()
+    (tmp_path / "aside").rename(path)
+    now_s = 4.0
+    assert ring.find(token) is not None
