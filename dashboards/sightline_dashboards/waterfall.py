@@ -1,7 +1,7 @@
 """A trace's spans as a waterfall: the tree, the critical path to the first token, and where everything is drawn. Pure.
 
-Spans are the rows of `queries.trace_spans`, the critical path those of `queries.ttft_trace`: the rule of the
-path is in the store's SQL only. Where the store has no path, `Trace.path_note` says why.
+Spans are the rows of `queries.trace_spans`, the critical path those of `queries.ttft_trace`: the rules of the request,
+of its first token and of the path are in the store's SQL only. Where there is no path, `Trace.path_note` says why.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Trace:
     nodes: list[Node]
     total_ms: float
     request: Node | None = None
+    """The request that the store chose; None where the trace has none, or where it is not among the spans."""
     first_token_ms: float | None = None
     """First token delivered to the user; the model's first chunk where the request did not record it."""
     first_token_delivered: bool = False
@@ -81,7 +82,6 @@ def layout(spans: Sequence[Mapping[str, Any]], path: Sequence[Mapping[str, Any]]
         nodes.append(Node(span, depth, start_ms, start_ms + int(span["duration_ns"]) / 1e6, orphan))
         stack += [(child, depth + 1) for child in sorted(children[span["span_id"]], key=_start_key, reverse=True)]
     trace = Trace(nodes, max(node.end_ms for node in nodes))
-    _find_tokens(trace)
     _mark_path(trace, path)
     return trace
 
@@ -142,28 +142,17 @@ def _start_key(span: Mapping[str, Any]) -> tuple[int, int]:
     return int(span["start_ns"]), -int(span["duration_ns"])
 
 
-def _find_tokens(trace: Trace) -> None:
-    trace.request = next((node for node in trace.nodes if node.span["stage"] == "request"), trace.nodes[0])
-    models = [node for node in trace.nodes if node.span["stage"] == "model"]
-    delivered = trace.request.span["ttft_ms"]
-    if delivered is not None:
-        trace.first_token_ms = trace.request.start_ms + delivered
-        trace.first_token_delivered = True
-    else:
-        chunks = [n.start_ms + n.span["first_chunk_ms"] for n in models if n.span["first_chunk_ms"] is not None]
-        trace.first_token_ms = min(chunks, default=None)
-    streamed = [node.end_ms for node in models if node.span["status"] != "Error"]
-    trace.last_token_ms = max(streamed, default=None) if trace.first_token_ms is not None else None
-
-
 def _mark_path(trace: Trace, path: Sequence[Mapping[str, Any]]) -> None:
     request = next((node for node in trace.nodes if path and node.span["span_id"] == path[0]["request_id"]), None)
-    trace.path_note = _path_note(path, request)
-    if request is None or trace.path_note:
-        return
     trace.request = request
-    trace.first_token_ms = request.start_ms + path[0]["until_ms"]
-    trace.first_token_delivered = path[0]["until"] == "delivered"
+    trace.path_note = _path_note(path, request)
+    if request is not None and path[0]["until"] != "total":
+        trace.first_token_ms = request.start_ms + path[0]["until_ms"]
+        trace.first_token_delivered = path[0]["until"] == "delivered"
+        streamed = [n.end_ms for n in trace.nodes if n.span["stage"] == "model" and n.span["status"] != "Error"]
+        trace.last_token_ms = max(streamed, default=None)
+    if trace.path_note:
+        return
     sums: dict[str, float] = defaultdict(float)
     for piece in path:
         sums[piece["stage"]] += piece["end_ms"] - piece["start_ms"]
@@ -176,9 +165,9 @@ def _mark_path(trace: Trace, path: Sequence[Mapping[str, Any]]) -> None:
 def _path_note(path: Sequence[Mapping[str, Any]], request: Node | None) -> str:
     """Return why there is no critical path to show, "" where there is one."""
     if not path:
-        return "The critical path is unknown: the trace has no request."
+        return "The first token and the critical path are unknown: the trace has no request."
     if request is None:
-        return "The critical path is unknown: the span of the request is not among those shown."
+        return "The first token and the critical path are unknown: the span of the request is not among those shown."
     if path[0]["until"] == "total":
         return "No first token was recorded, so there is no critical path to it."
     if path[0]["stage"] == "left out":

@@ -78,9 +78,37 @@ def test_without_a_path_of_the_store_none_is_drawn(stage: str | None, more: dict
     assert not waterfall.drawing(trace, selected="")["parts"]
 
 
+@pytest.mark.parametrize(
+    ("until", "mark"), [("delivered", "first token delivered 95.0 ms"), ("first chunk", "model's first chunk 95.0 ms")]
+)
+def test_first_token_is_the_one_of_the_store_where_the_path_is_left_out(until: str, mark: str) -> None:
+    """Too many spans for a path: header and mark still show the request and the time of the store, not another rule."""
+    spans = [request(0.0), span("first", "model", 10, 20, first_chunk_ms=5.0), span("last", "model", 50, 200)]
+    rows = path(spans, ("left out", 0.0, 95.0, ""), until=until, until_ms=95.0)
+    trace = waterfall.layout([span("job", "workflow", -20, 400, parent="job"), *spans], rows)
+    assert trace.request is not None
+    assert trace.request.span["span_id"] == "root"
+    assert trace.ttft_ms == pytest.approx(95)
+    assert trace.first_token_ms == pytest.approx(115)
+    assert trace.last_token_ms == pytest.approx(270)
+    assert waterfall.drawing(trace, selected="")["marks"][0]["text"] == mark
+    assert not trace.parts
+
+
+def test_without_a_request_no_first_token_is_claimed() -> None:
+    """The store names no request: a model's chunk is shown on its bar, and no time to first token is made of it."""
+    trace = waterfall.layout([span("chat", "model", 50, 200, first_chunk_ms=40.0)])
+    assert trace.ttft_ms is None
+    drawn = waterfall.drawing(trace, selected="")
+    assert drawn["marks"] == []
+    assert drawn["rows"][0]["first"] == pytest.approx(0.2)
+
+
 def test_without_delivery_time_the_first_chunk_marks_the_token() -> None:
     """A request that did not tell its TTFT is measured at the model, and says so."""
-    trace = waterfall.layout([request(None), span("chat", "model", 50, 200, first_chunk_ms=40.0)])
+    spans = [request(None), span("chat", "model", 50, 200, first_chunk_ms=40.0)]
+    whole = path(spans, ("rest", 0.0, 50.0, ""), ("model", 50.0, 90.0, "chat"), until="first chunk", until_ms=90.0)
+    trace = waterfall.layout(spans, whole)
     assert trace.first_token_ms == pytest.approx(90)
     assert "model's first chunk" in waterfall.drawing(trace, selected="")["marks"][0]["text"]
 
