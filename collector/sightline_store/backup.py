@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.quoting import quote_identifier, quote_string
+from sightline_store.schema import declared
 
 _POLL_S = 0.2
 _EXISTS, _MISSING = 598, 599
-# Written when the tables are made, so they say nothing of data; a restored database brings its own.
-_OWN = "name IN ('sightline_schema', 'sightline_view_ids', 'sightline_upgrade', 'row_definitions')"
+# A restored database brings its own.
+_OWN = f"name IN ({', '.join(map(quote_string, sorted(declared.BOOKKEEPING)))})"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -19,9 +19,6 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 from sightline_store.settings import StoreSettings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Codes with which ClickHouse says "not now": timeouts, too many queries, memory, no free space, read-only tables.
 # Source: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
@@ -46,13 +43,8 @@ class Client:
         """A client for SIGHTLINE_STORE_URL and its siblings."""
         return cls(StoreSettings.from_env())
 
-    def query_df(self, sql: str, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """The rows of a query as a DataFrame; `params` fill {name:Type} places on the server's side."""
-        frame: pd.DataFrame = self._run(lambda driver: driver.query_df(sql, parameters=dict(params or {})))
-        return frame
-
     def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of a query as dicts by column name."""
+        """The rows of a query as dicts by column name; `params` fill {name:Type} places on the server's side."""
 
         def run(driver: Driver) -> list[dict[str, Any]]:
             result = driver.query(sql, parameters=dict(params or {}))

@@ -19,15 +19,15 @@ from dataclasses import dataclass
 
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
-from sightline_store.lease import Lease
+from sightline_store.lease import Lease, retry_s
 from sightline_store.prices import model_prices
 from sightline_store.schema import retention
+from sightline_store.schema.state import NO_SUCH
 from sightline_store.settings import JanitorSettings, RetentionSettings, StoreSettings
 
 _log = logging.getLogger("sightline.store.janitor")
 
-_NO_TABLE_YET = frozenset({60, 81})  # no such table, no such database: `migrate` has not run
-_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
+_LEASE = "janitor"
 _CLAIMS_IN_A_LEASE = 3
 _TICK_S = 0.2
 _RELEASE_S = 1.0
@@ -43,6 +43,8 @@ class _Task:
     run: Callable[[], None]
     due_s: float = 0.0
     failures: int = 0
+    logged: str = ""
+    """The last failure that was logged; '' after a success."""
 
 
 class Janitor:
@@ -53,26 +55,24 @@ class Janitor:
         self._client = Client(store)
         self._keep = keep
         self._claim_s = settings.lease_s / _CLAIMS_IN_A_LEASE
-        self._claims = Client(store)  # of its own: a claim must not wait for a long statement
-        self._lease = Lease(self._claims, settings.lease_s)
+        self._lease = Lease(self._client, _LEASE, settings.lease_s)
         self._tasks = [
             _Task("prices", settings.prices_interval_s, self._prices),
             _Task("retention", settings.retention_interval_s, self._retention),
         ]
         self._stopped = threading.Event()
+        self._failed_claims = 0
+        self._was_holder: bool | None = None
 
     def run(self) -> None:
         """Work until `stop` is called; returns within about a second of that, whatever the store does."""
-        threads = [
-            threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
-            for target in (self._repeat_claims, self._work)
-        ]
-        for thread in threads:
+        claims = threading.Thread(
+            target=self._lease.keep, args=(self._stopped, self._claim_s, self._log_claim), name="claims", daemon=True
+        )
+        for thread in (claims, threading.Thread(target=self._work, name="work", daemon=True)):
             thread.start()
         self._stopped.wait()
-        release = threading.Thread(target=self._release, name="release", daemon=True)
-        release.start()
-        release.join(_RELEASE_S)
+        claims.join(_RELEASE_S)
         _log.info("stopped")
 
     def stop(self) -> None:
@@ -80,7 +80,7 @@ class Janitor:
         self._stopped.set()
 
     def run_once(self) -> bool:
-        """Do every task now; whether this process held the lease, without which nothing is done.
+        """Do every task now that is not off; whether this process held the lease, without which nothing is done.
 
         Raises:
             StoreError: the store is away, or refuses.
@@ -90,27 +90,23 @@ class Janitor:
             return False
         try:
             for task in self._tasks:
-                task.run()
+                if task.interval_s:
+                    task.run()
         finally:
-            self._release()
+            with contextlib.suppress(StoreError):  # A claim that is not repeated ends by itself.
+                self._lease.release()
         return True
 
-    def _repeat_claims(self) -> None:
-        failures, was_holder = 0, None
-        while not self._stopped.is_set():
-            try:
-                is_holder = self._lease.claim()
-            except StoreError as exc:
-                failures += 1
-                if failures in {1, 10} or failures % 100 == 0:
-                    _log.warning("waiting for %s: %s", "the tables" if _has_no_tables(exc) else "the store", exc)
-                was_holder = None
-                self._stopped.wait(_retry_s(failures))
-                continue
-            if is_holder is not was_holder:
-                _log.info("this janitor does the housekeeping" if is_holder else "another janitor holds the lease")
-            failures, was_holder = 0, is_holder
-            self._stopped.wait(self._claim_s)
+    def _log_claim(self, result: bool | StoreError) -> None:
+        if isinstance(result, StoreError):
+            self._failed_claims += 1
+            if self._failed_claims in {1, 10} or self._failed_claims % 100 == 0:
+                _log.warning("waiting for %s: %s", "the tables" if _has_no_tables(result) else "the store", result)
+            self._was_holder = None
+            return
+        if result is not self._was_holder:
+            _log.info("this janitor does the housekeeping" if result else "another janitor holds the lease")
+        self._failed_claims, self._was_holder = 0, result
 
     def _work(self) -> None:
         while not self._stopped.wait(_TICK_S):
@@ -124,11 +120,15 @@ class Janitor:
         except StoreUnavailable as exc:
             task.failures += 1
             _log.log(logging.WARNING if task.failures == 1 else logging.DEBUG, "%s: %s", task.name, exc)
-            task.due_s = time.monotonic() + min(task.interval_s, _retry_s(task.failures))
+            task.due_s = time.monotonic() + min(task.interval_s, retry_s(task.failures))
             return
         except StoreError as exc:
             # For example an ALTER by a user without the grant: the same again will not help soon.
-            _log.warning("%s: %s", task.name, exc)
+            if str(exc) != task.logged:
+                _log.warning("%s: %s", task.name, exc)
+            task.logged = str(exc)
+        else:
+            task.logged = ""
         task.failures = 0
         task.due_s = time.monotonic() + task.interval_s
 
@@ -139,14 +139,6 @@ class Janitor:
         for key in model_prices.refresh(self._client):
             _log.info("price of %s entered", key)
 
-    def _release(self) -> None:
-        with contextlib.suppress(StoreError):
-            self._lease.release()
-
 
 def _has_no_tables(exc: StoreError) -> bool:
-    return isinstance(exc, QueryFailed) and exc.code in _NO_TABLE_YET
-
-
-def _retry_s(failures: int) -> float:
-    return float(min(_FIRST_RETRY_S * 2 ** min(failures - 1, 10), _LONGEST_RETRY_S))
+    return isinstance(exc, QueryFailed) and exc.code in NO_SUCH  # `migrate` has not run

@@ -21,10 +21,15 @@ from sightline_store.moments import parse_moment
 from sightline_store.prices import model_prices
 from sightline_store.questions import catalog
 from sightline_store.schema import cluster, kafka, migrate, retention, snapshot
+from sightline_store.schema.plan import Plan
 from sightline_store.settings import KafkaSettings, RetentionSettings, StoreSettings
 
 _FORMATS = {"json": "JSONEachRow", "csv": "CSVWithNames", "parquet": "Parquet", "table": "PrettyCompactNoEscapes"}
 _WATCH_INTERVAL_S = 5.0
+_CLUSTER = (
+    "-- the tables are a cluster's, and migrate does not know or change their version: compare them with what "
+    "`sightline-store cluster-ddl` prints now, and upgrade them as docs/adr/009-schema-evolution.md says"
+)
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,7 +54,8 @@ def _add_migrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "migrate",
         help="bring the tables and views at SIGHTLINE_STORE_URL up to date",
         description="Run the migrations that the store lacks, and replace the views that differ, while rows wait with "
-        "those who send them. A store with rows is backed up first; `sightline-store restore` takes that back.",
+        "those who send them. A store with rows is backed up first; `sightline-store restore` takes that back. Such a "
+        "snapshot is a copy of the database and stays in the backup folder until you remove it.",
     )
     command.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
     command.add_argument("--no-snapshot", action="store_true", help="upgrade a store with rows without a backup")
@@ -57,27 +63,32 @@ def _add_migrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _migrate(args: argparse.Namespace) -> None:
-    client, keep = _client(), RetentionSettings.from_env()
+    client = _client()
     if args.dry_run:
-        lines = migrate.preview(client, keep).lines()
+        preview = migrate.preview(client)
+        done, lines = preview.schema, preview.lines()
     else:
-        lines = _upgrade(client, with_snapshot=not args.no_snapshot)
-        lines += [f"-- {dropped}" for dropped in retention.enforce(client, keep)]
-    sys.stdout.writelines(f"{line}\n" for line in lines or ["-- nothing to do: the tables are up to date"])
+        done, lines = _upgrade(client, with_snapshot=not args.no_snapshot)
+    nothing = _CLUSTER if done.is_cluster else "-- nothing to do: the tables are up to date"
+    sys.stdout.writelines(f"{line}\n" for line in lines or [nothing])
 
 
-def _upgrade(client: Client, *, with_snapshot: bool) -> list[str]:
-    lines: list[str] = []
-    if with_snapshot and (report := snapshot.take(client, migrate.plan(client))) is not None:
-        lines.append(
-            f"-- snapshot of {report.size_bytes:,} bytes in {report.path} of the store's backup folder: "
-            f"`sightline-store restore --replace {report.path}` takes it back"
-        )
-    done = migrate.apply(client)
-    lines += [f"-- migration {migration.version:03} {migration.name}" for migration in done.migrations]
+def _upgrade(client: Client, *, with_snapshot: bool) -> tuple[Plan, list[str]]:
+    def take_snapshot(plan: Plan) -> None:
+        if with_snapshot and (report := snapshot.take(client, plan)) is not None:
+            # At once: who needs it most is the one whose upgrade fails afterwards.
+            sys.stdout.write(
+                f"-- snapshot of {report.size_bytes:,} bytes in {report.path} of the store's backup folder: "
+                f"`sightline-store restore --replace {report.path}` takes it back\n"
+            )
+            sys.stdout.flush()
+
+    done = migrate.apply(client, before=take_snapshot)
+    lines = [f"-- migration {migration.version:03} {migration.name}" for migration in done.migrations]
     counts = Counter(change.action for change in done.changes)
     lines += [f"-- {action}: {count} views, functions and Null tables" for action, count in counts.items()]
-    return lines
+    lines += [f"-- opened {name} to INSERTs again" for name in done.reopens]
+    return done, lines
 
 
 def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -90,7 +101,7 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     retain.set_defaults(run=_retention)
     rebuild_command.add(commands)
     conventions = commands.add_parser(
-        "conventions", help="which conventions the spans use, and which keys are not understood"
+        "conventions", help="which conventions the spans use, and which keys nobody reads"
     )
     conventions.add_argument(
         "--since-s", type=int, default=86_400, help="how far to look back, in seconds (default: a day)"

@@ -12,7 +12,6 @@ as unknown.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,13 +19,10 @@ from importlib import resources
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.errors import PricesFileError
 from sightline_store.prices import price_book, prices_file
 from sightline_store.prices.price_book import Period, Rate
 from sightline_store.prices.prices_file import PricesFile
 from sightline_store.questions import queries
-
-_log = logging.getLogger("sightline.prices")
 
 # Raised when the rules of look-up change: then every name is looked up again.
 _RULES = 2
@@ -62,7 +58,6 @@ _COLUMNS = [
     "UpdatedAt",
 ]
 _UNKNOWN = Period(valid_from=price_book.SINCE_EVER, rate=Rate(), source="")
-_logged_errors: set[str] = set()  # of the prices file: each is logged once
 
 
 def refresh(client: Client) -> list[str]:
@@ -72,7 +67,7 @@ def refresh(client: Client) -> list[str]:
 
     Raises:
         StoreError: the store is away or refuses.
-        PricesFileError: the user's file can't be used; nothing is changed then, and it is logged once.
+        PricesFileError: the user's file can't be used; nothing is changed then.
     """
     own, basis = _own_prices(client)
     stored = {
@@ -129,13 +124,7 @@ def _own_prices(client: Client) -> tuple[PricesFile | None, str]:
     path = client.settings.prices_file
     if path is None:
         return None, basis
-    try:
-        own, text = prices_file.read(path)
-    except PricesFileError as exc:
-        if str(exc) not in _logged_errors:
-            _logged_errors.add(str(exc))
-            _log.error("prices stay as they are: %s", exc)
-        raise
+    own, text = prices_file.read(path)
     return own, f"{basis} + {path.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -28,6 +28,9 @@ _MARK = "sightline "
 OLDEST_VERSION = 9
 """The oldest version of a store's tables that this package upgrades."""
 
+BOOKKEEPING = frozenset({"sightline_schema", "sightline_view_ids", "row_definitions", "leases"})
+"""Tables that Sightline writes about the store itself: their rows say nothing of data."""
+
 BASELINE = {
     1: "1f9ccbe24e38da46",
     2: "a315a9b5880807cc",

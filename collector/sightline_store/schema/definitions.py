@@ -69,6 +69,11 @@ def raw_tables(table: str) -> tuple[str, ...]:
     return (RAW_SPANS, RAW_LOGS) if table == "scores" else (RAW_SPANS,)
 
 
+def steps_table(table: str) -> str:
+    """The table in which a rebuild of a typed table notes its steps; it is there until that is complete."""
+    return f"{table}_rebuild_steps"
+
+
 def select(table: str, raw: str, source: str, where: str) -> str:
     """The SELECT that makes a typed table's rows out of raw rows.
 

@@ -30,5 +30,6 @@ def wait_for_running(client: Client, wait_s: float, task: str) -> None:
 
 
 def _running(client: Client) -> set[str]:
-    rows = client.query_rows("SELECT query_id FROM system.processes WHERE query_kind = 'Insert'")
+    # Rows of asynchronous INSERTs are written by queries of a kind of their own, when the INSERTs themselves are over.
+    rows = client.query_rows("SELECT query_id FROM system.processes WHERE query_kind IN ('Insert', 'AsyncInsertFlush')")
     return {str(row["query_id"]) for row in rows}

@@ -23,9 +23,9 @@ from typing import Any
 from sightline_store import ddl
 from sightline_store.client import Client
 from sightline_store.ddl import Column, Kind, Statement
-from sightline_store.errors import QueryFailed, StoreError
+from sightline_store.errors import QueryFailed, SchemaError, StoreError
 from sightline_store.quoting import quote_string
-from sightline_store.schema import declared
+from sightline_store.schema import declared, definitions
 from sightline_store.settings import KafkaSettings
 
 MESSAGES = {"traces": "TraceRequest", "logs": "LogsRequest", "metrics": "MetricsRequest"}
@@ -97,10 +97,12 @@ def start(client: Client, settings: KafkaSettings) -> None:
     """Make the store read. Runs again without effect; a changed setting holds after `stop`.
 
     Raises:
+        SchemaError: a rebuild of a table is not complete: it could not wait for rows that Kafka brings.
         StoreError: no brokers are set, or the store refused.
     """
     if not settings.brokers:
         raise StoreError("SIGHTLINE_KAFKA_BROKERS is not set: name the brokers, such as kafka-1:9092,kafka-2:9092")
+    _require_no_rebuild(client)
     embedded = _is_embedded(client)
     if embedded:
         _require_ports(client, settings)
@@ -116,6 +118,11 @@ def start(client: Client, settings: KafkaSettings) -> None:
     missing = {f"otlp_{signal}" for signal in settings.topics()} - standing
     if missing:
         raise StoreError(f"the store did not make {', '.join(sorted(missing))} in {database}_kafka")
+    try:
+        _require_no_rebuild(client)  # One that began meanwhile has not seen these tables.
+    except SchemaError:
+        stop(client)
+        raise
 
 
 def stop(client: Client) -> None:
@@ -127,6 +134,25 @@ def status(client: Client) -> list[Consumer]:
     """One entry a consumer; [] where the store reads nothing."""
     rows = client.query_rows(_CONSUMERS, {"kafka": f"{client.settings.database}_kafka"})
     return [_consumer(row) for row in rows]
+
+
+def is_reading(client: Client) -> bool:
+    """Whether the store reads from Kafka by itself now."""
+    return bool(client.query_rows(_STANDING, {"kafka": f"{client.settings.database}_kafka"}))
+
+
+def _require_no_rebuild(client: Client) -> None:
+    steps = {definitions.steps_table(table): table for table in definitions.TABLES}
+    rows = client.query_rows(
+        "SELECT name FROM system.tables WHERE database = {database:String} AND has({names:Array(String)}, name)",
+        {"database": client.settings.database, "names": list(steps)},
+    )
+    if rows:
+        table = steps[str(rows[0]["name"])]
+        raise SchemaError(
+            f"a rebuild of {table} runs or was interrupted, and the store cannot read from Kafka beside it: wait for "
+            f"it, or finish it with `sightline-store rebuild {table}`"
+        )
 
 
 def errors(client: Client) -> int:

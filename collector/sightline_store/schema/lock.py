@@ -1,85 +1,82 @@
-"""One upgrade of a store at a time, among processes that share nothing but the store.
-
-Each process that wants to upgrade writes claims into a small table in memory, with the store's clock, and repeats them
-while it is alive. The live process that claimed first holds the lock. A process that dies stops claiming, so the lock
-is free `_SILENT_S` later; a store that restarts forgets all claims.
-"""
+"""One upgrade of a store at a time: the lease `upgrade`, and a fence for a process that lost it without noticing."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sightline_store.client import Client
-from sightline_store.errors import SchemaError, StoreError
+from sightline_store.client import UPGRADE_CODE, Client
+from sightline_store.errors import QueryFailed, StoreBusy, StoreError
+from sightline_store.lease import Lease, holder
+from sightline_store.schema import declared
+from sightline_store.schema.state import NO_SUCH
 
-_TABLE = "sightline_upgrade"
-_CLAIMS = f"""CREATE TABLE IF NOT EXISTS {_TABLE} (owner String, beat DateTime64(6) DEFAULT now64(6), released Bool)
-ENGINE = Memory SETTINGS max_rows_to_keep = 10000"""
-_HOLDER = f"""SELECT owner, min(beat) AS first FROM {_TABLE}
-GROUP BY owner HAVING max(beat) > now64(6) - toIntervalSecond({{silent_s:UInt32}}) AND NOT max(released)
-ORDER BY first, owner LIMIT 1"""  # noqa: S608  (a constant)
-_BEAT_S, _SILENT_S = 2.0, 15
-_SETTLE_S = 0.5  # two claims that were made at once are both in the table by then
-_POLL_S = 0.5
+_NAME = "upgrade"
+_LEASE_S, _CLAIM_S = 15.0, 2.0
+
+
+class Fence:
+    """What each statement of an upgrade has to pass: the lock was held without a break since it was taken."""
+
+    def __init__(self, client: Client, lease: Lease) -> None:
+        self._client = client
+        self._lease = lease
+        self._owner = lease.owner
+
+    def require(self) -> None:
+        """Refuse to go on where the lock was lost, for example by a process that was paused: others may have upgraded.
+
+        Raises:
+            StoreBusy: begin again, with a new plan.
+        """
+        if not (self._lease.is_held and self._lease.owner == self._owner):
+            reason = f"this process did not answer for {_LEASE_S:g} s and lost the lock on the schema"
+            raise StoreBusy(self._client.settings.url, UPGRADE_CODE, reason)
 
 
 @contextmanager
-def held(client: Client, wait_s: float) -> Iterator[None]:
-    """Hold the lock on the store's schema; claims are removed at the end.
+def held(client: Client, wait_s: float, clock: Callable[[], float] = time.monotonic) -> Iterator[Fence]:
+    """Hold the lock on the store's schema.
 
     Args:
         client: the store; its database exists.
         wait_s: seconds to wait for another process at most.
+        clock: seconds that never go back, by which the lease ends.
 
     Raises:
-        SchemaError: another process holds it for longer.
+        StoreBusy: another process holds it for longer.
         StoreUnavailable: try again.
     """
-    owner = secrets.token_hex(8)
-    client.command(_CLAIMS)
-    _claim(client, owner)
+    client.command(declared.tables()["leases"].render())  # it is there before the migrations that make all else
+    lease = Lease(client, _NAME, _LEASE_S, clock)
+    deadline = time.monotonic() + wait_s
     stopped = threading.Event()
-    beats = threading.Thread(target=_beat, args=(client, owner, stopped), name="upgrade-lock", daemon=True)
-    beats.start()
+    keeper = threading.Thread(target=lease.keep, args=(stopped, _CLAIM_S), name="upgrade-lock", daemon=True)
     try:
-        time.sleep(_SETTLE_S)
-        deadline = time.monotonic() + wait_s
-        while _holder(client) not in {owner, ""}:
+        while not lease.claim():
             if time.monotonic() > deadline:
-                raise SchemaError(f"another process upgrades the store for more than {wait_s:g} s: try again later")
-            time.sleep(_POLL_S)
-        yield
+                raise StoreBusy(client.settings.url, UPGRADE_CODE, "another process upgrades the store")
+            time.sleep(_CLAIM_S)
+        fence = Fence(client, lease)
+        keeper.start()
+        yield fence
     finally:
         stopped.set()
-        beats.join()
-        with contextlib.suppress(StoreError):  # Silence releases it as well, later.
-            client.insert_rows(_TABLE, ["owner", "released"], [[owner, True]])
+        if keeper.ident is not None:
+            keeper.join()
+        else:
+            with contextlib.suppress(StoreError):  # A claim that is not repeated ends by itself.
+                lease.release()
 
 
 def is_held(client: Client) -> bool:
     """Whether some process upgrades the store now."""
-    rows = client.query_rows(
-        "SELECT name FROM system.tables WHERE database = {database:String} AND name = {table:String}",
-        {"database": client.settings.database, "table": _TABLE},
-    )
-    return bool(rows) and _holder(client) != ""
-
-
-def _beat(client: Client, owner: str, stopped: threading.Event) -> None:
-    while not stopped.wait(_BEAT_S):
-        with contextlib.suppress(StoreError):  # The upgrade itself says that the store is away.
-            _claim(client, owner)
-
-
-def _claim(client: Client, owner: str) -> None:
-    client.insert_rows(_TABLE, ["owner", "released"], [[owner, False]])
-
-
-def _holder(client: Client) -> str:
-    rows = client.query_rows(_HOLDER, {"silent_s": _SILENT_S})
-    return str(rows[0]["owner"]) if rows else ""
+    try:
+        return holder(client, _NAME, _LEASE_S) != ""
+    except QueryFailed as exc:
+        if exc.code in NO_SUCH:
+            return False
+        raise

@@ -7,17 +7,17 @@ stands in `declared`, what differs in `plan`, how it is changed without losing a
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sightline_store.client import UPGRADE_CODE, UPGRADE_REASON, Client
 from sightline_store.ddl import Kind
 from sightline_store.errors import SchemaError, StoreBusy
-from sightline_store.schema import declared, definitions, drift, lock, retention, state
+from sightline_store.schema import declared, definitions, drift, lock, state
 from sightline_store.schema import plan as planning
 from sightline_store.schema.declared import Migration
 from sightline_store.schema.plan import Plan
 from sightline_store.schema.upgrade import Upgrade
-from sightline_store.settings import RetentionSettings
 
 _log = logging.getLogger("sightline.store.schema")
 _LOCK_S = 600.0
@@ -29,25 +29,15 @@ class Preview:
 
     Attributes:
         schema: migrations that would run, and objects that would be made, replaced or dropped.
-        ttls: changes of the tables' TTL.
         differences: what was changed outside migrations, or is missing. `migrate` does not touch it.
-        dropping: days that the cap would drop now.
     """
 
     schema: Plan
-    ttls: list[retention.Change]
     differences: list[drift.Difference]
-    dropping: list[retention.Dropped]
 
     def lines(self) -> list[str]:
         """The changes as SQL with their reasons in comments; empty where nothing would change."""
         lines = self.schema.lines()
-        lines += [f"-- {change.table} {change.why}\n{change.statement};\n" for change in self.ttls]
-        lines += [
-            f"-- over the cap: {day.rows} rows, {day.size_bytes} bytes\n"
-            f"ALTER TABLE {day.table} DROP PARTITION '{day.day}';\n"
-            for day in self.dropping
-        ]
         for difference in self.differences:
             lines.append(f"-- differs, and is left as it is: {difference.table}: {difference.what}")
             if difference.statement:
@@ -65,47 +55,46 @@ def plan(client: Client) -> Plan:
     return _plan(client)[0]
 
 
-def preview(client: Client, settings: RetentionSettings | None = None) -> Preview:
-    """What `apply` and `retention.enforce` would do, and what in the store was changed outside migrations.
+def preview(client: Client) -> Preview:
+    """What `apply` would do, and what in the store was changed outside migrations.
 
     Raises:
-        SchemaError: as `plan` does.
+        SchemaError: as `apply` does.
     """
-    wanted = settings or RetentionSettings()
     schema, have = _plan(client)
+    _require_no_rebuild(schema)
     if not have.versions or schema.is_cluster:
-        return Preview(schema, [], [], [])
-    return Preview(
-        schema,
-        retention.plan(client, wanted),
-        drift.differences(client, declared.tables(max(have.versions))),
-        retention.over_cap(client, wanted),
-    )
+        return Preview(schema, [])
+    return Preview(schema, drift.differences(client, declared.tables(max(have.versions))))
 
 
-def apply(client: Client) -> Plan:
+def apply(client: Client, before: Callable[[Plan], None] = lambda _: None, wait_s: float = _LOCK_S) -> Plan:
     """Bring the store to the declared schema while others write to it; returns what was done.
 
     Runs again without effect.
 
+    Args:
+        client: the store.
+        before: called with the plan when nothing can change it any more and before anything is changed; what it raises
+            ends the upgrade there.
+        wait_s: seconds to wait at most for another process that upgrades the store.
+
     Raises:
-        SchemaError: as `plan` does, or the store refused a statement.
-        StoreUnavailable: call it again; it goes on where it was.
+        SchemaError: as `plan` does, or a rebuild is not complete, or the store refused a statement.
+        StoreUnavailable: call it again; it goes on where it was. As `StoreBusy` where another process upgrades it.
     """
     client.command(f"CREATE DATABASE IF NOT EXISTS {client.settings.database}", database="")
-    todo, have = _plan(client)
-    if not todo:
-        if not todo.is_cluster:
+    todo = plan(client)
+    if todo:
+        with lock.held(client, wait_s) as fence:
+            todo, have = _plan(client)  # somebody else may have done it meanwhile
+            _require_no_rebuild(todo)
+            if todo:
+                before(todo)
+                Upgrade(client, todo, have, fence.require).run()
+            fence.require()
             definitions.record(client)
-        return todo
-    if todo.is_additive:
-        Upgrade(client, todo, have).run()
-        definitions.record(client)
-        return todo
-    with lock.held(client, _LOCK_S):
-        todo, have = _plan(client)  # somebody else may have done it meanwhile
-        if todo:
-            Upgrade(client, todo, have).run()
+    elif not todo.is_cluster:
         definitions.record(client)
     return todo
 
@@ -123,13 +112,18 @@ def prepare(client: Client) -> Plan:
     if not todo:
         return todo
     if todo.version == 0 or not todo.has_rows:
-        return apply(client)
-    if lock.is_held(client):
+        return apply(client, wait_s=0)
+    if lock.is_held(client) or plan(client) != todo:  # an upgrade that runs, or ended between the two questions
         raise StoreBusy(client.settings.url, UPGRADE_CODE, UPGRADE_REASON)
-    if todo.migrations or todo.reopens:
+    if todo.migrations:
         raise SchemaError(
             f"the store's tables have version {todo.version}, and this Sightline needs version "
             f"{declared.migrations()[-1].version}: run `sightline-store migrate` (it takes a snapshot first)"
+        )
+    if todo.reopens:
+        raise SchemaError(
+            f"an upgrade of the store was interrupted and has left {', '.join(todo.reopens)} closed to INSERTs: run "
+            "`sightline-store migrate`, which goes on with it"
         )
     _log.warning(
         "%d views and functions of the store differ from this Sightline's: `sightline-store migrate` replaces them",
@@ -150,6 +144,17 @@ def pending(client: Client) -> list[Migration]:
         SchemaError: as `plan` does.
     """
     return list(plan(client).migrations)
+
+
+def _require_no_rebuild(todo: Plan) -> None:
+    """Refuse to change views under a rebuild, whose days would be made by two definitions."""
+    if todo and todo.rebuilding:
+        commands = ", ".join(f"`sightline-store rebuild {name}`" for name in todo.rebuilding)
+        raise SchemaError(
+            f"a rebuild of {', '.join(todo.rebuilding)} runs or was interrupted, so the store cannot be upgraded: wait "
+            f"for it, or finish it with {commands} (an embedded store is started by `sightline-store serve`), and "
+            "upgrade then"
+        )
 
 
 def _plan(client: Client) -> tuple[Plan, state.State]:

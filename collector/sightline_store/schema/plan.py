@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sightline_store.ddl import Kind
 from sightline_store.errors import SchemaError
-from sightline_store.schema import declared
+from sightline_store.schema import declared, definitions
 from sightline_store.schema.declared import Migration
 from sightline_store.schema.state import State, StoredObject
 
@@ -51,8 +51,9 @@ class Plan:
         version: of the store's tables now; 0 where there are none.
         migrations: the migrations that would run, in order.
         changes: of functions, Null tables and views, in order.
-        reopens: tables that an interrupted upgrade has left closed to INSERTs.
+        reopens: tables that an interrupted upgrade has left closed to INSERTs; their views may be gone.
         has_rows: whether the store holds rows that a snapshot would save.
+        rebuilding: typed tables with a rebuild that is not complete: views must not change under it.
         is_cluster: whether the tables are a cluster's, made by `sightline-store cluster-ddl`: they are left alone.
     """
 
@@ -61,6 +62,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     reopens: tuple[str, ...] = ()
     has_rows: bool = False
+    rebuilding: tuple[str, ...] = ()
     is_cluster: bool = False
 
     def __bool__(self) -> bool:
@@ -71,11 +73,6 @@ class Plan:
         """Whether INSERTs have to wait while it runs: all that it touches but functions and plain views."""
         kinds = {change.kind for change in self.changes}
         return bool(self.migrations or self.reopens or kinds - {Kind.FUNCTION, Kind.VIEW})
-
-    @property
-    def is_additive(self) -> bool:
-        """Whether it only makes what is absent, so that two processes may run it at once."""
-        return all(change.action is Action.MAKE for change in self.changes) and self.version == 0
 
     def lines(self) -> list[str]:
         """The plan as SQL with its reasons in comments; empty where nothing would change."""
@@ -89,10 +86,6 @@ class Plan:
                 lines.append(f"{change.statement};\n")
         lines += [f"-- open {name} to INSERTs again: an upgrade was interrupted" for name in self.reopens]
         return lines
-
-    def summary(self) -> list[str]:
-        """The plan in a line a change, without SQL."""
-        return [line for line in self.lines() if line.startswith("--")]
 
 
 def pending(versions: Mapping[int, str]) -> tuple[Migration, ...]:
@@ -146,8 +139,9 @@ def make(state: State, functions: Mapping[str, str]) -> Plan:
     ]
     gated = (*declared.entries(), *declared.read_tables())
     reopens = tuple(name for name in gated if name in state.objects and state.objects[name].is_closed)
-    has_rows = any(table.rows for table in stored)
-    return Plan(max(state.versions, default=0), migrations, tuple(changes), reopens, has_rows)
+    has_rows = any(table.rows for table in stored if table.name not in declared.BOOKKEEPING)
+    rebuilding = tuple(name for name in definitions.TABLES if definitions.steps_table(name) in state.objects)
+    return Plan(max(state.versions, default=0), migrations, tuple(changes), reopens, has_rows, rebuilding)
 
 
 def _change(name: str, state: State, functions: Mapping[str, str]) -> Change | None:
@@ -166,7 +160,7 @@ def _change(name: str, state: State, functions: Mapping[str, str]) -> Change | N
             f"the store has a table {name} with ENGINE = {have.engine} where Sightline makes a "
             f"{statement.kind.lower()} of that name: rename it, or point SIGHTLINE_STORE_DATABASE at another database"
         )
-    if have.comment == declared.mark(name) or have.is_closed:
+    if have.comment == declared.mark(name) or (have.is_closed and name in declared.entries()):
         return None
     reason = "its declaration differs" if declared.is_marked(have.comment) else "it was not made by this Sightline"
     return Change(Action.REPLACE, statement.kind, name, reason, statement.render())
@@ -179,7 +173,7 @@ def _kind(stored: StoredObject) -> Kind:
 def _is_dropped(stored: StoredObject) -> bool:
     if stored.name in declared.objects() or not (stored.is_view or stored.engine == "Null"):
         return False
-    return declared.is_marked(stored.comment) or stored.name in _FORMER
+    return declared.is_marked(stored.comment) or stored.is_closed or stored.name in _FORMER
 
 
 def _changed(version: int) -> str:

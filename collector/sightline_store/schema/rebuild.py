@@ -14,7 +14,12 @@ exchanged.
 How it goes on after `kill -9`: the clones and the second table stay, and `NAME_rebuild_steps` holds each step that is
 complete. The next call goes on with the first day that has no step, whose rows it drops first. A step is written with
 fsync, and each INSERT is conditional on its run being the newest one, so the last INSERT of a killed run adds nothing,
-should it still start. Of two rebuilds of a table the later one takes over.
+should it still start. An `ALTER TABLE` cannot be conditional: before the exchange each day is counted and, where it has
+not the rows that its step says, made once more. Of two rebuilds of a table the later one takes over.
+
+An upgrade and a rebuild exclude one another: first each says in the store what it does, then it looks for the other. In
+the same way a rebuild excludes that the store reads from Kafka by itself: the INSERTs of that are in no list of running
+statements, so nothing could wait for them.
 
 `sightline-store rebuild` calls it. Not for a cluster, whose tables are Distributed.
 """
@@ -28,14 +33,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sightline_store.client import Client
-from sightline_store.errors import SchemaError
+from sightline_store.client import UPGRADE_CODE, UPGRADE_REASON, Client
+from sightline_store.errors import SchemaError, StoreBusy, StoreError
 from sightline_store.quoting import quote_identifier, quote_string
-from sightline_store.schema import definitions, inserts
+from sightline_store.schema import definitions, inserts, kafka, lock, state
 from sightline_store.schema.definitions import TABLES
 
 _log = logging.getLogger("sightline.store.rebuild")
 
+_ON_A_CLUSTER = "a rebuild works on one server only, and the rows of NAME_local are the operator's to make anew"
 _MARGIN = timedelta(hours=1)  # a call recorded by two spans may have them on both sides of midnight
 
 
@@ -84,13 +90,18 @@ def rebuild(
 
     Raises:
         ValueError: there is no such table.
-        SchemaError: INSERTs did not end in time, another rebuild of the table took over, or the store's views are not
-            those of this package; the table is as it was.
-        StoreUnavailable: call again: it is completed then.
+        SchemaError: INSERTs did not end in time, another rebuild of the table took over, the store's views are not
+            those of this package, it reads from Kafka, or it is a cluster; the table is as it was.
+        StoreUnavailable: call again: it is completed then; also while the store is upgraded.
     """
     if table not in TABLES:
         raise ValueError(f"cannot rebuild {table!r}: choose one of {', '.join(TABLES)}")
-    definitions.require_current(client)
+    state.require_one_server(client, _ON_A_CLUSTER)
+    try:
+        definitions.require_current(client)
+    except SchemaError:
+        _Run(client, table, wait_s).end_interrupted()  # else that would keep the upgrade away for ever
+        raise
 
     def chosen(run: _Run) -> set[date]:
         return {
@@ -125,6 +136,7 @@ class _Steps:
         rows_before: rows of the table when it was cloned.
         made: day to rows taken over as they were, of the days that were made anew.
         kept: day to rows, of the days that were taken over.
+        rows: day to rows, of both.
         is_exchanged: whether the typed table is that one now.
     """
 
@@ -132,6 +144,7 @@ class _Steps:
     rows_before: int
     made: dict[date, int]
     kept: dict[date, int]
+    rows: dict[date, int]
     is_exchanged: bool
 
 
@@ -141,13 +154,14 @@ class _Run:
     def __init__(self, client: Client, table: str, wait_s: float) -> None:
         self.client, self.table, self.wait_s = client, table, wait_s
         self.id = secrets.token_hex(8)
-        self.new, self.old, self.log = f"{table}_rebuilt", f"{table}_before", f"{table}_rebuild_steps"
+        self.new, self.old, self.log = f"{table}_rebuilt", f"{table}_before", definitions.steps_table(table)
         self.clones = {raw: f"{table}_from_{raw.removeprefix('otel_')}" for raw in definitions.raw_tables(table)}
 
     def begin(self) -> _Steps:
         """Go on with the rebuild that was interrupted, if it used this package's definition, or clone the tables."""
         if self._exists(self.log):
             self._complete("run", self.id)
+            self._require_nothing_beside()
             self._wait()
             steps = self._steps()
             # After the exchange the second table holds rows that nothing else has, whatever made the days.
@@ -160,6 +174,11 @@ class _Run:
             "ENGINE = MergeTree ORDER BY At SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
         )
         self._complete("run", self.id)
+        try:
+            self._require_nothing_beside()
+        except StoreError:
+            self._clean()
+            raise
         rows_before = self._count(self.table)
         self.client.command(f"CREATE TABLE {self.old} CLONE AS {self.table}")
         for raw, clone in self.clones.items():
@@ -167,7 +186,22 @@ class _Run:
         self.client.command(f"CREATE TABLE {self.new} AS {self.table}")
         self._wait()
         self._complete("cloned", definitions.definition(self.table), rows_before)
-        return _Steps(definitions.definition(self.table), rows_before, {}, {}, is_exchanged=False)
+        return _Steps(definitions.definition(self.table), rows_before, {}, {}, {}, is_exchanged=False)
+
+    def end_interrupted(self) -> None:
+        """Complete a rebuild that was interrupted after the exchange; take one back that was interrupted before it."""
+        if not self._exists(self.log):
+            return
+        self._complete("run", self.id)
+        self._require_nothing_beside()
+        self._wait()
+        steps = self._steps()
+        if steps is not None and steps.is_exchanged:
+            self.finish()
+            _log.info("%s: the interrupted rebuild was completed", self.table)
+        else:
+            self._clean()
+            _log.info("%s: the interrupted rebuild was taken back", self.table)
 
     def all_days(self) -> list[date]:
         """The days of the clones."""
@@ -184,14 +218,29 @@ class _Run:
         for number, day in enumerate(days, start=1):
             rows = 0
             if day not in steps.made and (day in chosen or day not in steps.kept):
-                self._require_newest()
-                self.client.command(f"ALTER TABLE {self.new} DROP PARTITION '{day}'")
-                if day in chosen:
-                    rows = self._make(day)
-                else:
-                    self.client.command(f"ALTER TABLE {self.new} ATTACH PARTITION '{day}' FROM {self.old}")
-                    self._complete("kept", str(day), self._count(self.old, _on(day)))
+                rows = self._fill_day(day, is_chosen=day in chosen)
             progress(Progress(self.table, day, number, len(days), rows))
+        self._require_newest()
+        complete = self._steps()
+        if complete is None:
+            raise SchemaError(f"{self.log} holds no steps: {self.table} has to be rebuilt again")
+        counted = self._ask(f"SELECT toDate(Timestamp) AS day, count() AS n FROM {self.new} GROUP BY day")
+        rows_of = {row["day"]: int(row["n"]) for row in counted}
+        for day in days:
+            if rows_of.get(day, 0) != complete.rows.get(day):
+                self._fill_day(day, is_chosen=day in complete.made)
+
+    def _fill_day(self, day: date, *, is_chosen: bool) -> int:
+        """Make a day anew or take it over as it is, in place of what the second table has of it; rows made anew."""
+        self._require_newest()
+        self.client.command(f"ALTER TABLE {self.new} DROP PARTITION '{day}'")
+        if is_chosen:
+            return self._make(day)
+        self.client.command(f"ALTER TABLE {self.new} ATTACH PARTITION '{day}' FROM {self.old}")
+        rows = self._count(self.old, _on(day))
+        self._complete("rows", str(day), rows)
+        self._complete("kept", str(day), rows)
+        return 0
 
     def exchange(self) -> None:
         """Give the second table the typed one's name; the log says before which table that is."""
@@ -236,7 +285,9 @@ class _Run:
             f"INSERT INTO {self.new} ({columns}) SELECT {columns} FROM {self.old} "
             f"WHERE {_on(day)} AND {self._not_raw(day)}"
         )
-        self._complete("made", str(day), self._count(self.new, _on(day)) - made)
+        rows = self._count(self.new, _on(day))
+        self._complete("rows", str(day), rows)
+        self._complete("made", str(day), rows - made)
         return made
 
     def _insert(self, statement: str) -> None:
@@ -254,27 +305,39 @@ class _Run:
             raise SchemaError(f"another rebuild of {self.table} has taken this one over: wait for it to end")
 
     def _steps(self) -> _Steps | None:
-        """What was completed; None where the clones were not."""
+        """What was completed; None where the clones were not, or where the tables are being removed."""
         rows = self._ask(f"SELECT toString(Step) AS step, Value AS value, Rows AS n FROM {self.log} ORDER BY At")
         cloned = [row for row in rows if row["step"] == "cloned"]
-        if not cloned:
+        if not cloned or any(row["step"] == "finished" for row in rows):
             return None
-        days: dict[str, dict[date, int]] = {"made": {}, "kept": {}}
+        days: dict[str, dict[date, int]] = {"made": {}, "kept": {}, "rows": {}}
         for row in rows:
             if row["step"] in days:
                 days[row["step"]][date.fromisoformat(row["value"])] = int(row["n"])
         kept = {day: count for day, count in days["kept"].items() if day not in days["made"]}
         uuid = next((str(row["value"]) for row in reversed(rows) if row["step"] == "exchange"), "")
         is_exchanged = bool(uuid) and self._uuid(self.table) == uuid
-        return _Steps(str(cloned[-1]["value"]), int(cloned[-1]["n"]), days["made"], kept, is_exchanged)
+        before = int(cloned[-1]["n"])
+        return _Steps(str(cloned[-1]["value"]), before, days["made"], kept, days["rows"], is_exchanged)
 
     def _clean(self) -> None:
-        """Remove the tables of a rebuild; the log goes last, so that an interrupted removal is begun again."""
+        """Remove a rebuild's tables; the log says so first and goes last: an interrupted removal is begun again."""
+        if self._exists(self.log):
+            self._complete("finished", "")
         for table in (self.new, self.old, *self.clones.values(), self.log):
             self.client.command(f"DROP TABLE IF EXISTS {table} SYNC")
 
     def _complete(self, step: str, value: str, rows: int = 0) -> None:
         self.client.insert_rows(self.log, ["Step", "Value", "Rows"], [[step, value, rows]])
+
+    def _require_nothing_beside(self) -> None:
+        if lock.is_held(self.client):
+            raise StoreBusy(self.client.settings.url, UPGRADE_CODE, UPGRADE_REASON)
+        if kafka.is_reading(self.client):
+            raise SchemaError(
+                f"the store reads from Kafka by itself, and {self.table} cannot be rebuilt beside that: run "
+                "`sightline-store kafka stop` first and `kafka start` afterwards, which goes on where reading ended"
+            )
 
     def _wait(self) -> None:
         inserts.wait_for_running(self.client, self.wait_s, f"rebuild {self.table}")

@@ -4,7 +4,7 @@ Both act on whole days where a table is parted by day. The small tables that hol
 folded, one by one, and the cap leaves them out. What is dropped is returned and logged, never silent.
 
 `apply` brings the tables' TTL to what the settings ask, and `enforce` runs both, as `sightline-store janitor` does each
-hour. `sightline-store migrate --dry-run` prints `plan`.
+hour. `sightline-store retention --dry-run` prints `plan`. A cluster's tables are refused: they are its operator's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from sightline_store import ddl
 from sightline_store.client import Client
+from sightline_store.schema import declared
+from sightline_store.schema.state import require_one_server
 from sightline_store.settings import RetentionSettings
 
 _log = logging.getLogger("sightline.store.retention")
@@ -47,6 +49,10 @@ _FOLDS = {
 }
 _BYTES_PER_GIB = 1024**3
 _FOREIGN = -1
+_ON_A_CLUSTER = (
+    "their retention is the operator's, by `ALTER TABLE NAME_local ON CLUSTER ... MODIFY TTL` (docs/scale.md). Set "
+    "SIGHTLINE_JANITOR_RETENTION_INTERVAL_S=0 for the janitors"
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,13 @@ class Dropped:
 
 
 def plan(client: Client, settings: RetentionSettings) -> list[Change]:
-    """What `apply` would run. A TTL that was set outside Sightline stays where the settings ask for none."""
+    """What `apply` would run. A TTL that was set outside Sightline stays where the settings ask for none.
+
+    Raises:
+        SchemaError: the tables are a cluster's.
+        StoreUnavailable: try again.
+    """
+    require_one_server(client, _ON_A_CLUSTER)
     known = {
         row["name"]: row["create_table_query"]
         for row in client.query_rows(
@@ -109,10 +121,15 @@ def apply(client: Client, settings: RetentionSettings) -> list[Change]:
 
 
 def stored_bytes(client: Client) -> int:
-    """Bytes on disk of all tables of the database."""
+    """Bytes on disk of all tables that Sightline declares.
+
+    Others of the database do not count: a rebuild's clones are links to the same files, and nobody asked for a cap on
+    somebody's own tables.
+    """
     (row,) = client.query_rows(
-        "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND database = {database:String}",
-        {"database": client.settings.database},
+        "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND database = {database:String} "
+        "AND has({tables:Array(String)}, table)",
+        {"database": client.settings.database, "tables": list(declared.tables())},
     )
     return int(row["bytes"] or 0)
 
@@ -124,6 +141,7 @@ def over_cap(client: Client, settings: RetentionSettings) -> list[Dropped]:
     """
     if not settings.max_gib:
         return []
+    require_one_server(client, _ON_A_CLUSTER)
     excess = stored_bytes(client) - settings.max_gib * _BYTES_PER_GIB
     if excess <= 0:
         return []
@@ -151,6 +169,7 @@ def enforce(client: Client, settings: RetentionSettings) -> list[Dropped]:
     """Apply the TTLs, then drop the oldest days while the tables exceed the cap; returns what was dropped.
 
     Raises:
+        SchemaError: the tables are a cluster's.
         StoreUnavailable: try again.
     """
     apply(client, settings)

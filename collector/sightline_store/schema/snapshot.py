@@ -12,13 +12,16 @@ from sightline_store.schema.plan import Plan
 
 
 def take(client: Client, plan: Plan, now: datetime | None = None) -> BackupReport | None:
-    """Back the database up into a folder whose name says why; None where the plan changes nothing or there are no rows.
+    """Back the database up into a folder whose name says why.
+
+    None where there are no rows, and where the plan goes on with an interrupted upgrade: that one took its snapshot
+    before it changed anything.
 
     Raises:
         SchemaError: the store may not write a backup; the message names the way out.
         StoreUnavailable: try again.
     """
-    if not plan or not plan.has_rows:
+    if not plan or not plan.has_rows or plan.reopens:
         return None
     moment = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H-%M-%SZ")
     name = f"before-upgrade-from-version-{plan.version}-{moment}"

@@ -8,15 +8,17 @@ from functools import cached_property
 from sightline_store import ddl
 from sightline_store.client import UPGRADE_CONSTRAINT, Client
 from sightline_store.ddl import Statement
-from sightline_store.errors import QueryFailed
+from sightline_store.errors import QueryFailed, SchemaError
 from sightline_store.quoting import quote_string
+from sightline_store.schema import declared
 
 VERSIONS = "sightline_schema"
 VIEW_IDS = "sightline_view_ids"
 GATE = UPGRADE_CONSTRAINT
 """Name of the constraint that refuses INSERTs while an upgrade replaces views."""
 
-_NO_SUCH = frozenset({60, 81})  # table, database
+NO_SUCH = frozenset({60, 81})
+"""Codes of ClickHouse: no such table, no such database."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def read(client: Client) -> State:
             {"database": client.settings.database},
         )
     except QueryFailed as exc:
-        if exc.code not in _NO_SUCH:
+        if exc.code not in NO_SUCH:
             raise
         return State({}, {}, {})
     objects = {
@@ -100,12 +102,31 @@ def read(client: Client) -> State:
     )
 
 
+def require_one_server(client: Client, task: str) -> None:
+    """Refuse what changes tables in a way that holds for one server only.
+
+    Args:
+        client: the store.
+        task: what is refused and what to do instead, for the message.
+
+    Raises:
+        SchemaError: the tables are a cluster's.
+    """
+    rows = client.query_rows(
+        "SELECT name FROM system.tables WHERE database = {database:String} AND engine = 'Distributed' "
+        "AND has({tables:Array(String)}, name) LIMIT 1",
+        {"database": client.settings.database, "tables": list(declared.tables())},
+    )
+    if rows:
+        raise SchemaError(f"the tables are a cluster's ({rows[0]['name']} is Distributed): {task}")
+
+
 def versions(client: Client) -> dict[int, str]:
     """Version to checksum of the migrations that were applied; empty where there are none."""
     try:
         rows = client.query_rows(f"SELECT version, any(checksum) AS checksum FROM {VERSIONS} GROUP BY version")  # noqa: S608  (a constant)
     except QueryFailed as exc:
-        if exc.code in _NO_SUCH:
+        if exc.code in NO_SUCH:
             return {}
         raise
     return {int(row["version"]): str(row["checksum"]) for row in rows}
@@ -120,7 +141,7 @@ def formatted(client: Client, statements: dict[str, Statement]) -> dict[str, str
     try:
         (row,) = client.query_rows(f"SELECT {columns}")
     except QueryFailed as exc:
-        if exc.code in _NO_SUCH:  # without a database there is nothing to compare with
+        if exc.code in NO_SUCH:  # without a database there is nothing to compare with
             return dict.fromkeys(statements, "")
         raise
     return {name: str(text) for name, text in row.items()}

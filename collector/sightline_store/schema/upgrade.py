@@ -9,17 +9,22 @@ recognised after. So, where a plan touches more than functions and plain views:
    it had, since insert deduplication knows rows by the names and UUIDs of the views on their way.
 3. The tables are opened.
 
-Cut off at any point, the tables stay closed (rows wait with their senders) and the next upgrade goes on.
+Cut off at any point, the tables stay closed (rows wait with their senders) and the next upgrade goes on. A process that
+was paused for so long that another one has upgraded meanwhile runs no further statement (`lock.Fence`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.ddl import Column, Kind, Statement
-from sightline_store.errors import QueryFailed, SchemaError
+from sightline_store.errors import DdlError, QueryFailed, SchemaError
 from sightline_store.quoting import quote_identifier, quote_string
 from sightline_store.schema import declared, inserts
 from sightline_store.schema.plan import Action, Change, Plan
@@ -39,10 +44,12 @@ ENGINE = MergeTree ORDER BY name SETTINGS fsync_after_insert = 1, fsync_part_dir
 class Upgrade:
     """One plan over one store."""
 
-    def __init__(self, client: Client, plan: Plan, state: State) -> None:
+    def __init__(self, client: Client, plan: Plan, state: State, require_lock: Callable[[], None]) -> None:
+        """Run nothing yet; `require_lock` is called before each statement and raises where the lock was lost."""
         self._client = client
         self._plan = plan
         self._state = state
+        self._require_lock = require_lock
 
     def run(self) -> None:
         """Bring the store to the declared schema.
@@ -51,12 +58,12 @@ class Upgrade:
             SchemaError: a statement was refused, or INSERTs did not end; what to do is in the message.
             StoreUnavailable: run it again; it goes on where it was.
         """
-        self._client.command(_VERSIONS)
+        self._command(_VERSIONS)
         if not self._plan.stops_inserts:
             for change in self._plan.changes:
                 self._make(declared.objects()[change.name]) if change.statement else self._drop(change)
             return
-        self._client.command(_VIEW_IDS)
+        self._command(_VIEW_IDS)
         self._close()
         self._drop_what_differs()
         for change in self._of(Kind.FUNCTION):
@@ -69,9 +76,9 @@ class Upgrade:
     def _close(self) -> None:
         """Refuse INSERTs, and return when those that had begun have ended."""
         try:
-            for name in declared.entries():
-                stored = self._state.objects.get(name)
-                if stored is not None and not stored.is_closed:
+            for name in self._stored_entries:
+                stored = self._state.objects[name]
+                if not stored.is_closed:
                     self._command(_closed(stored.statement))
             self._wait()
             if self._close_stored():
@@ -79,6 +86,24 @@ class Upgrade:
         except SchemaError:
             self._open_again()
             raise
+
+    @cached_property
+    def _stored_entries(self) -> list[str]:
+        """The store's Null tables that take INSERTs from outside: declared ones, and going ones that no view fills."""
+        going = [
+            change.name
+            for change in self._plan.changes
+            if change.kind is Kind.TABLE and change.action is not Action.MAKE
+        ]
+        if going:
+            filled = set()
+            for item in self._state.objects.values():
+                if item.engine == "MaterializedView":
+                    with contextlib.suppress(DdlError):  # of somebody else's making: closing its target does no harm
+                        filled.add(item.statement.target)
+            going = [name for name in going if name not in filled]
+        names = dict.fromkeys((*declared.entries(), *going))
+        return [name for name in names if name in self._state.objects]
 
     def _close_stored(self) -> bool:
         """Close the tables that keep rows and feed views; whether there was one."""
@@ -98,7 +123,7 @@ class Upgrade:
         going = [change for change in self._plan.changes if change.action is not Action.MAKE]
         views = [change for change in going if change.kind is Kind.MATERIALIZED_VIEW]
         ids = [[change.name, self._state.objects[change.name].uuid] for change in views]
-        self._client.insert_rows(VIEW_IDS, ["name", "id"], ids)
+        self._insert(VIEW_IDS, ["name", "id"], ids)
         for change in views:
             self._drop(change)
         for change in going:
@@ -114,9 +139,8 @@ class Upgrade:
         for migration in self._plan.migrations:
             for statement in migration.statements:
                 self._command(statement.render())
-            self._client.insert_rows(
-                VERSIONS, ["version", "name", "checksum"], [[migration.version, migration.name, migration.checksum]]
-            )
+            row = [migration.version, migration.name, migration.checksum]
+            self._insert(VERSIONS, ["version", "name", "checksum"], [row])
             _log.info("applied migration %03d %s", migration.version, migration.name)
 
     def _make_objects(self) -> None:
@@ -129,7 +153,9 @@ class Upgrade:
         changed = {change.name for change in self._plan.changes if change.statement}
         for name, statement in declared.objects().items():
             if name in declared.entries():
-                self._make_closed(statement)
+                # What an interrupted upgrade has left closed has the columns of that upgrade, and is not in the plan.
+                if name in changed or name in self._plan.reopens:
+                    self._make_closed(statement)
             elif name in changed and statement.kind is not Kind.FUNCTION:
                 self._make(statement, ids.get(name, ""))
         for change in self._plan.changes:
@@ -165,19 +191,25 @@ class Upgrade:
             self._command(replace(statement, condition="OR REPLACE", comment=declared.mark(name)).render())
 
     def _open_again(self) -> None:
-        """Undo `_close`, with the columns that were there."""
+        """Undo `_close`, with the columns that were there; not where an interrupted upgrade may have dropped views."""
+        if self._plan.reopens:
+            return
         for name in declared.read_tables():
             if name in self._state.objects:
                 self._command(f"ALTER TABLE {name} DROP CONSTRAINT IF EXISTS {GATE}")
-        for name in declared.entries():
-            stored = self._state.objects.get(name)
-            if stored is not None and not stored.is_closed:
-                self._command(replace(stored.statement, condition="OR REPLACE", database="").render())
+        for name in self._stored_entries:
+            stored = self._state.objects[name]
+            self._command(replace(stored.statement, condition="OR REPLACE", database="").render())
 
     def _of(self, kind: Kind) -> list[Change]:
         return [change for change in self._plan.changes if change.kind is kind and change.statement]
 
+    def _insert(self, table: str, columns: list[str], rows: list[list[Any]]) -> None:
+        self._require_lock()
+        self._client.insert_rows(table, columns, rows)
+
     def _command(self, sql: str) -> None:
+        self._require_lock()
         try:
             self._client.command(sql)
         except QueryFailed as exc:

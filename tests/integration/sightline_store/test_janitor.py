@@ -183,6 +183,9 @@ def test_once_does_everything_and_ends(client: Client) -> None:
         )  # fmt: skip
     assert _price_rows(client) == [("openai/gpt-4o", 1, 0)]
     assert retention.plan(client, RetentionSettings(scores_days=9)) == []
+    janitor = Janitor(client.settings, JanitorSettings(retention_interval_s=0), RetentionSettings(scores_days=8))
+    assert janitor.run_once()
+    assert retention.plan(client, RetentionSettings(scores_days=9)) == []  # a task that is off is not done
 
 
 def test_two_that_act_at_one_moment_do_no_harm(client: Client) -> None:
@@ -250,12 +253,12 @@ def test_a_janitor_waits_for_the_store_and_its_tables(tmp_path: Path) -> None:
 def test_a_process_that_was_silent_for_a_lease_waits_behind_the_next(client: Client) -> None:
     """It does not get the right back because its first claim is the oldest; a released lease is free at once."""
     now_s = [0.0]
-    silent, successor = (Lease(client, 60.0, clock=lambda: now_s[0]) for _ in range(2))
+    silent, successor = (Lease(client, "janitor", 60.0, clock=lambda: now_s[0]) for _ in range(2))
     assert silent.claim()
     assert silent.is_held
     assert not successor.claim()
     now_s[0] += 61
-    client.command("TRUNCATE TABLE janitor_claims")  # as if the claims, too, were older than a lease
+    client.command("TRUNCATE TABLE leases")  # as if the claims, too, were older than a lease
     assert not silent.is_held
     assert successor.claim()
     assert not silent.claim()

@@ -163,7 +163,14 @@ def store(client: Client, asked: Sequence[Asked], *, begin: datetime = NOON) -> 
         start_ns = int((begin + timedelta(seconds=n)).timestamp()) * 10**9
         common = {"TraceId": trace, "ServiceName": "app"}
         requests.append(
-            {**common, "Timestamp": _text(start_ns), "SpanId": "root", "DurationMs": each.total, "TtftMs": each.ttft}
+            {
+                **common,
+                "Timestamp": _text(start_ns),
+                "SpanId": "root",
+                "DurationMs": each.total,
+                "TtftMs": each.ttft,
+                "TtftDefinition": "" if each.ttft is None else "delivered",
+            }
         )
         index.append({"TraceId": trace, "Start": start_ns // 10**9 - 20, "End": start_ns // 10**9 + 20})
         stages += [

@@ -9,7 +9,7 @@ import store_version_9
 
 from sightline_store.ddl import Kind
 from sightline_store.errors import SchemaError
-from sightline_store.schema import declared, plan
+from sightline_store.schema import declared, definitions, plan
 from sightline_store.schema.plan import Action
 from sightline_store.schema.state import State, StoredObject
 
@@ -42,15 +42,14 @@ def _made(state: State) -> plan.Plan:
     return plan.make(state, FUNCTIONS)
 
 
-def test_an_empty_store_gets_everything_without_a_lock() -> None:
+def test_an_empty_store_gets_everything() -> None:
     """All migrations and objects, in an order that can be run; only what is absent is made."""
     made = _made(State({}, {}, {}))
     assert made.migrations == declared.migrations()
     assert [change.name for change in made.changes] == list(declared.objects())
-    assert made.is_additive
     assert made.stops_inserts
     assert not made.has_rows
-    assert len(made.summary()) == len(made.migrations) + len(made.changes)
+    assert len([line for line in made.lines() if line.startswith("--")]) == len(made.migrations) + len(made.changes)
 
 
 def test_a_store_that_is_up_to_date_changes_nothing() -> None:
@@ -71,7 +70,6 @@ def test_a_function_and_a_plain_view_are_replaced_while_rows_come() -> None:
         (Action.REPLACE, "span_contents"),
     ]
     assert not made.stops_inserts
-    assert not made.is_additive
 
 
 def test_what_nobody_declares_is_dropped_only_where_sightline_made_it() -> None:
@@ -100,6 +98,27 @@ def test_a_closed_table_is_opened_again() -> None:
     assert made.changes == ()
     assert made.stops_inserts
     assert made.lines() == ["-- open otlp_traces to INSERTs again: an upgrade was interrupted"]
+
+
+def test_a_closed_null_table_that_is_declared_no_longer_is_dropped() -> None:
+    """Also where an interrupted upgrade has closed it: then its comment says that, and not who made it."""
+    create = "CREATE TABLE otel.former (a String, CONSTRAINT sightline_upgrade CHECK 0) ENGINE = `Null`"
+    made = _made(_with(_current(), _stored("former", "Null", "closed", create=create)))
+    assert [(change.action, change.name) for change in made.changes] == [(Action.DROP, "former")]
+
+
+def test_rows_about_the_store_itself_are_no_data() -> None:
+    """Claims of a janitor and notes of definitions are nothing that a snapshot would save; a price is."""
+    notes = [_stored(name, "MergeTree", rows=3) for name in declared.BOOKKEEPING]
+    assert not _made(_with(_current(), *notes)).has_rows
+    assert _made(_with(_current(), *notes, _stored("model_prices", "MergeTree", rows=1))).has_rows
+
+
+def test_a_rebuild_that_is_not_complete_is_in_the_plan() -> None:
+    """By the table of its steps, which is there as long."""
+    made = _made(_with(_current(), _stored(definitions.steps_table("llm_calls"), "MergeTree", rows=1)))
+    assert made.rebuilding == ("llm_calls",)
+    assert not made
 
 
 def test_a_clusters_tables_are_left_alone() -> None:
