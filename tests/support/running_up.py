@@ -1,5 +1,6 @@
 """`sightline up` for tests that use it as somebody would who installed it: by its console scripts, on free ports."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,9 +19,10 @@ class Up:
     Args:
         folder: for its data and its log.
         scripts: folder of the console scripts.
+        ready_within_s: seconds that the start may take; afterwards its processes are ended and the test fails.
     """
 
-    def __init__(self, folder: Path, scripts: Path) -> None:
+    def __init__(self, folder: Path, scripts: Path, ready_within_s: float = 90) -> None:
         self.folder = folder
         ports = {name: free_port() for name in ("store", "collector", "collector-grpc", "dashboards")}
         self.dashboards = f"http://127.0.0.1:{ports['dashboards']}"
@@ -41,12 +43,34 @@ class Up:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 90
+        try:
+            self._wait_until_ready(time.monotonic() + ready_within_s)
+            self.env["SIGHTLINE_STORE_PASSWORD"] = (folder / "data" / "keys" / "reader.key").read_text().strip()
+        except BaseException:
+            self._kill(self._family())
+            raise
+
+    def _wait_until_ready(self, deadline: float) -> None:
         while "Sightline is ready" not in self.log.read_text():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
-        self.env["SIGHTLINE_STORE_PASSWORD"] = (folder / "data" / "keys" / "reader.key").read_text().strip()
+
+    def _family(self) -> list[psutil.Process]:
+        """Return what the supervisor started; nothing where it has ended."""
+        return psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
+
+    def _kill(self, family: list[psutil.Process]) -> None:
+        """Leave no process behind: the supervisor gets ten seconds to end its roles, what is left then is killed."""
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        self.process.kill()
+        self.process.wait(10)
+        for role in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                role.kill()
+        psutil.wait_procs(family, timeout=10)
 
     def run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a command with the environment of somebody who uses this store and this collector."""
@@ -68,13 +92,17 @@ class Up:
                 return 0
 
     def stop(self) -> None:
-        """End it as Ctrl-C does; it must end with 0 and leave no process behind."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        assert family
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(30) == 0, self.log.read_text()
-        _, alive = psutil.wait_procs(family, timeout=3)
-        assert not alive
+        """End it as Ctrl-C does; it must end with 0 and leave no process behind. What does is killed."""
+        family = self._family()
+        try:
+            assert family
+            self.process.send_signal(signal.SIGINT)
+            assert self.process.wait(30) == 0, self.log.read_text()
+            _, alive = psutil.wait_procs(family, timeout=3)
+            assert not alive
+        except BaseException:
+            self._kill(family)
+            raise
 
     def wait_for_spans(self, service: str, count: int) -> None:
         """Wait until so many spans of a service are stored, and no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
 import subprocess
 from pathlib import Path
@@ -23,8 +24,10 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
         assert program in _ALLOWED, f"a unit test starts {program}: it belongs to tests/integration/<package>"
         start(self, args, *rest, **options)
 
-    def fork() -> NoReturn:
-        pytest.fail("a unit test forks: it belongs to tests/integration/<package>")
+    def spawn(*_: object, **__: object) -> NoReturn:
+        pytest.fail("a unit test forks or spawns: it belongs to tests/integration/<package>")
 
     monkeypatch.setattr(subprocess.Popen, "__init__", popen)
-    monkeypatch.setattr(os, "fork", fork)
+    for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp", "system"):
+        monkeypatch.setattr(os, name, spawn)
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", spawn)
