@@ -16,11 +16,23 @@ from sightline_dashboards.panels import empty_message, note, page, panel, rerun
 from sightline_dashboards.tables import NONE, local_time
 from sightline_dashboards.theme import stage_colour
 from sightline_dashboards.waterfall import Node, Trace, drawing, layout
+from sightline_store.contents import traces as traces_content
+from sightline_store.contents.parts import Message, Part, PartKind
+from sightline_store.contents.spans import SpanContent
+from sightline_store.contents.traces import Conversation
 from sightline_store.questions import queries
 
 _MAX_SPANS = 2000
+_MAX_EVENTS = 200
+_MAX_ATTRIBUTE_CHARS = 10_000
+_SHORT_PROMPT_CHARS = 600
+_LONG_TEXT_CHARS, _LONG_TEXT_LINES, _LONG_TEXT_HEIGHT = 2500, 30, 420  # a longer text gets a scroll bar, at this height
 _TRACE_ID = re.compile(r"[0-9a-f]{1,32}")
-
+_HOW_TO_CAPTURE = (
+    "Sightline's library records them only with SIGHTLINE_CAPTURE=truncated or full. Other instrumentations have "
+    "settings of their own, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, TRACELOOP_TRACE_CONTENT and "
+    "OPENINFERENCE_HIDE_OUTPUTS."
+)
 
 _STAGE_WORDS = {
     "request": "The request as the user sees it",
@@ -58,6 +70,8 @@ def _body(selection: Selection) -> None:
         )
         _trace_id_input("")
         return
+    contents = traces_content.read(queries.trace_contents(client, trace_id, limit=_MAX_SPANS))
+    conversation = traces_content.conversation(contents)
     trace = layout(spans, queries.ttft_trace(client, trace_id))
     spend = queries.trace_spend(client, trace_id)
     scores = queries.trace_scores(client, trace_id)
@@ -76,10 +90,11 @@ def _body(selection: Selection) -> None:
         path_note = trace.path_note or "An outlined bar is on the critical path: the first token waited for it."
         note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
     with left:
-        _answer_panel(trace, trace_id, scores)
+        _answer_panel(conversation, scores)
     node = next(node for node in trace.nodes if node.span["span_id"] == selected)
     with right, st.container(border=True), source.show_errors():
-        _span_panel(trace, node, trace_id, spend)
+        content = next((content for content in contents if content.span.span_id == selected), None)
+        _span_panel(trace, node, trace_id, spend, content=content, answer=conversation.answer)
 
 
 def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]]) -> str:
@@ -131,18 +146,6 @@ def sentence(node: Node, trace: Trace) -> str:
     return text
 
 
-def passage_card(passage: payloads.Passage, position: int, answer: str) -> str:
-    """Return a passage as an HTML card; every text in it is escaped."""
-    is_cited = payloads.is_cited(passage, position, answer)
-    remarks = [f"score {formats.significant(passage.score)}" if passage.score is not None else "no score"]
-    remarks += ["cited" if is_cited else "not cited"] if answer else []
-    return (
-        f'<div class="sl-passage{" cited" if is_cited and answer else ""}">'
-        f"<header>{position}. {escape(passage.title)}"
-        f"<span>{' · '.join(remarks)}</span></header><p>{escape(passage.content) or 'no text captured'}</p></div>"
-    )
-
-
 def score_line(score: Mapping[str, Any]) -> str:
     """Return one score with its reason as HTML; every text in it is escaped."""
     value = formats.score(score["value"]) if score["value"] is not None else "unknown"
@@ -152,44 +155,78 @@ def score_line(score: Mapping[str, Any]) -> str:
     return f'<div class="sl-score"><b>{escape(score["name"])} {value}</b> <span>{details}</span>{reason}</div>'
 
 
-def _answer_panel(trace: Trace, trace_id: str, scores: Sequence[Mapping[str, Any]]) -> None:
+def _answer_panel(conversation: Conversation, scores: Sequence[Mapping[str, Any]]) -> None:
     """Show question, answer, passages and scores of the trace."""
-    question, answer = (
-        _content_of(trace, trace_id, payloads.INPUT_KEYS),
-        _content_of(trace, trace_id, payloads.OUTPUT_KEYS),
-    )
-    passages = next(
-        (
-            stage_passages
-            for stage in ("rerank", "search")
-            for node in _nodes_of_stage(trace, stage)
-            if (stage_passages := payloads.passages(_attributes_of(trace_id, node)))
-        ),
-        [],
-    )
+    passages = conversation.passages
     with panel(
         "Answer and its grounds",
         f"{formats.count(len(passages))} passages given" if passages else "no passages captured",
     ):
-        if not (question or answer):
-            empty_message(
-                "No prompt and no answer were captured: the library records them only with "
-                "SIGHTLINE_CAPTURE=truncated or full."
-            )
-        if question:
-            st.code(question, language=None, wrap_lines=True)
-        if answer:
-            st.code(answer, language=None, wrap_lines=True)
-        passages_column, scores_column = st.columns([3, 2], gap="small")
+        is_asked = _show_words("Question", conversation.question, _beside_the_question(conversation))
+        is_answered = _show_words("Answer", conversation.answer, [p for m in conversation.answered for p in m.parts])
+        if conversation.is_answer_cut:
+            note("The end of the answer is missing: a limit on the length of a value cut it off.")
+        if not is_answered:
+            what = "No answer was captured" if is_asked else "No prompt and no answer were captured"
+            empty_message(f"{what}: {_HOW_TO_CAPTURE}")
+        if len(conversation.asked) > 1:
+            count = formats.count(len(conversation.asked))
+            with st.expander(f"Everything that the model was given ({count} messages)"):
+                _show_messages(conversation.asked)
+        lines = "".join(score_line(score) for score in scores)
+        lines = lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>'
         if passages:
-            with passages_column:
-                st.html("".join(passage_card(passage, n, answer) for n, passage in enumerate(passages, 1)))
-        with scores_column:
-            lines = "".join(score_line(score) for score in scores)
-            st.html(lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>')
+            passages_column, scores_column = st.columns([3, 2], gap="small")
+            passages_column.html(payloads.passage_cards(passages, conversation.answer))
+            scores_column.html(lines)
+        else:
+            st.html(lines)
 
 
-def _span_panel(trace: Trace, node: Node, trace_id: str, spend: Sequence[Mapping[str, Any]]) -> None:
+def _beside_the_question(conversation: Conversation) -> list[Part]:
+    """Images and files of the user's last message; without any words the data that went in."""
+    from_users = [message for message in conversation.asked if message.role in {"user", ""}]
+    worded = [message for message in from_users if message.text] or from_users
+    hidden = {PartKind.TOOL_CALL, PartKind.TOOL_RESULT} | ({PartKind.DATA} if conversation.question else set())
+    return [part for message in worded[-1:] for part in message.parts if part.kind not in hidden]
+
+
+def _show_words(label: str, text: str, parts: Sequence[Part]) -> bool:
+    """Show a text and the parts beside it under a label; return whether there was anything to show."""
+    others = payloads.parts_html(parts)
+    if not (text or others):
+        return False
+    if label:
+        st.html(f'<p class="sl-role">{escape(label)}</p>')
+    if text:
+        shown, cut = payloads.bounded(text)
+        is_long = len(shown) > _LONG_TEXT_CHARS or shown.count("\n") > _LONG_TEXT_LINES
+        st.code(shown, language=None, wrap_lines=True, height=_LONG_TEXT_HEIGHT if is_long else "content")
+        if cut:
+            note(cut)
+    if others:
+        st.html(others)
+    return True
+
+
+def _show_messages(messages: Sequence[Message]) -> None:
+    """Show messages in their order, each under its role."""
+    shown, left_out = payloads.bounded_messages(messages)
+    for message in shown:
+        _show_words(message.role, message.text, message.parts)
+    if left_out:
+        note(left_out)
+
+
+def _span_panel(
+    trace: Trace,
+    node: Node,
+    trace_id: str,
+    spend: Sequence[Mapping[str, Any]],
+    *,
+    content: SpanContent | None,
+    answer: str,
+) -> None:
     span = node.span
     detail = queries.span_detail(source.client(), trace_id, span["span_id"])
     attributes: dict[str, str] = detail["attributes"] if detail else {}
@@ -204,8 +241,8 @@ def _span_panel(trace: Trace, node: Node, trace_id: str, spend: Sequence[Mapping
     if numbers:
         rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in numbers)
         st.html(f'<dl class="sl-kv">{rows}</dl>')
-    if span["stage"] not in {"request", "workflow"}:
-        _payload_parts(trace, trace_id, attributes)
+    if content:
+        _show_content(content, answer)
     if detail and detail["event_names"]:
         with st.expander(f"Events ({len(detail['event_names'])})", expanded=True):
             st.html(_events(detail, int(span["start_ns"])))
@@ -214,20 +251,22 @@ def _span_panel(trace: Trace, node: Node, trace_id: str, spend: Sequence[Mapping
             _attribute_table(attributes, detail["resource"])
 
 
-def _payload_parts(trace: Trace, trace_id: str, attributes: Mapping[str, str]) -> None:
-    question = payloads.first_text(attributes, (*payloads.INPUT_KEYS, "gen_ai.retrieval.query.text"))
-    answer = payloads.first_text(attributes, payloads.OUTPUT_KEYS)
-    passages = payloads.passages(attributes)
-    if question:
-        with st.expander("Query" if passages else "Prompt", expanded=len(question) < 600):
-            st.code(question, language=None, wrap_lines=True)
-    if answer:
-        with st.expander("Answer", expanded=True):
-            st.code(answer, language=None, wrap_lines=True)
-    if passages:
-        full_answer = answer or _content_of(trace, trace_id, payloads.OUTPUT_KEYS)
-        with st.expander(f"Passages ({len(passages)})", expanded=True):
-            st.html("".join(passage_card(passage, n, full_answer) for n, passage in enumerate(passages, 1)))
+def _show_content(content: SpanContent, answer: str) -> None:
+    """Show what went into a span, what came out of it, and its passages."""
+    given = sum(len(message.text) for message in content.input)
+    query = (Message("", (Part(PartKind.TEXT, content.query),)),) if content.query else ()
+    if shown := content.input or query:
+        label = "Query" if content.has_passages else "Call" if content.span.stage == "tool" else "Prompt"
+        with st.expander(label, expanded=given < _SHORT_PROMPT_CHARS):
+            _show_messages(shown)
+    if content.output:
+        with st.expander("Result" if content.span.stage == "tool" else "Answer", expanded=True):
+            _show_messages(content.output)
+            if content.is_cut:
+                note("Its end is missing: a limit on the length of a value cut it off.")
+    if content.has_passages:
+        with st.expander(f"Passages ({len(content.passages)})", expanded=True):
+            st.html(payloads.passage_cards(content.passages, answer) or '<p class="sl-note">Nothing was found.</p>')
 
 
 def _reason(span: Mapping[str, Any]) -> str:
@@ -235,24 +274,6 @@ def _reason(span: Mapping[str, Any]) -> str:
     if kind and message and not message.startswith(kind):
         return f"{kind}: {message}"
     return str(message or kind or "failed without a reason")
-
-
-def _content_of(trace: Trace, trace_id: str, keys: tuple[str, ...]) -> str:
-    """Return what the request, or else a model call of the trace, carries under one of `keys`."""
-    for stage in ("request", "workflow", "model"):
-        for node in _nodes_of_stage(trace, stage):
-            if text := payloads.first_text(_attributes_of(trace_id, node), keys):
-                return text
-    return ""
-
-
-def _nodes_of_stage(trace: Trace, stage: str) -> list[Node]:
-    return [node for node in trace.nodes if node.span["stage"] == stage][:3]
-
-
-def _attributes_of(trace_id: str, node: Node) -> dict[str, str]:
-    detail = queries.span_detail(source.client(), trace_id, node.span["span_id"])
-    return detail["attributes"] if detail else {}
 
 
 def _numbers(
@@ -306,12 +327,18 @@ def _events(detail: Mapping[str, Any], start_ns: int) -> str:
             for key, value in sorted(attributes.items())
         )
         lines.append(f'<p class="sl-what"><b>{escape(name)}</b> after {offset}</p><dl class="sl-kv">{rows}</dl>')
+    if len(lines) > _MAX_EVENTS:
+        more = formats.count(len(lines) - _MAX_EVENTS)
+        lines[_MAX_EVENTS:] = [f'<p class="sl-note">{more} more events.</p>']
     return "".join(lines)
 
 
 def _attribute_table(attributes: Mapping[str, str], resource: Mapping[str, str]) -> None:
-    rows = [{"Attribute": key, "Value": value, "Of": "span"} for key, value in sorted(attributes.items())]
-    rows += [{"Attribute": key, "Value": value, "Of": "resource"} for key, value in sorted(resource.items())]
+    rows = [
+        {"Attribute": key, "Value": formats.shortened(value, _MAX_ATTRIBUTE_CHARS), "Of": of}
+        for of, held in (("span", attributes), ("resource", resource))
+        for key, value in sorted(held.items())
+    ]
     st.dataframe(rows, hide_index=True, height=min(420, 38 + 35 * len(rows)), key="attributes")
 
 

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from content_shapes import SHAPES
 from convention_spans import START_NS, Insert, Spans, insert_into
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
+from sightline_store.contents import spans, traces
+from sightline_store.contents.spans import StoredSpan
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
 from sightline_store.schema import migrate
@@ -78,6 +82,61 @@ def test_real_packages_answers_become_samples(answered: Client) -> None:
         assert row["answer"] == ANSWER
         assert sorted(row["contexts"]) == PASSAGES
         assert row["model"] == ("llama3" if name == "ask llama_index" else "gpt-4o-mini-2024-07-18")
+        # The Trace page reads the same, with the ids of the passages.
+        shown = traces.conversation(traces.read(queries.trace_contents(answered, row["trace_id"])))
+        assert (shown.question, shown.answer) == (QUESTION, ANSWER)
+        assert sorted((passage.identity, passage.content) for passage in shown.passages) == list(
+            zip("ab", PASSAGES, strict=True)
+        )
+
+
+def test_content_that_was_switched_off_is_not_shown(answered: Client) -> None:
+    """Neither a question nor an answer nor a passage's text, of either family."""
+    for row in answered.query_rows(
+        "SELECT TraceId FROM requests WHERE ServiceName LIKE '%-silent' AND Name LIKE 'ask %'"
+    ):
+        shown = traces.conversation(traces.read(queries.trace_contents(answered, row["TraceId"])))
+        assert (shown.question, shown.answer) == ("", "")
+        assert [passage.content for passage in shown.passages if passage.content] == []
+
+
+def test_content_of_every_shape_comes_back_from_the_store(client: Client, insert: Insert) -> None:
+    """The question to the store leaves no key out that the reader of content knows."""
+    stored = Spans()
+    kinds = {"model": "chat", "agent": "invoke_agent", "workflow": "invoke_workflow", "": ""}
+    for number, shape in enumerate(SHAPES.values(), 1):
+        stored.add({**shape.attributes, "gen_ai.operation.name": kinds[shape.stage]}, trace=number)
+        span = stored.resource.scope_spans[-1].spans[-1]
+        for name, attributes in shape.events:
+            event = span.events.add(name=name, time_unix_nano=START_NS)
+            for key, value in attributes.items():
+                event.attributes.add(key=key).value.string_value = value
+    stored.rows(client, insert, "SELECT 1")
+    for number, shape in enumerate(SHAPES.values(), 1):
+        (content,) = traces.read(queries.trace_contents(client, f"{number:032x}"))
+        expected = spans.read(StoredSpan("a", "", START_NS, shape.stage, shape.attributes, shape.events))
+        assert (content.input, content.output) == (expected.input, expected.output)
+
+
+def test_an_answer_in_logs_belongs_to_its_span(client: Client, insert: Insert) -> None:
+    """OpenTelemetry's own OpenAI instrumentation writes messages as logs inside the span of the call."""
+    stored = Spans()
+    root = stored.add(_ROOT, trace=7)
+    found = {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": _json([{"id": "a", "content": "one"}])}
+    stored.add(found, trace=7, parent=root, after_ms=1)
+    call = stored.add({"gen_ai.operation.name": "chat"}, trace=7, parent=root, after_ms=2)
+    stored.rows(client, insert, "SELECT 1")
+    logs = ExportLogsServiceRequest()
+    scoped = logs.resource_logs.add().scope_logs.add()
+    for name, body in (("gen_ai.user.message", {"content": "Q?"}), ("gen_ai.choice", {"message": {"content": "A."}})):
+        log = scoped.log_records.add(
+            time_unix_nano=START_NS + 3_000_000, event_name=name, span_id=call.to_bytes(8, "big")
+        )
+        log.trace_id, log.body.string_value = (7).to_bytes(16, "big"), _json(body)
+    ingest.insert_segment(client, Signal.LOGS, record.encode(logs.SerializeToString()), "answer in logs")
+    (row,) = _samples(client)
+    client.command("TRUNCATE TABLE otel_logs")
+    assert (row["question"], row["answer"], row["contexts"]) == ("Q?", "A.", ["one"])
 
 
 def _json(value: Any) -> str:
@@ -225,11 +284,11 @@ _TOLD: dict[str, list[dict[str, Any]]] = {
 
 def _asked_of(client: Client, insert: Insert, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The samples of one trace: a request with these spans below it, one after the other."""
-    spans = Spans()
-    root = spans.add(_ROOT, trace=1)
+    written = Spans()
+    root = written.add(_ROOT, trace=1)
     for number, attributes in enumerate(told):
-        spans.add(attributes, trace=1, parent=root, after_ms=10 * number, ms=5)
-    spans.rows(client, insert, "SELECT 1")
+        written.add(attributes, trace=1, parent=root, after_ms=10 * number, ms=5)
+    written.rows(client, insert, "SELECT 1")
     return _samples(client)
 
 
@@ -242,8 +301,8 @@ def test_a_sample_in_each_convention(client: Client, insert: Insert, convention:
 
 def test_content_in_events_of_spans(client: Client, insert: Insert) -> None:
     """What a vector store's instrumentation found, and messages that are told as events."""
-    spans = Spans()
-    root = spans.add(_ROOT, trace=1)
+    written = Spans()
+    root = written.add(_ROOT, trace=1)
     found = {"db.system": "chroma", "db.operation": "query", "db.vector.query.top_k": 2}
     for name, texts in (
         ("db.query.result", ("one", "two")),
@@ -251,15 +310,15 @@ def test_content_in_events_of_spans(client: Client, insert: Insert) -> None:
         ("gen_ai.choice", ("A.",)),
     ):
         attributes = found if name == "db.query.result" else {"gen_ai.operation.name": "chat"}
-        spans.add(attributes, trace=1, parent=root, after_ms=1 if attributes is found else 2)
+        written.add(attributes, trace=1, parent=root, after_ms=1 if attributes is found else 2)
         key = {"gen_ai.user.message": "content", "gen_ai.choice": "message"}.get(name, "db.query.result.document")
         for text in texts:
-            event = spans.resource.scope_spans[-1].spans[-1].events.add(name=name, time_unix_nano=START_NS)
+            event = written.resource.scope_spans[-1].spans[-1].events.add(name=name, time_unix_nano=START_NS)
             event.attributes.add(key=key).value.string_value = text if attributes is found else _json([{"text": text}])
     # The user's message and the answer are events of one span.
-    asked, chosen = (spans.resource.scope_spans[-n].spans[-1] for n in (2, 1))
+    asked, chosen = (written.resource.scope_spans[-n].spans[-1] for n in (2, 1))
     chosen.events.extend(asked.events)
-    spans.rows(client, insert, "SELECT 1")
+    written.rows(client, insert, "SELECT 1")
     (row,) = _samples(client)
     assert (row["question"], row["answer"], row["contexts"]) == ("Q?", "A.", ["one", "two"])
 
@@ -272,13 +331,13 @@ def test_of_nested_retrievals_the_outer_ones_passages_count(client: Client, inse
         documents = {f"retrieval.documents.{n}.document.content": text for n, text in enumerate(texts)}
         return {"openinference.span.kind": "RETRIEVER", "input.value": "Q?", **documents}
 
-    spans = Spans()
-    outer = spans.add(found("two", "three"), trace=1)
-    spans.add(found("one", "two", "three"), trace=1, parent=outer, after_ms=1)
-    spans.add(found("three", "four"), trace=1, after_ms=2)
-    spans.add(model, trace=1, after_ms=3)
-    spans.add(_ROOT, trace=1)
-    spans.rows(client, insert, "SELECT 1")
+    written = Spans()
+    outer = written.add(found("two", "three"), trace=1)
+    written.add(found("one", "two", "three"), trace=1, parent=outer, after_ms=1)
+    written.add(found("three", "four"), trace=1, after_ms=2)
+    written.add(model, trace=1, after_ms=3)
+    written.add(_ROOT, trace=1)
+    written.rows(client, insert, "SELECT 1")
     (row,) = _samples(client, limit=1)
     assert row["contexts"] == ["two", "three", "four"]
 
