@@ -68,6 +68,10 @@ def spending(window: Overview, embedded: Rows) -> Spending:
     )
 
 
+BASIS_COLUMNS = ("reported_calls", "local_calls", "differing_calls", "differing_reported_usd", "differing_computed_usd")
+"""What the rows of `spend_by` and `embedding_spend` say of where their costs come from."""
+
+
 def known_sum(values: Sequence[float | None]) -> float | None:
     """Sum of the values that are known; None where none is, which is not 0."""
     known = [value for value in values if value is not None]
@@ -102,6 +106,7 @@ def by_name(embedded: Rows) -> list[Row]:
             "cost_usd": known_sum([row["cost_usd"] for row in rows]),
             "price_key": rows[0]["price_key"],
             "unknown_because": next((row["unknown_because"] for row in rows if row["unpriced_calls"]), ""),
+            **{name: sum(row.get(name) or 0 for row in rows) for name in BASIS_COLUMNS},
         }
         for name, rows in grouped.items()
     ]

@@ -25,7 +25,7 @@ from sightline_store.prices.prices_file import PricesFile
 from sightline_store.questions import queries
 
 # Raised when the rules of look-up change: then every name is looked up again.
-_RULES = 2
+_RULES = 3
 _RATE_FIELDS = (
     "input",
     "cache_read",
@@ -50,6 +50,7 @@ _COLUMNS = [
     "OutputAudioUsdPerMtok",
     "ReasoningUsdPerMtok",
     "RequestUsd",
+    "SecondUsd",
     "Rates",
     "PricedModel",
     "Note",
@@ -79,7 +80,7 @@ def refresh(client: Client) -> list[str]:
     names += [name for name, stored_basis in stored.items() if stored_basis not in {"", basis}]
     now, rows, priced = datetime.now(UTC), [], set()
     for key, tier in names:
-        name_rows = price_rows(key, tier, own=own, basis=basis, at=now)
+        name_rows = price_rows(key, tier, own=own, local_usd_per_s=client.settings.local_usd_per_s, basis=basis, at=now)
         rows += name_rows or [_row((key, tier), _UNKNOWN, ("", ""), (basis, now))]
         priced |= {key} if name_rows else set()
     client.insert_rows("model_prices", _COLUMNS, rows)
@@ -87,7 +88,13 @@ def refresh(client: Client) -> list[str]:
 
 
 def price_rows(
-    key: str, service_tier: str = "", *, own: PricesFile | None = None, basis: str = "", at: datetime | None = None
+    key: str,
+    service_tier: str = "",
+    *,
+    own: PricesFile | None = None,
+    local_usd_per_s: float = 0.0,
+    basis: str = "",
+    at: datetime | None = None,
 ) -> list[list[Any]]:
     """Rows of `model_prices` for one provider/model and service tier; none where no price is known.
 
@@ -95,6 +102,7 @@ def price_rows(
         key: provider and model as the typed tables have them.
         service_tier: '' for the standard one.
         own: prices that win over the package from their first date on.
+        local_usd_per_s: what a second of a call costs that is computed on machines of one's own.
         basis: what they are looked up in.
         at: moment of the look-up; rows of the same moment hold together.
     """
@@ -107,7 +115,10 @@ def price_rows(
     if not any(period.rate.is_known or period.specials for period in periods):
         return []
     moment = at or datetime.now(UTC)
-    return [_row((key, service_tier), period, (quote.model or key, quote.note), (basis, moment)) for period in periods]
+    return [
+        _row((key, service_tier), period, (quote.model or key, quote.note), (basis, moment), local_usd_per_s)
+        for period in periods
+    ]
 
 
 def listing(client: Client) -> list[dict[str, Any]]:
@@ -121,6 +132,8 @@ def listing(client: Client) -> list[dict[str, Any]]:
 
 def _own_prices(client: Client) -> tuple[PricesFile | None, str]:
     basis = f"genai-prices {price_book.package_version()} r{_RULES}"
+    if client.settings.local_usd_per_s:
+        basis += f", {client.settings.local_usd_per_s:g} USD/s"
     path = client.settings.prices_file
     if path is None:
         return None, basis
@@ -128,12 +141,19 @@ def _own_prices(client: Client) -> tuple[PricesFile | None, str]:
     return own, f"{basis} + {path.name} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _row(key: tuple[str, str], period: Period, labels: tuple[str, str], look_up: tuple[str, datetime]) -> list[Any]:
+def _row(
+    key: tuple[str, str],
+    period: Period,
+    labels: tuple[str, str],
+    look_up: tuple[str, datetime],
+    local_usd_per_s: float = 0.0,
+) -> list[Any]:
     """A row of `model_prices`; `labels` are PricedModel and Note, `look_up` is its Basis and moment."""
+    second = local_usd_per_s if period.source == price_book.LOCAL else None
     specials = [
         (special.above_input, special.from_s, special.to_s, *_floats(special.rate)) for special in period.specials
     ]
-    return [*key, period.valid_from, *_floats(period.rate), specials, *labels, period.source, *look_up]
+    return [*key, period.valid_from, *_floats(period.rate), second, specials, *labels, period.source, *look_up]
 
 
 def _floats(rate: Rate) -> Iterator[float | None]:

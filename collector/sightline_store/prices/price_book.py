@@ -1,8 +1,9 @@
 """What one provider and model name costs, from when on: the genai-prices package, read into rates that SQL can hold.
 
 A provider is spelled differently by every convention (`aws.bedrock`, `az.ai.openai`, `x_ai`, …) and a model by every
-gateway (`models/…`, `publishers/google/models/…`, `openai/gpt-4o`); both are brought to the package's names here. A
-name without a known price has no periods: its cost is unknown, never 0.
+gateway (`models/…`, `publishers/google/models/…`, `openai/gpt-4o`); `model_names` brings both to the package's names. A
+name without a known price has no periods: its cost is unknown, never 0. What is computed on machines of one's own costs
+nothing for its tokens.
 
 The package's rules, kept: a tier holds for all tokens of a call whose input is above its threshold; of prices that
 hold at the same moment the last one listed wins; tokens without a price of their own (cached, spoken) cost what their
@@ -22,57 +23,37 @@ from decimal import Decimal
 from importlib import metadata
 from typing import Any
 
+from sightline_store.prices import model_names
+
 SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Start of a price without a date."""
-
-PROVIDERS: dict[str, str] = {
-    "aws.bedrock": "aws",
-    "bedrock": "aws",
-    "az.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "az.openai": "azure",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "azure.openai": "azure",
-    "azureopenai": "azure",
-    "azure.ai": "azure",
-    "gcp.gemini": "google",
-    "gcp.gen.ai": "google",
-    "gcp.vertex.ai": "google",
-    "vertex.ai": "google",
-    "vertexai": "google",
-    "gemini": "google",
-    "x.ai": "x-ai",
-    "xai": "x-ai",
-    "grok": "x-ai",
-    "mistral.ai": "mistral",
-    "mistralai": "mistral",
-    "moonshot.ai": "moonshotai",
-    "moonshot": "moonshotai",
-    "together.ai": "together",
-    "togetherai": "together",
-    "fireworks.ai": "fireworks",
-    "deep.seek": "deepseek",
-    "perplexity.ai": "perplexity",
-    "voyage": "voyageai",
-    "voyage.ai": "voyageai",
-    "amazon.bedrock": "aws",
-    "bedrock.converse": "aws",
-}
-"""Spellings of providers (lower case, `.` for every separator) to the package's ids, where it would not know them."""
 
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "on_demand"})
 """Service tiers that cost the standard price."""
 
-# What some write behind a provider's name: openai.chat, anthropic.messages, google.vertex.chat.
-_INTERFACES = frozenset({"chat", "responses", "messages", "completion", "completions", "embedding", "embeddings"})
-_PREFIXES = re.compile(r"^(?:arn:[^/]*/|publishers/[^/]+/models/|models/|accounts/fireworks/models/)")
+_MAKERS = (
+    "openai",
+    "anthropic",
+    "google",
+    "mistral",
+    "cohere",
+    "deepseek",
+    "x-ai",
+    "perplexity",
+    "voyageai",
+    "moonshotai",
+)
+_HOSTS = ("aws", "groq", "together", "fireworks", "cerebras")
+"""Providers that are asked for a name without a provider: the makers of models first, then those who serve others'
+models. Resellers are not asked, they sell at prices of their own."""
 _BESIDE_TOKENS = {
     "web_searches_kcount": "web searches",
     "social_searches_kcount": "social searches",
     "storage_searches_kcount": "storage searches",
     "code_executions_kcount": "code executions",
 }
+LOCAL = "local"
+"""Source of the price of what is computed on machines of one's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +112,9 @@ class Quote:
     """What a reader must know: a guessed provider, units that spans do not count."""
 
 
+_FREE = Rate(input=Decimal(0), output=Decimal(0))
+
+
 @dataclass(frozen=True)
 class _Entry:
     """A price of the package with its condition: from a date on, at hours of the day, or always."""
@@ -155,26 +139,19 @@ def package_version() -> str:
         return ""
 
 
-def provider_id(name: str) -> str:
-    """The package's id for a provider however it is spelled; what is not known is only lowered and stripped."""
-    plain = re.sub(r"[\s_.\-]+", ".", name.strip().lower())
-    head, _, last = plain.rpartition(".")
-    if plain not in PROVIDERS and head and last in _INTERFACES:
-        plain, name = head, name.strip()[: -len(last) - 1]
-    return PROVIDERS.get(plain, name.strip().lower())
-
-
 def quote(key: str, service_tier: str = "") -> Quote:
     """Look up `provider/model`; a name that the package does not know has no periods."""
     provider, _, model_ref = key.partition("/")
-    if not model_ref.strip():
-        return Quote()
-    match = _find(provider, model_ref.strip())
+    if model_names.is_local(provider, model_ref.strip()):
+        return Quote(periods=(Period(valid_from=SINCE_EVER, rate=_FREE, source=LOCAL),), model="local compute")
+    match = _find(provider, model_ref)
     if match is None:
         return Quote()
     tier = service_tier.strip().lower()
     tier = "" if tier in STANDARD_TIERS else tier
     periods = tuple(_periods(_entries(match.model), match.model, tier))
+    if match.provider == "openrouter" and match.model.id.endswith(":free"):
+        periods = (Period(valid_from=SINCE_EVER, rate=_FREE),)
     beside = sorted(
         {
             name
@@ -192,25 +169,41 @@ def _find(provider: str, model_ref: str) -> _Match | None:
     from genai_prices import data_snapshot  # noqa: PLC0415  (about 0.3 s and 30 MB: paid when a model is looked up)
 
     snapshot = data_snapshot.get_snapshot()
-    name = provider_id(provider)
-    for spelled in _spellings(name, model_ref):
-        try:
-            owner, model = snapshot.find_provider_model(spelled, None, name or None, None)
-        except LookupError:
+    for candidate in model_names.candidates(provider, model_ref):
+        found = _look_up(snapshot, candidate)
+        if found is None:
             continue
-        return _Match(owner.id, model, guessed=not name)
+        owner, model = found
+        if _is_same(candidate.model, owner, model):
+            return _Match(owner.id, model, guessed=candidate.guessed)
     return None
 
 
-def _spellings(provider: str, model_ref: str) -> Iterator[str]:
-    """The name as it is, then without what gateways put before it and with dates as the package writes them."""
-    yield model_ref
-    plain = _PREFIXES.sub("", model_ref)
-    yield plain
-    head, slash, tail = plain.partition("/")
-    if slash and (provider_id(head) == provider or not provider):
-        yield tail
-    yield plain.replace("@", "-")
+def _look_up(snapshot: Any, candidate: model_names.Candidate) -> tuple[Any, Any] | None:
+    """The package's provider and model; without a provider the one that has the name, None where several have it."""
+    name, is_open = candidate.model.lower(), model_names.is_open(candidate.model)
+    if candidate.provider or not is_open:
+        try:
+            found: tuple[Any, Any] = snapshot.find_provider_model(name, None, candidate.provider or None, None)
+        except LookupError:
+            if candidate.provider:
+                return None
+        else:
+            return found
+    providers = {provider.id: provider for provider in snapshot.providers}
+    for group in ((*_MAKERS, *_HOSTS),) if is_open else (_MAKERS, _HOSTS):
+        owners = [(providers[id_], model) for id_ in group if (model := providers[id_].find_model(name)) is not None]
+        if owners:
+            return owners[0] if len(owners) == 1 else None
+    return None
+
+
+def _is_same(model_ref: str, owner: Any, model: Any) -> bool:
+    """Whether the price of the match is that of the name: not the base's for a tuned model, nor another seller's."""
+    if model_names.is_fine_tuned(model_ref) and "ft" not in re.split(r"[^a-z]+", model.id.lower()):
+        return False
+    # The package takes DeepSeek's own prices for its models on Azure, which has others.
+    return not (owner.id == "azure" and model.id.startswith("deepseek") and owner.find_model(model_ref.lower()) is None)
 
 
 def _entries(model: Any) -> list[_Entry]:

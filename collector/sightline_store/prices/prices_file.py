@@ -32,7 +32,8 @@ from typing import Any
 
 from sightline_store.errors import PricesFileError
 from sightline_store.moments import iso_moment
-from sightline_store.prices.price_book import SINCE_EVER, STANDARD_TIERS, Period, Rate, SpecialRate, provider_id
+from sightline_store.prices.model_names import provider_id
+from sightline_store.prices.price_book import SINCE_EVER, STANDARD_TIERS, Period, Rate, SpecialRate
 
 _PRICES = tuple(field.name for field in fields(Rate))
 _NAMES = ("provider", "model", "from", *_PRICES, "above_input_tokens", "service_tier")

@@ -94,13 +94,14 @@ def _embeddings(rows: list[queries.Row]) -> None:
                     row["name"] or "(not named)",
                     formats.count(row["calls"]),
                     formats.compact(row["input_tokens"]),
-                    formats.money(row["cost_usd"]),
+                    _cost(row),
                     formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
                 )
             )
             for row in rows
         ]
         table(columns, table_rows, key="embedding_spend", empty="No call of an embedding model in this selection.")
+        _differences(rows)
 
 
 def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
@@ -151,7 +152,7 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
                 formats.compact(row["cache_read_tokens"]),
                 formats.compact(row["output_tokens"]),
                 formats.compact(row["reasoning_tokens"]),
-                formats.money(row["cost_usd"]),
+                _cost(row),
                 formats.money(None if row["cost_usd"] is None else row["cost_usd"] / row["requests"] * 1000),
                 formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
                 ", ".join(name or "itself" for name in row["priced_as"]),
@@ -162,3 +163,26 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
         for row in rows
     ]
     table(columns, table_rows, key=f"spend_table_{by}", empty="No model call in this selection.")
+    _differences(rows)
+
+
+def _cost(row: queries.Row) -> str:
+    """The cost, and where it comes from if not from tokens and prices."""
+    texts = [formats.money(row["cost_usd"])]
+    for name, calls in (("reported", row["reported_calls"]), ("local compute", row["local_calls"])):
+        if calls:
+            texts.append(name if calls == row["calls"] else f"{formats.count(calls)} {name}")
+    return " · ".join(texts)
+
+
+def _differences(rows: list[queries.Row]) -> None:
+    """Say where a library or a gateway reports another cost than tokens and prices give."""
+    calls = sum(row["differing_calls"] for row in rows)
+    if calls:
+        reported, computed = (
+            sum(row[f"differing_{name}_usd"] or 0.0 for row in rows) for name in ("reported", "computed")
+        )
+        note(
+            f"{formats.count(calls)} calls report a cost that differs by more than 1 % from tokens times prices: "
+            f"{formats.money(reported)} reported, {formats.money(computed)} computed and shown."
+        )

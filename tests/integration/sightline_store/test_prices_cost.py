@@ -258,6 +258,56 @@ def test_unknown_is_null_with_its_reason_and_zero_is_zero(client: Client) -> Non
     assert listed["house/free"]["known"]
 
 
+def test_a_cost_says_what_it_is(client: Client) -> None:
+    """Computed, local compute, or reported where it cannot be computed; a difference of more than 1 % shows."""
+    rows = [
+        call("computed", "openai", "gpt-4o", tokens=(1_000_000, 0), ToldCostUsd=2.52),
+        call("differs", "openai", "gpt-4o", tokens=(1_000_000, 0), ToldCostUsd=2.0),
+        call("reported", "house", "mystery", tokens=(10, 10), ToldCostUsd=0.25),
+        call("reported, no tokens", "openai", "gpt-4o", tokens=(None, None), ToldCostUsd=0.5),
+        call("unknown", "house", "mystery", tokens=(10, 10)),
+        call("local", "ollama", "llama3:latest", tokens=(10, 10), DurationMs=2_000, ToldCostUsd=9.0),
+        call("local, no tokens", "", "lexical", tokens=(None, None), DurationMs=500),
+    ]
+    insert(client, "llm_calls", rows)
+    text = {"Timestamp": NOON, "TraceId": "t", "DurationMs": 1_000}
+    insert(
+        client,
+        "embeddings",
+        [
+            {**text, "SpanId": "lexical", "RequestModel": "lexical"},
+            {**text, "SpanId": "house", "Provider": "house", "RequestModel": "ours", "ToldCostUsd": 0.125},
+        ],
+    )
+    with_price = Client(replace(client.settings, local_usd_per_s=0.01))
+    for asked, second in ((client, 0.0), (with_price, 0.01)):
+        model_prices.refresh(asked)
+        columns = "SpanId, CostUsd, CostBasis, CostUnknown, CostDiffers"
+        stored = {row["SpanId"]: row for row in client.query_rows(f"SELECT {columns} FROM llm_calls_priced")}
+        stored |= {row["SpanId"]: row for row in client.query_rows(f"SELECT {columns} FROM embeddings_priced")}
+        assert {name: tuple(row.values())[1:] for name, row in stored.items()} == {
+            "computed": (2.5, "computed", "", False),
+            "differs": (2.5, "computed", "", True),
+            "reported": (0.25, "reported", "", False),
+            "reported, no tokens": (0.5, "reported", "", False),
+            "unknown": (None, "", "no price is known", False),
+            "local": (pytest.approx(2 * second), "local", "", False),
+            "local, no tokens": (pytest.approx(0.5 * second), "local", "", False),
+            "lexical": (pytest.approx(second), "local", "", False),
+            "house": (0.125, "reported", "", False),
+        }
+    with_price.close()
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    filters = queries.Filters(start=day, end=day + timedelta(days=1))
+    spent = {row["name"]: row for row in queries.spend_by(client, filters)}
+    assert (spent["gpt-4o"]["differing_calls"], spent["gpt-4o"]["reported_calls"]) == (1, 1)
+    assert (spent["gpt-4o"]["differing_reported_usd"], spent["gpt-4o"]["differing_computed_usd"]) == (2.0, 2.5)
+    assert (spent["mystery"]["unpriced_calls"], spent["mystery"]["reported_calls"]) == (1, 1)
+    assert spent["llama3:latest"]["local_calls"] == 1
+    embedded = {row["name"]: row for row in queries.embedding_spend(client, filters)}
+    assert (embedded["lexical"]["local_calls"], embedded["ours"]["reported_calls"]) == (1, 1)
+
+
 def test_without_any_price_and_far_from_now_calls_are_told(client: Client) -> None:
     """Before the first look-up no cost is known; moments that 32 bits do not hold fail no question."""
     rows = [call(at, "openai", "gpt-4o", tokens=(10, 10), at=at) for at in (NOON, "1960-05-01", "2150-05-01")]
@@ -365,6 +415,8 @@ def test_sql_agrees_with_the_package_on_every_model_that_it_knows(client: Client
                 expected[name] = (
                     None if price.input_mtok is None or price.output_mtok is None else float(found.total_price)
                 )
+                if provider.id == "openrouter" and model.id.endswith(":free"):
+                    expected[name] = 0.0  # the package has these without prices
                 more = {"cache_read": usage[2], "cache_write": usage[3]}
                 rows.append(call(name, provider.id, model.id, tokens=(usage[0], usage[1]), at=at, **more))
     assert len(rows) > 6_000

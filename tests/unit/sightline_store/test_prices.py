@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sightline_store.errors import PricesFileError
-from sightline_store.prices import model_prices, price_book, prices_file
+from sightline_store.prices import model_names, model_prices, price_book, prices_file
 from sightline_store.prices.price_book import Rate
 from sightline_store.settings import StoreSettings
 
@@ -59,7 +59,7 @@ def test_known_and_unknown_models() -> None:
 )
 def test_providers_in_every_spelling(provider: str, expected: str) -> None:
     """Conventions spell a provider in their own ways; the package has one."""
-    assert price_book.provider_id(provider) == expected
+    assert model_names.provider_id(provider) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,17 @@ def test_provider_guessed_from_the_models_name_is_said() -> None:
     assert price_book.quote("/house-model").periods == ()
 
 
+def test_local_compute_has_the_price_of_its_seconds() -> None:
+    """Tokens cost nothing and a second what the setting says; a price of one's own wins, and has no seconds."""
+    setting = StoreSettings.from_env({"SIGHTLINE_PRICES_LOCAL_USD_PER_S": "0.0005"})
+    (row,) = model_prices.price_rows("ollama/llama3:latest", local_usd_per_s=setting.local_usd_per_s)
+    assert (row[3], row[8], row[12]) == (0.0, 0.0, 0.0005)
+    assert StoreSettings.from_env({}).local_usd_per_s == 0.0
+    own = prices_file.parse("provider,model,input,output\nollama,*,0.01,0.02\n", ".csv")
+    (mine,) = model_prices.price_rows("ollama/llama3:latest", own=own, local_usd_per_s=0.0005)
+    assert (mine[3], mine[8], mine[12]) == (0.01, 0.02, None)
+
+
 def test_tiers_hours_and_dates_are_kept() -> None:
     """A threshold of input tokens, hours of the day and dates each become what SQL can pick."""
     (period,) = price_book.quote("google/gemini-2.5-pro").periods
@@ -140,7 +151,7 @@ def test_own_prices_win_from_their_date_on() -> None:
     package, mine = model_prices.price_rows("openai/gpt-4o", own=own)
     assert (package[2], package[3]) == (price_book.SINCE_EVER, 2.5)
     assert (mine[2], mine[3], mine[8]) == (datetime(2026, 6, 1, tzinfo=UTC), 1.25, 5.0)
-    assert [(special[0], special[3]) for special in mine[12]] == [(200_000, 2.0)]
+    assert [(special[0], special[3]) for special in mine[13]] == [(200_000, 2.0)]
     ((_, _, _, small, *_),) = model_prices.price_rows("house/small-1", own=own)
     assert small == 0.01
     ((_, _, since, big, *_),) = model_prices.price_rows("House/BIG-9", own=own)
