@@ -111,6 +111,7 @@ def windowed(end: datetime, window: str) -> Iterator[Asked]:
 def of_a_trace(trace_id: str, span_id: str) -> Iterator[Asked]:
     """The questions of the page of one trace."""
     yield Asked("trace_spans", lambda client: queries.trace_spans(client, trace_id, limit=TRACE_LIMIT))
+    yield Asked("trace_contents", lambda client: queries.trace_contents(client, trace_id, limit=TRACE_LIMIT))
     yield Asked("trace_spend", lambda client: queries.trace_spend(client, trace_id))
     yield Asked("ttft_trace", lambda client: queries.ttft_trace(client, trace_id))
     yield Asked("trace_scores", lambda client: queries.trace_scores(client, trace_id))

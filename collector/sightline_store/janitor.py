@@ -1,7 +1,8 @@
 """`sightline-store janitor`: the housekeeping of a store, done by one process however many of them run.
 
-Two tasks, each in its own interval: retention (the tables' TTL, by which rows expire and old counts are folded, and the
-cap on the size on disk) and prices (look-up of models whose price is not in the store). Several janitors, for example
+Three tasks, each in its own interval: retention (the tables' TTL, by which rows expire and old counts are folded, and
+the cap on the size on disk), prices (look-up of models whose price is not in the store) and settling (`settle`: traces
+whose spans came in several INSERTs). Several janitors, for example
 one beside each collector, agree by a lease (`lease`): one acts and the others wait to take over. Each task does nothing
 where nothing is left to do, so that two janitors that act at one moment do no harm.
 
@@ -16,7 +17,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from sightline_store import settle
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
 from sightline_store.lease import Lease, retry_s
@@ -31,6 +34,8 @@ _LEASE = "janitor"
 _CLAIMS_IN_A_LEASE = 3
 _TICK_S = 0.2
 _RELEASE_S = 1.0
+_SETTLE_BACK = timedelta(days=1)
+"""A janitor that begins looks at the rows of so long, since nobody may have looked at them."""
 
 
 @dataclass
@@ -58,8 +63,10 @@ class Janitor:
         self._lease = Lease(self._client, _LEASE, settings.lease_s)
         self._tasks = [
             _Task("prices", settings.prices_interval_s, self._prices),
+            _Task("settle", settings.settle_interval_s, self._settle),
             _Task("retention", settings.retention_interval_s, self._retention),
         ]
+        self._settled_until: datetime | None = None
         self._stopped = threading.Event()
         self._failed_claims = 0
         self._was_holder: bool | None = None
@@ -138,6 +145,13 @@ class Janitor:
     def _prices(self) -> None:
         for key in model_prices.refresh(self._client):
             _log.info("price of %s entered", key)
+
+    def _settle(self) -> None:
+        since = self._settled_until or datetime.now(UTC) - _SETTLE_BACK
+        done = settle.settle(self._client, since)
+        self._settled_until = done.until
+        if done:
+            _log.debug("settled: %s", done)
 
 
 def _has_no_tables(exc: StoreError) -> bool:

@@ -37,6 +37,13 @@ class StoreSettings(Settings):
         "File of your own prices (.csv, .toml or .json), which win over those of genai-prices; read by the janitor, "
         "which enters prices into the store",
     )
+    local_usd_per_s: float = setting(
+        "SIGHTLINE_PRICES_LOCAL_USD_PER_S",
+        0.0,
+        "USD for each second of a call that is computed on machines of your own (Ollama, vLLM, llama.cpp, ONNX, …) and "
+        "whose tokens cost nothing; read by the janitor",
+        at_least=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +180,12 @@ class JanitorSettings(Settings):
         "SIGHTLINE_JANITOR_PRICES_INTERVAL_S",
         30.0,
         "Seconds between look-ups of the prices of new models; 0 is never",
+        at_least=0,
+    )
+    settle_interval_s: float = setting(
+        "SIGHTLINE_JANITOR_SETTLE_INTERVAL_S",
+        10.0,
+        "Seconds between two runs that bring together the spans of traces that came in several INSERTs; 0 is never",
         at_least=0,
     )
     retention_interval_s: float = setting(

@@ -38,7 +38,7 @@ def timed_frame(rows: Rows, filters: Filters, bucket_s: int) -> pd.DataFrame:
     for column in (key for row in rows[:1] for key in row):
         if column not in frame:
             frame[column] = None
-        if column not in {"bucket", "name", "estimate", "judges", "notes"}:
+        if column not in {"bucket", "name", "estimate", "judges", "notes", "ttft_definition"}:
             frame[column] = pd.to_numeric(frame[column])
     return frame
 

@@ -44,12 +44,18 @@ def overview_cards(
     enough_requests = min(now.requests, before.requests) >= _MIN_REQUESTS
     cards = [
         _card(
-            "TTFT p95",
+            "TTFT p95"
+            if now.ttft_definition in ("", "delivered")
+            else f"{formats.first_token_name(now.ttft_definition)} p95",
             formats.duration(now.ttft_p95_ms),
             "latency",
-            _lower_is_better(now.ttft_p95_ms, before.ttft_p95_ms, enough_requests),
+            # Times of two definitions have no difference.
+            _lower_is_better(now.ttft_p95_ms, before.ttft_p95_ms, enough_requests)
+            if now.ttft_definition == before.ttft_definition
+            else None,
             f"p50 {formats.duration(now.ttft_p50_ms)}",
             spark=sparks["ttft"],
+            hint=formats.first_token_note(now.ttft_definition, now.ttft_others).rstrip("."),
         ),
         _card(
             "Total p95",

@@ -23,10 +23,11 @@ _BAR_SHARE = 0.9
 
 
 def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
-    """Time to first token and total over time: a band from p50 to p95 each, p99 dashed."""
+    """Time to first token and total over time: a band from p50 to p95 each, p99 dashed. The legend says whose token."""
     frame = axes.timed_frame(rows, filters, bucket_s)
     parts, tooltip_columns = [], []
-    for name, prefix in (("Total", "total"), ("First token", "ttft")):
+    first_token = formats.first_token_name(rows[0].get("ttft_definition", "") if rows else "")
+    for name, prefix in (("Total", "total"), (first_token, "ttft")):
         part = frame[["t"]].copy()
         part["series"] = name
         for level in ("p50", "p95", "p99"):
@@ -37,7 +38,7 @@ def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGH
     long = pd.concat(parts)
     colour = alt.Color(
         "series:N",
-        scale=alt.Scale(domain=["First token", "Total"], range=[TTFT_COLOUR, TOTAL_COLOUR]),
+        scale=alt.Scale(domain=[first_token, "Total"], range=[TTFT_COLOUR, TOTAL_COLOUR]),
         legend=axes.legend(),
     )
     base = alt.Chart(long).encode(x=axes.time_axis(filters), color=colour)

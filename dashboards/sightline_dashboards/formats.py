@@ -148,3 +148,36 @@ def _unknown(value: float | None) -> bool:
 
 def _trimmed(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_FIRST_TOKENS = {
+    "delivered": ("First token", "Measured where the answer leaves for the user."),
+    "first_token": ("Model's first token", "Measured where the application calls the model: the user has it later."),
+    "first_chunk": (
+        "Model's first chunk",
+        "The first chunk of the model's stream, which may be empty: the first token comes then or later.",
+    ),
+}
+
+
+def first_token_name(definition: str) -> str:
+    """Return what a time to first token of this definition (`requests.TtftDefinition`) is the time of."""
+    return _FIRST_TOKENS.get(definition, _FIRST_TOKENS["delivered"])[0]
+
+
+def first_token_note(definition: str, others: int) -> str:
+    """Return what times to first token of this definition mean, and how many requests are not among them.
+
+    Args:
+        definition: 'delivered', 'first_token' or 'first_chunk'; '' where there is no such time.
+        others: requests that have a time of another definition.
+    """
+    if definition not in _FIRST_TOKENS:
+        return "No request recorded a first token."
+    left_out = f" {count(others)} requests that recorded another moment are not among them." if others else ""
+    return _FIRST_TOKENS[definition][1] + left_out
+
+
+def first_token(ms: float | None, definition: str) -> str:
+    """Return one request's time to first token, as the least that it can be where only the model's stream was timed."""
+    return duration(ms) if ms is None or definition == "delivered" else f"≥ {duration(ms)}"

@@ -25,7 +25,12 @@ def trace_table(
     columns = [
         Column("Asked", sort="time", link=True),
         Column("Outcome"),
-        Column("First token", number=True, sort="ttft"),
+        Column(
+            "First token",
+            number=True,
+            sort="ttft",
+            hint="When it left for the user; ≥ where only the model's stream was timed: it came then or later",
+        ),
         Column("Total", number=True, sort="total"),
         *(() if compact else (Column("Tokens in → out", number=True),)),
         Column("Cost", number=True, sort="cost"),
@@ -111,7 +116,7 @@ def _trace_cells(row: dict[str, Any], compact: bool) -> list[str]:
     return [
         local_time(row["started_ms"]),
         outcome(row),
-        formats.duration(row["ttft_ms"]),
+        formats.first_token(row["ttft_ms"], row["ttft_definition"]),
         formats.duration(row["total_ms"]),
         *(() if compact else (tokens,)),
         formats.money(row["cost_usd"]) if row["llm_calls"] else "no call",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -43,17 +43,25 @@ class Spans:
         parent: int = 0,
         after_ms: float = 0,
         events: dict[str, float] | None = None,
+        service: str = "",
+        server: bool = False,
+        name: str = "span",
     ) -> int:
-        """A span; its number is its id, `trace` 0 makes a trace of its own."""
+        """A span; its number is its id, `trace` 0 makes a trace of its own. `server`: its kind is that of a server."""
         self._ids += 1
-        scoped = self.resource.scope_spans.add()
+        resource = self.resource
+        if service:
+            resource = self.request.resource_spans.add()
+            resource.resource.attributes.add(key="service.name").value.string_value = service
+        scoped = resource.scope_spans.add()
         scoped.scope.name = scope
         start = START_NS + int(after_ms * 1e6)
         span = scoped.spans.add(
             trace_id=(trace or 10_000 + self._ids).to_bytes(16, "big"),
             span_id=self._ids.to_bytes(8, "big"),
             parent_span_id=parent.to_bytes(8, "big") if parent else b"",
-            name="span",
+            name=name,
+            kind=2 if server else 0,
             start_time_unix_nano=start,
             end_time_unix_nano=start + int(ms * 1e6),
         )
@@ -65,14 +73,39 @@ class Spans:
             span.events.add(name=name, time_unix_nano=start + int(at_ms * 1e6))
         return self._ids
 
+    @property
+    def count(self) -> int:
+        """Spans so far; the last one has this id."""
+        return self._ids
+
+    def some(self, ids: Iterable[int]) -> bytes:
+        """A request of some of the spans, as if they were exported apart; one whose id is there twice is in it twice."""
+        wanted = [id_.to_bytes(8, "big") for id_ in ids]
+        request = ExportTraceServiceRequest()
+        for resource in self.request.resource_spans:
+            for scoped in resource.scope_spans:
+                for span in scoped.spans:
+                    for _ in range(wanted.count(span.span_id)):
+                        part = request.resource_spans.add()
+                        part.resource.CopyFrom(resource.resource)
+                        inner = part.scope_spans.add()
+                        inner.scope.CopyFrom(scoped.scope)
+                        inner.spans.add().CopyFrom(span)
+        return request.SerializeToString()
+
     def rows(self, client: Client, insert: Insert, sql: str) -> list[dict[str, Any]]:
         """Insert into emptied tables and ask."""
-        tables = "'otel_traces', 'requests', 'llm_calls', 'retrievals', 'embeddings', 'stages', 'errors', 'scores'"
-        for row in client.query_rows(
-            "SELECT name FROM system.tables "
-            f"WHERE database = {{database:String}} AND total_rows > 0 AND name IN ({tables})",
-            {"database": client.settings.database},
-        ):
-            client.command(f"TRUNCATE TABLE {row['name']}")
+        empty(client)
         insert(self.request.SerializeToString())
         return client.query_rows(sql)
+
+
+def empty(client: Client) -> None:
+    """Remove all spans and what was made of them."""
+    tables = "'otel_traces', 'requests', 'llm_calls', 'retrievals', 'embeddings', 'stages', 'errors', 'scores'"
+    for row in client.query_rows(
+        "SELECT name FROM system.tables "
+        f"WHERE database = {{database:String}} AND total_rows > 0 AND name IN ({tables})",
+        {"database": client.settings.database},
+    ):
+        client.command(f"TRUNCATE TABLE {row['name']}")

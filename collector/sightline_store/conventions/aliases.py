@@ -1,9 +1,10 @@
 """The one alias table: how every convention spells what Sightline's typed tables hold.
 
 `_SPELLINGS` maps a canonical value to the attribute keys that hold it, the preferred one first, each with its
-number. Three parts have modules of their own: `first_tokens.py` (the time to first token, with units), `contents.py`
-(prompts and answers) and `dialects.py` (what conventions call a span's kind and a provider). `canonical.py` writes the
-SQL of the views from all this, and `report.py` lists the keys that are in none of it.
+number. Four parts have modules of their own: `json_members.py` (values inside of JSON objects), `first_tokens.py` (the
+time to first token, with units), `contents.py` (prompts and answers) and `dialects.py` (what conventions call a span's
+kind and a provider). `canonical.py` writes the SQL of the views from all this, and `report.py` lists the keys that are
+in none of it.
 
 A new spelling is one line here, with the next free number of its column, and a run of
 `python -m sightline_store.conventions.canonical`. A spelling that is no longer read moves to `columns.RETIRED`.
@@ -91,6 +92,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         2: "llm.provider",
         3: "llm.system",
         4: "ai.model.provider",
+        5: "mlflow.llm.provider",
     },
     (14, "request_model"): {
         0: semconv.GEN_AI_REQUEST_MODEL,
@@ -101,6 +103,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         5: "ai.model.id",
         6: "llm.request.model",
         7: "gen_ai.rerank.model",
+        8: "mlflow.llm.model",
     },
     (15, "response_model"): {
         0: semconv.GEN_AI_RESPONSE_MODEL,
@@ -113,6 +116,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         0: "llm.invocation_parameters",
         1: "embedding.invocation_parameters",
         2: "langfuse.observation.model.parameters",
+        3: "request_data",  # Logfire
     },
     (17, "priced_as"): {0: semconv.MODEL_PRICED_AS},
     (18, "note"): {0: semconv.MODEL_NOTE},
@@ -130,6 +134,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         2: "llm.is_streaming",
         3: "gen_ai.request.is_stream",
         4: "gen_ai.response.streaming",
+        5: "stream",
     },
     (21, "finish_reason"): {
         0: semconv.GEN_AI_RESPONSE_FINISH_REASONS,
@@ -150,6 +155,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         5: "ai.usage.tokens",
         6: "llm.usage.prompt_tokens",
         7: "opik.usage.prompt_tokens",
+        8: "llm.usage.input_tokens",
     },
     (23, "output_tokens"): {
         0: semconv.GEN_AI_USAGE_OUTPUT_TOKENS,
@@ -159,6 +165,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         4: "ai.usage.completionTokens",
         5: "llm.usage.completion_tokens",
         6: "opik.usage.completion_tokens",
+        7: "llm.usage.output_tokens",
     },
     (24, "cache_read_tokens"): {
         0: semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
@@ -172,6 +179,10 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         8: "ai.usage.cachedInputTokens",
         9: "gen_ai.usage.cached_input_tokens",
         10: "gen_ai.usage.prompt_tokens_details.cached_tokens",
+        11: "gen_ai.usage.input_tokens_details.cached_tokens",
+        12: "gen_ai.usage.prompt_tokens_details.cache_read",
+        13: "llm.usage.cache_read_input_tokens",
+        14: "opik.usage.original_usage.prompt_tokens_details.cached_tokens",
     },
     (25, "cache_write_tokens"): {
         0: semconv.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS,
@@ -184,6 +195,8 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         7: "gen_ai.usage.details.cache_creation_input_tokens",
         8: "gen_ai.usage.input_tokens.cache_write",
         9: "ai.usage.inputTokenDetails.cacheWriteTokens",
+        10: "gen_ai.usage.prompt_tokens_details.cache_write",
+        11: "llm.usage.cache_creation_input_tokens",
     },
     (26, "cache_write_1h_tokens"): {
         0: "gen_ai.usage.cache_creation.ephemeral_1h_input_tokens",
@@ -200,22 +213,28 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         6: "gen_ai.usage.completion_tokens_details.reasoning_tokens",
         7: "ai.usage.outputTokenDetails.reasoningTokens",
         8: "ai.usage.reasoningTokens",
+        9: "gen_ai.usage.output_tokens_details.reasoning_tokens",
+        10: "gen_ai.usage.completion_tokens_details.reasoning",
+        11: "opik.usage.original_usage.completion_tokens_details.reasoning_tokens",
     },
     (28, "input_audio_tokens"): {
         0: "llm.token_count.prompt_details.audio",
         1: "gen_ai.usage.details.input_audio_tokens",
         2: "gen_ai.usage.prompt_tokens_details.audio_tokens",
+        3: "gen_ai.usage.input_tokens_details.audio_tokens",
     },
     (29, "output_audio_tokens"): {
         0: "llm.token_count.completion_details.audio",
         1: "gen_ai.usage.details.output_audio_tokens",
         2: "gen_ai.usage.completion_tokens_details.audio_tokens",
+        3: "gen_ai.usage.output_tokens_details.audio_tokens",
     },
     (30, "usage_json"): {
         0: "langfuse.observation.usage_details",
         1: "mlflow.chat.tokenUsage",
         2: "langsmith.usage_metadata",
         3: "braintrust.metrics",
+        4: "ai.response.providerMetadata",
     },
     (31, "reported_cost"): {
         0: "llm.cost.total",
@@ -223,8 +242,13 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         2: "gen_ai.usage.cost_usd",
         3: "gen_ai.cost.usd",
         4: "operation.cost",
+        5: "gen_ai.cost.total_cost",
+        6: "gen_ai.cost.total_tokens",
+        7: "gen_ai.cost.total",
+        8: "gen_ai.usage.total_cost",
+        9: "llm.usage.total_cost",
     },
-    (32, "cost_json"): {0: "langfuse.observation.cost_details"},
+    (32, "cost_json"): {0: "langfuse.observation.cost_details", 1: "mlflow.llm.cost"},
     # Streams, measured by this project's library
     (33, "stall"): {0: semconv.STREAM_LONGEST_STALL},
     (34, "chunks"): {0: semconv.STREAM_CHUNKS},
@@ -262,8 +286,15 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         0: "retrieval.documents.0.document.id",
         1: "retrieval.documents.0.document.content",
         2: "retrieval.documents.0.document.score",
+        3: "retrieval.documents.0.document.metadata",
     },
-    (43, "entity_output"): {0: "traceloop.entity.output"},
+    (43, "entity_output"): {
+        0: "traceloop.entity.output",
+        1: "output.value",
+        2: "langfuse.observation.output",
+        3: "mlflow.spanOutputs",
+        4: "gen_ai.completion",
+    },
     (44, "top_score"): {0: "db.vector.query.top_score"},
     (45, "embedding"): {0: semconv.EMBEDDING_NAME},
     (46, "embedding_version"): {0: semconv.EMBEDDING_VERSION},
@@ -278,6 +309,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
     # Guardrails and scores
     (55, "flagged"): {0: semconv.GUARDRAIL_FLAGGED},
     (56, "indexed_scores"): {0: "evaluations.0.evaluation.name", 1: "annotations.0.annotation.name"},
+    (63, "total_tokens"): {0: "ai.usage.totalTokens", 1: "opik.usage.total_tokens"},
 }
 """Number and name of a column to its spellings, the preferred one first, each under its number in the column. A new
 spelling gets the column's next free number wherever it is put, a new column the next number after all others (those of
@@ -286,25 +318,8 @@ spelling gets the column's next free number wherever it is put, a new column the
 COLUMNS = {name: Column(number, keys) for (number, name), keys in _SPELLINGS.items()}
 """Canonical value to its column."""
 
-JSON_COLUMNS = ("usage_json", "parameters")
-"""Columns whose value is a JSON object: its members are read by `JSON_MEMBERS`, after all keys."""
-
-JSON_MEMBERS: dict[str, tuple[str, ...]] = {
-    "input_tokens": ("input", "input_tokens", "prompt_tokens"),
-    "output_tokens": ("output", "output_tokens", "completion_tokens"),
-    "cache_read_tokens": (
-        "input_cached_tokens",
-        "cache_read_input_tokens",
-        "input_cache_read",
-        "prompt_cached_tokens",
-    ),
-    "cache_write_tokens": ("cache_creation_input_tokens", "input_cache_creation", "prompt_cache_creation_tokens"),
-    "reasoning_tokens": ("output_reasoning_tokens", "reasoning_tokens", "completion_reasoning_tokens"),
-    "request_model": ("model",),
-    "streaming": ("stream",),
-    "ttft_token": ("time_to_first_token",),
-}
-"""Canonical value to the members of such an object that hold it."""
+TOTAL_MARKERS = ("llm.usage.total_tokens", "gen_ai.usage.total_tokens", "llm.token_count.total")
+"""Spellings of `total_tokens` that keep the numbers which they have as markers of their conventions."""
 
 
 def columns() -> dict[str, Column]:

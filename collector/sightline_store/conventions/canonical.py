@@ -17,9 +17,17 @@ import re
 import sys
 from pathlib import Path
 
-from sightline_store.conventions import aliases, calls, dialects, first_tokens, typed_tables
+from sightline_store.conventions import (
+    aliases,
+    calls,
+    contents,
+    dialects,
+    first_tokens,
+    json_members,
+    requests,
+    typed_tables,
+)
 from sightline_store.conventions.columns import SPELLINGS_MAX
-from sightline_store.conventions.contents import CONTENT
 from sightline_store.conventions.first_tokens import Definition, Unit
 from sightline_store.conventions.sql_expressions import canonical_name, has, value_of
 from sightline_store.quoting import quote_string, quote_strings
@@ -48,7 +56,7 @@ _CANONICAL_COLUMNS = """\
     Convention LowCardinality(String),
     StageAttribute LowCardinality(String),
     Kind LowCardinality(String),
-    IsRequest Bool,
+    RequestRank UInt8,
     Tenant String,
     UserId String,
     SessionId String,
@@ -125,9 +133,14 @@ _BASE = (
 
 _INDEXED = (
     r"^((retrieval\.documents|embedding\.embeddings|evaluations|annotations)\.[0-9]"
-    r"|ai\.usage\.inputTokenDetails\.cacheReadTokens$)"
+    r"|ai\.usage\.(inputTokenDetails\.cacheRead|outputTokenDetails\.reasoning)Tokens$|duration$|logfire\.span_type$)"
 )
-"""Attributes that are read by their own keys: those with an index in the key, and one that says how tokens are counted."""
+"""Attributes that are read by their own keys: those with an index in the key, some that say how tokens are counted, and
+the duration, in seconds, of what a log of Logfire is about: of a stream that has ended."""
+
+
+_SEARCH_OUTPUTS = tuple(key for key in aliases.COLUMNS["entity_output"].keys if not key.startswith("traceloop."))
+"""Keys of what a span gave back. Any span has one; only that of a retriever is read, also where it is empty."""
 
 
 def spellings_select(source: str, where: str = "", *, extra_column: str = "") -> str:
@@ -146,7 +159,7 @@ SELECT
     arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)) AS has_gen_ai_key,
     mapFilter((key, value) -> match(key, {quote_string(_INDEXED)}), SpanAttributes) AS indexed_attributes,
     arraySort(pair -> {_preference()}, arrayFilter(pair -> pair.1 > 0, arrayMap(
-        (key, value) -> (if(value = '', 0, transform(key, [{quote_strings(ids)}], [{", ".join(map(str, ids.values()))}], toUInt16(0))), value),
+        (key, value) -> (if(value = '' AND key NOT IN ({quote_strings(_SEARCH_OUTPUTS)}), 0, transform(key, [{quote_strings(ids)}], [{", ".join(map(str, ids.values()))}], toUInt16(0))), value),
         mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS spellings
 FROM {source}{f" WHERE {where}" if where else ""}"""
 
@@ -178,10 +191,12 @@ def _canonical(source: str, extra_column: str = "") -> str:
     conventions = {ids[key]: name for key, name in dialects.CONVENTIONS.items() if key in ids}
     members = {
         member: aliases.column_number(column)
-        for column, column_members in aliases.JSON_MEMBERS.items()
+        for column, column_members in json_members.JSON_MEMBERS.items()
         for member in column_members
     }
-    json = ", ".join(str(aliases.column_number(column)) for column in aliases.JSON_COLUMNS)
+    json = ", ".join(str(aliases.column_number(column)) for column in json_members.JSON_COLUMNS)
+    totals = ", ".join(str(ids[key]) for key in aliases.TOTAL_MARKERS)
+    outputs = ", ".join(str(ids[key]) for key in _SEARCH_OUTPUTS)
     operation_kind, declared_kind = (
         canonical_name(dialects.KINDS, f"lower(trim(BOTH '\"' FROM {value_of(name)}))", "''")
         for name in ("operation", "kind")
@@ -189,7 +204,8 @@ def _canonical(source: str, extra_column: str = "") -> str:
     scope = "|".join(re.escape(start) for start in dialects.SCOPES).replace("\\", "\\\\")
     return f"""\
 SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, {passed},
+    if(streamed_s > 0, Timestamp - toIntervalNanosecond(toInt64(streamed_s * 1e9)), Timestamp) AS Timestamp,
+    TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name, ScopeName, {passed},
     Events.Name AS EventNames, Events.Attributes AS EventAttributes, StatusCode, column_values,
     multiIf(
         stage_attribute != '', 'sightline',
@@ -199,6 +215,9 @@ SELECT
         '') AS Convention,
     stage_attribute AS StageAttribute,
     multiIf(
+        -- Logfire sends a span once more when it begins, and a stream by a log when it ends, beside the span of its request.
+        indexed_attributes['logfire.span_type'] = 'pending_span', '',
+        indexed_attributes['logfire.span_type'] = 'span' AND {value_of("streaming")} = 'true' AND NOT {has("input_tokens", "output_tokens")}, 'workflow',
         operation_kind = 'agent' AND declared_kind = 'workflow', declared_kind,
         operation_kind != '', operation_kind,
         declared_kind != '', declared_kind,
@@ -209,14 +228,13 @@ SELECT
         lower({value_of("system")}) IN ({quote_strings(dialects.VECTOR_SYSTEMS)})
             AND lower({value_of("db_operation")}) IN ({quote_strings(dialects.SEARCH_OPERATIONS)}) AND ScopeName != 'sightline', 'search',
         '') AS Kind,
-    stage_attribute = 'request' OR (ParentSpanId = '' AND stage_attribute IN ('', 'workflow', 'agent', 'model')
-        AND (SpanKind NOT IN ('Client', 'Producer') OR {value_of("operation")} != '' OR declared_kind != '')) AS IsRequest,
+    {requests.request_rank()} AS RequestRank,
     if(tenant_stamp != '', tenant_stamp, {value_of("tenant")}) AS Tenant,
     trim(BOTH '"' FROM {value_of("user")}) AS UserId,
     trim(BOTH '"' FROM {value_of("session")}) AS SessionId,
-    multiIf({has("error_type")}, {value_of("error_type")}, exception > 0, Events.Attributes[exception]['exception.type'], '') AS ErrorType,
+    multiIf({has("error_type")}, {value_of("error_type")}, exception > 0, Events.Attributes[exception]['exception.type'], finish_error != '', concat('{dialects.FINISH_REASON_ERROR}', finish_error), '') AS ErrorType,
     left(if(StatusMessage != '' OR exception = 0, StatusMessage, Events.Attributes[exception]['exception.message']), 1000) AS ErrorMessage,
-    Duration / 1e6 AS DurationMs,
+    if(streamed_s > 0, streamed_s * 1e3, Duration / 1e6) AS DurationMs,
     {ttft} AS TtftMs,
     {definition} AS TtftDefinition
 FROM
@@ -228,7 +246,9 @@ FROM
         {declared_kind} AS declared_kind,
         transform(arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), spellings.1), [{", ".join(map(str, conventions))}], [{quote_strings(conventions.values())}], '') AS convention,
         transform(extract(ScopeName, '^({scope})'), [{quote_strings(dialects.SCOPES)}], [{quote_strings(dialects.SCOPES.values())}], '') AS scope,
+        if(indexed_attributes['logfire.span_type'] = 'log', toFloat64OrZero(indexed_attributes['duration']), 0) AS streamed_s,
         indexOf(Events.Name, 'exception') AS exception,
+        extract(lower({value_of("finish_reason")}), '(?:^|["[, ])({"|".join(dialects.ERROR_FINISH_REASONS)})(?:$|[]", ])') AS finish_error,
         -- The first plausible time to first token: its column's number (or an event's) and milliseconds.
 {names}
     FROM
@@ -237,14 +257,22 @@ FROM
         SELECT
             {_BASE}, tenant_stamp, has_gen_ai_key, {passed}, spellings,
             arrayConcat(
-                arrayMap(pair -> (toUInt8(intDiv(pair.1, {SPELLINGS_MAX})), pair.2), spellings),
-                arrayFilter(member -> member.1 > 0, arrayMap(
-                    member -> (transform(member.1, [{quote_strings(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)), trim(BOTH '"' FROM member.2)),
-                    arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(pair.2),
-                        arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}), spellings)))))) AS all_values,
+                arrayMap(pair -> (toUInt8(if(pair.1 IN ({totals}), {aliases.column_number("total_tokens")}, intDiv(pair.1, {SPELLINGS_MAX}))), pair.2), arrayFilter(
+                    -- What a span gave back is a list of passages only where it is a retriever's.
+                    pair -> pair.1 NOT IN ({outputs}) OR arrayExists(kind -> intDiv(kind.1, {SPELLINGS_MAX}) IN ({aliases.column_number("operation")}, {aliases.column_number("kind")}) AND positionCaseInsensitive(kind.2, 'retriev') > 0, spellings), spellings)),
+                arrayFilter(member -> member.1 > 0 AND member.2 NOT IN ('', 'null') AND NOT startsWith(member.2, '{{'), arrayMap(
+                    -- Of a list of numbers by modality, as Gemini has them, the number of audio tokens.
+                    member -> (transform(member.1, [{quote_strings(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)),
+                        if(startsWith(member.2, '['), extract(member.2, '(?i)"AUDIO"[^}}]*?([0-9]+)'), trim(BOTH '"' FROM member.2))),
+                    arrayFlatten(arrayMap(
+                        member -> arrayPushFront(arrayMap(inner -> (concat(member.1, '.', inner.1), inner.2), JSONExtractKeysAndValuesRaw(member.2)), member),
+                        arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(pair.2),
+                            arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}), spellings)))))))) AS all_values,
             CAST(all_values, 'Map(UInt8, String)') AS column_values
         FROM {source}
-        WHERE ParentSpanId = '' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
+        WHERE ParentSpanId = '' OR SpanKind = 'Server' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
+        -- A span that came twice in one INSERT counts once.
+        LIMIT 1 BY TraceId, SpanId, if(TraceId = '' OR SpanId = '', rowNumberInAllBlocks(), 0)
     )
 )"""
 
@@ -261,7 +289,7 @@ def typed_selects() -> dict[str, str]:
 def contents_select(source: str) -> str:
     """What people and models wrote, across conventions, from the raw spans."""
     columns = []
-    for name, keys in CONTENT.items():
+    for name, keys in contents.CONTENT.items():
         tries = ", ".join(
             f"SpanAttributes[{quote_string(key)}] != '', SpanAttributes[{quote_string(key)}]" for key in keys
         )
@@ -270,9 +298,28 @@ def contents_select(source: str) -> str:
     return f"""\
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, SpanName AS Name,
-    {texts},
-    SpanAttributes['gen_ai.retrieval.documents'] AS Documents
+    {texts}
 FROM {source}"""
+
+
+def _content_keys() -> str:
+    """A part of the questions about content: which attributes and events hold it, and which say that it was captured."""
+    told = {1: contents.ANSWER_KEYS, 2: contents.PASSAGE_KEYS, 3: contents.EITHER_KEYS}
+    keys = {key: mark for mark, keys in told.items() for key in keys}
+    events = dict.fromkeys(contents.ANSWER_EVENTS, 1) | dict.fromkeys(contents.DOCUMENT_EVENTS, 2)
+    # Of embeddings the text is read, not the vector.
+    prefixes = "|".join(
+        [*map(re.escape, contents.content_prefixes()), r"embedding\.embeddings\.[0-9]+\.embedding\.text$"]
+    )
+    return f"""\
+-- Keys and events that hold content, and those that tell of an answer (1), of passages (2) or of either (3).
+[{quote_strings(contents.content_keys())}] AS content_keys,
+{quote_string(f"^({prefixes})")} AS content_prefixes,
+[{quote_strings(contents.CONTENT_EVENTS)}] AS content_events,
+[{quote_strings(keys)}] AS telling_keys,
+CAST([{", ".join(map(str, keys.values()))}], 'Array(UInt8)') AS telling_marks,
+[{quote_strings(events)}] AS telling_events,
+CAST([{", ".join(map(str, events.values()))}], 'Array(UInt8)') AS telling_event_marks,"""
 
 
 def files() -> dict[str, str]:
@@ -298,6 +345,7 @@ def files() -> dict[str, str]:
         "-- What people and models wrote, in every convention: read from the raw spans by each query, stored nowhere else.\n"
         f"CREATE VIEW span_contents AS\n{contents_select('otel_traces')};"
     )
+    made["parts/content_keys.sql"] = _content_keys()
     return {path: f"{_HEADER}{text}\n" for path, text in made.items()}
 
 

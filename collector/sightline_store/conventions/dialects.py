@@ -54,6 +54,12 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """Our kind to what conventions call it, in lower case and without quotes. They are the names of our stages, too."""
 
+BACKGROUND_KINDS = ("embed", "rerank", "tool", "prompt", "cache", "guard", "queue", "evaluator")
+"""Kinds whose span answers nobody, where it has no parent."""
+
+BACKGROUND_NAMES = "(Splitter|NodeParser|IngestionPipeline|CreateEmbeddings)"
+"""A regular expression of names of spans that build an index: LlamaIndex's, in the instrumentations of all projects."""
+
 VECTOR_SYSTEMS = (
     "weaviate",
     "pinecone",
@@ -88,10 +94,27 @@ PROVIDERS: dict[str, tuple[str, ...]] = {
     "openai": ("openai.chat", "openai.responses", "openai.embedding", "openai_llm"),
     "anthropic": ("anthropic.messages", "anthropic_llm"),
     "azure.ai.openai": ("az.ai.openai", "azure_openai", "azure-openai", "azure.openai", "azure_openai_llm", "azure"),
-    "azure.ai.inference": ("az.ai.inference",),
-    "aws.bedrock": ("aws_bedrock", "bedrock", "amazon-bedrock", "amazon_bedrock", "bedrock_converse", "aws"),
+    "azure.ai.inference": ("az.ai.inference", "azure_ai", "azure-ai"),
+    "aws.bedrock": (
+        "aws_bedrock",
+        "bedrock",
+        "amazon-bedrock",
+        "amazon_bedrock",
+        "bedrock_converse",
+        "aws",
+        "amazon.bedrock",
+    ),
     "gcp.gemini": ("gemini", "google.generative-ai", "google_genai", "google-generative-ai"),
-    "gcp.vertex_ai": ("vertex_ai", "vertexai", "google.vertex.chat", "google_vertexai", "google-vertex", "vertex"),
+    "gcp.vertex_ai": (
+        "vertex_ai",
+        "vertexai",
+        "google.vertex.chat",
+        "google_vertexai",
+        "google-vertex",
+        "vertex",
+        "google.vertex.anthropic.messages",
+        "vertex_ai_beta",
+    ),
     "gcp.gen_ai": ("google", "google.genai"),
     "mistral_ai": ("mistralai", "mistral", "mistral.chat", "mistralai_llm"),
     "x_ai": ("xai", "xai.chat", "grok"),
@@ -147,9 +170,41 @@ SCOPES: dict[str, str] = {
 }
 """The beginning of an instrumentation scope's name to its convention, for spans without a key of `CONVENTIONS`."""
 
-CACHE_EXCLUDED_PROVIDERS = ("anthropic", "aws.bedrock", "gcp.vertex_ai")
-"""Providers whose number of input tokens does not include cache tokens."""
+CACHE_BESIDE_PROVIDERS = ("anthropic", "aws.bedrock")
+"""Providers whose number of input tokens does not include cache tokens; Anthropic's models at Vertex AI do the same."""
 
-CACHE_EXCLUDED_CONVENTIONS = ("openlit", "vercel", "opik", "sentry")
-"""Conventions that pass on those providers' input tokens as they came. All others add the cache tokens, as the semantic
-conventions ask. A span with more cache tokens than input tokens cannot have added them."""
+REASONING_BESIDE_PROVIDERS = ("gcp.gemini", "gcp.vertex_ai", "gcp.gen_ai")
+"""Providers whose number of output tokens does not include reasoning tokens."""
+
+RAW_COUNT_CONVENTIONS = ("openlit", "vercel", "opik", "sentry")
+"""Conventions that pass on those providers' numbers as they came, and that compute the total from input and output by
+themselves. All others add the parts, as the semantic conventions ask."""
+
+CACHE_BESIDE_USAGE = '"cache(Read|Write)InputToken(s|Count)"'
+"""A regular expression of the members of a usage object whose input tokens do not include cache tokens: Bedrock's."""
+
+REASONING_BESIDE_USAGE = '"thoughts(TokenCount|_token_count)"'
+"""The same for output tokens that do not include reasoning tokens: Gemini's."""
+
+NESTED_USAGE = '_details"\\s*:\\s*[{]'
+"""A regular expression of a usage object that has its parts in objects of their own, and includes them in the whole:
+OpenAI's and LangChain's, also where Langfuse passes them on."""
+
+ERROR_FINISH_REASONS = (
+    "error",
+    "failed",
+    "model_error",
+    "network_error",
+    "server_error",
+    "insufficient_system_resource",
+    "malformed_function_call",
+    "malformed_tool_use",
+    "malformed_model_output",
+)
+"""Reasons for which a model stopped that are failures, in lower case: the Vercel AI SDK and the semantic conventions
+(error), OpenAI's Responses (failed, server_error), Zhipu (network_error), DeepSeek (insufficient_system_resource),
+Gemini and Bedrock (malformed_...). A length, a refusal or a filter is an answer that was cut or withheld, and no
+failure."""
+
+FINISH_REASON_ERROR = "finish_reason:"
+"""What `ErrorType` begins with where the reason is all that tells of the failure: the span's status may be Unset."""

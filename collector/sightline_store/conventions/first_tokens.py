@@ -1,6 +1,10 @@
 """How every convention spells the time to first token: with which unit, and by whose definition.
 
-A part of the alias table (`aliases.py`).
+A part of the alias table (`aliases.py`). The first chunk of a stream is not its first token: OpenAI sends a chunk with
+the role and without content at once, Anthropic `message_start`, and the first token comes when the prompt is read. So
+the definition of a spelling is what the packages that write it do, not what they call it: a spelling is `FIRST_TOKEN`
+only where no package is known that writes it for a chunk without content. `TTFT` and `TTFT_EVENTS` say of each what
+was read in the packages' sources.
 """
 
 from __future__ import annotations
@@ -18,9 +22,9 @@ class Definition(StrEnum):
     DELIVERED = "delivered"
     """The first content reached the user: measured at the edge."""
     FIRST_TOKEN = "first_token"  # noqa: S105
-    """The first token, as the instrumentation or the model host saw it."""
+    """The first token, as the application or the model host saw it."""
     FIRST_CHUNK = "first_chunk"
-    """The first chunk of the stream, which may be empty."""
+    """The first chunk of the stream, which may be empty: the first token came then or later."""
 
 
 class Unit(StrEnum):
@@ -62,9 +66,13 @@ TTFT: dict[str, Ttft] = {
             3: "gen_ai.client.inference.operation.time_to_first_chunk",
         },
     ),
-    "ttft_token": Ttft(
+    # Called after the token, but OpenLIT (`process_chunk`) times the first chunk, Braintrust's wrappers the first item
+    # that a stream yields, loongsuite in most of its instrumentations the first chunk, and Sentry's conventions speak
+    # of a chunk and replace it by time_to_first_chunk. Some (loongsuite's Anthropic) wait for a block of content; the
+    # key does not say which, so it is the weaker statement.
+    "ttft_named": Ttft(
         Unit.S_OR_NS,
-        Definition.FIRST_TOKEN,
+        Definition.FIRST_CHUNK,
         59,
         {
             0: "gen_ai.response.time_to_first_token",
@@ -74,6 +82,7 @@ TTFT: dict[str, Ttft] = {
             4: "braintrust.metrics.time_to_first_token",
         },
     ),
+    # No package is known that writes these by itself: an application does, and says "token".
     "ttft_token_ms": Ttft(
         Unit.MS,
         Definition.FIRST_TOKEN,
@@ -88,6 +97,7 @@ TTFT: dict[str, Ttft] = {
             6: "llm.ttft_ms",
         },
     ),
+    # The Vercel AI SDK: the first part of the stream after stream-start, which is often the response's metadata.
     "ttft_chunk_ms": Ttft(
         Unit.MS,
         Definition.FIRST_CHUNK,
@@ -97,9 +107,11 @@ TTFT: dict[str, Ttft] = {
             1: "ai.stream.msToFirstChunk",
         },
     ),
+    # Langfuse's OpenAI wrapper takes the time of the first item of the stream, its LangChain handler and LangSmith that
+    # of the first on_llm_new_token, which LangChain calls for the chunk with the role too.
     "ttft_moment": Ttft(
         Unit.MOMENT,
-        Definition.FIRST_TOKEN,
+        Definition.FIRST_CHUNK,
         62,
         {
             0: "langfuse.observation.completion_start_time",
@@ -111,10 +123,15 @@ TTFT: dict[str, Ttft] = {
 """By column name, the preferred one first: they are in the order of their numbers."""
 
 TTFT_EVENTS: dict[str, Definition] = {
-    "First Token Stream Event": Definition.FIRST_TOKEN,
+    # OpenInference: `_Stream._process_chunk` adds it on the first iteration, whatever the chunk holds.
+    "First Token Stream Event": Definition.FIRST_CHUNK,
+    # No package is known that writes these two by itself: an application does.
     "first_token": Definition.FIRST_TOKEN,
     "llm.first_token": Definition.FIRST_TOKEN,
-    "new_token": Definition.FIRST_TOKEN,
+    # LangSmith: one an item that the stream yields.
+    "new_token": Definition.FIRST_CHUNK,
+    # MLflow: one a chunk, numbered from 0.
+    "mlflow.chunk.item.0": Definition.FIRST_CHUNK,
     "ai.stream.firstChunk": Definition.FIRST_CHUNK,
     "gen_ai.content.chunk": Definition.FIRST_CHUNK,
     "gen_ai.content.completion.chunk": Definition.FIRST_CHUNK,

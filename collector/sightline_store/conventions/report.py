@@ -1,74 +1,30 @@
 # ruff: noqa: S608 - every piece of the SQL is this package's own; values travel as parameters.
-"""Which conventions the stored spans use, and which of their keys stand nowhere in the alias table.
+"""Which conventions the stored spans use, and which keys of their generative spans nobody reads.
 
-`sightline-store conventions` prints `Report.lines`. A frequent key under "keys that are not understood" wants a line in
-`aliases.py`; after that, `sightline-store rebuild` brings it into rows that are already there.
+`sightline-store conventions` prints `Report.lines`, and the Pipeline page lists the keys. A generative span is one with
+a convention or a kind; each of its attributes and events is read (`known_keys.py`), known to hold nothing that
+Sightline shows, or listed. A frequent key in the list wants a line in `aliases.py` or `contents.py`; after that,
+`sightline-store rebuild` brings a column into rows that are already there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from sightline import semconv
-from sightline_store.client import Client
-from sightline_store.conventions import aliases, canonical
-from sightline_store.questions import queries
+from sightline_store.conventions import canonical, known_keys
+from sightline_store.moments import sql_moment
+from sightline_store.questions.queries import Asks
 
-_KNOWN_PREFIXES = (
-    "llm.input_messages.",
-    "llm.output_messages.",
-    "llm.prompts.",
-    "llm.tools.",
-    "llm.cost.",
-    "llm.prompt_template.",
-    "llm.token_count.",
-    "retrieval.documents.",
-    "embedding.embeddings.",
-    "reranker.input_documents.",
-    "reranker.output_documents.",
-    "reranker.query",
-    "evaluations.",
-    "annotations.",
-    "gen_ai.prompt.",
-    "gen_ai.completion.",
-    "gen_ai.request.",
-    "gen_ai.tool.",
-    "gen_ai.agent.",
-    "gen_ai.evaluation.",
-    "gen_ai.task.",
-    "gen_ai.openai.",
-    "traceloop.",
-    "langfuse.",
-    "ai.telemetry.",
-    "ai.settings.",
-    "ai.prompt.",
-    "ai.response.",
-    "ai.toolCall.",
-    "mlflow.",
-    "input.",
-    "output.",
-    "sightline.",
+_WEIGHT = (
+    "if(SpanAttributes['sightline.sampling.weight'] = '', 1, "
+    "toFloat64OrZero(SpanAttributes['sightline.sampling.weight']))"
 )
-"""Beginnings of keys that are known and stand in no column of their own."""
+"""How many spans a row stands for."""
 
-_GENAI_PREFIXES = (
-    "gen_ai.",
-    "llm.",
-    "ai.",
-    "openinference.",
-    "retrieval.",
-    "embedding.",
-    "reranker.",
-    "traceloop.",
-    "langfuse.",
-    "langsmith.",
-    "mlflow.",
-    "opik.",
-    "braintrust.",
-    "db.vector.",
-    "sightline.",
-)
-"""Beginnings of keys of GenAI conventions."""
+_KEYS = 10_000
+"""The most different keys that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +39,14 @@ class ConventionShare:
 
 @dataclass(frozen=True)
 class UnknownKey:
-    """A GenAI key that stands nowhere in the alias table. Numbers inside it are N."""
+    """An attribute, or an event ("event NAME"), of generative spans that nobody reads. Numbers inside it are N."""
 
     key: str
     spans: int
     scopes: tuple[str, ...]
+    """Names of the instrumentation scopes that write it, at most 4."""
     example: str
-    """A value of it, at most 80 characters."""
+    """A value of it, at most 80 characters; '' for an event."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +62,7 @@ class Report:
         """The report as text."""
         lines = [f"{self.spans} spans in the last {self.since_s / 3600:g} h"]
         lines += [f"  {part.share:7.1%}  {part.spans:10}  {part.convention or '(none)'}" for part in self.conventions]
-        lines.append("keys that are not understood:" if self.unknown else "every key is understood")
+        lines.append("keys that nobody reads:" if self.unknown else "every key is read")
         lines += [
             f"  {key.spans:10}  {key.key} = {key.example!r}  ({', '.join(scope or '?' for scope in key.scopes)})"
             for key in self.unknown
@@ -113,7 +70,7 @@ class Report:
         return lines
 
 
-def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
+def report(client: Asks, *, since_s: int = 86_400, limit: int = 50) -> Report:
     """Ask the stored spans of the last `since_s` seconds; `limit` is the most keys to list.
 
     Spans that were sampled out are counted by the weight of those that were kept.
@@ -122,13 +79,11 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
         StoreUnavailable: try again.
     """
     window = "Timestamp >= now64(9) - toIntervalSecond({since_s:UInt64})"
-    attribute = "SpanAttributes['sightline.sampling.weight']"
-    weight = f"if({attribute} = '', 1, toFloat64OrZero({attribute}))"
     params = {"since_s": since_s}
-    (total,) = client.query_rows(f"SELECT toUInt64(round(sum({weight}))) AS n FROM otel_traces WHERE {window}", params)
+    (total,) = client.query_rows(f"SELECT toUInt64(round(sum({_WEIGHT}))) AS n FROM otel_traces WHERE {window}", params)
     canonical_spans = canonical.canonical_select("otel_traces", window, extra_column="SpanAttributes")
     rows = client.query_rows(
-        f"SELECT toString(Convention) AS convention, toUInt64(round(sum({weight}))) AS n "
+        f"SELECT toString(Convention) AS convention, toUInt64(round(sum({_WEIGHT}))) AS n "
         f"FROM ({canonical_spans}) WHERE Convention != '' "
         "GROUP BY convention ORDER BY n DESC, convention",
         params,
@@ -138,22 +93,47 @@ def report(client: Client, *, since_s: int = 86_400, limit: int = 50) -> Report:
     without = spans - sum(n for _, n in counted)
     if without > 0:
         counted.append(("", without))
-    keys = queries.attribute_keys(client, list(_GENAI_PREFIXES), since_s=since_s)
-    unknown = [
-        UnknownKey(str(row["key_name"]), int(row["spans"]), tuple(sorted(row["scopes"])), str(row["example"]))
-        for row in keys
-        if not is_known(str(row["key_name"]))
-    ]
     return Report(
         since_s,
         spans,
         tuple(ConventionShare(convention, n, n / spans if spans else 0.0) for convention, n in counted),
-        tuple(unknown[:limit]),
+        _unread(client, canonical_spans, params, limit),
     )
 
 
-def is_known(key: str) -> bool:
-    """Whether a key, with N in place of its numbers, is understood or known to hold nothing of a column."""
-    ours = {value for value in vars(semconv).values() if isinstance(value, str)}
-    known = {spelling.replace(".0.", ".N.") for spelling in aliases.known_keys()} | ours
-    return key in known or key.startswith(_KNOWN_PREFIXES)
+def unread_keys(
+    client: Asks, start: datetime, end: datetime, *, limit: int = 20, max_spans: int = 20_000
+) -> tuple[UnknownKey, ...]:
+    """Return the keys that nobody reads among at most `max_spans` spans of a window, the most frequent ones first.
+
+    Raises:
+        StoreUnavailable: try again.
+    """
+    spans = (
+        "(SELECT * FROM otel_traces WHERE Timestamp >= {from:DateTime64(3, 'UTC')} "
+        "AND Timestamp < {to:DateTime64(3, 'UTC')} LIMIT {max_spans:UInt64})"
+    )
+    params = {"from": sql_moment(start), "to": sql_moment(end), "max_spans": max_spans}
+    return _unread(client, canonical.canonical_select(spans, extra_column="SpanAttributes"), params, limit)
+
+
+def _unread(client: Asks, canonical_spans: str, params: Mapping[str, object], limit: int) -> tuple[UnknownKey, ...]:
+    """The keys of the generative ones among canonical spans that `known_keys` does not know."""
+    rows = client.query_rows(
+        "SELECT replaceRegexpAll(key, '[.][0-9]+\\\\b', '.N') AS key_name, toUInt64(round(sum(weight))) AS spans, "
+        "groupUniqArray(4)(scope) AS scopes, any(example) AS example FROM ("
+        "SELECT toString(ScopeName) AS scope, "
+        "arrayJoin(arrayDistinct(arrayConcat("
+        "CAST(mapKeys(SpanAttributes), 'Array(String)'), "
+        f"arrayMap(name -> concat('{known_keys.EVENT}', name), CAST(EventNames, 'Array(String)'))))) AS key, "
+        f"left(SpanAttributes[key], 80) AS example, {_WEIGHT} AS weight "
+        f"FROM ({canonical_spans}) WHERE Convention != '' OR Kind != '') "
+        f"GROUP BY key_name ORDER BY spans DESC, key_name LIMIT {_KEYS}",
+        params,
+    )
+    unknown = [
+        UnknownKey(str(row["key_name"]), int(row["spans"]), tuple(sorted(row["scopes"])), str(row["example"]))
+        for row in rows
+        if not known_keys.is_known(str(row["key_name"]))
+    ]
+    return tuple(unknown[:limit])

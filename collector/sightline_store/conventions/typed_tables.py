@@ -8,7 +8,8 @@ several tables need is computed there, once.
 
 from __future__ import annotations
 
-from sightline_store.conventions.calls import SPAN
+from sightline_store.conventions import requests
+from sightline_store.conventions.calls import SPAN, STORED_AT
 from sightline_store.conventions.llm_calls import LLM_CALLS
 from sightline_store.conventions.retrievals import RETRIEVALS
 from sightline_store.conventions.sql_expressions import has, token_count, value_of
@@ -26,7 +27,7 @@ SELECT
     if({has("indexed_texts")}, toUInt32(length(arrayDistinct(arrayMap(key -> splitByChar('.', toString(key))[3],
         arrayFilter(key -> startsWith(key, 'embedding.embeddings.'), mapKeys(indexed_attributes)))))), NULL) AS Texts,
     {token_count("input_tokens")} AS InputTokens,
-    ToldCostUsd, DurationMs, StatusCode, ErrorType
+    ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, {STORED_AT}
 FROM calls_canonical
 WHERE Kind = 'embed'"""
 
@@ -49,7 +50,7 @@ SELECT
     Timestamp, TraceId, SpanId, ServiceName, score[1] AS Name,
     if(isFinite(toFloat64OrNull(score[2])), toFloat64OrNull(score[2]), NULL) AS Value,
     score[3] AS Label, score[4] AS Explanation, score[5] AS Judge, score[6] AS JudgeVersion, score[7] AS RunId,
-    transform(score[8], ['HUMAN', 'LLM', 'CODE'], ['human', 'llm', 'code']) AS Source, score[9] AS Note, score[10] AS ErrorType
+    transform(score[8], ['HUMAN', 'LLM', 'CODE'], ['human', 'llm', 'code']) AS Source, score[9] AS Note, score[10] AS ErrorType, {STORED_AT}
 FROM
 (
     SELECT
@@ -69,22 +70,16 @@ FROM
 def typed_selects() -> dict[str, str]:
     """Table to the statement that fills it, from spans_canonical or, a call, from calls_canonical."""
     return {
-        "requests": f"""\
-SELECT
-    {SPAN}, Name, {value_of("route")} AS Route, UserId, SessionId, Convention, StatusCode,
-    toUInt16OrZero({value_of("http_status")}) AS HttpStatus,
-    ErrorType, {value_of("outcome")} AS Outcome, DurationMs, TtftMs, TtftDefinition
-FROM spans_canonical
-WHERE IsRequest""",
+        "requests": requests.select(),
         "llm_calls": LLM_CALLS,
         "retrievals": RETRIEVALS,
         "embeddings": _EMBEDDINGS,
         "stages": f"""\
-SELECT {SPAN}, if(StageAttribute != '', StageAttribute, Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {value_of("flagged")} = 'true' AS Flagged
+SELECT {SPAN}, multiIf(StageAttribute != '', StageAttribute, {requests.IS_BACKGROUND}, 'background', Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {value_of("flagged")} = 'true' AS Flagged, {STORED_AT}
 FROM spans_canonical
 WHERE Stage NOT IN ('', 'request', 'workflow', 'evaluator')""",
         "errors": f"""\
-SELECT {SPAN}, if(StageAttribute != '', StageAttribute, Kind) AS Stage, Name, ErrorType, ErrorMessage AS Message, DurationMs
+SELECT {SPAN}, if(StageAttribute != '', StageAttribute, Kind) AS Stage, Name, ErrorType, ErrorMessage AS Message, DurationMs, {STORED_AT}
 FROM spans_canonical
 WHERE StatusCode = 'Error' OR ErrorType != ''""",
         "scores": _SCORES,

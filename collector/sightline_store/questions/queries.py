@@ -17,6 +17,8 @@ from importlib import resources
 from textwrap import indent
 from typing import Any, Literal, Protocol
 
+from sightline_store.contents import traces as traces_content
+from sightline_store.contents.spans import StoredSpan
 from sightline_store.moments import sql_moment
 
 Row = dict[str, Any]
@@ -125,6 +127,11 @@ class Overview:
     requests: int
     errors: int
     ttft_n: int
+    """Requests with a time to first token of `ttft_definition`: those that the percentiles are of."""
+    ttft_definition: str = ""
+    """'delivered', 'first_token' or 'first_chunk'; '' where no request has such a time."""
+    ttft_others: int = 0
+    """Requests with a time of another definition."""
     ttft_p50_ms: float | None
     ttft_p95_ms: float | None
     total_p50_ms: float | None
@@ -301,6 +308,11 @@ def span_detail(client: Asks, trace_id: str, span_id: str) -> Row | None:
     return rows[0] if rows else None
 
 
+def trace_contents(client: Asks, trace_id: str, *, limit: int = 2000) -> list[StoredSpan]:
+    """What holds the content of a trace's spans, for `sightline_store.contents`; [] where the trace is unknown."""
+    return traces_content.stored_spans(ask(client, "trace_contents", {"trace_id": trace_id.lower(), "limit": limit}))
+
+
 def embedding_spend(client: Asks, filters: Filters, *, bucket_s: int = 0) -> list[Row]:
     """Tokens and cost by embedding model, a bucket (0: over the window), the dearest first.
 
@@ -364,11 +376,6 @@ def demo_summary(client: Asks, since: datetime) -> Row:
     return ask(client, "demo_summary", {"since": sql_moment(since)})[0]
 
 
-def attribute_keys(client: Asks, prefixes: list[str], *, since_s: int = 86_400, limit: int = 10_000) -> list[Row]:
-    """Keys of spans that begin with one of `prefixes`, how many spans carry each, who wrote them, and a value."""
-    return ask(client, "attribute_keys", {"prefixes": prefixes, "since_s": since_s, "limit": limit})
-
-
 def samples(
     client: Asks, *, since_s: int = 86_400, limit: int = 50, only_unscored: bool = True
 ) -> list[dict[str, Any]]:
@@ -380,7 +387,8 @@ def samples(
         limit: the most to return.
         only_unscored: leave out what has a score already.
     """
-    return ask(client, "samples", {"since_s": since_s, "limit": limit, "only_unscored": int(only_unscored)})
+    rows = ask(client, "samples", {"since_s": since_s, "limit": limit, "only_unscored": int(only_unscored)})
+    return [traces_content.sample(row) for row in rows]
 
 
 def _window(filters: Filters) -> Row:

@@ -18,6 +18,12 @@ _BAND_WORDS = {
     "median_ms": "mean parts of the requests between the 40th and 60th percentile of time to first token",
     "mean_ms": "mean parts of all requests",
 }
+_MOMENTS = {
+    "delivered": "as delivered to the user",
+    "first_token": "as the model's instrumentation recorded it",
+    "first_chunk": "up to the model's first chunk, which may be empty",
+}
+"""Definition of a time to first token to words for it."""
 
 
 def render() -> None:
@@ -34,6 +40,7 @@ def _body(selection: Selection) -> None:
         return
     with panel("Time to first token and total", "p50 to p95 as a band, p99 dashed"):
         show_chart(charts.latency(over_time, filters, bucket_s, height=260), key="latency")
+        note(formats.first_token_note(over_time[0]["ttft_definition"], sum(row["ttft_others"] for row in over_time)))
     band = st.segmented_control(
         "Requests", list(_BANDS), default="p95", key="band", label_visibility="collapsed", required=True
     )
@@ -45,18 +52,18 @@ def _body(selection: Selection) -> None:
             show_chart(charts.stage_cascade(stages, column, height=270), key="cascade")
             note(f"Each bar begins where the one before ended: {_BAND_WORDS[column]}. {_sampling(stages, column)}")
         else:
-            empty_message("No request of this window recorded when its first token was delivered.")
+            empty_message("No request of this window recorded its first token.")
     with right, panel("The same over time", str(band)):
         width = filters.bucket_s(40)
         stages = queries.stage_stack_over_time(client, filters, bucket_s=width)
         if stages:
             show_chart(charts.stage_over_time(stages, column, filters, width, height=270), key="stages_over_time")
             note(
-                "The height of a bar is the time to first token. “delivery” is from the model's first chunk to the "
-                "user's first token; “rest” is what no stage covers before."
+                f"The height of a bar is the time to first token, {_MOMENTS[stages[0]['ttft_definition']]}. “delivery” "
+                "is from the model's first chunk to the user's first token; “rest” is what no stage covers before."
             )
         else:
-            empty_message("No request of this window recorded when its first token was delivered.")
+            empty_message("No request of this window recorded its first token.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Stages by themselves", "whole spans, also after the first token"):
         _stages(queries.stage_summary(client, filters))
@@ -76,6 +83,8 @@ def _sampling(stages: list[queries.Row], column: str) -> str:
     remarks = []
     if first["sampled"] > 1:
         remarks.append(f"Sampled 1 in {first['sampled']}: a part is right to ±{formats.duration(1.96 * error)} (95 %).")
+    if first["ttft_others"]:
+        remarks.append(f"{formats.count(first['ttft_others'])} that recorded another moment than these left out.")
     if first["left_out"]:
         remarks.append(f"{formats.count(first['left_out'])} with more than 500 stages left out.")
     if first["skewed_n"]:

@@ -67,14 +67,15 @@ def _body(selection: Selection) -> None:
         show_chart(
             charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250), key="latency"
         )
-        note("Measured where the answer leaves for the user. A gap means that there was no request.")
+        first_token = formats.first_token_note(now.ttft_definition, now.ttft_others)
+        note(f"{first_token} A gap means that there was no request.")
     with right, panel("Where the time to first token goes", "p95", more=("latency", "Stages →")):
         stages = queries.stage_stack(client, filters)
         if stages:
             show_chart(charts.stage_cascade(stages, "slow_ms", height=250), key="stages")
             note(stage_note(stages))
         else:
-            empty_message("No request of this window recorded when its first token was delivered.")
+            empty_message("No request of this window recorded its first token.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
         _spend(filters, costs, embedded)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from sightline_dashboards import charts, formats, source
@@ -10,7 +12,11 @@ from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import local_time
+from sightline_store.conventions import report
 from sightline_store.questions import queries
+
+_LOOKED_AT_SPANS = 10_000
+"""The most spans in which unread keys are looked for: the newest ones of the window."""
 
 
 def render() -> None:
@@ -30,11 +36,16 @@ def _body(selection: Selection) -> None:
         pipeline_cards(fresh, loss, sampling, since=local_time(fresh["oldest_ms"], seconds=False)), key="pipeline_cards"
     )
     bucket_s = filters.bucket_s()
+    if fresh["misdated_spans"]:
+        note(
+            f"Spans that began after 2106 by their own time, which is wrong: {formats.count(fresh['misdated_spans'])}. "
+            "They are stored as of its last second, and no window shows them."
+        )
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Queryable spans", "by service and the time of the span"):
-        rows = queries.ingest_over_time(client, filters, bucket_s=bucket_s)
-        if rows:
-            show_chart(charts.stacked_bars(rows, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
+        ingested = queries.ingest_over_time(client, filters, bucket_s=bucket_s)
+        if ingested:
+            show_chart(charts.stacked_bars(ingested, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
         else:
             empty_store(selection, "spans")
     with right, panel("Numbered against stored", "a service"):
@@ -52,6 +63,8 @@ def _body(selection: Selection) -> None:
             empty_store(selection)
     with right, panel("What fails"):
         _errors(queries.errors_by_type(client, filters))
+    with panel("Keys that nobody reads", "of spans about models and searches"):
+        _unread(report.unread_keys(client, _looked_at_from(ingested, filters), filters.end, max_spans=_LOOKED_AT_SPANS))
 
 
 def late_spans_note(sampling: queries.Row) -> str:
@@ -166,3 +179,38 @@ def _errors(rows: list[queries.Row]) -> None:
         for row in rows
     ]
     table(columns, table_rows, key="error_rows", empty="No request of this window failed.")
+
+
+def _looked_at_from(ingested: list[queries.Row], filters: queries.Filters) -> datetime:
+    """Return the start of the newest buckets that hold `_LOOKED_AT_SPANS` spans, of rows of `ingest_over_time`."""
+    spans = 0
+    for row in sorted(ingested, key=lambda row: -row["bucket"]):
+        spans += row["spans"]
+        if spans >= _LOOKED_AT_SPANS:
+            return max(filters.start, datetime.fromtimestamp(row["bucket"], UTC))
+    return filters.start
+
+
+def _unread(keys: tuple[report.UnknownKey, ...]) -> None:
+    columns = [
+        Column("Key", mono=True),
+        Column("Spans", number=True),
+        Column("Written by"),
+        Column("Example", mono=True),
+    ]
+    table_rows = [
+        TableRow(
+            cells=(
+                key.key,
+                formats.count(key.spans),
+                ", ".join(scope or "(no scope)" for scope in key.scopes),
+                key.example,
+            )
+        )
+        for key in keys
+    ]
+    table(columns, table_rows, key="unread_keys", empty="Every key of this window is read.")
+    note(
+        "Attributes and events that no figure of these pages is made of, in the newest spans of the window, at most "
+        f"{formats.count(_LOOKED_AT_SPANS)}. What a page lacks, such as a model, tokens or a cost, may be in one."
+    )

@@ -84,14 +84,13 @@ def test_real_packages_tell_the_same_llama_index_calls(foreign: Client) -> None:
 
 
 def test_real_packages_streams_have_a_first_token(foreign: Client) -> None:
-    """The server waits 150 ms: both families' streams say at least that, by their own definitions."""
+    """The server waits 150 ms before the first chunk: both families time that, whatever they call it."""
     rows = _foreign_rows(
         foreign,
         "SELECT ServiceName, TtftMs, TtftDefinition FROM llm_calls WHERE Provider = 'openai' AND TtftMs IS NOT NULL",
     )
-    assert {row["TtftDefinition"] for row in rows["openinference"]} == {"first_token"}
-    assert {row["TtftDefinition"] for row in rows["openllmetry"]} == {"first_chunk"}
     for found in rows.values():
+        assert {row["TtftDefinition"] for row in found} == {"first_chunk"}
         assert all(150 <= row["TtftMs"] < 30_000 for row in found)
 
 

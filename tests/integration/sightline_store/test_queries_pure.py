@@ -110,12 +110,12 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     queries.score_list(asked, window, "faithfulness")
     queries.trace_spans(asked, "AB")
     queries.span_detail(asked, "AB", "CD")
+    queries.trace_contents(asked, "AB")
     queries.trace_spend(asked, "AB")
     queries.ttft_trace(asked, "AB")
     queries.price_list(asked)
     queries.trace_scores(asked, "AB")
     queries.samples(asked, since_s=60)
-    queries.attribute_keys(asked, ["gen_ai."], since_s=60)
     for single in (queries.overview, queries.filter_values, queries.labels, queries.tail_sampling):
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]

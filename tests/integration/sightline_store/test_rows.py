@@ -112,6 +112,7 @@ def test_segment_sent_twice_adds_nothing_across_days(client: Client) -> None:
     for day in (1, 2):
         copy = request.resource_spans[0].scope_spans[0].spans.add()
         copy.CopyFrom(span)
+        copy.span_id = day.to_bytes(8, "big")
         copy.start_time_unix_nano = _START + day * 86_400_000_000_000
     for _ in range(3):
         _insert(client, Signal.TRACES, request.SerializeToString(), "same")
@@ -168,6 +169,7 @@ def test_cost_is_joined_from_prices_and_unknown_stays_unknown(client: Client) ->
     def call(model: str, **tokens: int) -> None:
         copy = request.resource_spans[0].scope_spans[0].spans.add()
         copy.CopyFrom(span)
+        copy.span_id = len(request.resource_spans[0].scope_spans[0].spans).to_bytes(8, "big")
         for key, value in {"operation.name": "chat", "provider.name": "openai", "request.model": model}.items():
             copy.attributes.add(key=f"gen_ai.{key}").value.string_value = value
         for key, count in tokens.items():

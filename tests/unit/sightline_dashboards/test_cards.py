@@ -114,3 +114,13 @@ def test_late_spans_have_a_card_where_tail_sampling_is_at_work() -> None:
     assert late(sampled_out_spans=800, late_spans=9) == [("9", "1 % of those received")]
     # Received just before the window, decided on in it.
     assert late(received_spans=0, late_spans=9)[0][0] == "9"
+
+
+def test_times_of_two_definitions_have_no_difference() -> None:
+    """The card says whose first token it is, how many requests have another, and compares like with like only."""
+    now = replace(NOW, ttft_definition="first_chunk", ttft_others=7)
+    (card, *_) = overview_cards(now, NOW, SPENT, LOSS, NO_SPARKS, since="before")
+    assert (card.label, card.change) == ("Model's first chunk p95", "")
+    assert "7 requests" in card.hint
+    (card, *_) = overview_cards(now, replace(now, ttft_p95_ms=100.0), SPENT, LOSS, NO_SPARKS, since="before")
+    assert card.tone == "bad"

@@ -15,7 +15,7 @@ BUCKET = int(FILTERS.start.timestamp())
 def latency_row(bucket: int) -> dict[str, Any]:
     """A row of `queries.latency_over_time`."""
     levels = {f"{kind}_{level}_ms": 100.0 for kind in ("ttft", "total") for level in ("p50", "p95", "p99")}
-    return {"bucket": bucket, "requests": 3, "errors": 1, "ttft_n": 3, **levels}
+    return {"bucket": bucket, "requests": 3, "errors": 1, "ttft_n": 3, "ttft_definition": "delivered", **levels}
 
 
 def datasets(chart: Any) -> list[dict[str, Any]]:
@@ -36,6 +36,13 @@ def test_latency_tooltips_name_every_number_with_its_unit() -> None:
     told = next(row for row in datasets(chart) if row.get("First token p95"))
     assert told["First token p95"] == "100 ms"
     assert told["Failed"] == "1"
+
+
+def test_latency_says_whose_first_token_it_shows() -> None:
+    """A chunk of the model's stream is never called a first token."""
+    rows = [{**latency_row(BUCKET), "ttft_definition": "first_chunk"}]
+    series = {row["series"] for row in datasets(charts.latency(rows, FILTERS, 300)) if "series" in row}
+    assert series == {"Model's first chunk", "Total"}
 
 
 def test_cascade_begins_each_stage_where_the_last_ended() -> None:

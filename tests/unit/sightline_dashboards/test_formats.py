@@ -115,3 +115,24 @@ def test_age_names_one_unit(seconds: float | None, text: str) -> None:
 def test_significant_is_within_half_a_percent(value: float) -> None:
     """Rounding to three digits moves no number by more than half a percent."""
     assert abs(float(formats.significant(value).replace(",", "")) - value) <= 0.00501 * value
+
+
+@pytest.mark.parametrize(
+    ("ms", "definition", "text"),
+    [
+        (700.0, "delivered", "700 ms"),
+        (300.0, "first_chunk", "≥ 300 ms"),
+        (500.0, "first_token", "≥ 500 ms"),
+        (None, "", "unknown"),
+    ],
+)
+def test_first_token_is_a_bound_where_only_the_stream_was_timed(ms: float | None, definition: str, text: str) -> None:
+    """The user has the first token at that moment or later."""
+    assert formats.first_token(ms, definition) == text
+
+
+def test_first_token_note_counts_the_others() -> None:
+    """One definition is shown, and who has another is not forgotten."""
+    assert formats.first_token_note("", 0) == "No request recorded a first token."
+    assert "1,200 requests" in formats.first_token_note("delivered", 1200)
+    assert "may be empty" in formats.first_token_note("first_chunk", 0)

@@ -4,15 +4,16 @@ from typing import Any
 
 from sightline_dashboards import payloads
 from sightline_dashboards.pages.pipeline import emitted_text, late_spans_note
-from sightline_dashboards.pages.trace import passage_card, score_line
+from sightline_dashboards.pages.trace import score_line
 from sightline_dashboards.pages.traces import as_csv
+from sightline_store.contents.parts import Passage
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
 
 def test_passage_card_escapes_title_and_text() -> None:
     """A document is written by strangers."""
-    card = passage_card(payloads.Passage(HOSTILE, HOSTILE, 0.7, HOSTILE), 1, HOSTILE)
+    card = payloads.passage_card(Passage(HOSTILE, HOSTILE, 0.7, HOSTILE), 1, HOSTILE)
     assert "<script" not in card
     assert "<img" not in card
     assert "&lt;script&gt;" in card

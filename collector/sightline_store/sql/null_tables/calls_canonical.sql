@@ -6,6 +6,7 @@ CREATE TABLE calls_canonical
     SpanId String,
     ParentSpanId String,
     ServiceName LowCardinality(String),
+    ScopeName LowCardinality(String),
     Tenant LowCardinality(String),
     UserId String,
     SessionId String,

@@ -16,7 +16,7 @@ CREATE TABLE spans_canonical
     Convention LowCardinality(String),
     StageAttribute LowCardinality(String),
     Kind LowCardinality(String),
-    IsRequest Bool,
+    RequestRank UInt8,
     Tenant String,
     UserId String,
     SessionId String,

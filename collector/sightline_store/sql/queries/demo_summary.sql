@@ -5,12 +5,15 @@ FROM
 (
     SELECT
         count() AS requests,
-        countIf(StatusCode = 'Error' OR HttpStatus >= 500) AS errors,
+        countIf(
+            -- include: failed.sql
+            OR HttpStatus >= 500) AS errors,
         arrayStringConcat(groupUniqArrayIf(3)(
             if(ErrorType != '', toString(ErrorType), concat('HTTP ', toString(HttpStatus))),
-            StatusCode = 'Error' OR HttpStatus >= 500), ', ') AS error_types,
-        quantileExactOrNull(0.5)(TtftMs) AS ttft_p50_ms,
-        quantileExactOrNull(0.95)(TtftMs) AS ttft_p95_ms,
+            -- include: failed.sql
+            OR HttpStatus >= 500), ', ') AS error_types,
+        quantileExactOrNullIf(0.5)(TtftMs, TtftDefinition = 'delivered') AS ttft_p50_ms,
+        quantileExactOrNullIf(0.95)(TtftMs, TtftDefinition = 'delivered') AS ttft_p95_ms,
         quantileExactOrNull(0.5)(DurationMs) AS total_p50_ms,
         quantileExactOrNull(0.95)(DurationMs) AS total_p95_ms
     FROM requests

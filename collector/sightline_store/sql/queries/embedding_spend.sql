@@ -9,7 +9,12 @@ SELECT
     countIf(InputTokens IS NULL) AS uncounted_calls,
     sumOrNull(InputTokens) AS input_tokens,
     sumOrNull(CostUsd) AS cost_usd,
-    anyIf(CostUnknown, CostUsd IS NULL) AS unknown_because
+    anyIf(CostUnknown, CostUsd IS NULL) AS unknown_because,
+    countIf(CostBasis = 'reported') AS reported_calls,
+    countIf(CostBasis = 'local') AS local_calls,
+    countIf(CostDiffers) AS differing_calls,
+    sumIf(ToldCostUsd, CostDiffers) AS differing_reported_usd,
+    sumIf(CostUsd, CostDiffers) AS differing_computed_usd
 FROM embeddings_priced
 WHERE
     -- include: of_calls.sql

@@ -8,7 +8,9 @@ SELECT
 FROM requests
 WHERE
     -- include: of_requests.sql
-    AND (StatusCode = 'Error' OR HttpStatus >= 500)
+    AND (
+        -- include: failed.sql
+        OR HttpStatus >= 500)
 GROUP BY error_type
 ORDER BY requests DESC
 LIMIT {limit:UInt32}

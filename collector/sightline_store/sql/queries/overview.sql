@@ -1,13 +1,23 @@
 -- How did one window go: volume, errors, time to first token and total, tokens, cost, and what the answers scored?
--- An answer's scores count in the window in which it was asked, whenever they were given.
-SELECT r.* EXCEPT (ttft, total), m.*, s.*
+-- An answer's scores count in the window in which it was asked, whenever they were given. Times to first token are those of
+-- ttft_definition, the one that most requests have (of equals the most exact); ttft_others have another.
+SELECT r.* EXCEPT (ttft_counts, ttft, total), m.*, s.*
 FROM
 (
     SELECT
         count() AS requests,
-        countIf(StatusCode = 'Error' OR HttpStatus >= 500) AS errors,
-        count(TtftMs) AS ttft_n,
-        quantilesExact(0.5, 0.95)(TtftMs) AS ttft,
+        countIf(
+            -- include: failed.sql
+            OR HttpStatus >= 500) AS errors,
+        [countIf(TtftDefinition = 'delivered'), countIf(TtftDefinition = 'first_token'), countIf(TtftDefinition = 'first_chunk')] AS ttft_counts,
+        arrayMax(ttft_counts) AS ttft_n,
+        if(ttft_n = 0, '', ['delivered', 'first_token', 'first_chunk'][indexOf(ttft_counts, ttft_n)]) AS ttft_definition,
+        arraySum(ttft_counts) - ttft_n AS ttft_others,
+        [
+            quantilesExactIf(0.5, 0.95)(TtftMs, TtftDefinition = 'delivered'),
+            quantilesExactIf(0.5, 0.95)(TtftMs, TtftDefinition = 'first_token'),
+            quantilesExactIf(0.5, 0.95)(TtftMs, TtftDefinition = 'first_chunk')
+        ][indexOf(ttft_counts, ttft_n)] AS ttft,
         quantilesExact(0.5, 0.95)(DurationMs) AS total,
         if(ttft_n = 0, NULL, ttft[1]) AS ttft_p50_ms,
         if(ttft_n = 0, NULL, ttft[2]) AS ttft_p95_ms,

@@ -8,8 +8,12 @@ SELECT
     toString(Embedding) AS embedding,
     toString(EmbeddingVersion) AS embedding_version,
     count() AS searches,
-    countIf(StatusCode = 'Error') AS errors,
-    countIf(StatusCode != 'Error' AND Returned = 0) AS empty,
+    countIf(
+        -- include: failed.sql
+    ) AS errors,
+    countIf(NOT
+        -- include: failed.sql
+        AND Returned = 0) AS empty,
     quantileExactOrNull(0.5)(TopScore) AS top_score_p50,
     durations[1] AS p50_ms,
     durations[2] AS p95_ms,

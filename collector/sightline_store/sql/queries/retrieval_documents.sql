@@ -1,4 +1,5 @@
--- Which passages do searches return most, and where do they rank? The share is of the searches that returned anything.
+-- Which passages do searches return most, and where do they rank? The share is of the searches that
+-- returned anything. Passages without an id cannot be told from each other and are not here.
 SELECT
     document_id,
     count() AS hits,
@@ -14,6 +15,7 @@ FROM
         -- include: of_stages.sql
 )
 ARRAY JOIN DocumentIds AS document_id, Scores AS score, arrayEnumerate(DocumentIds) AS rank
+WHERE document_id != ''
 GROUP BY document_id
 ORDER BY hits DESC, document_id
 LIMIT {limit:UInt32}

@@ -3,9 +3,15 @@ WITH quantilesExact(0.1, 0.5, 0.9)(TopScore) AS scores
 SELECT
     intDiv(toUnixTimestamp(Timestamp), {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket,
     count() AS searches,
-    countIf(StatusCode = 'Error') AS errors,
-    countIf(StatusCode != 'Error' AND Returned = 0) AS empty,
-    countIf(StatusCode != 'Error' AND Returned IS NOT NULL) AS counted,
+    countIf(
+        -- include: failed.sql
+    ) AS errors,
+    countIf(NOT
+        -- include: failed.sql
+        AND Returned = 0) AS empty,
+    countIf(NOT
+        -- include: failed.sql
+        AND Returned IS NOT NULL) AS counted,
     count(TopScore) AS scored,
     if(scored = 0, NULL, scores[1]) AS top_score_p10,
     if(scored = 0, NULL, scores[2]) AS top_score_p50,

@@ -1,4 +1,6 @@
--- Which model, tenant, user or session (by) spent how many tokens and how much money? The dearest first.
+-- Which model, tenant, user or session (by) spent how many tokens and how much money? The dearest first. reported_calls: no price
+-- is known, cost_usd has what the library or the gateway reported; local_calls: computed on machines of one's own;
+-- differing_calls: the cost that was reported is not the one computed, with the sums of both.
 SELECT
     multiIf(
         {by:String} = 'tenant', toString(Tenant), {by:String} = 'user', UserId, {by:String} = 'session', SessionId,
@@ -14,7 +16,12 @@ SELECT
     sumOrNull(CostUsd) AS cost_usd,
     anyIf(Price, CostUsd IS NULL) AS unpriced_example,
     anyIf(CostUnknown, CostUsd IS NULL) AS unknown_because,
-    groupUniqArray(4)(PricedAs) AS priced_as
+    groupUniqArray(4)(PricedAs) AS priced_as,
+    countIf(CostBasis = 'reported') AS reported_calls,
+    countIf(CostBasis = 'local') AS local_calls,
+    countIf(CostDiffers) AS differing_calls,
+    sumIf(ToldCostUsd, CostDiffers) AS differing_reported_usd,
+    sumIf(CostUsd, CostDiffers) AS differing_computed_usd
 FROM llm_calls_priced
 WHERE
     -- include: of_calls.sql

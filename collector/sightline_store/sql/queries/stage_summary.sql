@@ -7,7 +7,9 @@ WITH
             SELECT
                 toString(Stage) AS stage,
                 count() AS spans,
-                countIf(StatusCode = 'Error') AS errors,
+                countIf(
+                    -- include: failed.sql
+                ) AS errors,
                 countIf(Flagged) AS flagged,
                 quantilesExact(0.5, 0.95, 0.99)(DurationMs) AS quantiles,
                 argMax((Timestamp, TraceHash), DurationMs) AS slowest

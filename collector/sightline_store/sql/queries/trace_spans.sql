@@ -61,4 +61,6 @@ LEFT JOIN
 ) AS t ON t.SpanId = s.SpanId
 WHERE s.TraceId = {trace_id:String} AND s.Timestamp >= within.1 AND s.Timestamp < within.2
 ORDER BY start_ns, duration_ns DESC, span_id
+-- Two exporters may have sent the same span.
+LIMIT 1 BY span_id
 LIMIT {limit:UInt32}

@@ -3,7 +3,8 @@
 -- median (40th to 60th percentile) and around the 95th (90th to 99th). Of more than max_requests one in `sampled`, a power
 -- of two, is read, chosen by trace id, and *_se_ms is the standard error that this brings (0 where all were read). Requests
 -- with more than 500 stage spans before their first token are left out: `left_out` counts them. `untold` requests of the
--- window have no time to first token.
+-- window have no time to first token. The times are those of ttft_definition, the one that most requests of the window have
+-- (of equals the most exact); ttft_others have another.
 SELECT
     bucket,
     stage,
@@ -21,12 +22,19 @@ SELECT
     countIf(skewed > 0) AS skewed_n,
     any(one_in) AS sampled,
     any(too_long_n) AS left_out,
-    any(untold_n) AS untold
+    any(untold_n) AS untold,
+    any(definition) AS ttft_definition,
+    any(others_n) AS ttft_others
 -- view() is analysed by itself: the engine walks through all of a subquery for each function around it, 60 ms here.
 FROM view(
     WITH
     (
-        SELECT (toUInt32(exp2(ceil(log2(greatest(1, count(TtftMs) / {max_requests:UInt32}))))), count() - count(TtftMs)) FROM requests
+        WITH [countIf(TtftDefinition = 'delivered'), countIf(TtftDefinition = 'first_token'), countIf(TtftDefinition = 'first_chunk')] AS counts
+        SELECT
+            (
+                toUInt32(exp2(ceil(log2(greatest(1, arrayMax(counts) / {max_requests:UInt32}))))), count() - arraySum(counts),
+                ['delivered', 'first_token', 'first_chunk'][indexOf(counts, arrayMax(counts))], arraySum(counts) - arrayMax(counts))
+        FROM requests
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
             AND ({tenant:String} = '' OR Tenant = {tenant:String})
             AND ({route:String} = '' OR Route = {route:String})
@@ -66,7 +74,7 @@ FROM view(
                 assumeNotNull(TtftMs) AS horizon
             FROM requests
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-                AND TtftMs > 0
+                AND TtftMs > 0 AND TtftDefinition = counted.3
                 AND TraceHash % one_in = 0
                 AND ({tenant:String} = '' OR Tenant = {tenant:String})
                 AND ({route:String} = '' OR Route = {route:String})
@@ -82,7 +90,7 @@ FROM view(
     ),
     -- include: ttft_rule.sql
     SELECT
-        bucket, too_long, skewed, one_in, counted.2 AS untold_n, stage_names,
+        bucket, too_long, skewed, one_in, counted.2 AS untold_n, counted.3 AS definition, counted.4 AS others_n, stage_names,
         arrayMap(name -> arraySum(p -> if(p.1 = name, p.3 - p.2, 0.), parts), stage_names) AS sums,
         quantilesExact(0.4, 0.6, 0.9, 0.99)(horizon) OVER (PARTITION BY bucket, too_long) AS bounds,
         horizon BETWEEN bounds[1] AND bounds[2] AS is_median,

@@ -6,8 +6,9 @@
 -- merge writes them anew: packing them to half their bytes (ZSTD) makes a merge a fifth dearer.
 -- TraceHash stands for TraceId where questions join by trace or count traces: a quarter of the bytes, and no unpacking.
 
--- One row a request: the span marked sightline.stage = 'request', or the root span where nobody marked one. A root span
--- that only calls another service is no request: that service's span is. A model called from nowhere is one.
+-- One row a request (conventions/requests.py): the span marked sightline.stage = 'request', else the span without a parent,
+-- else the topmost span below a parent that was never exported. A root span that only calls another service is no request:
+-- that service's span is; nor is work that answers nobody. A model called from nowhere is one.
 -- TtftDefinition says whose TtftMs it is: 'delivered' is measured at the edge, 'first_token' and 'first_chunk' by a model's
 -- instrumentation, where the request is one call. What a request spent stands in llm_calls, by TraceId.
 CREATE TABLE IF NOT EXISTS requests
@@ -37,7 +38,8 @@ SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory =
 
 -- One row a call of a model that generates text. InputTokens hold the cache tokens and OutputTokens the reasoning tokens,
 -- whatever the span counts; CacheAdded says that the view had to add the former. Where two instrumentations tell the same
--- call, it stands here once, as reported by the one that knows its tokens, the inner one if both do.
+-- call (conventions/calls.py), it stands here once, as reported by the one that knows its tokens, the inner one if both do;
+-- tellings of several INSERTs are brought together by the janitor (settle.py).
 -- ToldCostUsd is what the span says; costs shown are computed from tokens and prices.
 CREATE TABLE IF NOT EXISTS llm_calls
 (

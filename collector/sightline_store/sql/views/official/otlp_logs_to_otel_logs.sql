@@ -1,6 +1,6 @@
 CREATE MATERIALIZED VIEW otlp_logs_to_otel_logs TO otel_logs AS
 SELECT
-    fromUnixTimestamp64Nano(toInt64(if(r.time_unix_nano = 0, r.observed_time_unix_nano, r.time_unix_nano)), 'UTC') AS Timestamp,
+    sightlineMoment(if(r.time_unix_nano = 0, r.observed_time_unix_nano, r.time_unix_nano)) AS Timestamp,
     sightlineHexId(r.trace_id) AS TraceId,
     sightlineHexId(r.span_id) AS SpanId,
     toUInt8(bitAnd(r.flags, 255)) AS TraceFlags,

@@ -1,8 +1,9 @@
 -- Duration is unsigned: a span that ends before it starts is stored with 0, where the official exporter wraps around to
--- some 585 years. That is the one column that differs from its rows on purpose; clamped_spans counts how often.
+-- some 585 years. A time after 2106 is stored as the last second of it, where the official exporter wraps around to 1969 and
+-- on. These differ from its rows on purpose; clamped_spans counts how often.
 CREATE MATERIALIZED VIEW otlp_traces_to_otel_traces TO otel_traces AS
 SELECT
-    fromUnixTimestamp64Nano(toInt64(s.start_time_unix_nano), 'UTC') AS Timestamp,
+    sightlineMoment(s.start_time_unix_nano) AS Timestamp,
     sightlineHexId(s.trace_id) AS TraceId,
     sightlineHexId(s.span_id) AS SpanId,
     sightlineHexId(s.parent_span_id) AS ParentSpanId,
@@ -17,7 +18,7 @@ SELECT
     if(s.end_time_unix_nano > s.start_time_unix_nano, s.end_time_unix_nano - s.start_time_unix_nano, 0) AS Duration,
     ['Unset', 'Ok', 'Error'][greatest(s.status.code, -1) + 1] AS StatusCode,
     s.status.message AS StatusMessage,
-    arrayMap(e -> fromUnixTimestamp64Nano(toInt64(e.time_unix_nano), 'UTC'), s.events) AS `Events.Timestamp`,
+    arrayMap(e -> sightlineMoment(e.time_unix_nano), s.events) AS `Events.Timestamp`,
     s.events.name AS `Events.Name`,
     arrayMap(e -> sightlineAttributes(e.attributes), s.events) AS `Events.Attributes`,
     arrayMap(l -> sightlineHexId(l.trace_id), s.links) AS `Links.TraceId`,

@@ -4,7 +4,7 @@
 CREATE MATERIALIZED VIEW otlp_traces_sampled_to_otel_traces_decided TO otel_traces_decided AS
 WITH (SELECT groupArray(sampling)[-1] FROM otlp_traces_sampled) AS verdict
 SELECT
-    fromUnixTimestamp64Nano(toInt64(s.start_time_unix_nano), 'UTC') AS Timestamp,
+    sightlineMoment(s.start_time_unix_nano) AS Timestamp,
     sightlineHexId(s.trace_id) AS TraceId,
     sightlineHexId(s.span_id) AS SpanId,
     sightlineHexId(s.parent_span_id) AS ParentSpanId,
@@ -19,7 +19,7 @@ SELECT
     if(s.end_time_unix_nano > s.start_time_unix_nano, s.end_time_unix_nano - s.start_time_unix_nano, 0) AS Duration,
     ['Unset', 'Ok', 'Error'][greatest(s.status.code, -1) + 1] AS StatusCode,
     s.status.message AS StatusMessage,
-    arrayMap(e -> fromUnixTimestamp64Nano(toInt64(e.time_unix_nano), 'UTC'), s.events) AS `Events.Timestamp`,
+    arrayMap(e -> sightlineMoment(e.time_unix_nano), s.events) AS `Events.Timestamp`,
     s.events.name AS `Events.Name`,
     arrayMap(e -> sightlineAttributes(e.attributes), s.events) AS `Events.Attributes`,
     arrayMap(l -> sightlineHexId(l.trace_id), s.links) AS `Links.TraceId`,

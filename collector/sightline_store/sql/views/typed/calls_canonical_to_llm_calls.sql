@@ -14,33 +14,49 @@ SELECT
         NULL) AS Streaming,
     -- The first of a list.
     replaceRegexpOne(column_values[21], '^\\[("([^"]*)")?.*', '\\2') AS FinishReason,
-    reported_input + if(cache_excluded, cached, 0) AS InputTokens,
-    reported_output + if(reasoning_excluded, reasoning, 0) AS OutputTokens,
+    reported_input + if(bitTest(decided.1, 0), decided.2, 0) AS InputTokens,
+    reported_output + if(bitTest(decided.1, 1), decided.3, 0) AS OutputTokens,
     counts[24] AS CacheReadTokens,
     counts[25] AS CacheWriteTokens,
     counts[26] AS CacheWrite1hTokens,
     reasoning AS ReasoningTokens,
     counts[28] AS InputAudioTokens,
     counts[29] AS OutputAudioTokens,
-    cache_excluded AS CacheAdded,
+    bitTest(decided.1, 0) AND decided.2 > 0 AS CacheAdded,
+    ['', 'total', 'larger', 'convention'][1 + intDiv(decided.1, 4)] AS TokenRule,
     ToldCostUsd, DurationMs, TtftMs, TtftDefinition,
     toFloat64OrNull(column_values[33]) * 1e3 AS LongestStallMs,
     toUInt32OrNull(column_values[34]) AS Chunks,
     column_values[12] AS Outcome,
-    StatusCode, ErrorType
+    StatusCode, ErrorType, ScopeName, now64(6) AS StoredAt
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, UserId, SessionId, Convention, Provider, RequestModel, column_values, counts, ToldCostUsd, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Provider, RequestModel, column_values, counts, ToldCostUsd, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
         counts[22] AS reported_input,
         counts[23] AS reported_output,
         counts[27] AS reasoning,
-        ifNull(counts[24], 0) + ifNull(counts[25], 0) AS cached,
-        -- Langfuse's usage details do not include each other.
-        Convention = 'langfuse' AND mapContains(column_values, 30) AS details_exclusive,
-        cached > 0 AND (details_exclusive OR ifNull(cached > reported_input, false) OR (Convention IN ('openlit', 'vercel', 'opik', 'sentry')
-            AND Provider IN ('anthropic', 'aws.bedrock', 'gcp.vertex_ai') AND NOT mapContains(indexed_attributes, 'ai.usage.inputTokenDetails.cacheReadTokens'))) AS cache_excluded,
-        ifNull(reasoning > 0 AND (details_exclusive OR reasoning > reported_output), false) AS reasoning_excluded
+        column_values[30] AS usage,
+        -- The numbers of tokens that may stand beside input and output, and what decided about them (see _decision).
+        arrayMap(
+            (input, output, input_parts, output_parts, excess, rule) -> (multiIf(
+                input_parts + output_parts = 0, 0,
+                excess = 0 AND rule < 4 AND input_parts <= input AND output_parts <= output, 4,
+                excess > 0 AND excess = input_parts + output_parts, 7,
+                excess > 0 AND input_parts != output_parts AND excess IN (input_parts, output_parts), if(excess = input_parts, 5, 6),
+                bitOr((input_parts > input) + 2 * (output_parts > output), bitAnd(rule, 3)) + if(input_parts > input OR output_parts > output, 8, 12)), input_parts, output_parts),
+            [ifNull(reported_input, 100000000)], [ifNull(reported_output, 100000000)],
+            [ifNull(counts[24], 0) + ifNull(counts[25], 0) + (Convention = 'langfuse') * ifNull(counts[28], 0)],
+            [ifNull(reasoning, 0) + (Convention = 'langfuse') * ifNull(counts[29], 0)],
+            [ifNull(toInt64(counts[63]) - reported_input - reported_output, -1)],
+            [multiIf(
+                match(usage, '"thoughts(TokenCount|_token_count)"'), 2,
+                Convention = 'langfuse', if(match(usage, '_details"\\s*:\\s*[{]'), 0, 3),
+                match(usage, '"cache(Read|Write)InputToken(s|Count)"'), 1,
+                Convention NOT IN ('openlit', 'vercel', 'opik', 'sentry') OR hasAny(mapKeys(indexed_attributes), ['ai.usage.inputTokenDetails.cacheReadTokens', 'ai.usage.outputTokenDetails.reasoningTokens']), 0,
+                Provider IN ('anthropic', 'aws.bedrock') OR (Provider = 'gcp.vertex_ai' AND position(RequestModel, 'claude') > 0), 5,
+                Provider IN ('gcp.gemini', 'gcp.vertex_ai', 'gcp.gen_ai'), 6,
+                0)])[1] AS decided
     FROM calls_canonical
     WHERE Kind = 'model'
 );

@@ -12,36 +12,58 @@ SELECT
     column_values[50] AS QuerySketchVersion,
     column_values[51] AS ScoreKind,
     toUInt32OrNull(if(mapContains(column_values, 39), column_values[39], column_values[38])) AS TopK,
-    ifNull(toUInt32OrNull(column_values[40]), if(has_list OR notEmpty(documents), toUInt32(length(documents)), NULL)) AS Returned,
+    ifNull(toUInt32OrNull(column_values[40]), if(is_known OR told_length > 0 OR notEmpty(DocumentIds), toUInt32(greatest(told_length, length(DocumentIds))), told_count)) AS Returned,
     if(mapContains(column_values, 52), column_values[52] = 'true', ifNull(Returned = 0, false)) AS IsEmpty,
     if(mapContains(column_values, 48), column_values[48] IN ('true', '1'), NULL) AS IsStale,
-    documents.id AS DocumentIds,
-    documents.score AS Scores,
-    multiIf(empty(documents), toFloat64OrNull(column_values[44]), ScoreKind = 'distance', arrayMin(Scores), arrayMax(Scores)) AS TopScore,
-    DurationMs, StatusCode, ErrorType
+    DocumentIds,
+    Scores,
+    multiIf(empty(Scores), toFloat64OrNull(column_values[44]), ScoreKind = 'distance', arrayMin(Scores), arrayMax(Scores)) AS TopScore,
+    DurationMs, StatusCode, ErrorType, ScopeName, now64(6) AS StoredAt
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, Convention, column_values, DurationMs, StatusCode, ErrorType,
-        mapContains(column_values, 41) OR mapContains(column_values, 42) AS has_list,
-        CAST(multiIf(
-            mapContains(column_values, 41), JSONExtract(column_values[41], 'Array(Tuple(id String, score Nullable(Float64)))'),
-            -- The numbers N of retrieval.documents.N.document.*, in order.
-            mapContains(column_values, 42), arrayMap(
-                place -> (
-                    if(indexed_attributes[concat(place, 'id')] != '', indexed_attributes[concat(place, 'id')],
-                        JSONExtractString(indexed_attributes[concat(place, 'metadata')], 'id')),
-                    toFloat64OrNull(indexed_attributes[concat(place, 'score')])),
-                arrayMap(number -> concat('retrieval.documents.', toString(number), '.document.'), arraySort(arrayDistinct(arrayMap(
-                    key -> toUInt32OrZero(extract(key, '^retrieval.documents.([0-9]+)')),
-                    arrayFilter(key -> startsWith(key, 'retrieval.documents.'), mapKeys(indexed_attributes))))))),
-            has(EventNames, 'db.query.result'), arrayMap(a -> (a['db.query.result.id'],
-                toFloat64OrNull(if(a['db.query.result.score'] != '', a['db.query.result.score'], a['db.query.result.distance']))),
-                arrayFilter((a, name) -> name = 'db.query.result', EventAttributes, EventNames)),
-            startsWith(column_values[43], '{'), arrayMap(d -> (if(d.id != '', d.id, d.metadata.id), CAST(NULL, 'Nullable(Float64)')),
-                JSONExtract(column_values[43], 'documents', 'Array(Tuple(id String, metadata Tuple(id String)))')),
-            arrayMap(node -> (JSONExtractString(node, 'node', 'id_'), JSONExtract(node, 'score', 'Nullable(Float64)')),
-                JSONExtract(column_values[43], 'Array(String)'))), 'Array(Tuple(id String, score Nullable(Float64)))') AS documents
-    FROM calls_canonical
-    WHERE Kind = 'search'
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, is_known, told_length, told_count,
+        -- OpenInference's passages of LangChain have their ids in the output only.
+        empty(indexed) OR (length(listed) = length(indexed) AND arrayStringConcat(indexed.1) = '') AS is_by_list,
+        if(is_by_list, listed.1, indexed.1) AS DocumentIds,
+        if(empty(indexed) OR (is_by_list AND isNull(arrayMax(indexed.2))), listed.2, indexed.2) AS Scores
+    FROM
+    (
+        SELECT
+            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, indexed,
+            hasAny(mapKeys(column_values), [41, 43]) AND match(list, '^(|null|None|\\[\\s*\\] ?)$') AS is_known,
+            JSONLength(list) AS told_length,
+            if(list = ' ', JSONExtract(column_values[43], 'count', 'Nullable(UInt32)'), NULL) AS told_count,
+            -- A passage without any of these members is counted only. One that is a string may hold JSON.
+            arrayMap(
+                item -> (if(item.id != '', item.id, greatest(item.id_, item.document_id, item.metadata.id, item.node.id_, item.kwargs.id)), item.score),
+                JSONExtract(if(startsWith(list, '["'), concat('[', arrayStringConcat(JSONExtract(list, 'Array(String)'), ','), ']'), list), 'Array(Tuple(id String, id_ String, document_id String, score Nullable(Float64), metadata Tuple(id String), node Tuple(id_ String), kwargs Tuple(id String)))')) AS listed
+        FROM
+        (
+            SELECT
+                Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType,
+                -- The passages as a JSON list; a space where the output is an object without one.
+                multiIf(
+                    mapContains(column_values, 41), column_values[41],
+                    startsWith(column_values[43], '{'), concat(
+                        arrayFirst(member -> member.1 IN ('documents', 'docs', 'nodes', 'source_nodes', 'passages', 'chunks', 'results', 'result', 'matches', 'hits', 'outputs', 'output') AND startsWith(member.2, '['), JSONExtractKeysAndValuesRaw(column_values[43])).2, ' '),
+                    startsWith(column_values[43], '"'), JSONExtractString(column_values[43]),
+                    column_values[43]) AS list,
+                if(
+                    -- The numbers N of retrieval.documents.N.document.*, in order.
+                    mapContains(column_values, 42), arrayMap(
+                        place -> (
+                            if(indexed_attributes[concat(place, 'id')] != '', indexed_attributes[concat(place, 'id')],
+                                JSONExtractString(indexed_attributes[concat(place, 'metadata')], 'id')),
+                            toFloat64OrNull(indexed_attributes[concat(place, 'score')])),
+                        arrayMap(number -> concat('retrieval.documents.', toString(number), '.document.'), arraySort(arrayDistinct(arrayMap(
+                            key -> toUInt32OrZero(extract(key, '^retrieval.documents.([0-9]+)')),
+                            arrayFilter(key -> startsWith(key, 'retrieval.documents.'), mapKeys(indexed_attributes))))))),
+                    arrayMap(a -> (a['db.query.result.id'],
+                        toFloat64OrNull(if(a['db.query.result.score'] != '', a['db.query.result.score'], a['db.query.result.distance']))),
+                        arrayFilter((a, name) -> name = 'db.query.result', EventAttributes, EventNames))) AS indexed
+            FROM calls_canonical
+            WHERE Kind = 'search'
+        )
+    )
 );

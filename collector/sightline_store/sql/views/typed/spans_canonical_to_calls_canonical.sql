@@ -1,35 +1,38 @@
 -- Written by `python -m sightline_store.conventions.canonical` from the alias table (aliases.py): edit that.
 CREATE MATERIALIZED VIEW spans_canonical_to_calls_canonical TO calls_canonical AS
 SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, UserId, SessionId, Convention, Kind,
-    transform(provider, ['openai.chat', 'openai.responses', 'openai.embedding', 'openai_llm', 'anthropic.messages', 'anthropic_llm', 'az.ai.openai', 'azure_openai', 'azure-openai', 'azure.openai', 'azure_openai_llm', 'azure', 'az.ai.inference', 'aws_bedrock', 'bedrock', 'amazon-bedrock', 'amazon_bedrock', 'bedrock_converse', 'aws', 'gemini', 'google.generative-ai', 'google_genai', 'google-generative-ai', 'vertex_ai', 'vertexai', 'google.vertex.chat', 'google_vertexai', 'google-vertex', 'vertex', 'google', 'google.genai', 'mistralai', 'mistral', 'mistral.chat', 'mistralai_llm', 'xai', 'xai.chat', 'grok', 'cohere.chat', 'cohere_llm', 'groq.chat', 'groq_llm', 'ollama_llm', 'ollama.chat', 'watsonx', 'ibm_watsonx', 'ibm-watsonx-ai', 'together', 'togetherai', 'together.ai', 'deepseek.chat', 'perplexity.chat', 'perplexity_ai'], ['openai', 'openai', 'openai', 'openai', 'anthropic', 'anthropic', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.inference', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'gcp.gemini', 'gcp.gemini', 'gcp.gemini', 'gcp.gemini', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.gen_ai', 'gcp.gen_ai', 'mistral_ai', 'mistral_ai', 'mistral_ai', 'mistral_ai', 'x_ai', 'x_ai', 'x_ai', 'cohere', 'cohere', 'groq', 'groq', 'ollama', 'ollama', 'ibm.watsonx.ai', 'ibm.watsonx.ai', 'ibm.watsonx.ai', 'together_ai', 'together_ai', 'together_ai', 'deepseek', 'perplexity', 'perplexity'], provider) AS Provider,
-    trim(BOTH '"' FROM if(mapContains(column_values, 14), column_values[14], column_values[15])) AS RequestModel,
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, Tenant, UserId, SessionId, Convention, Kind,
+    transform(provider, ['openai.chat', 'openai.responses', 'openai.embedding', 'openai_llm', 'anthropic.messages', 'anthropic_llm', 'az.ai.openai', 'azure_openai', 'azure-openai', 'azure.openai', 'azure_openai_llm', 'azure', 'az.ai.inference', 'azure_ai', 'azure-ai', 'aws_bedrock', 'bedrock', 'amazon-bedrock', 'amazon_bedrock', 'bedrock_converse', 'aws', 'amazon.bedrock', 'gemini', 'google.generative-ai', 'google_genai', 'google-generative-ai', 'vertex_ai', 'vertexai', 'google.vertex.chat', 'google_vertexai', 'google-vertex', 'vertex', 'google.vertex.anthropic.messages', 'vertex_ai_beta', 'google', 'google.genai', 'mistralai', 'mistral', 'mistral.chat', 'mistralai_llm', 'xai', 'xai.chat', 'grok', 'cohere.chat', 'cohere_llm', 'groq.chat', 'groq_llm', 'ollama_llm', 'ollama.chat', 'watsonx', 'ibm_watsonx', 'ibm-watsonx-ai', 'together', 'togetherai', 'together.ai', 'deepseek.chat', 'perplexity.chat', 'perplexity_ai'], ['openai', 'openai', 'openai', 'openai', 'anthropic', 'anthropic', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.openai', 'azure.ai.inference', 'azure.ai.inference', 'azure.ai.inference', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'aws.bedrock', 'gcp.gemini', 'gcp.gemini', 'gcp.gemini', 'gcp.gemini', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.vertex_ai', 'gcp.gen_ai', 'gcp.gen_ai', 'mistral_ai', 'mistral_ai', 'mistral_ai', 'mistral_ai', 'x_ai', 'x_ai', 'x_ai', 'cohere', 'cohere', 'groq', 'groq', 'ollama', 'ollama', 'ibm.watsonx.ai', 'ibm.watsonx.ai', 'ibm.watsonx.ai', 'together_ai', 'together_ai', 'together_ai', 'deepseek', 'perplexity', 'perplexity'], provider) AS Provider, RequestModel,
     indexed_attributes, EventNames, EventAttributes, column_values,
     mapApply((number, text) -> (number, if(toUInt64OrNull(text) <= 100000000, toUInt64OrNull(text), NULL)), column_values) AS counts,
-    if(reported_cost >= 0, reported_cost, JSONExtract(column_values[32], 'total', 'Nullable(Float64)')) AS ToldCostUsd,
+    -- Of an object without a total, the sum of its parts.
+    multiIf(reported_cost >= 0, reported_cost, position(cost_json, ':') = 0, NULL, coalesce(
+        JSONExtract(cost_json, 'total', 'Nullable(Float64)'), JSONExtract(cost_json, 'total_cost', 'Nullable(Float64)'),
+        arraySum(JSONExtractKeysAndValues(cost_json, 'Float64').2))) AS ToldCostUsd,
     DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
-        lower(column_values[13]) AS provider,
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
+        lower(trim(BOTH '"' FROM column_values[13])) AS provider,
         toFloat64OrNull(column_values[31]) AS reported_cost,
-        Kind = 'model' AS inner_wins,
-        CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ScopeName),
-            (toUnixTimestamp64Nano(Timestamp), -DurationMs, SpanId), toUnixTimestamp64Nano(Timestamp) + toInt64(DurationMs * 1e6),
-            if(Kind = 'model' AND mapContains(column_values, 22), cityHash64(column_values[22], column_values[23]), cityHash64(SpanId)),
+        column_values[32] AS cost_json,
+        trim(BOTH '"' FROM if(mapContains(column_values, 14), column_values[14], column_values[15])) AS RequestModel,
+        toUnixTimestamp64Nano(Timestamp) AS began,
+        CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ServiceName), cityHash64(ScopeName),
+            began, began + toInt64(DurationMs * 1e6), RequestModel, if(mapContains(column_values, 15), column_values[15], RequestModel),
+            if(Kind = 'model', ifNull(toInt64OrNull(column_values[22]), -1), -1), if(Kind = 'model', ifNull(toInt64OrNull(column_values[23]), -1), -1), toInt64OrZero(column_values[24]) + toInt64OrZero(column_values[25]), toInt64OrZero(column_values[27]),
             4 * (Kind = 'search' AND (hasAny(mapKeys(column_values), [41, 42, 43]) OR has(EventNames, 'db.query.result'))) + 2 * hasAny(mapKeys(column_values), [40, 22, 23]) + (Convention = 'sightline')),
-            'Tuple(id UInt64, parent UInt64, scope UInt64, outermost Tuple(Int64, Float64, String), ended Int64, tokens UInt64, rank Int8)') AS call,
+            'Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, ended Int64, asked String, answered String, input Int64, output Int64, cached Int64, reasoning Int64, rank Int8)') AS call,
         groupArray(call) OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN 16 PRECEDING AND 16 FOLLOWING) AS neighbours
     FROM spans_canonical
     WHERE Kind IN ('model', 'search', 'embed')
 )
 WHERE TraceId = '' OR length(neighbours) = 1 OR NOT arrayExists(
-    -- Another span of the same call wins if it has more information, or as much and is on the side that wins.
-    other -> other.id != call.id AND other.rank + multiIf(
-        other.parent = call.id, inner_wins,
-        other.id = call.parent, 1 - inner_wins,
-        other.tokens != call.tokens OR other.scope = call.scope, -99,
-        other.outermost < call.outermost, if(other.ended >= call.ended, 0, -99),
-        if(other.ended <= call.ended, 1, -99)) > call.rank,
+    other -> other.id != call.id AND other.rank + (if(other.parent = call.id, 1, if(other.id = call.parent, 0, NOT (other.began, -other.ended, other.id) < (call.began, -call.ended, call.id))) = (Kind = 'model')) > call.rank
+        AND multiIf(
+            Kind != 'model', other.parent = call.id OR other.id = call.parent,
+            other.scope = call.scope AND other.service = call.service,
+                call.scope != cityHash64('sightline') AND ((other.parent = call.id AND call.input < 0) OR (other.id = call.parent AND other.input < 0)),
+            greatest(other.began, call.began) <= if((other.began, -other.ended, other.id) < (call.began, -call.ended, call.id), other.ended, call.ended) + if(other.service = call.service, 2000000, 500000000) AND if(other.input >= 0 AND call.input >= 0, has([0, other.cached, call.cached], abs(other.input - call.input)) AND (least(other.output, call.output) < 0 OR has([0, other.reasoning, call.reasoning], abs(other.output - call.output))), 2 * (greatest(other.began, call.began) - least(other.began, call.began) - if(other.service = call.service, 2000000, 500000000)) <= if((other.began, -other.ended, other.id) < (call.began, -call.ended, call.id), other.ended, call.ended) - least(other.began, call.began)) AND (other.asked = '' OR call.asked = '' OR hasAny([replaceRegexpOne(lower(other.asked), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1'), replaceRegexpOne(lower(other.answered), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1')], [replaceRegexpOne(lower(call.asked), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1'), replaceRegexpOne(lower(call.answered), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1')]))),
     neighbours);
