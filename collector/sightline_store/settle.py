@@ -148,14 +148,14 @@ class _Run:
 SELECT Timestamp, TraceId, SpanId, StoredAt FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, StoredAt, toUnixTimestamp64Nano(Timestamp) AS began,
+        Timestamp, TraceId, SpanId, StoredAt,
         CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(toString(ServiceName)), cityHash64(toString(ScopeName)),
-            began, began + toInt64(DurationMs * 1e6), {names}, {tokens}, {rank} + (Convention = 'sightline')), '{calls.CALL_TYPE}') AS call,
+            toUnixTimestamp64Nano(Timestamp), toInt64(DurationMs * 1e6), {names}, {tokens}, {rank} + (Convention = 'sightline')), '{calls.CALL_TYPE}') AS call,
         groupArray(call) OVER (PARTITION BY TraceId ORDER BY Timestamp ROWS BETWEEN {calls.NEIGHBOUR_ROWS} PRECEDING AND {calls.NEIGHBOUR_ROWS} FOLLOWING) AS neighbours
     FROM {table}
     WHERE {where}
 )
-WHERE arrayExists({calls.is_better_telling(kind)}, neighbours)""",
+WHERE {calls.has_better_telling(kind, "neighbours")}""",
         )
 
     def remove_false_requests(self) -> None:

@@ -55,7 +55,7 @@ CALLS_COLUMNS = """\
 _CALL = f"{SPAN}, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType"
 
 CALL_TYPE = (
-    "Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, ended Int64, asked String, answered String, "
+    "Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, length Int64, asked String, answered String, "
     "input Int64, output Int64, cached Int64, reasoning Int64, rank Int8)"
 )
 """What the rule knows of a call. Ids, services and scopes are hashes, times in ns; numbers of tokens are -1 where the
@@ -74,9 +74,8 @@ def _base(name: str) -> str:
     )
 
 
-_STARTS_LATER = "greatest(other.began, call.began)"
-_IS_FIRST = "(other.began, -other.ended, other.id) < (call.began, -call.ended, call.id)"
-_FIRST_ENDED = f"if({_IS_FIRST}, other.ended, call.ended)"
+_LENGTH = "if(is_first, other.length, call.length)"
+_GAP = "abs(other.began - call.began)"
 _TOLERANCE = f"if(other.service = call.service, {SAME_CLOCK_NS}, {OTHER_CLOCK_NS})"
 
 _NAMES_MEET = (
@@ -91,14 +90,13 @@ def _differ_by(number: str, part: str) -> str:
 
 
 _TOKENS_MEET = (
-    f"if(other.input >= 0 AND call.input >= 0, {_differ_by('input', 'cached')} "
-    f"AND (least(other.output, call.output) < 0 OR {_differ_by('output', 'reasoning')}), "
-    f"2 * ({_STARTS_LATER} - least(other.began, call.began) - {_TOLERANCE}) <= {_FIRST_ENDED} - least(other.began, call.began))"
+    f"if(least(other.input, call.input) < 0, 2 * ({_GAP} - {_TOLERANCE}) <= {_LENGTH}, {_differ_by('input', 'cached')} "
+    f"AND (least(other.output, call.output) < 0 OR {_differ_by('output', 'reasoning')}))"
 )
 
 
-def is_better_telling(kind: str) -> str:
-    """The lambda `other -> Bool`: whether another call of the trace is the same as `call`, and stays in its place.
+def has_better_telling(kind: str, others: str) -> str:
+    """The SQL of whether another call of the trace is the same as `call`, and stays in its place.
 
     Two spans of one kind tell the same call where
 
@@ -111,15 +109,19 @@ def is_better_telling(kind: str) -> str:
     The span with more information stays; of equals the inner one for a model and the outer one for all else.
 
     Args:
-        kind: the SQL expression of the kind of both.
+        kind: the SQL expression of the kind of all of them.
+        others: an array of `CALL_TYPE`; it may hold `call` too.
     """
     return f"""\
-other -> other.id != call.id AND other.rank + (if(other.parent = call.id, 1, if(other.id = call.parent, 0, NOT {_IS_FIRST})) = ({kind} = 'model')) > call.rank
+arrayExists(
+    (other, is_first) -> other.id != call.id
+        AND other.rank + (multiIf(other.parent = call.id, 1, other.id = call.parent, 0, NOT is_first) = ({kind} = 'model')) > call.rank
         AND multiIf(
             {kind} != 'model', other.parent = call.id OR other.id = call.parent,
             other.scope = call.scope AND other.service = call.service,
                 call.scope != {_OWN_SCOPE} AND ((other.parent = call.id AND call.input < 0) OR (other.id = call.parent AND other.input < 0)),
-            {_STARTS_LATER} <= {_FIRST_ENDED} + {_TOLERANCE} AND {_TOKENS_MEET} AND {_NAMES_MEET})"""
+            {_GAP} <= {_LENGTH} + {_TOLERANCE} AND {_TOKENS_MEET} AND {_NAMES_MEET}),
+    {others}, arrayMap(other -> (other.began, -other.length, other.id) < (call.began, -call.length, call.id), {others}))"""
 
 
 def calls_select() -> str:
@@ -148,9 +150,8 @@ FROM
         toFloat64OrNull({value_of("reported_cost")}) AS reported_cost,
         {value_of("cost_json")} AS cost_json,
         trim(BOTH '"' FROM if({has("request_model")}, {value_of("request_model")}, {value_of("response_model")})) AS RequestModel,
-        toUnixTimestamp64Nano(Timestamp) AS began,
         CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ServiceName), cityHash64(ScopeName),
-            began, began + toInt64(DurationMs * 1e6), RequestModel, if({has("response_model")}, {value_of("response_model")}, RequestModel),
+            toUnixTimestamp64Nano(Timestamp), toInt64(DurationMs * 1e6), RequestModel, if({has("response_model")}, {value_of("response_model")}, RequestModel),
             {tokens}, toInt64OrZero({value_of("cache_read_tokens")}) + toInt64OrZero({value_of("cache_write_tokens")}), toInt64OrZero({value_of("reasoning_tokens")}),
             4 * (Kind = 'search' AND ({documents})) + 2 * {has("returned", "input_tokens", "output_tokens")} + (Convention = 'sightline')),
             '{CALL_TYPE}') AS call,
@@ -158,6 +159,4 @@ FROM
     FROM spans_canonical
     WHERE Kind IN ('model', 'search', 'embed')
 )
-WHERE TraceId = '' OR length(neighbours) = 1 OR NOT arrayExists(
-    {is_better_telling("Kind")},
-    neighbours)"""
+WHERE TraceId = '' OR length(neighbours) = 1 OR NOT {has_better_telling("Kind", "neighbours")}"""

@@ -30,7 +30,7 @@ from sightline_store.conventions import (
 from sightline_store.conventions.columns import SPELLINGS_MAX
 from sightline_store.conventions.first_tokens import Definition, Unit
 from sightline_store.conventions.sql_expressions import canonical_name, has, value_of
-from sightline_store.quoting import quote_string, quote_strings
+from sightline_store.quoting import quote_string, quote_strings, string_array
 
 FOLDER = Path(__file__).parents[1] / "sql"
 
@@ -152,14 +152,15 @@ def spellings_select(source: str, where: str = "", *, extra_column: str = "") ->
         extra_column: another column of it to pass on.
     """
     ids = aliases.spelling_ids()
+    outputs = ", ".join(str(ids[key]) for key in _SEARCH_OUTPUTS)
     return f"""\
 SELECT
     {_BASE},{extra_column and f" {extra_column},"}
     ResourceAttributes['sightline.tenant'] AS tenant_stamp,
     arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)) AS has_gen_ai_key,
     mapFilter((key, value) -> match(key, {quote_string(_INDEXED)}), SpanAttributes) AS indexed_attributes,
-    arraySort(pair -> {_preference()}, arrayFilter(pair -> pair.1 > 0, arrayMap(
-        (key, value) -> (if(value = '' AND key NOT IN ({quote_strings(_SEARCH_OUTPUTS)}), 0, transform(key, [{quote_strings(ids)}], [{", ".join(map(str, ids.values()))}], toUInt16(0))), value),
+    arraySort(pair -> {_preference()}, arrayFilter(pair -> pair.1 > 0 AND (pair.2 != '' OR pair.1 IN ({outputs})), arrayMap(
+        (key, value) -> (transform(key, {string_array(ids)}, [{", ".join(map(str, ids.values()))}], toUInt16(0)), value),
         mapKeys(SpanAttributes), mapValues(SpanAttributes)))) AS spellings
 FROM {source}{f" WHERE {where}" if where else ""}"""
 
@@ -216,8 +217,8 @@ SELECT
     stage_attribute AS StageAttribute,
     multiIf(
         -- Logfire sends a span once more when it begins, and a stream by a log when it ends, beside the span of its request.
-        indexed_attributes['logfire.span_type'] = 'pending_span', '',
-        indexed_attributes['logfire.span_type'] = 'span' AND {value_of("streaming")} = 'true' AND NOT {has("input_tokens", "output_tokens")}, 'workflow',
+        logfire_type = 'pending_span', '',
+        logfire_type = 'span' AND {value_of("streaming")} = 'true' AND NOT {has("input_tokens", "output_tokens")}, 'workflow',
         operation_kind = 'agent' AND declared_kind = 'workflow', declared_kind,
         operation_kind != '', operation_kind,
         declared_kind != '', declared_kind,
@@ -244,11 +245,12 @@ FROM
         {value_of("stage")} AS stage_attribute,
         {operation_kind} AS operation_kind,
         {declared_kind} AS declared_kind,
-        transform(arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), spellings.1), [{", ".join(map(str, conventions))}], [{quote_strings(conventions.values())}], '') AS convention,
+        transform(arrayFirst(id -> has([{", ".join(map(str, conventions))}], id), spellings.1), [{", ".join(map(str, conventions))}], {string_array(conventions.values())}, '') AS convention,
         transform(extract(ScopeName, '^({scope})'), [{quote_strings(dialects.SCOPES)}], [{quote_strings(dialects.SCOPES.values())}], '') AS scope,
-        if(indexed_attributes['logfire.span_type'] = 'log', toFloat64OrZero(indexed_attributes['duration']), 0) AS streamed_s,
+        if(scope = 'logfire', indexed_attributes['logfire.span_type'], '') AS logfire_type,
+        if(logfire_type = 'log', toFloat64OrZero(indexed_attributes['duration']), 0) AS streamed_s,
         indexOf(Events.Name, 'exception') AS exception,
-        extract(lower({value_of("finish_reason")}), '(?:^|["[, ])({"|".join(dialects.ERROR_FINISH_REASONS)})(?:$|[]", ])') AS finish_error,
+        if({has("finish_reason")}, extract(lower({value_of("finish_reason")}), '(?:^|["[, ])({"|".join(dialects.ERROR_FINISH_REASONS)})(?:$|[]", ])'), '') AS finish_error,
         -- The first plausible time to first token: its column's number (or an event's) and milliseconds.
 {names}
     FROM
@@ -256,13 +258,14 @@ FROM
         -- The members of JSON objects come last: a key's first value counts.
         SELECT
             {_BASE}, tenant_stamp, has_gen_ai_key, {passed}, spellings,
+            arrayExists(kind -> intDiv(kind.1, {SPELLINGS_MAX}) IN ({aliases.column_number("operation")}, {aliases.column_number("kind")}) AND positionCaseInsensitive(kind.2, 'retriev') > 0, spellings) AS is_retriever,
             arrayConcat(
                 arrayMap(pair -> (toUInt8(if(pair.1 IN ({totals}), {aliases.column_number("total_tokens")}, intDiv(pair.1, {SPELLINGS_MAX}))), pair.2), arrayFilter(
                     -- What a span gave back is a list of passages only where it is a retriever's.
-                    pair -> pair.1 NOT IN ({outputs}) OR arrayExists(kind -> intDiv(kind.1, {SPELLINGS_MAX}) IN ({aliases.column_number("operation")}, {aliases.column_number("kind")}) AND positionCaseInsensitive(kind.2, 'retriev') > 0, spellings), spellings)),
+                    pair -> pair.1 NOT IN ({outputs}) OR is_retriever, spellings)),
                 arrayFilter(member -> member.1 > 0 AND member.2 NOT IN ('', 'null') AND NOT startsWith(member.2, '{{'), arrayMap(
                     -- Of a list of numbers by modality, as Gemini has them, the number of audio tokens.
-                    member -> (transform(member.1, [{quote_strings(members)}], [{", ".join(map(str, members.values()))}], toUInt8(0)),
+                    member -> (transform(member.1, {string_array(members)}, [{", ".join(map(str, members.values()))}], toUInt8(0)),
                         if(startsWith(member.2, '['), extract(member.2, '(?i)"AUDIO"[^}}]*?([0-9]+)'), trim(BOTH '"' FROM member.2))),
                     arrayFlatten(arrayMap(
                         member -> arrayPushFront(arrayMap(inner -> (concat(member.1, '.', inner.1), inner.2), JSONExtractKeysAndValuesRaw(member.2)), member),
@@ -272,7 +275,7 @@ FROM
         FROM {source}
         WHERE ParentSpanId = '' OR SpanKind = 'Server' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
         -- A span that came twice in one INSERT counts once.
-        LIMIT 1 BY TraceId, SpanId, if(TraceId = '' OR SpanId = '', rowNumberInAllBlocks(), 0)
+        LIMIT 1 BY cityHash64(TraceId, SpanId, if(TraceId = '' OR SpanId = '', rowNumberInAllBlocks(), 0))
     )
 )"""
 

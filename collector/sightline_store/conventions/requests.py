@@ -32,11 +32,11 @@ def request_rank() -> str:
     return f"""\
 multiIf(
         stage_attribute = 'request', {MARKED},
-        indexed_attributes['logfire.span_type'] IN ('log', 'pending_span'), 0,
+        logfire_type IN ('log', 'pending_span'), 0,
         stage_attribute NOT IN ('', 'workflow', 'agent', 'model'), 0,
         ParentSpanId != '', if(SpanKind = 'Server', {BELOW_UNKNOWN}, 0),
         SpanKind IN ('Client', 'Producer') AND {value_of("operation")} = '' AND declared_kind = '', 0,
-        Kind IN ({quote_strings(dialects.BACKGROUND_KINDS)}) OR {value_of("operation")} = 'create_agent' OR match(SpanName, {quote_string(dialects.BACKGROUND_NAMES)}), 0,
+        if(operation_kind != '', operation_kind, declared_kind) IN ({quote_strings(dialects.BACKGROUND_KINDS)}) OR {value_of("operation")} = 'create_agent' OR match(SpanName, {quote_string(dialects.BACKGROUND_NAMES)}), 0,
         {ROOT})"""
 
 

@@ -34,6 +34,8 @@ _ITEM = (
 )
 """Where LangChain, LlamaIndex and Haystack put the id of a passage. A member that is absent is empty."""
 
+_DOCUMENTS = "Array(Tuple(id String, score Nullable(Float64)))"
+
 _PASSED = f"{SPAN}, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType"
 
 RETRIEVALS = f"""\
@@ -68,13 +70,13 @@ FROM
     (
         SELECT
             {_PASSED}, indexed,
-            {has("documents", "entity_output")} AND match(list, '^(|null|None|\\\\[\\\\s*\\\\] ?)$') AS is_known,
-            JSONLength(list) AS told_length,
+            NOT has_ids AND {has("documents", "entity_output")} AND match(list, '^(|null|None|\\\\[\\\\s*\\\\] ?)$') AS is_known,
+            if(has_ids, length(documents), JSONLength(list)) AS told_length,
             if(list = ' ', JSONExtract({value_of("entity_output")}, 'count', 'Nullable(UInt32)'), NULL) AS told_count,
             -- A passage without any of these members is counted only. One that is a string may hold JSON.
-            arrayMap(
+            if(has_ids, documents, arrayMap(
                 item -> (if(item.id != '', item.id, greatest(item.id_, item.document_id, item.metadata.id, item.node.id_, item.kwargs.id)), item.score),
-                JSONExtract(if(startsWith(list, '["'), concat('[', arrayStringConcat(JSONExtract(list, 'Array(String)'), ','), ']'), list), 'Array({_ITEM})')) AS listed
+                JSONExtract(if(startsWith(list, '["'), concat('[', arrayStringConcat(JSONExtract(list, 'Array(String)'), ','), ']'), list), 'Array({_ITEM})'))) AS listed
         FROM
         (
             SELECT
@@ -86,6 +88,9 @@ FROM
                         arrayFirst(member -> member.1 IN ({quote_strings(_LIST_MEMBERS)}) AND startsWith(member.2, '['), JSONExtractKeysAndValuesRaw({value_of("entity_output")})).2, ' '),
                     startsWith({value_of("entity_output")}, '"'), JSONExtractString({value_of("entity_output")}),
                     {value_of("entity_output")}) AS list,
+                -- Nearly all lists are those of the semantic conventions: an id and a score each.
+                JSONExtract({value_of("documents")}, '{_DOCUMENTS}') AS documents,
+                notEmpty(documents) AND NOT has(documents.1, '') AS has_ids,
                 if(
                     -- The numbers N of retrieval.documents.N.document.*, in order.
                     {has("indexed_documents")}, arrayMap(

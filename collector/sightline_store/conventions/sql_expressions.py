@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from sightline_store.conventions import aliases
-from sightline_store.quoting import quote_strings
+from sightline_store.quoting import string_array
 
 
 def value_of(column: str) -> str:
@@ -33,5 +33,5 @@ def token_count(column: str) -> str:
 def canonical_name(table: dict[str, tuple[str, ...]], value: str, default: str) -> str:
     """The name that `table` (name to synonyms) has for `value`, `default` where it is no synonym in it."""
     pairs = [(synonym, name) for name, synonyms in table.items() for synonym in synonyms]
-    synonyms, names = quote_strings(synonym for synonym, _ in pairs), quote_strings(name for _, name in pairs)
-    return f"transform({value}, [{synonyms}], [{names}], {default})"
+    synonyms, names = string_array(synonym for synonym, _ in pairs), string_array(name for _, name in pairs)
+    return f"transform({value}, {synonyms}, {names}, {default})"

@@ -31,13 +31,13 @@ FROM
     (
         SELECT
             Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, indexed,
-            hasAny(mapKeys(column_values), [41, 43]) AND match(list, '^(|null|None|\\[\\s*\\] ?)$') AS is_known,
-            JSONLength(list) AS told_length,
+            NOT has_ids AND hasAny(mapKeys(column_values), [41, 43]) AND match(list, '^(|null|None|\\[\\s*\\] ?)$') AS is_known,
+            if(has_ids, length(documents), JSONLength(list)) AS told_length,
             if(list = ' ', JSONExtract(column_values[43], 'count', 'Nullable(UInt32)'), NULL) AS told_count,
             -- A passage without any of these members is counted only. One that is a string may hold JSON.
-            arrayMap(
+            if(has_ids, documents, arrayMap(
                 item -> (if(item.id != '', item.id, greatest(item.id_, item.document_id, item.metadata.id, item.node.id_, item.kwargs.id)), item.score),
-                JSONExtract(if(startsWith(list, '["'), concat('[', arrayStringConcat(JSONExtract(list, 'Array(String)'), ','), ']'), list), 'Array(Tuple(id String, id_ String, document_id String, score Nullable(Float64), metadata Tuple(id String), node Tuple(id_ String), kwargs Tuple(id String)))')) AS listed
+                JSONExtract(if(startsWith(list, '["'), concat('[', arrayStringConcat(JSONExtract(list, 'Array(String)'), ','), ']'), list), 'Array(Tuple(id String, id_ String, document_id String, score Nullable(Float64), metadata Tuple(id String), node Tuple(id_ String), kwargs Tuple(id String)))'))) AS listed
         FROM
         (
             SELECT
@@ -49,6 +49,9 @@ FROM
                         arrayFirst(member -> member.1 IN ('documents', 'docs', 'nodes', 'source_nodes', 'passages', 'chunks', 'results', 'result', 'matches', 'hits', 'outputs', 'output') AND startsWith(member.2, '['), JSONExtractKeysAndValuesRaw(column_values[43])).2, ' '),
                     startsWith(column_values[43], '"'), JSONExtractString(column_values[43]),
                     column_values[43]) AS list,
+                -- Nearly all lists are those of the semantic conventions: an id and a score each.
+                JSONExtract(column_values[41], 'Array(Tuple(id String, score Nullable(Float64)))') AS documents,
+                notEmpty(documents) AND NOT has(documents.1, '') AS has_ids,
                 if(
                     -- The numbers N of retrieval.documents.N.document.*, in order.
                     mapContains(column_values, 42), arrayMap(
