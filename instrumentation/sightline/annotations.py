@@ -9,9 +9,9 @@ from opentelemetry.trace import Span, SpanContext, TraceFlags, format_span_id, f
 from sightline import faults, semconv
 from sightline.capture.policy import CapturePolicy
 from sightline.capture.values import attribute, length_of
+from sightline.forks import IMPORT_LOCK
 from sightline.runtime import StageSpan, current_request, current_stage_span, runtime
 from sightline.settings import Capture
-from sightline.streaming.chunks import usage_attributes
 
 CONTENT_KEYS: Final = frozenset(
     {
@@ -191,7 +191,12 @@ def record_usage(
         response_model: model that answered.
     """
     try:
-        attributes: dict[str, Any] = dict(usage_attributes(usage))
+        attributes: dict[str, Any] = {}
+        if usage is not None:
+            with IMPORT_LOCK:
+                from sightline.streaming.usage import usage_attributes  # noqa: PLC0415  imported where it is read
+
+            attributes.update(usage_attributes(usage))
         explicit = {
             semconv.GEN_AI_USAGE_INPUT_TOKENS: input_tokens,
             semconv.GEN_AI_USAGE_OUTPUT_TOKENS: output_tokens,

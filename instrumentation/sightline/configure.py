@@ -4,13 +4,13 @@ Promise: an application's own TracerProvider is never replaced. Where the applic
 its processors to it and logs that.
 
 Forks, threads and event loops (asyncio, uvloop, trio) need nothing: a forked child has its own queue, numbers and
-exporting thread. With gevent, ``monkey.patch_all()`` comes first, as for everything that starts a thread: the exporting
-thread is then a greenlet, which sends while others wait. A greenlet begins without a span, as a thread does; killing
-one is recorded as a cancellation.
+exporting thread, and sends before it ends by ``os._exit``; thread pools hand on the trace. With gevent,
+``monkey.patch_all()`` comes first, as for everything that starts a thread: the exporting thread is then a greenlet,
+which sends while others wait. A greenlet begins without a span, as a thread does; killing one is recorded as a
+cancellation.
 """
 
 import atexit
-import functools
 import logging
 import os
 import threading
@@ -30,7 +30,7 @@ from sightline.export.delivery import deliver
 from sightline.export.otlp_scores import encode_scores
 from sightline.export.otlp_spans import SpanEncoder
 from sightline.export.outbox import Outbox, Stats
-from sightline.forks import IMPORT_LOCK
+from sightline.forks import IMPORT_LOCK, finish_in_child
 from sightline.identity import SpanEnricher
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
 from sightline.scores import Score
@@ -82,6 +82,9 @@ class Tracing:
         self._spans: Outbox[ReadableSpan] | None = None
         self._scores: Outbox[Score] | None = None
         self._metrics: MetricReports | None = None
+        self._undo: list[Callable[[], None]] = []
+        self._encoder = SpanEncoder()
+        self._provider: TracerProvider | None = None
 
     def force_flush(self, timeout_s: float = 5.0) -> bool:
         """Send what is queued now; False when some of it still waits after ``timeout_s`` seconds."""
@@ -105,6 +108,8 @@ class Tracing:
             self._metrics.shutdown(until - time.monotonic() if all(in_time) else 0.0)
         runtime.emit_score = None
         runtime.record_chunk_waits = None
+        while self._undo:
+            self._undo.pop()()
         with _lock:
             if _active is self:
                 _active = None
@@ -126,6 +131,11 @@ class Tracing:
         """Return how often tracing itself failed, by place. Empty is good."""
         return faults.counts()
 
+    def _finish_child(self) -> None:
+        """At the end of a forked child: send what it made, if anything."""
+        if self.stats().emitted or self.score_stats().emitted:
+            self.shutdown()
+
     def _start_spans(self) -> SpanProcessor:
         settings, metrics = self.settings, self._metrics
         self._spans = deliver(
@@ -133,10 +143,42 @@ class Tracing:
             settings,
             settings.traces_endpoint,
             settings.traces_headers,
-            functools.partial(_encode_spans, encoder=SpanEncoder()),
+            self._encode_spans,
             observe=(lambda _: None) if metrics is None else metrics.observe,
         )
         return QueueProcessor(self._spans, None if metrics is None else metrics.meter.add_unsampled)
+
+    def _encode_spans(self, batch: Sequence[ReadableSpan]) -> bytes:
+        if not batch:
+            self._warn_of_second_exporter()  # the worker starts: exporters may have come after configure()
+        redact = runtime.capture.redact
+        if redact is not None:
+            with IMPORT_LOCK:
+                from sightline.instruments.foreign_redaction import masked  # noqa: PLC0415
+
+            batch = masked(batch, redact)
+        return self._encoder(batch)
+
+    def _warn_of_second_exporter(self) -> None:
+        """Log, once, that an exporter of the application sends the same spans to the same collector."""
+        if self._provider is None:
+            return
+        with IMPORT_LOCK:
+            from sightline.export.other_exporters import same_place  # noqa: PLC0415
+
+        try:
+            other = same_place(self._provider, self.settings.traces_endpoint)
+        except Exception as fault:
+            faults.report("compare exporters", fault)
+            return
+        if other is not None:
+            self._provider = None
+            _logger.warning(
+                "sightline: every span is SENT TWICE: the application's TracerProvider has an exporter of its own to"
+                " %s, and Sightline sends to %s. Remove that exporter, or point it to another collector",
+                other,
+                self.settings.traces_endpoint,
+            )
 
     def _start_scores(self) -> Callable[[Score], object]:
         settings = self.settings
@@ -277,10 +319,15 @@ def _start(
         )
     sdk.add_span_processor(SpanEnricher(lambda: sdk.resource))
     sdk.add_span_processor(tracing._start_spans())
+    tracing._provider = sdk
+    tracing._warn_of_second_exporter()
     runtime.tracer = sdk.get_tracer(SCOPE_NAME, VERSION, schema_url=semconv.SCHEMA_URL)
     runtime.capture = policy
     runtime.emit_score = tracing._start_scores()
     atexit.register(tracing.shutdown)
+    from sightline.instruments.thread_pools import carry_context  # noqa: PLC0415  imports thread pools, which few processes use
+
+    tracing._undo += [carry_context(), finish_in_child(tracing._finish_child, settings.exit_timeout_s)]
     if policy.mode is Capture.LENGTHS:
         _logger.info("sightline: content is not captured (SIGHTLINE_CAPTURE=lengths); set truncated or full to see it")
     return tracing
@@ -293,13 +340,3 @@ def _resource(attributes: dict[str, Any]) -> Resource:
     from sightline.export.instance_resource import InstanceResource, is_chosen_by_user  # noqa: PLC0415  older SDKs only
 
     return resource if is_chosen_by_user(resource) else InstanceResource(resource)
-
-
-def _encode_spans(batch: Sequence[ReadableSpan], encoder: SpanEncoder) -> bytes:
-    redact = runtime.capture.redact
-    if redact is not None:
-        with IMPORT_LOCK:
-            from sightline.instruments.foreign_redaction import masked  # noqa: PLC0415
-
-        batch = masked(batch, redact)
-    return encoder(batch)

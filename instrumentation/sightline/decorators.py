@@ -12,8 +12,8 @@ async def answer(prompt: str) -> AsyncIterator[str]: ...
 with sightline.rerank("cross-encoder") as span: ...
 ```
 
-A decorated function keeps its signature, its result and its exceptions. A function that returns a
-coroutine, a generator or a client library's stream is followed until that ends.
+A decorated function keeps its kind, its signature, its result and its exceptions. A function that returns a
+coroutine, a generator or a client library's stream is followed until that ends. Of a property, the getter is traced.
 """
 
 import dataclasses
@@ -25,6 +25,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from opentelemetry.trace import SpanKind
 
 from sightline import faults, semconv
+from sightline.callables import STREAMS, decorate_inside, function_inside, kind_of, show_as
 from sightline.capture.values import attribute
 from sightline.runtime import CONTEXT, detach
 from sightline.settings import Capture
@@ -59,7 +60,11 @@ class SpanScope(SpanBlock):
 
 
 def _name_of(function: Any) -> str:
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    name = (
+        getattr(function, "__qualname__", None)
+        or getattr(function_inside(function), "__qualname__", None)
+        or type(function).__qualname__
+    )
     return str(name).rpartition("<locals>.")[2]
 
 
@@ -151,27 +156,31 @@ def _capture_mode(capture: str | None) -> Capture | None:
 
 
 def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
-    """Return the function with a span around each call, made from the plan."""
-    if isinstance(function, (classmethod, staticmethod)):
-        # The decorator is above @classmethod or @staticmethod: decorate the function inside, keep the kind.
-        return cast("Callable[P, R]", type(function)(decorate(function.__func__, plan)))
+    """Return the function with a span around each call, made from the plan.
+
+    Raises:
+        TypeError: it is no function and holds none that can be traced.
+    """
+    if not callable(function) or isinstance(function, (classmethod, staticmethod)):
+        # The decorator is above @staticmethod, @property, ...: decorate the function inside, keep the kind.
+        return cast("Callable[P, R]", decorate_inside(function, functools.partial(decorate, plan=plan)))
     try:
         parameter_names = tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         parameter_names = ()
-    streams = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    kind = kind_of(function)
     static = plan.attributes
-    if streams and plan.stage == semconv.STAGE_MODEL:
+    if kind & STREAMS and plan.stage == semconv.STAGE_MODEL:
         static = {**(static or {}), semconv.GEN_AI_REQUEST_STREAM: True}
     first_is_argument = bool(parameter_names) and parameter_names[0] not in ("self", "cls")
     plan = dataclasses.replace(
         plan, attributes=static, parameter_names=parameter_names, first_is_argument=first_is_argument
     )
     wrapper: Any
-    if inspect.iscoroutinefunction(function):
-        wrapper = _wrap_coroutine_function(function, plan)
+    if kind == inspect.CO_COROUTINE:
+        wrapper = _wrap_coroutine_function(cast("Callable[..., Any]", function), plan)
     else:
-        wrapper = _wrap_function(function, plan)
+        wrapper = show_as(kind, _wrap_function(function, plan))
     return cast("Callable[P, R]", functools.wraps(function)(wrapper))
 
 
@@ -199,7 +208,7 @@ async def _await(open_span: OpenSpan, coroutine: Coroutine[Any, Any, Any], args:
     return _finish(open_span, result)
 
 
-def _wrap_function(function: Callable[..., Any], plan: SpanPlan) -> Callable[..., Any]:
+def _wrap_function(function: Callable[..., Any], plan: SpanPlan) -> Any:
     def traced(*args: Any, **kwargs: Any) -> Any:
         open_span = start_span(plan)
         if open_span is None:

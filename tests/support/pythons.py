@@ -42,6 +42,7 @@ SUITES = (
     "gevent",
     "outbox",
     "sender",
+    "thread_pools",
 )
 SDK_SUITES = (
     "capture",
@@ -106,8 +107,14 @@ def files(suites: tuple[str, ...]) -> tuple[str, ...]:
         FileNotFoundError: a suite has no file, so that its tests would be left out unnoticed.
     """
     folders = ("tests/unit/sightline", "tests/integration/sightline/processes")
-    paths = {name: [f"{folder}/test_sightline_{name}.py" for folder in folders] for name in suites}
-    existing = {name: [path for path in paths[name] if (ROOT / path).exists()] for name in suites}
+    existing = {
+        name: [
+            str(path.relative_to(ROOT))
+            for folder in folders
+            for path in sorted((ROOT / folder).rglob(f"test_sightline_{name}.py"))
+        ]
+        for name in suites
+    }
     missing = sorted(name for name in suites if not existing[name])
     if missing:
         raise FileNotFoundError(f"no test_sightline_NAME.py in {' or '.join(folders)} for: {', '.join(missing)}")

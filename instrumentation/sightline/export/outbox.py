@@ -9,7 +9,8 @@ Invariant, at any moment: ``emitted == exported + dropped + queued``. Nothing le
   waits, the queue fills, and further items are dropped and counted.
 - At exit the receiver's answers take most of the time: requests grow, while one of them still takes no more than a
   quarter of the time that is left.
-- After a fork the child starts with an empty queue and its own worker: the parent sends what it had.
+- After a fork the child starts with an empty queue and its own worker: the parent sends what it had. What a child had
+  not sent when it was killed is part of its parent's account: emitted there, and dropped.
 
 The SDK's BatchSpanProcessor is not used because it gives up on a batch after its timeout and counts
 neither those spans nor the ones that a full queue dropped.
@@ -102,6 +103,9 @@ class Outbox(Generic[T]):
         self._timeout_s = timeout_s
         self._after_fork = after_fork
         self._observe = observe
+        from sightline.export.child_ledger import ChildLedger  # noqa: PLC0415  not at import: processes without an outbox
+
+        self._ledger = ChildLedger()
         self._reset()
         renew_in_child(self._restart_in_child)
 
@@ -121,10 +125,12 @@ class Outbox(Generic[T]):
         self._bytes_per_item = float("inf")  # of the last request
         self._items_per_s = 0.0  # of the last batch, encoded and answered
         self._logged_at: dict[str, float] = {}
+        self._is_child = False
         self._generation = object()  # a worker with another generation belongs to the parent process
 
     def _restart_in_child(self) -> None:
         self._reset()
+        self._is_child = True
         self._after_fork()
 
     def put(self, item: T) -> bool:
@@ -135,6 +141,8 @@ class Outbox(Generic[T]):
                 self._dropped_queue_full += 1
                 return False
             self._queue.append(item)
+            if self._is_child:
+                self._ledger.accepted(self._emitted - self._dropped_queue_full)
             if self._worker is None:
                 self._start()
         return True
@@ -152,6 +160,7 @@ class Outbox(Generic[T]):
 
     def account(self) -> Account:
         """Return the account with the reasons why items were dropped."""
+        self._count_lost_by_children()
         with self._account, self._callers:
             dropped = self._dropped_queue_full + self._dropped_undelivered
             queued = self._emitted - self._exported - dropped
@@ -182,6 +191,7 @@ class Outbox(Generic[T]):
         with self._callers:
             if self._abandoned:
                 return True
+        self._count_lost_by_children()
         self.close(timeout_s)
         worker = self._worker
         if worker is not None:
@@ -192,6 +202,7 @@ class Outbox(Generic[T]):
         with self._account, self._callers:
             undelivered = self._emitted - self._dropped_queue_full - self._exported - self._dropped_undelivered
             self._abandoned = True
+            self._ledger.settled(self._exported + self._dropped_undelivered + undelivered)
             if undelivered:
                 self._dropped_undelivered += undelivered
                 self._queue.clear()
@@ -223,9 +234,26 @@ class Outbox(Generic[T]):
                 self._observe(batch)
                 self._deliver(batch, generation)
                 self._items_per_s = len(batch) / max(time.monotonic() - started, 1e-6)
+            self._count_lost_by_children()
             self._observe(())
             if self._closed and (not self._queue or time.monotonic() >= self._give_up_at):
                 return
+
+    def _count_lost_by_children(self) -> None:
+        """Count what forked children had not sent when they ended as made and lost here."""
+        if not self._ledger.has_children:
+            return
+        with self._account, self._callers:
+            lost = self._ledger.take_lost()
+            self._emitted += lost
+            self._dropped_undelivered += lost
+        if lost:
+            _logger.warning(
+                "sightline: %d %s lost: a forked child was killed before it had sent them. Let it end by itself (with a"
+                " pool: close() and join(), not terminate()), or call force_flush() in it",
+                lost,
+                self._items_name,
+            )
 
     def _request_limit(self) -> int:
         """Return how many items the next request may hold."""
@@ -298,6 +326,8 @@ class Outbox(Generic[T]):
                 return  # counted as dropped already
             self._exported += exported
             self._dropped_undelivered += dropped_undelivered
+            if self._is_child:
+                self._ledger.settled(self._exported + self._dropped_undelivered)
             self._account.notify_all()
         if dropped_undelivered:
             self._log_once_a_minute(f"{dropped_undelivered} {self._items_name} dropped: {reason}")

@@ -1,8 +1,12 @@
 """What a streamed chunk carries, read from its shape: no client library is imported.
 
 Understood: text and bytes; chunks and dictionaries in the shape of OpenAI's chat completions and legacy
-completions; events in the shape of OpenAI's Responses and Anthropic's Messages; message chunks with a
-``content``, as LangChain's. Anything else that is not None counts as content.
+completions (Mistral's too); events of OpenAI's Responses and Anthropic's Messages; message chunks and events of
+LangChain and LangGraph; answers of LlamaIndex; chunks of Bedrock, Cohere, Google and Ollama. Of any other dictionary
+the text is content (``text``, ``content``, ``delta``, ``token``), unless its ``type`` says that it is reasoning. Any
+other object counts as content.
+
+Reasoning and thinking are not part of the answer: they are never the first content.
 
 Sources: https://platform.openai.com/docs/api-reference/chat-streaming ,
 https://platform.openai.com/docs/api-reference/responses-streaming ,
@@ -11,7 +15,10 @@ https://docs.anthropic.com/en/docs/build-with-claude/streaming
 
 from typing import Any, Final
 
-from sightline import semconv
+from sightline.streaming.message_chunks import read_content, read_generation, read_message
+from sightline.streaming.provider_chunks import read_bedrock, read_cohere, read_google, read_ollama
+from sightline.streaming.response_account import ResponseAccount
+from sightline.streaming.usage import member, text_of, usage_attributes
 
 _FRAMING_EVENTS: Final = frozenset({"ping", "error"})
 _REPEATED_EVENTS: Final = ("content.", "refusal.", "tool_calls.", "logprobs.")
@@ -30,195 +37,156 @@ _TEXTLESS_DELTAS: Final = frozenset(
     }
 )
 """Events of the Responses API that carry content, but no text of the answer."""
-_INPUT_KEYS: Final = (
-    semconv.GEN_AI_USAGE_INPUT_TOKENS,
-    semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
-    semconv.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS,
-)
+_MODEL_EVENTS: Final = frozenset({"on_chat_model_stream", "on_llm_stream"})
+"""Events of LangChain's ``astream_events`` that hold a model's chunk; other events repeat it."""
+_TEXT_KEYS: Final = ("text", "content", "delta", "token")
+"""Where dictionaries of an application's own hold text."""
+_REASONING: Final = ("reasoning", "thinking", "thought")
 
 
 class ChunkReader:
     """Reads the chunks of one stream; remembers usage, model, id and finish reasons."""
 
-    __slots__ = ("_completion_type", "_finish_reasons", "_id", "_model", "_usage", "failure", "text")
+    __slots__ = ("_completion_type", "account")
 
     def __init__(self) -> None:
-        self.text: str | None = None
-        """Text of the last chunk that was content."""
+        self.account = ResponseAccount()
+        """What the chunks said about the response."""
         self._completion_type: type | None = None
-        self._usage: dict[str, int] = {}
-        self._model: str | None = None
-        self._id: str | None = None
-        self._finish_reasons: list[str] = []
-        self.failure: str | None = None
-        """Error code or type that the stream itself reported; None without one."""
+
+    @property
+    def text(self) -> str | None:
+        """Text of the last chunk, where that was content."""
+        return self.account.text
 
     def is_content(self, chunk: object) -> bool:  # noqa: PLR0911  one return a shape reads best
-        """Return whether the chunk carries content for the user, not only a role, usage or framing."""
-        self.text = None
+        """Return whether the chunk carries a part of the answer, not only a role, reasoning, usage or framing."""
+        self.account.text = None
         if type(chunk) is self._completion_type:
             return self._read_completion(chunk, chunk.choices)  # type: ignore[attr-defined]
         if chunk is None:
             return False
         if isinstance(chunk, str):
-            self.text = chunk
-            return bool(chunk)
+            return self.account.add_text(chunk)
         if isinstance(chunk, (bytes, bytearray, memoryview)):
             return len(chunk) > 0
-        choices = _get(chunk, "choices")
+        if isinstance(chunk, tuple) and len(chunk) == 2 and isinstance(chunk[1], dict) and _is_message(chunk[0]):
+            return read_message(chunk[0], self.account)  # LangGraph: message and metadata
+        choices = member(chunk, "choices")
         if isinstance(choices, (list, tuple)):
             if not isinstance(chunk, dict):
                 self._completion_type = type(chunk)
             return self._read_completion(chunk, choices)
-        kind = _get(chunk, "type")
+        is_content = self._read_named(chunk)
+        if is_content is None:
+            is_content = self._read_shaped(chunk)
+        if is_content is None:
+            # Objects of an application's own are content; of its dictionaries the text is.
+            is_content = self._read_dictionary(chunk) if isinstance(chunk, dict) else True
+        return is_content
+
+    def _read_named(self, chunk: object) -> bool | None:
+        """Read a chunk that has the name of its kind; None when the name is not known."""
+        kind = member(chunk, "type")
         if isinstance(kind, str):
             if kind.startswith(("response.", "content_block", "message_")) or kind in _FRAMING_EVENTS:
                 return self._read_event(chunk, kind)
-            if kind == "chunk" and (inner := _get(chunk, "chunk")) is not None:
+            if kind == "chunk" and (inner := member(chunk, "chunk")) is not None:
                 return self.is_content(inner)  # OpenAI's stream helper: the other events repeat this one's content
             if kind.startswith(_REPEATED_EVENTS) or (
                 kind in _REPEATED_BLOCK_EVENTS and (hasattr(chunk, "snapshot") or hasattr(chunk, "signature"))
             ):
                 return False
-        if not isinstance(chunk, dict):
-            content = getattr(chunk, "content", None)
-            if isinstance(content, str):
-                self.text = content
-                return bool(content) or bool(getattr(chunk, "tool_call_chunks", None))
-        return True
+        else:
+            kind = member(chunk, "event_type")
+        if isinstance(kind, str) and (is_content := read_cohere(chunk, kind, self.account)) is not None:
+            return is_content
+        event = member(chunk, "event")
+        if isinstance(event, str) and event.startswith("on_"):
+            return event in _MODEL_EVENTS and self.is_content(member(member(chunk, "data"), "chunk"))
+        return None
+
+    def _read_shaped(self, chunk: object) -> bool | None:
+        """Read a chunk that is known by its members; None when none of them is known."""
+        if _is_message(chunk):
+            return read_message(chunk, self.account)
+        if isinstance(choices := member(data := member(chunk, "data"), "choices"), (list, tuple)):
+            return self._read_completion(data, choices)  # Mistral's events
+        if isinstance(done := member(chunk, "done"), bool):
+            return read_ollama(chunk, done=done, account=self.account)
+        candidates = member(chunk, "candidates")
+        if isinstance(candidates, (list, tuple)) or hasattr(chunk, "candidates"):
+            return read_google(chunk, candidates, self.account)
+        if isinstance(chunk, dict):
+            return read_bedrock(chunk, self.account, self.is_content)
+        return read_generation(chunk, self.account)
+
+    def _read_dictionary(self, chunk: dict[Any, Any]) -> bool:
+        kind = chunk.get("type") or chunk.get("event")
+        if isinstance(kind, str) and any(word in kind.lower() for word in _REASONING):
+            return False
+        return any(read_content(chunk.get(key), self.account) for key in _TEXT_KEYS)
 
     def _read_completion(self, chunk: object, choices: Any) -> bool:
-        usage = _get(chunk, "usage")
+        account = self.account
+        usage = member(chunk, "usage")
         if usage is not None:
-            self._usage = usage_attributes(usage)
-        if self._model is None:
-            self._model = _text(chunk, "model")
-            self._id = _text(chunk, "id")
-        error = _get(chunk, "error")  # servers that fail in mid-stream report it in a chunk
+            account.usage = usage_attributes(usage)
+        if account.model is None:
+            account.identify(text_of(chunk, "model"), text_of(chunk, "id"))
+        error = member(chunk, "error")  # servers that fail in mid-stream report it in a chunk
         if error is not None:
-            self.failure = _text(error, "code") or _text(error, "type") or "error"
+            account.fail(error)
         has_content = False
         for choice in choices:
-            reason = _get(choice, "finish_reason")
+            reason = member(choice, "finish_reason")
             if reason and isinstance(reason, str):
-                self._finish_reasons.append(reason)
-            delta = _get(choice, "delta")
+                account.finish_reasons.append(reason)
+            delta = member(choice, "delta")
             if delta is None:
-                text = _text(choice, "text")
-            else:
-                text = _get(delta, "content")
-                if not isinstance(text, str):
-                    text = None
-                if not text and (_get(delta, "tool_calls") or _get(delta, "function_call") or _text(delta, "refusal")):
-                    has_content = True
-            if text:
-                has_content = True
-                self.text = text if self.text is None else self.text + text
+                has_content |= account.add_text(member(choice, "text"))
+                continue
+            has_content |= (
+                read_content(member(delta, "content"), account)
+                or bool(member(delta, "tool_calls") or member(delta, "function_call"))
+                or bool(text_of(delta, "refusal"))
+            )
         return has_content
 
     def _read_event(self, chunk: object, kind: str) -> bool:
+        if kind == "content_block_start":
+            return self.account.add_text(member(member(chunk, "content_block"), "text"))
         if not kind.endswith("delta") or kind == "message_delta":
             self._read_framing(chunk, kind)
             return kind.endswith("partial_image")
         if "reasoning" in kind:
             return False  # reasoning is not part of the answer
-        delta = _get(chunk, "delta")
+        delta = member(chunk, "delta")
         if isinstance(delta, str):
-            if kind not in _TEXTLESS_DELTAS:
-                self.text = delta
-            return bool(delta)
-        self.text = _text(delta, "text")
-        return bool(self.text) or bool(_text(delta, "partial_json"))
+            return bool(delta) if kind in _TEXTLESS_DELTAS else self.account.add_text(delta)
+        return self.account.add_text(member(delta, "text")) or bool(text_of(delta, "partial_json"))
 
     def _read_framing(self, chunk: object, kind: str) -> None:
         """Read an event without content: model, id, usage, finish reason, error."""
-        holder = _get(chunk, "response") or _get(chunk, "message") or chunk
-        usage = _get(holder, "usage")
-        if usage is not None:
-            # Anthropic reports input tokens first and output tokens last, cache tokens in either event.
-            self._usage = {**self._usage, **_merged_usage(usage, self._usage)}
-        if self._model is None:
-            self._model = _text(holder, "model")
-        if self._id is None and holder is not chunk:
-            self._id = _text(holder, "id")
+        account = self.account
+        holder = member(chunk, "response") or member(chunk, "message") or chunk
+        # Anthropic reports input tokens first and output tokens last, cache tokens in either event.
+        account.merge_usage(member(holder, "usage"))
+        account.identify(member(holder, "model"), None if holder is chunk else member(holder, "id"))
         if kind == "response.completed":
-            self._finish_reasons = ["stop"]
+            account.stop("stop")
         elif kind == "response.incomplete":
-            self._finish_reasons = [_text(_get(holder, "incomplete_details"), "reason") or "incomplete"]
+            account.stop(text_of(member(holder, "incomplete_details"), "reason") or "incomplete")
         elif kind in ("response.failed", "error"):
-            error = _get(holder, "error") or chunk
-            self.failure = _text(error, "code") or _text(error, "type") or "error"
+            account.fail(member(holder, "error") or chunk)
         elif kind == "message_delta":
-            reason = _text(_get(chunk, "delta"), "stop_reason")
-            if reason:
-                self._finish_reasons = [reason]
+            account.stop(text_of(member(chunk, "delta"), "stop_reason"))
 
     def response_attributes(self) -> dict[str, Any]:
         """Return model, id, finish reasons, usage and error of the response, as span attributes."""
-        attributes: dict[str, Any] = {}
-        if self._model:
-            attributes[semconv.GEN_AI_RESPONSE_MODEL] = self._model
-        if self._id:
-            attributes[semconv.GEN_AI_RESPONSE_ID] = self._id
-        if self._finish_reasons:
-            attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = self._finish_reasons
-        attributes.update(self._usage)
-        if self.failure is not None:
-            attributes[semconv.ERROR_TYPE] = self.failure
-        return attributes
+        return self.account.attributes()
 
 
-def _merged_usage(usage: object, before: dict[str, int]) -> dict[str, int]:
-    """Return the counts of two usage events; input counts of the earlier one stay where the later one has none."""
-    later = usage_attributes(usage)
-    if not _count(usage, "input_tokens") and not _count(usage, "prompt_tokens"):
-        for key in _INPUT_KEYS:
-            if key in before:
-                later.pop(key, None)
-    return later
-
-
-def usage_attributes(usage: object) -> dict[str, int]:
-    """Return a provider's usage object as span attributes.
-
-    OpenAI's prompt tokens hold the cached ones already; Anthropic's ``input_tokens`` leaves them out, so they
-    are added: ``gen_ai.usage.input_tokens`` includes both kinds of cache tokens.
-    """
-    if usage is None:
-        return {}
-    counts: dict[str, int | None] = {}
-    cache_read = _count(usage, "cache_read_input_tokens")
-    cache_written = _count(usage, "cache_creation_input_tokens")
-    prompt = _count(usage, "prompt_tokens")
-    if prompt is None:
-        prompt = _count(usage, "input_tokens")
-        if prompt is not None:
-            prompt += (cache_read or 0) + (cache_written or 0)
-    details = _get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details")
-    if cache_read is None:
-        cache_read = _count(details, "cached_tokens")
-    output = _count(usage, "completion_tokens")
-    if output is None:
-        output = _count(usage, "output_tokens")
-    details = _get(usage, "completion_tokens_details") or _get(usage, "output_tokens_details")
-    counts[semconv.GEN_AI_USAGE_INPUT_TOKENS] = prompt
-    counts[semconv.GEN_AI_USAGE_OUTPUT_TOKENS] = output
-    counts[semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS] = cache_read
-    counts[semconv.GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS] = cache_written
-    counts[semconv.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS] = _count(details, "reasoning_tokens")
-    return {key: value for key, value in counts.items() if value is not None}
-
-
-def _get(holder: Any, name: str) -> Any:
-    # Not Mapping: that check costs more than all the rest of reading a chunk.
-    return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
-
-
-def _text(holder: Any, name: str) -> str | None:
-    value = _get(holder, name)
-    return value if isinstance(value, str) else None
-
-
-def _count(holder: Any, name: str) -> int | None:
-    value = _get(holder, name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _is_message(chunk: object) -> bool:
+    """Return whether an object has a ``content``, as the messages of LangChain and others have."""
+    return not isinstance(chunk, dict) and hasattr(chunk, "content")

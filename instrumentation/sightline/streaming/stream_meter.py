@@ -6,16 +6,19 @@ step, so a slow consumer does not look like a slow producer.
 
 import math
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import Status, StatusCode
 
 from sightline import faults, semconv
 from sightline.capture.values import MASK_MARGIN_CHARS
+from sightline.forks import IMPORT_LOCK
 from sightline.runtime import runtime
 from sightline.settings import Capture
 from sightline.spans import OpenSpan
-from sightline.streaming import chunks
+
+if TYPE_CHECKING:
+    from sightline.streaming.chunks import ChunkReader
 
 _MAX_WAITS: Final = 4096
 _perf_counter: Final = time.perf_counter
@@ -48,7 +51,7 @@ class StreamMeter:
         self._longest_wait_s = 0.0
         self._waits: list[float] = []
         self._stride = 1
-        self._reader = chunks.ChunkReader()
+        self._reader: ChunkReader | None = None  # of chunks that are no strings
         self._text_parts: list[str] | None = [] if open_span.policy.content else None
         self._text_limit_chars = open_span.policy.limit_chars + MASK_MARGIN_CHARS
         self.ended = False
@@ -74,9 +77,10 @@ class StreamMeter:
             text: str | None = item
         else:
             try:
-                if not self._reader.is_content(item):
+                reader = self._reader or self._make_reader()
+                if not reader.is_content(item):
                     return
-                text = self._reader.text
+                text = reader.account.text
             except Exception as fault:
                 faults.report("read chunk", fault)
                 return
@@ -87,6 +91,13 @@ class StreamMeter:
             if self._text_parts is not None and self._text_chars < self._text_limit_chars:
                 self._text_parts.append(text)
             self._text_chars += len(text)
+
+    def _make_reader(self) -> "ChunkReader":
+        with IMPORT_LOCK:
+            from sightline.streaming.chunks import ChunkReader  # noqa: PLC0415  imported where chunks are no strings
+
+        self._reader = reader = ChunkReader()
+        return reader
 
     def finish(self, outcome: str, error: BaseException | None = None) -> None:
         """Write the account onto the span and end it. Only the first call counts; never raises."""
@@ -126,8 +137,9 @@ class StreamMeter:
             if record_chunk_waits is not None and open_span.stage == semconv.STAGE_MODEL:
                 # The attributes are read later, by the exporting thread, when all of them are there.
                 record_chunk_waits(getattr(open_span.span, "attributes", None) or {}, waits, self._stride)
-        if open_span.stage == semconv.STAGE_MODEL:
-            attributes.update(self._reader.response_attributes())
+        account = None if self._reader is None else self._reader.account
+        if open_span.stage == semconv.STAGE_MODEL and account is not None:
+            attributes.update(account.attributes())
         open_span.stage_span.annotate(attributes)
         if self._text_parts and open_span.policy.content:
             open_span.capture_result("".join(self._text_parts))
@@ -137,9 +149,9 @@ class StreamMeter:
             open_span.fail(error)
         elif outcome == semconv.OUTCOME_ERROR:
             open_span.span.set_status(Status(StatusCode.ERROR))
-        elif self._reader.failure is not None:
+        elif account is not None and account.failure is not None:
             # The call succeeded, but the stream reported an error.
-            open_span.span.set_status(Status(StatusCode.ERROR, self._reader.failure))
+            open_span.span.set_status(Status(StatusCode.ERROR, account.failure))
 
 
 def nearest_rank(ordered: list[float], quantile: float) -> float:

@@ -323,7 +323,7 @@ def test_anthropic_usage_comes_in_two_parts() -> None:
         ({"type": "content.delta", "delta": "x"}, False, None),
         ({"type": "chunk", "chunk": {"choices": [{"delta": {"content": "x"}}]}}, True, "x"),
         ({"choices": [{"delta": {"reasoning_content": "hm"}}]}, False, None),
-        ({"type": "anything", "text": "x"}, True, None),
+        ({"type": "anything", "text": "x"}, True, "x"),
     ],
 )
 def test_event_types(event: dict[str, Any], content: bool, text: str | None) -> None:

@@ -18,7 +18,7 @@ from sightline_store.ingest import Signal
 from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
-_SCRIPT = Path(__file__).parents[2] / "support" / "foreign_spans.py"
+_SCRIPT = Path(__file__).parents[3] / "support" / "foreign_spans.py"
 _CALL = "Provider, RequestModel, ResponseModel, InputTokens, OutputTokens, CacheReadTokens, Streaming, FinishReason"
 
 

@@ -134,7 +134,7 @@ async def test_openai_async_stream_closed_early(spans: Spans) -> None:
         (None, False),
         (b"", False),
         (b"x", True),
-        ({"any": 1}, True),
+        ({"any": 1}, False),
         (chunk(""), False),
         (chunk("x"), True),
         (chunk(None, tool_calls=[1]), True),
