@@ -79,7 +79,7 @@ class Spans:
         return self._ids
 
     def some(self, ids: Iterable[int]) -> bytes:
-        """A request of some of the spans, as if they were exported apart; one whose id is there twice is in it twice."""
+        """A request of some of the spans, as if they were exported apart; an id that is there twice is a copy."""
         wanted = [id_.to_bytes(8, "big") for id_ in ids]
         request = ExportTraceServiceRequest()
         for resource in self.request.resource_spans:
