@@ -16,7 +16,7 @@ SOURCES := instrumentation roles collector dashboards evals reference_app superv
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients browser weaviate kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query bench-slow-clients clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query bench-slow-clients clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -75,6 +75,9 @@ version: $(INSTALLED) ## write a version everywhere it stands: make version VERS
 
 clients: $(INSTALLED) ## instrument() on some 30 client libraries (about 4 minutes; redis, rabbitmq and postgresql servers where installed)
 	@$(BIN)/python tests/support/client_libraries.py
+
+packages: $(INSTALLED) ## docs/conventions.md: what the spans of some 20 real packages become (about 6 minutes)
+	@$(BIN)/python tests/packages/matrix.py --write
 
 browser: ## chromium for the browser test, where it can be installed
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \

@@ -10,10 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any, Final, TypeVar
-
-F = TypeVar("F", bound=FunctionType)
-
+from typing import Any, Final
 
 STREAMS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 """Flags of the functions whose calls return a stream."""
@@ -37,11 +34,20 @@ def kind_of(function: object) -> int:
     return 0
 
 
-def show_as(kind: int, wrapper: F) -> F:
-    """Let ``inspect`` see the wrapper as a function of this kind."""
-    if kind & STREAMS:
-        wrapper.__code__ = _flagged(wrapper.__code__, kind)
-    return wrapper
+def show_as(kind: int, wrapper: FunctionType) -> FunctionType:
+    """Return the wrapper as a function that ``inspect`` sees as one of this kind."""
+    if not kind & STREAMS:
+        return wrapper
+    # A function of its own: to change the code object of one that is there is deprecated since CPython 3.13.
+    made = FunctionType(
+        _flagged(wrapper.__code__, kind),
+        wrapper.__globals__,
+        wrapper.__name__,
+        wrapper.__defaults__,
+        wrapper.__closure__,
+    )
+    made.__kwdefaults__ = wrapper.__kwdefaults__
+    return made
 
 
 @functools.cache
