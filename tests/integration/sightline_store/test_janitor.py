@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from convention_spans import Spans, insert_into
 from role_process import Role, free_port
 
 from sightline_store.client import Client
@@ -265,3 +266,19 @@ def test_a_process_that_was_silent_for_a_lease_waits_behind_the_next(client: Cli
     assert not silent.is_held
     successor.release()
     assert silent.claim()
+
+
+def test_a_call_that_came_in_two_inserts_counts_once_after_a_run(client: Client, store_url: str) -> None:
+    """The framework's span ends after the client's, and comes later."""
+    call = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+    spans, insert = Spans(), insert_into(client)
+    outer = spans.add(call, scope="framework", trace=1)
+    inner = spans.add(call, scope="client", trace=1, parent=outer, ms=1500, after_ms=100)
+    insert(spans.some([inner]))
+    insert(spans.some([outer]))
+    assert client.query_rows("SELECT count() AS n FROM llm_calls") == [{"n": 2}]
+    store = StoreSettings(url=store_url, database=_DATABASE)
+    for is_on in (False, True):
+        settings = JanitorSettings(prices_interval_s=0, retention_interval_s=0, settle_interval_s=float(is_on))
+        assert Janitor(store, settings, RetentionSettings()).run_once()
+        assert client.query_rows("SELECT count() AS n FROM llm_calls") == [{"n": 1 if is_on else 2}]
