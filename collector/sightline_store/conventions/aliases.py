@@ -93,6 +93,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         3: "llm.system",
         4: "ai.model.provider",
         5: "mlflow.llm.provider",
+        6: "langfuse.observation.metadata.ls_provider",
     },
     (14, "request_model"): {
         0: semconv.GEN_AI_REQUEST_MODEL,
@@ -104,6 +105,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         6: "llm.request.model",
         7: "gen_ai.rerank.model",
         8: "mlflow.llm.model",
+        9: "model",  # MLflow, of a call that failed
     },
     (15, "response_model"): {
         0: semconv.GEN_AI_RESPONSE_MODEL,
@@ -235,6 +237,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         2: "langsmith.usage_metadata",
         3: "braintrust.metrics",
         4: "ai.response.providerMetadata",
+        5: "gen_ai.usage.raw",  # Logfire
     },
     (31, "reported_cost"): {
         0: "llm.cost.total",

@@ -11,6 +11,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "text_completion",
         "generate_content",
         "completion",
+        "acompletion",  # LiteLLM, of its asynchronous functions
         "llm",
         "generation",
         "chat_model",
@@ -26,6 +27,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "embed": (
         "embeddings",
         "embedding",
+        "aembedding",
         "embedder",
         "ai.embed.doembed",
         "ai.embedmany.doembed",

@@ -23,8 +23,10 @@ def _body(span_tenant: str, resource_tenant: str = "") -> bytes:
         for _ in range(2):
             holder.resource.attributes.add(key="sightline.tenant").value.string_value = resource_tenant
     spans = holder.scope_spans.add().spans
-    for stage, operation in (("request", ""), ("model", "chat"), ("search", "retrieval")):
-        span = spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, start_time_unix_nano=1_780_000_000_000_000_000)
+    for number, (stage, operation) in enumerate((("request", ""), ("model", "chat"), ("search", "retrieval")), 1):
+        span = spans.add(
+            trace_id=b"t" * 16, span_id=bytes([number]) * 8, start_time_unix_nano=1_780_000_000_000_000_000
+        )
         span.attributes.add(key="sightline.stage").value.string_value = stage
         span.attributes.add(key="gen_ai.operation.name").value.string_value = operation
         span.attributes.add(key="tenant.id").value.string_value = span_tenant
