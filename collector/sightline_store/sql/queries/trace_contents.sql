@@ -1,5 +1,7 @@
 -- What did people and models write in one trace? The attributes, events and logs of its spans that hold content.
--- `sightline_store.contents` reads them. A value is cut after a million characters, and rows after 50 MB. The id table says which hours to open, so the size of the store does not matter.
+-- `sightline_store.contents` reads them. A value is cut after a million characters, and rows after 50 MB. The id table says
+-- which hours to open, so the size of the store does not matter: within.2 is when the last span began, and a log of its
+-- answer comes up to an hour later.
 WITH
     (SELECT (min(Start), toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within,
     -- include: content_keys.sql
@@ -24,12 +26,13 @@ FROM
     FROM otel_traces AS s
     LEFT JOIN stage_of AS k ON k.SpanId = s.SpanId
     WHERE s.TraceId = {trace_id:String} AND s.Timestamp >= within.1 AND s.Timestamp < within.2
+    LIMIT 1 BY s.SpanId
     UNION ALL
     SELECT
         SpanId, '', toUnixTimestamp64Nano(Timestamp), '', true,
         CAST(map(), 'Map(String, String)'), [if(EventName != '', EventName, LogAttributes['event.name'])], [mapUpdate(CAST(LogAttributes, 'Map(String, String)'), map('body', if(length(Body) > 1000000, leftUTF8(Body, 1000000), Body)))]
     FROM otel_logs
-    WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2 AND has(content_events, if(EventName != '', EventName, LogAttributes['event.name']))
+    WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2 + INTERVAL 1 HOUR AND has(content_events, if(EventName != '', EventName, LogAttributes['event.name']))
 )
 WHERE notEmpty(attributes) OR notEmpty(event_names)
 QUALIFY bytes_so_far - bytes < 50000000

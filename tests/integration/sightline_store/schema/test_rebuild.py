@@ -65,9 +65,9 @@ def test_a_rebuilt_table_is_the_same(client: Client) -> None:
     insert(client, record.encode(logs.SerializeToString()), Signal.LOGS)
     tables = client.query_rows("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name")
     for table in definitions.TABLES:
-        before = _rows(client, table, "*")
+        before = _rows(client, table, "* EXCEPT StoredAt")
         done = rebuild.rebuild(client, table)
-        assert _rows(client, table, "*") == before
+        assert _rows(client, table, "* EXCEPT StoredAt") == before
         assert (done.rows_before, done.rows_after, done.rows_kept) == (len(before), len(before), 0)
     assert (
         client.query_rows("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name") == tables

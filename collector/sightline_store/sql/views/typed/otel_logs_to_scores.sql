@@ -11,6 +11,8 @@ SELECT
     LogAttributes['sightline.evaluation.run.id'] AS RunId,
     LogAttributes['sightline.evaluation.source'] AS Source,
     LogAttributes['sightline.evaluation.note'] AS Note,
-    LogAttributes['error.type'] AS ErrorType
+    LogAttributes['error.type'] AS ErrorType,
+    -- A score of its own, whatever else is said of the span: `settle` takes none for a copy.
+    toDateTime64(0, 6) AS StoredAt
 FROM otel_logs
 WHERE EventName = 'gen_ai.evaluation.result' OR LogAttributes['event.name'] = 'gen_ai.evaluation.result';
