@@ -218,7 +218,7 @@ SELECT
     multiIf(
         -- Logfire sends a span once more when it begins, and a stream by a log when it ends, beside the span of its request.
         logfire_type = 'pending_span', '',
-        logfire_type = 'span' AND {value_of("streaming")} = 'true' AND NOT {has("input_tokens", "output_tokens")}, 'workflow',
+        logfire_type = 'span' AND operation_kind = 'model' AND StatusCode != 'Error' AND NOT {has("input_tokens", "output_tokens", "finish_reason")}, 'workflow',
         operation_kind = 'agent' AND declared_kind = 'workflow', declared_kind,
         operation_kind != '', operation_kind,
         declared_kind != '', declared_kind,

@@ -320,12 +320,14 @@ def test_what_one_span_knows_of_tenant_user_and_session_holds_for_the_trace(clie
 
 def test_a_stream_that_logfire_tells_by_a_span_and_a_log_is_one_call(client: Client, insert: Insert) -> None:
     """The span of 3 ms has no tokens; the log of its end has them, and the duration. The request is the span."""
-    data = '{"messages": [], "model": "gpt-4o", "stream": true}'
+    data = '{"model":"gpt-4o"}'
     told = {"request_data": data, "gen_ai.request.model": "gpt-4o", "gen_ai.operation.name": "chat"}
     spans = Spans()
-    span = spans.add({**told, "logfire.span_type": "span"}, scope="logfire.openai", trace=1, ms=3)
+    span = spans.add(
+        {**told, "gen_ai.response.model": "gpt-4o", "logfire.span_type": "span"}, scope="logfire.openai", trace=1, ms=3
+    )
     spans.add({**told, "logfire.span_type": "pending_span"}, scope="logfire.openai", trace=1, parent=span, ms=0)
-    usage = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
+    usage = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10, "gen_ai.response.model": "gpt-4o"}
     log = spans.add(
         {**told, **usage, "logfire.span_type": "log", "duration": 1.2},
         scope="logfire.openai", trace=2, ms=0, after_ms=1250,

@@ -14,7 +14,7 @@ SELECT
     multiIf(
         -- Logfire sends a span once more when it begins, and a stream by a log when it ends, beside the span of its request.
         logfire_type = 'pending_span', '',
-        logfire_type = 'span' AND column_values[20] = 'true' AND NOT hasAny(mapKeys(column_values), [22, 23]), 'workflow',
+        logfire_type = 'span' AND operation_kind = 'model' AND StatusCode != 'Error' AND NOT hasAny(mapKeys(column_values), [22, 23, 21]), 'workflow',
         operation_kind = 'agent' AND declared_kind = 'workflow', declared_kind,
         operation_kind != '', operation_kind,
         declared_kind != '', declared_kind,
