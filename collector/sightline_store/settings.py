@@ -184,7 +184,7 @@ class JanitorSettings(Settings):
     )
     settle_interval_s: float = setting(
         "SIGHTLINE_JANITOR_SETTLE_INTERVAL_S",
-        10.0,
+        30.0,
         "Seconds between two runs that bring together the spans of traces that came in several INSERTs; 0 is never",
         at_least=0,
     )
