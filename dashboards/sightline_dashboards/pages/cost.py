@@ -126,7 +126,7 @@ def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
         if rows:
             note(
                 "A price of your own, with the day from which it holds, goes into the file that SIGHTLINE_PRICES_FILE "
-                "names to the collector; past calls are priced by it too. sightline-store prices lists all names."
+                "names to the janitor; past calls are priced by it too. sightline-store prices lists all names."
             )
 
 
