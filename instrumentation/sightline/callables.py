@@ -12,14 +12,14 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Final
 
-STREAMS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-"""Flags of the functions whose calls return a stream."""
+_STREAMS: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def kind_of(function: object) -> int:
     """Return the kind of a function, method, ``functools.partial`` or object with ``__call__``.
 
-    The kind is the flag of its code object: ``inspect.CO_GENERATOR``, ``CO_ASYNC_GENERATOR``, ``CO_COROUTINE`` or 0.
+    The kind is the flag of its code object: ``inspect.CO_GENERATOR``, ``CO_ASYNC_GENERATOR``, ``CO_COROUTINE`` or 0;
+    ``CO_ITERABLE_COROUTINE`` beside the first one where ``types.coroutine`` was applied.
     """
     while isinstance(function, functools.partial):
         function = function.func
@@ -28,7 +28,8 @@ def kind_of(function: object) -> int:
         if inspect.iscoroutinefunction(candidate):
             return inspect.CO_COROUTINE
         if inspect.isgeneratorfunction(candidate):
-            return inspect.CO_GENERATOR
+            code = getattr(getattr(candidate, "__func__", candidate), "__code__", None)
+            return inspect.CO_GENERATOR | (getattr(code, "co_flags", 0) & inspect.CO_ITERABLE_COROUTINE)
         if inspect.isasyncgenfunction(candidate):
             return inspect.CO_ASYNC_GENERATOR
     return 0
@@ -36,7 +37,7 @@ def kind_of(function: object) -> int:
 
 def show_as(kind: int, wrapper: FunctionType) -> FunctionType:
     """Return the wrapper as a function that ``inspect`` sees as one of this kind."""
-    if not kind & STREAMS:
+    if not kind & _STREAMS:
         return wrapper
     # A function of its own: to change the code object of one that is there is deprecated since CPython 3.13.
     made = FunctionType(

@@ -30,11 +30,11 @@ from sightline.export.delivery import deliver
 from sightline.export.otlp_scores import encode_scores
 from sightline.export.otlp_spans import SpanEncoder
 from sightline.export.outbox import Outbox, Stats
-from sightline.forks import IMPORT_LOCK, finish_in_child
+from sightline.forks import IMPORT_LOCK, finish_in_child, renew_in_child
 from sightline.identity import SpanEnricher
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
 from sightline.scores import Score
-from sightline.settings import Capture, TracingSettings
+from sightline.settings import Capture, TracingSettings, url_to_show
 
 if TYPE_CHECKING:
     from sightline.export.metric_reports import MetricReports
@@ -45,17 +45,35 @@ _active: "Tracing | None" = None
 
 
 class QueueProcessor(SpanProcessor):
-    """Hands every ended, sampled span to the outbox."""
+    """Hands every ended, sampled span to the outbox.
 
-    def __init__(self, outbox: Outbox[ReadableSpan], unsampled: Callable[[ReadableSpan], None] | None = None) -> None:
+    A span that is open at a fork ends in both processes. It belongs to the one that started it: the child leaves it out
+    where the SDK renews the ``service.instance.id`` (since 1.44).
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox[ReadableSpan],
+        resource: Callable[[], Resource],
+        unsampled: Callable[[ReadableSpan], None] | None = None,
+    ) -> None:
         self._outbox = outbox
+        self._resource = resource
         self._unsampled = unsampled
+        self._child_instance: object = None
+        renew_in_child(self._note_fork)
+
+    def _note_fork(self) -> None:
+        self._child_instance = self._resource().attributes.get(semconv.SERVICE_INSTANCE_ID)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing to do. Called by the SDK."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span. Called by the SDK."""
+        instance = self._child_instance
+        if instance is not None and span.resource.attributes.get(semconv.SERVICE_INSTANCE_ID) != instance:
+            return
         context = span.get_span_context()
         if context is not None and context.trace_flags.sampled:
             self._outbox.put(span)
@@ -133,7 +151,8 @@ class Tracing:
 
     def _finish_child(self) -> None:
         """At the end of a forked child: send what it made, if anything."""
-        if self.stats().emitted or self.score_stats().emitted:
+        has_observations = self._metrics is not None and self._metrics.meter.has_observations()
+        if has_observations or self.stats().emitted or self.score_stats().emitted:
             self.shutdown()
 
     def _start_spans(self) -> SpanProcessor:
@@ -146,7 +165,7 @@ class Tracing:
             self._encode_spans,
             observe=(lambda _: None) if metrics is None else metrics.observe,
         )
-        return QueueProcessor(self._spans, None if metrics is None else metrics.meter.add_unsampled)
+        return QueueProcessor(self._spans, self._resource, None if metrics is None else metrics.meter.add_unsampled)
 
     def _encode_spans(self, batch: Sequence[ReadableSpan]) -> bytes:
         if not batch:
@@ -176,8 +195,8 @@ class Tracing:
             _logger.warning(
                 "sightline: every span is SENT TWICE: the application's TracerProvider has an exporter of its own to"
                 " %s, and Sightline sends to %s. Remove that exporter, or point it to another collector",
-                other,
-                self.settings.traces_endpoint,
+                url_to_show(other),
+                url_to_show(self.settings.traces_endpoint),
             )
 
     def _start_scores(self) -> Callable[[Score], object]:
@@ -288,7 +307,7 @@ def _start(
         _logger.info(
             "sightline: the application has a TracerProvider; spans go there and, besides, to %s. Its resource"
             " (service.name %r) stays as it is",
-            settings.traces_endpoint,
+            url_to_show(settings.traces_endpoint),
             provider.resource.attributes.get(semconv.SERVICE_NAME),
         )
         if sample_ratio is not None or settings.debug_secret is not None:
@@ -317,7 +336,9 @@ def _start(
             " numbered, and the store cannot tell whether one was lost; Resource.create() adds that attribute from"
             " OpenTelemetry 1.43 on"
         )
-    sdk.add_span_processor(SpanEnricher(lambda: sdk.resource))
+    # After a shutdown the provider has one already; a second one would number the process's spans from 1 again.
+    if not any(isinstance(processor, SpanEnricher) for processor in _processors(sdk)):
+        sdk.add_span_processor(SpanEnricher(lambda: sdk.resource))
     sdk.add_span_processor(tracing._start_spans())
     tracing._provider = sdk
     tracing._warn_of_second_exporter()
@@ -331,6 +352,10 @@ def _start(
     if policy.mode is Capture.LENGTHS:
         _logger.info("sightline: content is not captured (SIGHTLINE_CAPTURE=lengths); set truncated or full to see it")
     return tracing
+
+
+def _processors(provider: TracerProvider) -> tuple[SpanProcessor, ...]:
+    return getattr(provider._active_span_processor, "_span_processors", ())
 
 
 def _resource(attributes: dict[str, Any]) -> Resource:

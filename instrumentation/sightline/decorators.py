@@ -19,24 +19,20 @@ coroutine, a generator or a client library's stream is followed until that ends.
 import dataclasses
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+import types
+from collections.abc import Callable, Mapping
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from opentelemetry.trace import SpanKind
 
 from sightline import faults, semconv
-from sightline.callables import STREAMS, decorate_inside, function_inside, kind_of, show_as
+from sightline.callables import decorate_inside, function_inside, kind_of, show_as
 from sightline.capture.values import attribute
 from sightline.runtime import CONTEXT, detach
 from sightline.settings import Capture
 from sightline.spans import OpenSpan, SpanBlock, SpanPlan, end_span, start_span
-from sightline.streaming.stream_managers import TracedAsyncManager, TracedManager
-from sightline.streaming.traced_streams import (
-    TracedAsyncGenerator,
-    TracedAsyncIterator,
-    TracedGenerator,
-    TracedIterator,
-)
+from sightline.streaming.client_streams import follow_client_stream
+from sightline.streaming.traced_streams import TracedAsyncGenerator, TracedGenerator
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -169,37 +165,87 @@ def decorate(function: Callable[P, R], plan: SpanPlan) -> Callable[P, R]:
     except (TypeError, ValueError):
         parameter_names = ()
     kind = kind_of(function)
-    static = plan.attributes
-    if kind & STREAMS and plan.stage == semconv.STAGE_MODEL:
-        static = {**(static or {}), semconv.GEN_AI_REQUEST_STREAM: True}
     first_is_argument = bool(parameter_names) and parameter_names[0] not in ("self", "cls")
-    plan = dataclasses.replace(
-        plan, attributes=static, parameter_names=parameter_names, first_is_argument=first_is_argument
-    )
+    plan = dataclasses.replace(plan, parameter_names=parameter_names, first_is_argument=first_is_argument)
     wrapper: Any
     if kind == inspect.CO_COROUTINE:
-        wrapper = _wrap_coroutine_function(cast("Callable[..., Any]", function), plan)
+        wrapper = _wrap_coroutine_function(function, plan)
+    elif kind & inspect.CO_GENERATOR:
+        wrapper = _wrap_generator_function(function, plan, kind)
+    elif kind & inspect.CO_ASYNC_GENERATOR:
+        wrapper = show_as(kind, _wrap_function(function, _of_stream(plan)))
     else:
-        wrapper = show_as(kind, _wrap_function(function, plan))
+        wrapper = _wrap_function(function, plan)
     return cast("Callable[P, R]", functools.wraps(function)(wrapper))
 
 
-def _wrap_coroutine_function(function: Callable[..., Coroutine[Any, Any, Any]], plan: SpanPlan) -> Callable[..., Any]:
+def _of_stream(plan: SpanPlan) -> SpanPlan:
+    """Return the plan for a call whose result is a stream."""
+    if plan.stage != semconv.STAGE_MODEL:
+        return plan
+    return dataclasses.replace(plan, attributes={**(plan.attributes or {}), semconv.GEN_AI_REQUEST_STREAM: True})
+
+
+def _wrap_coroutine_function(function: Callable[..., Any], plan: SpanPlan) -> Callable[..., Any]:
     async def traced(*args: Any, **kwargs: Any) -> Any:
         open_span = start_span(plan)
         if open_span is None:
             return await function(*args, **kwargs)
-        return await _await(open_span, function(*args, **kwargs), args, kwargs)
+        return await _await(open_span, function, args, kwargs)
 
     return traced
 
 
-async def _await(open_span: OpenSpan, coroutine: Coroutine[Any, Any, Any], args: Any, kwargs: Any) -> Any:
+def _wrap_generator_function(function: Callable[..., Any], plan: SpanPlan, kind: int) -> Any:
+    call = _wrap_function(function, _of_stream(plan))
+    await_call = _wrap_coroutine_function(lambda *args, **kwargs: _run(function, args, kwargs), plan)
+
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        if wrapper.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+            # @types.coroutine below or above: what the generator yields are waits, no items of a stream.
+            return _run(await_call, args, kwargs)
+        return call(*args, **kwargs)
+
+    wrapper = show_as(kind, cast("types.FunctionType", traced))
+    return wrapper
+
+
+@types.coroutine
+def _run(call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Await what a call returns; as a generator-based coroutine, which ``yield from`` accepts too."""
+    return (yield from call(*args, **kwargs))
+
+
+class _Returned:
+    """A coroutine that a call returned.
+
+    Its span ends too when it is dropped before its first step, as that of a task is that is cancelled at once.
+    """
+
+    __slots__ = ("_coroutine", "_open_span")
+
+    def __init__(self, coroutine: Any, open_span: OpenSpan) -> None:
+        self._coroutine = coroutine
+        self._open_span: OpenSpan | None = open_span
+
+    async def run(self) -> Any:
+        """Await it inside of its span."""
+        open_span, self._open_span = cast("OpenSpan", self._open_span), None
+        return await _await(open_span, lambda: self._coroutine, (), {})
+
+    def __del__(self) -> None:
+        if self._open_span is not None:
+            self._coroutine.close()  # else CPython warns of a coroutine that was never awaited
+            self._open_span.span.set_attribute(semconv.SPAN_CANCELLED, True)
+            end_span(self._open_span, None)
+
+
+async def _await(open_span: OpenSpan, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     token = CONTEXT.set(open_span.context)
     try:
         if args or kwargs:
             open_span.capture_call(args, kwargs)
-        result = await coroutine
+        result = await function(*args, **kwargs)
     except BaseException as error:
         detach(token)
         end_span(open_span, error)
@@ -246,24 +292,20 @@ def _finish(open_span: OpenSpan, result: Any) -> Any:
     return result
 
 
-def _follow(open_span: OpenSpan, result: Any) -> Any:  # noqa: PLR0911  one return a kind reads best
+def _follow(open_span: OpenSpan, result: Any) -> Any:
+    if inspect.iscoroutine(result):
+        awaited: Any = _Returned(result, open_span).run()
+        awaited.__name__, awaited.__qualname__ = result.__name__, result.__qualname__  # for logs of tasks
+        return awaited
     if inspect.isgenerator(result):
+        if inspect.isawaitable(result):
+            return _run(_Returned(result, open_span).run, (), {})
         return TracedGenerator(result, open_span)
     if inspect.isasyncgen(result):
         return TracedAsyncGenerator(result, open_span)
-    if inspect.iscoroutine(result):
-        return _await(open_span, result, (), {})
     if open_span.stage == semconv.STAGE_MODEL and not hasattr(type(result), "__len__"):
-        # A client library's stream: an iterator that is no container.
-        if isinstance(result, AsyncIterator):
+        followed = follow_client_stream(result, open_span)
+        if followed is not None:
             open_span.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
-            return TracedAsyncIterator(result, open_span)
-        if isinstance(result, Iterator):
-            open_span.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
-            return TracedIterator(result, open_span)
-        if type(result).__name__.endswith("StreamManager"):
-            # OpenAI's and Anthropic's helpers: the stream comes out of a ``with`` block.
-            open_span.span.set_attribute(semconv.GEN_AI_REQUEST_STREAM, True)
-            kind = TracedAsyncManager if hasattr(type(result), "__aenter__") else TracedManager
-            return kind(result, open_span)
+        return followed
     return None

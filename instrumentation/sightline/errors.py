@@ -19,7 +19,7 @@ class SettingsError(SightlineError):
 
     Attributes:
         setting: name of the environment variable or argument.
-        value: the value that was refused.
+        value: the value that was refused, without what may be secret in it.
     """
 
     def __init__(self, setting: str, value: str, way_out: str) -> None:

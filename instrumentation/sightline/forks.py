@@ -15,8 +15,9 @@ import weakref
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-IMPORT_LOCK: Final = threading.Lock()
-"""Held around each import that the exporting thread or a request makes; a fork waits for it.
+IMPORT_LOCK: Final = threading.RLock()
+"""Held around each import that the exporting thread or a request makes; a fork waits for it. Re-entrant: a garbage
+collection inside an import may close a traced generator, whose own code records something.
 
 The HTTP client, TLS and what few processes need (gzip) would double this library's import time, so the
 exporting thread imports them, not the application's start. A fork in the middle of an import would leave the child a

@@ -62,6 +62,13 @@ def _is_true(text: str) -> bool:
     return text.strip().lower() == "true"
 
 
+def url_to_show(url: str) -> str:
+    """Return a URL for a log: without user, password and query, which may hold secrets."""
+    scheme, separator, rest = url.rpartition("://")
+    authority, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -227,5 +234,6 @@ class TracingSettings:
             try:
                 values[each.name] = _read(rules, text)
             except ValueError:
-                raise SettingsError(variable, "***" if rules.get("secret") else text, f"needs {_need(rules)}") from None
+                shown = "***" if rules.get("secret") else url_to_show(text) if "path" in rules else text
+                raise SettingsError(variable, shown, f"needs {_need(rules)}") from None
         return cls(**values)

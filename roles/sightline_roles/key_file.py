@@ -245,8 +245,7 @@ class KeyFile(Generic[KeyT]):
         """Admit one writer at a time, after it has read the file again."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            _give(lock, self.path)
+            lock = _open_lock(self.path)
         except OSError as exc:
             raise self._wording.error(f"cannot write {self._called}: {exc.strerror}") from exc
         try:
@@ -273,6 +272,21 @@ def aligned(rows: Iterable[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _open_lock(path: Path) -> int:
+    """Open the file that admits one writer; a new one belongs to whoever owns the keys.
+
+    Root gives away only what it has just made, and follows no link: the folder's owner could place one that leads to a
+    file of root's.
+    """
+    name, flags = path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        lock = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(name, flags)
+    _give(lock, path)
+    return lock
 
 
 def _give(descriptor: int, path: Path) -> None:

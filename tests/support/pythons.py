@@ -30,6 +30,7 @@ VERSIONS = ("3.11", "3.12", "3.13")
 SUITES = (
     "streaming",
     "stream_content",
+    "client_streams",
     "sse",
     "clients",
     "asgi",

@@ -35,6 +35,7 @@ class ChildLedger:
         self._memory: memoryview | None = None
         self._free: list[int] = []
         self._children: set[int] = set()
+        self._lost: list[int] = []  # of children whose place was needed, not taken yet
         self._forking: dict[int, int] = {}  # by thread: two threads may fork at once
 
     def _before_fork(self) -> None:
@@ -44,6 +45,8 @@ class ChildLedger:
 
                 self._memory = memoryview(mmap.mmap(-1, _CHILDREN * _NUMBERS * 8)).cast("Q")
                 self._free = list(range(_CHILDREN))
+            if not self._free and (lost := self._count_lost()):
+                self._lost.append(lost)
             if self._free:
                 self._forking[threading.get_ident()] = self._free.pop()
 
@@ -63,7 +66,7 @@ class ChildLedger:
     @property
     def has_children(self) -> bool:
         """Whether there are children to look after."""
-        return bool(self._children)
+        return bool(self._children or self._lost)
 
     def accepted(self, count: int) -> None:
         """Note, in a child, how many items it has accepted up to now."""
@@ -76,14 +79,26 @@ class ChildLedger:
             self._own[2] = count
 
     def take_lost(self) -> int:
-        """Return how many items were waiting in children that have ended since the last call."""
+        """Return how many items were waiting in children that have ended since the last call. On one thread at a time.
+
+        Asks the system about each child that lives.
+        """
+        lost = self._count_lost()
+        while self._lost:
+            lost += self._lost.pop()
+        return lost
+
+    def _count_lost(self) -> int:
         memory, lost = self._memory, 0
         if memory is None:
             return 0
         for place in list(self._children):
             pid, accepted, settled = memory[place * _NUMBERS : (place + 1) * _NUMBERS]
-            if pid and _has_ended(pid) and place in self._children:
-                self._children.discard(place)
+            if pid and _has_ended(pid):
+                try:
+                    self._children.remove(place)
+                except KeyError:
+                    continue  # counted by a thread that forks
                 memory[place * _NUMBERS] = 0
                 self._free.append(place)
                 lost += max(accepted - settled, 0)

@@ -225,6 +225,11 @@ class Meter:
             point = points.setdefault(labels, HistogramPoint([0] * (len(bounds) + 1)))
         point.add(value, bounds, count)
 
+    def has_observations(self) -> bool:
+        """Whether a call was counted, since the last snapshot where these are deltas."""
+        self.observe(())
+        return bool(self._points)
+
     def snapshot(self) -> Snapshot | None:
         """Return all metrics as of now, None when there is nothing to report."""
         self.observe(())

@@ -119,6 +119,7 @@ class Outbox(Generic[T]):
         self._dropped_queue_full = 0  # dropped by put, under _callers
         self._exported = 0  # the rest under _account
         self._dropped_undelivered = 0
+        self._lost_by_children = 0  # apart: none of them was in this queue, for which a flush waits
         self._closed = False
         self._abandoned = False
         self._give_up_at = float("inf")
@@ -129,7 +130,9 @@ class Outbox(Generic[T]):
         self._generation = object()  # a worker with another generation belongs to the parent process
 
     def _restart_in_child(self) -> None:
+        closed = self._closed
         self._reset()
+        self._closed = closed  # what was shut down stays so: the child may have another one
         self._is_child = True
         self._after_fork()
 
@@ -162,11 +165,11 @@ class Outbox(Generic[T]):
         """Return the account with the reasons why items were dropped."""
         self._count_lost_by_children()
         with self._account, self._callers:
-            dropped = self._dropped_queue_full + self._dropped_undelivered
-            queued = self._emitted - self._exported - dropped
-            return Account(
-                self._emitted, self._exported, dropped, queued, self._dropped_queue_full, self._dropped_undelivered
-            )
+            undelivered = self._dropped_undelivered + self._lost_by_children
+            emitted = self._emitted + self._lost_by_children
+            dropped = self._dropped_queue_full + undelivered
+            queued = emitted - self._exported - dropped
+            return Account(emitted, self._exported, dropped, queued, self._dropped_queue_full, undelivered)
 
     def flush(self, timeout_s: float) -> bool:
         """Send everything that is queued now; False when some of it still waits after ``timeout_s`` seconds."""
@@ -243,10 +246,9 @@ class Outbox(Generic[T]):
         """Count what forked children had not sent when they ended as made and lost here."""
         if not self._ledger.has_children:
             return
-        with self._account, self._callers:
+        with self._account:
             lost = self._ledger.take_lost()
-            self._emitted += lost
-            self._dropped_undelivered += lost
+            self._lost_by_children += lost
         if lost:
             _logger.warning(
                 "sightline: %d %s lost: a forked child was killed before it had sent them. Let it end by itself (with a"

@@ -13,6 +13,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 
+from sightline import faults
 from sightline.runtime import SCOPE_NAME
 
 _CONTENT_KEYS: Final = re.compile(
@@ -26,8 +27,19 @@ _CONTENT_KEYS: Final = re.compile(
 
 
 def masked(spans: Sequence[ReadableSpan], redact: Callable[[str], str]) -> list[ReadableSpan]:
-    """Return the spans for sending: third-party ones with their content masked, this library's as they are."""
-    return [span if _is_own(span) else _masked(span, redact) for span in spans]
+    """Return the spans for sending: third-party ones with their content masked, this library's as they are.
+
+    A text in which ``redact`` fails becomes empty.
+    """
+
+    def mask(text: str) -> str:
+        try:
+            return redact(text)
+        except Exception as fault:
+            faults.report("redact", fault)
+            return ""
+
+    return [span if _is_own(span) else _masked(span, mask) for span in spans]
 
 
 def _is_own(span: ReadableSpan) -> bool:

@@ -151,7 +151,7 @@ RULES: Final[Sequence[Rule]] = (
     Rule(
         "email",
         _DOMAIN,
-        re.compile(r"(?:@|%40)(?:[\w-]|[^\x00-\x7e]){1,252}\.").search,
+        re.compile(r"(?:@|%40)[\w\x7f-\U0010ffff-]{1,252}\.").search,
         _email_spans,
         decided_chars=640,  # nine labels of a domain
     ),

@@ -15,10 +15,17 @@ https://docs.anthropic.com/en/docs/build-with-claude/streaming
 
 from typing import Any, Final
 
-from sightline.streaming.message_chunks import read_content, read_generation, read_message
+from sightline.streaming.message_chunks import (
+    GRAPH_MODES,
+    chunk_of_graph,
+    is_message,
+    read_content,
+    read_generation,
+    read_message,
+)
 from sightline.streaming.provider_chunks import read_bedrock, read_cohere, read_google, read_ollama
 from sightline.streaming.response_account import ResponseAccount
-from sightline.streaming.usage import member, text_of, usage_attributes
+from sightline.streaming.usage import count_of, member, text_of, usage_attributes
 
 _FRAMING_EVENTS: Final = frozenset({"ping", "error"})
 _REPEATED_EVENTS: Final = ("content.", "refusal.", "tool_calls.", "logprobs.")
@@ -70,8 +77,10 @@ class ChunkReader:
             return self.account.add_text(chunk)
         if isinstance(chunk, (bytes, bytearray, memoryview)):
             return len(chunk) > 0
-        if isinstance(chunk, tuple) and len(chunk) == 2 and isinstance(chunk[1], dict) and _is_message(chunk[0]):
-            return read_message(chunk[0], self.account)  # LangGraph: message and metadata
+        if isinstance(chunk, tuple):
+            chunk = chunk_of_graph(chunk)
+            if not isinstance(chunk, tuple):
+                return self.is_content(chunk)
         choices = member(chunk, "choices")
         if isinstance(choices, (list, tuple)):
             if not isinstance(chunk, dict):
@@ -85,7 +94,7 @@ class ChunkReader:
             is_content = self._read_dictionary(chunk) if isinstance(chunk, dict) else True
         return is_content
 
-    def _read_named(self, chunk: object) -> bool | None:
+    def _read_named(self, chunk: object) -> bool | None:  # noqa: PLR0911  one return a kind reads best
         """Read a chunk that has the name of its kind; None when the name is not known."""
         kind = member(chunk, "type")
         if isinstance(kind, str):
@@ -93,6 +102,8 @@ class ChunkReader:
                 return self._read_event(chunk, kind)
             if kind == "chunk" and (inner := member(chunk, "chunk")) is not None:
                 return self.is_content(inner)  # OpenAI's stream helper: the other events repeat this one's content
+            if kind in GRAPH_MODES and isinstance(chunk, dict) and "ns" in chunk:
+                return self.is_content(chunk_of_graph((kind, chunk.get("data"))))
             if kind.startswith(_REPEATED_EVENTS) or (
                 kind in _REPEATED_BLOCK_EVENTS and (hasattr(chunk, "snapshot") or hasattr(chunk, "signature"))
             ):
@@ -108,7 +119,7 @@ class ChunkReader:
 
     def _read_shaped(self, chunk: object) -> bool | None:
         """Read a chunk that is known by its members; None when none of them is known."""
-        if _is_message(chunk):
+        if is_message(chunk):
             return read_message(chunk, self.account)
         if isinstance(choices := member(data := member(chunk, "data"), "choices"), (list, tuple)):
             return self._read_completion(data, choices)  # Mistral's events
@@ -138,10 +149,10 @@ class ChunkReader:
         if error is not None:
             account.fail(error)
         has_content = False
-        for choice in choices:
+        for choice in choices or ():  # some servers send null beside the usage
             reason = member(choice, "finish_reason")
-            if reason and isinstance(reason, str):
-                account.finish_reasons.append(reason)
+            if reason:
+                account.stop(reason, count_of(choice, "index") or 0)
             delta = member(choice, "delta")
             if delta is None:
                 has_content |= account.add_text(member(choice, "text"))
@@ -185,8 +196,3 @@ class ChunkReader:
     def response_attributes(self) -> dict[str, Any]:
         """Return model, id, finish reasons, usage and error of the response, as span attributes."""
         return self.account.attributes()
-
-
-def _is_message(chunk: object) -> bool:
-    """Return whether an object has a ``content``, as the messages of LangChain and others have."""
-    return not isinstance(chunk, dict) and hasattr(chunk, "content")

@@ -1,9 +1,10 @@
-"""Chunks of frameworks: messages of LangChain with a text or a list of blocks, and answers of LlamaIndex.
+"""Chunks of frameworks: messages of LangChain with a text or a list of blocks, LangGraph's parts, LlamaIndex's answers.
 
-Source: https://docs.langchain.com/oss/python/langchain/messages
+Sources: https://docs.langchain.com/oss/python/langchain/messages ,
+https://docs.langchain.com/oss/python/langgraph/streaming
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sightline.streaming.response_account import ResponseAccount
 from sightline.streaming.usage import member, text_of
@@ -17,8 +18,34 @@ _TOOL_BLOCKS: Final = frozenset(
     {"tool_use", "server_tool_use", "input_json_delta", "tool_call", "tool_call_chunk", "function_call"}
 )
 _MEDIA_BLOCKS: Final = frozenset({"image", "image_url", "audio", "video", "file"})
+GRAPH_MODES: Final = frozenset({"messages", "custom", "values", "updates", "checkpoints", "tasks", "debug"})
+"""What a graph of LangGraph streams. All but the first two repeat what the model's messages held."""
 _RUN_IDS: Final = ("run-", "lc_run-")
 """What LangChain's own message ids begin with, in place of the provider's."""
+
+
+def is_message(chunk: object) -> bool:
+    """Return whether an object has a ``content``, as the messages of LangChain and others have."""
+    return not isinstance(chunk, dict) and hasattr(chunk, "content")
+
+
+def chunk_of_graph(part: tuple[Any, ...]) -> object:
+    """Return the chunk in a part of LangGraph's stream, None where it holds none; any other tuple as it is.
+
+    A part is a message and its metadata; before these, the mode where several were requested; before all, the names of
+    the subgraph.
+    """
+    inner: object = part
+    if len(part) > 1 and isinstance(part[0], tuple):
+        inner = part[1] if len(part) == 2 else part[1:]
+    mode: object = None
+    if isinstance(inner, tuple) and len(inner) == 2 and isinstance(inner[0], str) and inner[0] in GRAPH_MODES:
+        mode, inner = inner
+    if isinstance(inner, tuple) and len(inner) == 2 and is_message(inner[0]) and isinstance(inner[1], dict):
+        return inner[0]
+    if mode is not None:
+        return inner if mode == "custom" else None
+    return part if isinstance(inner, tuple) else inner
 
 
 def read_message(message: object, account: ResponseAccount) -> bool:

@@ -20,8 +20,8 @@ class ResponseAccount:
         """Model that answered."""
         self.id: str | None = None
         """Id of the response."""
-        self.finish_reasons: list[str] = []
-        """Why the model stopped, one for each choice."""
+        self.finish_reasons: dict[int, str] = {}
+        """Why the model stopped, by the index of the choice."""
         self.failure: str | None = None
         """Error code or type that the stream itself reported; None without one."""
 
@@ -32,10 +32,10 @@ class ResponseAccount:
         if self.id is None and isinstance(response_id, str):
             self.id = response_id
 
-    def stop(self, reason: object) -> None:
+    def stop(self, reason: object, choice: int = 0) -> None:
         """Keep why the model stopped, in place of what was there."""
         if isinstance(reason, str) and reason:
-            self.finish_reasons = [reason]
+            self.finish_reasons[choice] = reason
 
     def fail(self, error: object) -> None:
         """Keep the code or type of an error that the stream reported."""
@@ -66,7 +66,9 @@ class ResponseAccount:
         if self.id:
             attributes[semconv.GEN_AI_RESPONSE_ID] = self.id
         if self.finish_reasons:
-            attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = self.finish_reasons
+            attributes[semconv.GEN_AI_RESPONSE_FINISH_REASONS] = [
+                reason for _, reason in sorted(self.finish_reasons.items())
+            ]
         attributes.update(self.usage)
         if self.failure is not None:
             attributes[semconv.ERROR_TYPE] = self.failure

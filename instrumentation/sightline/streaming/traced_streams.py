@@ -6,8 +6,9 @@ its context (``identify``, nested spans) is kept for its next step. A stream tha
 closed ends its span when it is garbage-collected.
 """
 
+import inspect
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Final
@@ -60,6 +61,21 @@ class _TracedStream:
         else:
             self._meter.finish(_outcome_of(error), error)
 
+    def _end_by(self, call: Callable[[], Any], outcome: str = semconv.OUTCOME_CLOSED) -> Any:
+        """Call what closes the source, inside of the span; the outcome holds unless the stream had ended before."""
+        if self._meter.ended or self._running:
+            return call()
+        token = self._enter()
+        error: BaseException | None = None
+        try:
+            return call()
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            self._leave(token)
+            self._meter.finish(outcome if error is None else _outcome_of(error), error)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_source"), name)
 
@@ -103,35 +119,24 @@ class TracedIterator(_TracedStream, Iterator[Any]):
 
     def close(self) -> None:
         """Close the source; the outcome is ``closed`` unless it had ended before."""
-        self._close(semconv.OUTCOME_CLOSED)
-
-    def _close(self, outcome: str) -> None:
-        if self._meter.ended or self._running:
-            self._source_close()
-            return
-        token = self._enter()
-        error: BaseException | None = None
-        try:
-            self._source_close()
-        except BaseException as caught:
-            error = caught
-            raise
-        finally:
-            self._leave(token)
-            self._meter.finish(outcome if error is None else _outcome_of(error), error)
+        self._end_by(self._source_close)
 
     def _source_close(self) -> None:
         close = getattr(self._source, "close", None)
         if close is not None:
             close()
 
-    def __enter__(self) -> "TracedIterator":
-        return self
+    def __enter__(self) -> Any:
+        enter = getattr(self._source, "__enter__", None)
+        entered = self._source if enter is None else enter()
+        return self if entered is self._source else entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    ) -> Any:
+        # Some streams can be closed by their own ``__exit__`` only.
+        leave = getattr(self._source, "__exit__", None)
+        return self._end_by(self._source_close if leave is None else lambda: leave(kind, error, trace))
 
     def __del__(self) -> None:
         meter = getattr(self, "_meter", None)
@@ -157,13 +162,13 @@ class TracedGenerator(TracedIterator, Generator[Any, Any, Any]):
 
     def close(self) -> None:
         """Close the generator; the outcome is ``closed`` unless it had ended before."""
-        self._close(semconv.OUTCOME_CLOSED)
+        self._end_by(self._source_close)
 
     def __del__(self) -> None:
         meter = getattr(self, "_meter", None)
         if meter is not None and not meter.ended:
             # The body's own clean-up still runs inside the span.
-            self._close(semconv.OUTCOME_ABANDONED)
+            self._end_by(self._source_close, semconv.OUTCOME_ABANDONED)
 
 
 class TracedAsyncIterator(_TracedStream, AsyncIterator[Any]):
@@ -175,9 +180,9 @@ class TracedAsyncIterator(_TracedStream, AsyncIterator[Any]):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, Any]:
-        return self._step(self._source.__anext__)
+        return self._astep(self._source.__anext__)
 
-    async def _step(self, call: Any, *args: Any) -> Any:
+    async def _astep(self, call: Any, *args: Any) -> Any:
         meter = self._meter
         if meter.ended or self._running:
             return await call(*args)
@@ -200,13 +205,23 @@ class TracedAsyncIterator(_TracedStream, AsyncIterator[Any]):
 
     async def aclose(self) -> None:
         """Close the source; the outcome is ``closed`` unless it had ended before."""
+        await self._aend_by(self._source_aclose)
+
+    def close(self) -> Any:
+        """Close the source, under the name that OpenAI's ``AsyncStream`` uses; to be awaited where the source's is."""
+        close = getattr(self._source, "close", None)
+        if close is None or inspect.iscoroutinefunction(close):
+            return self.aclose()
+        return self._end_by(close)
+
+    async def _aend_by(self, call: Callable[[], Any]) -> Any:
+        """Await what closes the source, inside of the span."""
         if self._meter.ended or self._running:
-            await self._source_close()
-            return
+            return await call()
         token = self._enter()
         error: BaseException | None = None
         try:
-            await self._source_close()
+            return await call()
         except BaseException as caught:
             error = caught
             raise
@@ -214,22 +229,23 @@ class TracedAsyncIterator(_TracedStream, AsyncIterator[Any]):
             self._leave(token)
             self._meter.finish(semconv.OUTCOME_CLOSED if error is None else _outcome_of(error), error)
 
-    async def close(self) -> None:
-        """Close the source, under the name that OpenAI's ``AsyncStream`` uses."""
-        await self.aclose()
-
-    async def _source_close(self) -> None:
+    async def _source_aclose(self) -> None:
         close = getattr(self._source, "aclose", None) or getattr(self._source, "close", None)
         if close is not None:
-            await close()
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing
 
-    async def __aenter__(self) -> "TracedAsyncIterator":
-        return self
+    async def __aenter__(self) -> Any:
+        enter = getattr(self._source, "__aenter__", None)
+        entered = self._source if enter is None else await enter()
+        return self if entered is self._source else entered
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    ) -> Any:
+        leave = getattr(self._source, "__aexit__", None)
+        return await self._aend_by(self._source_aclose if leave is None else lambda: leave(kind, error, trace))
 
     def __del__(self) -> None:
         # The event loop closes the source itself (sys.set_asyncgen_hooks); that may be much later or never.
@@ -244,15 +260,15 @@ class TracedAsyncGenerator(TracedAsyncIterator, AsyncGenerator[Any, Any]):
     __slots__ = ()
 
     def __anext__(self) -> Coroutine[Any, Any, Any]:
-        return self._step(self._source.__anext__)
+        return self._astep(self._source.__anext__)
 
     def asend(self, value: Any, /) -> Coroutine[Any, Any, Any]:
         """Resume the generator with a value."""
-        return self._step(self._source.asend, value)
+        return self._astep(self._source.asend, value)
 
     def athrow(self, *args: Any) -> Coroutine[Any, Any, Any]:
         """Raise an exception inside the generator."""
-        return self._step(self._source.athrow, *args)
+        return self._astep(self._source.athrow, *args)
 
     async def aclose(self) -> None:
         """Close the generator; the outcome is ``closed`` unless it had ended before."""

@@ -1,5 +1,6 @@
 """Whatever inspects a decorated function sees the kind it was, and frameworks that ask get on with it."""
 
+import asyncio
 import contextlib
 import functools
 import inspect
@@ -8,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from fastapi import Depends, FastAPI
+from fastapi.testclient import TestClient
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
 
 import sightline
@@ -246,6 +249,115 @@ def test_properties_stay_properties_and_their_getter_is_traced(spans: Spans) -> 
     answer.settable = 5
     assert answer.settable == 5
     assert spans.names() == ["Answer.plain", "retrieval Documents", "settable"]
+
+
+@types.coroutine
+def below(x: Any = 1) -> Any:
+    """A generator-based coroutine."""
+    yield from asyncio.sleep(0)
+    return x
+
+
+def above(x: Any = 1) -> Any:
+    """What ``types.coroutine`` makes one of."""
+    yield
+    return x
+
+
+def returning(x: Any = 1) -> Any:
+    """Return what has to be awaited."""
+    return below(x)
+
+
+async def await_in_task(function: Any) -> Any:
+    """Await a call in a task of its own."""
+    return await asyncio.create_task(awaiting(function))
+
+
+async def awaiting(function: Any) -> Any:
+    """Await a call."""
+    return await function(x=7)
+
+
+@pytest.mark.parametrize("decorator", [sightline.trace("t"), sightline.llm("m")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda decorator: decorator(below),
+        lambda decorator: types.coroutine(decorator(above)),
+        lambda decorator: decorator(decorator(below)),
+        lambda decorator: decorator(functools.partial(below, x=1)),
+        lambda decorator: decorator(type("Holder", (), {"__call__": staticmethod(below)})()),
+        lambda decorator: decorator(returning),
+    ],
+    ids=["below", "above", "twice", "partial", "object", "returned"],
+)
+async def test_a_coroutine_made_of_a_generator_can_be_awaited(decorator: Any, make: Any, spans: Spans) -> None:
+    """Before and after ``types.coroutine``: awaited, delegated to, its result its own, and no stream in the span."""
+    decorated = make(decorator)
+    assert await await_in_task(decorated) == 7
+    assert {key for key in next(iter(spans)).attributes or {} if "stream" in key} == set()
+    assert (next(iter(spans)).attributes or {})[semconv.OUTPUT] == "7"
+
+    @types.coroutine
+    def outer() -> Any:
+        return (yield from decorated(x=8))
+
+    assert await outer() == 8
+    call = decorated(x=9)
+    assert inspect.isgenerator(call)
+    assert inspect.isawaitable(call)
+    call.close()  # nothing is left that was never awaited: warnings are errors
+
+
+async def test_a_failing_coroutine_made_of_a_generator_ends_its_span(spans: Spans) -> None:
+    """An error passes through, and so does a cancellation."""
+
+    @sightline.trace("t")
+    @types.coroutine
+    def broken() -> Any:
+        yield
+        raise KeyError("k")
+
+    with pytest.raises(KeyError):
+        await broken()
+    task = asyncio.create_task(awaiting(sightline.trace("u")(types.coroutine(sleeping))))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert spans.attributes("t")[semconv.ERROR_TYPE] == "KeyError"
+    assert spans.attributes("u")[semconv.SPAN_CANCELLED] is True
+
+
+def sleeping(x: Any) -> Any:
+    """Wait until cancelled."""
+    while True:
+        yield
+
+
+def test_a_decorated_dependency_of_fastapi_is_run_as_a_generator(spans: Spans) -> None:
+    """What is behind its ``yield`` runs after the request, sync or async."""
+    events: list[str] = []
+    app = FastAPI()
+
+    @sightline.trace
+    def place() -> Iterator[str]:
+        yield "place"
+        events.append("place left")
+
+    @sightline.trace
+    async def aplace() -> AsyncIterator[str]:
+        yield "aplace"
+        events.append("aplace left")
+
+    @app.get("/")
+    def read(one: str = Depends(place), two: str = Depends(aplace)) -> list[str]:
+        return [one, two]
+
+    with TestClient(app) as client:
+        assert client.get("/").json() == ["place", "aplace"]
+    assert sorted(events) == ["aplace left", "place left"]
 
 
 class ForeignDescriptor:

@@ -288,3 +288,31 @@ def test_recorded_leaves_out_the_call_and_keeps_what_its_code_records() -> None:
     assert "why" in model[semconv.GEN_AI_INPUT_MESSAGES]
     assert "passage" in found[semconv.RETRIEVAL_DOCUMENTS]
     assert not {semconv.INPUT, semconv.OUTPUT, semconv.INPUT_LENGTH, semconv.OUTPUT_LENGTH} & {*model, *found}
+
+
+async def test_a_call_that_never_begins_ends_its_span(spans: Spans) -> None:
+    """Arguments that do not fit; a returned coroutine whose task is cancelled at once, or that is closed."""
+
+    @sightline.trace
+    async def answer(question: str) -> str:
+        return question
+
+    with pytest.raises(TypeError):
+        await answer()  # type: ignore[call-arg]
+
+    @sightline.trace("later")
+    def later() -> Any:
+        return answer("why")
+
+    task = asyncio.create_task(later())
+    assert "answer" in repr(task)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    later().close()
+    assert await later() == "why"
+    del task
+    await asyncio.sleep(0)  # the loop lets go of the task
+    cancelled = [(span.name, (span.attributes or {}).get(semconv.SPAN_CANCELLED)) for span in spans if not span.parent]
+    assert [flag for name, flag in cancelled if name == "later"].count(True) == 2
+    assert (next(iter(spans)).attributes or {})[semconv.ERROR_TYPE] == "TypeError"

@@ -244,3 +244,20 @@ def test_content_of_other_instrumentations_is_masked_on_its_way_out(spans: Spans
     assert (spans.single("theirs").attributes or {})["gen_ai.input.messages"] == "I am a@b.example"
     assert sent["execute_tool ours"] is spans.single("execute_tool ours")
     assert encode_spans(list(sent.values())).ByteSize() > 0
+
+
+def test_a_mask_that_fails_loses_one_text_and_no_span(spans: Spans) -> None:
+    """The text is left out rather than sent unmasked; the fault is counted."""
+
+    def narrow(text: str) -> str:
+        if "a@b" in text:
+            raise ValueError(text)
+        return text
+
+    attributes = {"gen_ai.input.messages": "I am a@b.example", "gen_ai.output.messages": "Hello"}
+    with spans.provider.get_tracer("somebody.else").start_as_current_span("theirs", attributes=attributes):
+        pass
+    sent = dict(masked(list(spans), narrow)[0].attributes or {})
+    assert (sent["gen_ai.input.messages"], sent["gen_ai.output.messages"]) == ("", "Hello")
+    assert faults.counts() == {"redact": 1}
+    faults.reset()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import context as otel_context
+from starlette.concurrency import run_in_threadpool
 
 import sightline
 from sightline import semconv
@@ -93,6 +94,28 @@ async def test_run_in_executor_keeps_the_trace(spans: Spans) -> None:
         ]
         assert await asyncio.gather(*waiting) == ["a", "b", "cc"]
     in_one_trace(spans, 3)
+
+
+async def test_parallel_retrieval_of_frameworks_keeps_the_trace(spans: Spans) -> None:
+    """LangChain's parallel and batched runnables, Starlette's thread pool, and a pool class of an application."""
+    runnables = pytest.importorskip("langchain_core.runnables")
+    runnable = runnables.RunnableLambda(search)
+    branches = runnables.RunnableParallel(first=runnable, second=runnable)
+
+    class BoundedPool(ThreadPoolExecutor):
+        """A pool that limits what waits, as applications make it."""
+
+        def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return super().submit(function, *args, **kwargs)
+
+    with BoundedPool(1) as pool, sightline.request("ask"):
+        sightline.identify(tenant="acme", session="s-1")
+        assert branches.invoke("a") == {"first": "a", "second": "a"}
+        assert runnable.batch(["a", "b"]) == ["a", "b"]
+        assert await runnable.ainvoke("c") == "c"
+        assert await run_in_threadpool(search, "d", top_k=2) == "dd"
+        assert pool.submit(search, "e").result() == "e"
+    in_one_trace(spans, 7)
 
 
 def test_errors_and_cancelled_work_are_the_futures_own(spans: Spans) -> None:

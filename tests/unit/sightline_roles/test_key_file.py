@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sightline_collector.errors import KeysUnusable
 from sightline_collector.receiver.keys import KeyRing as CollectorKeys
 from sightline_node.readers.keys import KeyRing as NodeKeys
 from sightline_roles.key_file import aligned
@@ -75,6 +79,38 @@ def test_a_file_of_the_other_kind_is_refused(tmp_path: Path, own: dict[str, obje
 def test_columns_stand_below_each_other() -> None:
     """A list of keys is as wide as its longest cell and has no blanks at the end of a line."""
     assert aligned([("ID", "NAME"), ("1", "a long name"), ("22", "b")]) == "ID  NAME\n1   a long name\n22  b\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_root_writes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> None:
+    """The service's user reads the keys that root made; so it is after a second key, and with a file of that user's."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    os.chown(folder, 1234, 1234)
+    for _ in range(2):
+        CollectorKeys(folder / "keys.json").create("ci", "acme")
+        assert {(path.name, path.stat().st_uid, path.stat().st_mode & 0o777) for path in folder.iterdir()} == {
+            ("keys.json", 1234, 0o600),
+            (".keys.json.lock", 1234, 0o600),
+        }
+    os.chown(folder / "keys.json", 4321, 4321)
+    CollectorKeys(folder / "keys.json").create("ci", "acme")
+    assert (folder / "keys.json").stat().st_uid == 4321
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("place", [Path.symlink_to, Path.hardlink_to])
+def test_root_gives_away_no_file_that_was_there(tmp_path: Path, place: Callable[[Path, Path], None]) -> None:
+    """A link in place of the lock, made by the owner of the folder, does not make a file of root's theirs."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    os.chown(folder, 1234, 1234)
+    own = tmp_path / "own"
+    own.write_text("root's")
+    place(folder / ".keys.json.lock", own)
+    with contextlib.suppress(KeysUnusable):
+        CollectorKeys(folder / "keys.json").create("ci", "acme")
+    assert own.stat().st_uid == 0
 
 
 def test_a_file_that_cannot_be_read_gives_no_access(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -174,6 +174,119 @@ def test_what_a_killed_child_had_not_sent_is_counted_by_its_parent(collector: An
     assert done.stderr.count("7 spans lost: a forked child was killed") == 2
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        """
+        with sightline.request("ask"):
+            pid = os.fork()
+            if pid == 0:
+                step()
+                sys.exit(0)
+            os.waitpid(pid, 0)
+        """,
+        """
+        import gc
+        @sightline.llm("ask", attributes={"n": 1})
+        def words():
+            yield "a"
+            yield "b"
+        stream = words()
+        next(stream)
+        def drop():
+            global stream
+            step()
+            stream = None
+            gc.collect()
+        p = fork.Process(target=drop); p.start(); p.join()
+        assert list(stream) == ["b"]
+        """,
+    ],
+    ids=["block", "stream"],
+)
+def test_a_span_that_is_open_at_a_fork_is_sent_by_its_own_process(collector: Any, script: str) -> None:
+    """Left by an exit, or collected there: the child does not send what its parent ends."""
+    done = run(collector, script)
+    assert done.returncode == 0, done.stderr
+    names = Counter(span.name.rpartition(" ")[2] for span in collector.spans())
+    assert names == {"ask": 1, "step": 1}
+
+
+def test_a_pipeline_that_was_shut_down_stays_so_in_children(collector: Any) -> None:
+    """A child with one of its own sends each span once, one without sends nothing, however long they live."""
+    done = run(
+        collector,
+        """
+        import time
+        tracing.shutdown()
+        def configured():
+            own = sightline.configure(service_name="child")
+            work()
+            assert own.force_flush(20)
+            time.sleep(0.5)
+        def without():
+            work()
+            time.sleep(0.5)
+        for target in (configured, without):
+            p = fork.Process(target=target); p.start(); p.join()
+            assert p.exitcode == 0
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(collector.spans()) == len({span.span_id for span in collector.spans()}) == 5
+
+
+def test_metrics_of_a_child_whose_spans_are_sampled_out_arrive(collector: Any) -> None:
+    """A child that has no span to send still reports the calls that it counted."""
+    done = run(
+        collector,
+        """
+        def child():
+            with sightline.llm("m", provider="openai"):
+                pass
+        p = fork.Process(target=child); p.start(); p.join(); sys.exit(p.exitcode)
+        """,
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_TRACES_SAMPLER="traceidratio",
+        OTEL_TRACES_SAMPLER_ARG="0",
+    )
+    assert done.returncode == 0, done.stderr
+    assert collector.spans() == []
+    counts = [
+        point.count
+        for request in collector.metrics
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "gen_ai.client.operation.duration"
+        for point in metric.histogram.data_points
+    ]
+    assert counts == [1]
+
+
+def test_more_children_than_are_followed_at_a_time_are_counted_one_after_the_other(collector: Any) -> None:
+    """Also where the parent makes no span itself, so that nothing of its own looks after them."""
+    done = run(
+        collector,
+        """
+        import posix
+        from sightline.export import child_ledger
+        child_ledger._CHILDREN = 4
+        for _ in range(20):
+            pid = os.fork()
+            if pid == 0:
+                step()
+                posix._exit(0)
+            os.waitpid(pid, 0)
+        stats = tracing.stats()
+        assert (stats.emitted, stats.dropped) == (20, 20), stats
+        assert tracing.force_flush(5)
+        """,
+        OTEL_BSP_SCHEDULE_DELAY="60000",
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_pool_that_is_terminated_loses_nothing_silently(collector: Any) -> None:
     """Leaving ``with Pool()`` kills the children: each span arrives or is counted."""
     done = run(

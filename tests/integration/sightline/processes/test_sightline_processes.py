@@ -37,6 +37,44 @@ def test_fork_starts_with_an_empty_account() -> None:
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_generator_that_is_collected_inside_an_import_may_record_and_fork() -> None:
+    """Its clean-up runs on the thread that imports: neither waits for the other."""
+    script = """
+        import os, sys
+        import sightline
+        from sightline.forks import IMPORT_LOCK
+        from sightline.testing import captured
+
+        @sightline.llm("m")
+        def words():
+            try:
+                yield {"text": "a"}
+            finally:
+                sightline.record_usage({"input_tokens": 3})
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(7)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+        class Finder:
+            stream = None
+            def find_spec(self, name, path=None, target=None):
+                if name == "sightline.streaming.sse":
+                    self.stream = None
+
+        with captured() as spans:
+            finder = Finder()
+            sys.meta_path.insert(0, finder)
+            finder.stream = words()
+            next(finder.stream)
+            with IMPORT_LOCK:
+                import sightline.streaming.sse
+            assert spans.attributes("chat m")["gen_ai.usage.input_tokens"] == 3
+    """
+    subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(script)], check=True, timeout=30)
+
+
 def test_importing_the_library_does_not_import_the_client() -> None:
     """Neither ``sightline`` nor ``sightline.weaviate`` costs a process the client's import."""
     code = "import sys, sightline.sketch, sightline.weaviate; print(sorted({'weaviate', 'grpc'} & {*sys.modules}))"
@@ -51,7 +89,8 @@ def test_time_grows_with_the_text_only() -> None:
         for part in ("a", "1", "4444 ", "a@", "a.", "@a", "-----BEGIN PRIVATE KEY-----", "eyJ-", "eyJaaaaaaaa.", "sk-",
                      "+1 ", ":", "a:", "1.", "AB12 ", "DE89 ", "1 ", "bearer ", "secret=", "://", "://a:", "xoxb-",
                      "0-", "a+", "%40", "gsk_", "ghp_", "sk-proj-", "password: ", "1-", "0171 ", "+4 ", "eyJaaaaaaaa..",
-                     "k=", "key:", "token=a", "[", "::", "dapi", "A1 "):
+                     "k=", "key:", "token=a", "[", "::", "dapi", "A1 ", "\u00e9", "a\u00e9-", "\u7528\u6237", "\u00e9.",
+                     "@\u00e9", "1\u00e9", "%40\u7528"):
             for mask in (masks.SECRET, masks.EMAIL, masks.IBAN, masks.CARD, masks.PHONE, masks.IP):
                 n = 50_000 if mask in (masks.CARD, masks.IBAN) else 400_000
                 mask("@" + part * (n // len(part)))

@@ -105,3 +105,43 @@ def test_configure_makes_thread_pools_keep_the_trace(collector: Any) -> None:
     assert len(spans) == 4
     assert len({span.trace_id for span in spans}) == 1
     assert all("acme" in [pair.value.string_value for pair in span.attributes] for span in spans)
+
+
+def test_the_log_holds_no_secret_of_a_url(collector: Any) -> None:
+    """User, password and query of either endpoint are left out, also where a setting is refused."""
+    log = log_of(
+        collector,
+        """
+        logging.getLogger("sightline").setLevel(logging.INFO)
+        export(OTLPSpanExporter(URL.replace("//", "//user:hunter2@") + "/v1/traces?key=hunter2"))
+        try:
+            sightline.configure(endpoint="ftp://user:hunter2@host")
+        except sightline.errors.SettingsError as error:
+            logging.error(error)
+        tracing = sightline.configure(endpoint=URL.replace("//", "//user:hunter2@"))
+        """,
+    )
+    assert "hunter2" not in log
+    assert log.count("/v1/traces") >= 3
+    assert "ftp://host" in log
+    assert "SENT TWICE" in log
+
+
+def test_numbers_go_on_after_a_second_configure(collector: Any) -> None:
+    """One process counts its spans once: 1, 2, however often tracing was shut down."""
+    log_of(
+        collector,
+        """
+        tracing = sightline.configure()
+        with sightline.trace("x"): pass
+        tracing.shutdown(20)
+        tracing = sightline.configure()
+        """,
+    )
+    numbers = [
+        pair.value.int_value
+        for span in collector.spans()
+        for pair in span.attributes
+        if pair.key == "sightline.span.sequence"
+    ]
+    assert sorted(numbers) == [1, 2]

@@ -201,6 +201,19 @@ STREAMS: dict[str, tuple[list[Any], int]] = {
         5,
     ),
     "langgraph": ([(HumanMessage("question"), {}), *((message, {"node": "n"}) for message in LANGCHAIN)], 5),
+    "langgraph-modes": (
+        [("updates", {"n": 1}), *(("messages", (message, {})) for message in LANGCHAIN), ("values", {"text": "Hello"})],
+        5,
+    ),
+    "langgraph-subgraphs": ([(("sub",), (message, {})) for message in LANGCHAIN], 4),
+    "langgraph-subgraphs-modes": ([(("sub",), "messages", (message, {})) for message in LANGCHAIN], 4),
+    "langgraph-2": (
+        [
+            {"type": "updates", "ns": (), "data": {"text": "no"}},
+            *({"type": "messages", "ns": (), "data": (message, {})} for message in LANGCHAIN),
+        ],
+        5,
+    ),
     "anthropic": (ANTHROPIC, 5),
     "bedrock": (BEDROCK, 4),
     "cohere": (COHERE, 4),
@@ -296,6 +309,9 @@ class FakeStreamingModel(GenericFakeChatModel):
         (ChatResponse(message=ChatMessage("whole so far x"), delta="x", raw=None), "x"),
         (CompletionResponse(text="whole so far x", delta="x"), "x"),
         ({"text": "x"}, "x"),
+        (("custom", "x"), "x"),
+        (("messages", "values"), None),
+        ((("sub",), {"agent": {"messages": []}}), None),
         ({"content": [{"type": "text", "text": "x"}]}, "x"),
         ({"type": "text-delta", "delta": "x"}, "x"),
         ({"chunk": {"bytes": b'{"type": "content_block_delta", "delta": {"text": "x"}}'}}, "x"),
@@ -323,6 +339,21 @@ def test_tool_calls_and_images_are_content_without_text(item: Any) -> None:
     """They are an answer, of which no text is kept."""
     reader = chunks.ChunkReader()
     assert (reader.is_content(item), reader.text) == (True, None)
+
+
+def test_finish_reasons_are_one_a_choice_and_a_chunk_without_choices_is_read() -> None:
+    """However often a server repeats a reason; the usage may come beside ``choices: null``."""
+    reader = chunks.ChunkReader()
+    for _ in range(1000):
+        choices = [{"index": index, "delta": {}, "finish_reason": ("length", "stop")[index]} for index in (1, 0)]
+        assert reader.is_content({"choices": choices}) is False
+    last = SimpleNamespace(choices=[], usage=None)
+    assert reader.is_content(last) is False
+    last.choices, last.usage = None, {"prompt_tokens": 1000, "completion_tokens": 100}  # type: ignore[assignment]
+    assert reader.is_content(last) is False
+    found = reader.response_attributes()
+    assert found[semconv.GEN_AI_RESPONSE_FINISH_REASONS] == ["length", "stop"]
+    assert found[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 1000
 
 
 def test_errors_that_a_stream_reports() -> None:
