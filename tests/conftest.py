@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, DRIVER, MISSING, Browser
 from hypothesis import settings
 from role_process import Role, StartRole, free_port
 
@@ -19,7 +20,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-_PEER_FIXTURES = {"weaviate_place", "place"}
+_PEER_FIXTURES = {"weaviate_place", "place", "redis_place"}
 _PEER_MODULES = {
     "test_cluster",
     "test_demo",
@@ -53,6 +54,16 @@ def roles(tmp_path: Path) -> Iterator[StartRole]:
     yield start
     for role in reversed(started):
         role.stop()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own; skipped, with the reason, where there is none."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip(MISSING)
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.driver.quit()
 
 
 @pytest.fixture(scope="session")

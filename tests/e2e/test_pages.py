@@ -2,109 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import queries_traffic
+from browser import FIND, Browser
 
 from sightline_store.client import Client
 from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-WAIT_S = 40.0
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="NO BROWSER: chromium and chromedriver are not on PATH: no page was looked at (apt install chromium-driver)",
-)
+_CHARTS = "document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)').length"
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-class Browser:
-    """Chromium at the pages; waits for what it is told to see, never for a time."""
-
-    def __init__(self, folder: Path) -> None:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(CHROMIUM)
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--window-size=1440,900",
-            f"--user-data-dir={folder}",
-        ):
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-
-    def until(self, script: str, what: str) -> Any:
-        """Run a script until it returns something true."""
-        deadline = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline:
-            if told := self.driver.execute_script(script):
-                return told
-            time.sleep(0.1)
-        text = self.driver.execute_script("return document.body.innerText")
-        raise AssertionError(f"{what} did not show within {WAIT_S} s; the page says:\n{text[:2000]}")
-
-    def text(self, wanted: str) -> str:
-        """Wait for a text anywhere on the page, also inside elements of our own; return all text."""
-        return str(
-            self.until(
-                f"{_ALL_TEXT} const all = allText(document.body); return all.includes({wanted!r}) ? all : null;", wanted
-            )
-        )
-
-    def click(self, selector: str) -> None:
-        """Wait for an element of our own (in a shadow root) and click it."""
-        self.until(
-            f"{_FIND} const found = find({selector!r}); if (!found) return false; found.click(); return true;", selector
-        )
-
-    def count(self, selector: str) -> int:
-        """Count elements, also inside shadow roots."""
-        return int(self.driver.execute_script(f"{_FIND} return findAll({selector!r}).length;"))
-
-    def errors(self) -> list[str]:
-        """What the browser complained about, but for Streamlit's own look for its address under a page's path."""
-        told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
-        return [message for message in told if "/_stcore/" not in message]
-
-
-_CHARTS = "document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)').length"
-_FIND = """
-const hosts = (root) => [...root.querySelectorAll('*')].filter((e) => e.shadowRoot);
-const roots = (root) => [root, ...hosts(root).flatMap((e) => roots(e.shadowRoot))];
-const findAll = (selector) => roots(document).flatMap((root) => [...root.querySelectorAll(selector)]);
-const find = (selector) => findAll(selector)[0];
-"""
-_ALL_TEXT = """
-const allText = (node) => [node.innerText ?? '', ...[...node.querySelectorAll('*')].filter((e) => e.shadowRoot)
-  .flatMap((e) => [...e.shadowRoot.children].map((c) => c.innerText ?? ''))].join('\\n');
-"""
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser with a profile of its own."""
-    opened = Browser(tmp_path / "profile")
-    yield opened
-    opened.driver.quit()
 
 
 @pytest.fixture
@@ -150,24 +68,24 @@ def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callab
     assert "extractive, no LLM" in text
     assert "tokens priced as if openai/gpt-4o-mini" in text
     browser.until(f"return {_CHARTS} >= 3", "charts")
-    browser.until(f"{_FIND} return findAll('a.card svg path').length >= 7", "sparklines")
+    browser.until(f"{FIND} return findAll('a.card svg path').length >= 7", "sparklines")
 
     browser.click("tbody tr.link a")
     browser.text("Answer and its grounds")
     browser.until(
         "return location.pathname.endsWith('/trace') && location.search.includes('trace=')", "the trace's address"
     )
-    browser.until(f"{_FIND} return findAll('.row .bar.critical').length >= 4", "the critical path")
+    browser.until(f"{FIND} return findAll('.row .bar.critical').length >= 4", "the critical path")
     assert browser.count(".mark") == 2
     browser.until(
-        f"{_FIND} const row = findAll('button.row').at(-1); row.click(); return true;", "a row of the waterfall"
+        f"{FIND} const row = findAll('button.row').at(-1); row.click(); return true;", "a row of the waterfall"
     )
     browser.text("The call of the model")
 
     browser.driver.get(f"{url}/traces?q=")
     browser.text("299 requests, last 1 h")  # of one of 300 the request span never arrived
     browser.until(
-        f"{_FIND} const head = findAll('th button').find((e) => e.innerText.startsWith('Total'));"
+        f"{FIND} const head = findAll('th button').find((e) => e.innerText.startsWith('Total'));"
         "if (!head) return false; head.click(); return true;",
         "the header Total",
     )
@@ -205,7 +123,7 @@ def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], 
     for page in ("latency", "cost", "retrieval", "quality", "pipeline"):
         browser.driver.get(f"{url}/{page}?tenant=acme&window=3h")
         browser.until(f"return {_CHARTS} >= 1", f"a chart of {page}")
-        browser.until(f"{_FIND} return findAll('tbody tr').length >= 1", f"a table of {page}")
+        browser.until(f"{FIND} return findAll('tbody tr').length >= 1", f"a table of {page}")
         for chosen in ("Last 3 h", "acme"):
             browser.until(
                 f"return [...document.querySelectorAll('input')].some((input) => input.value === '{chosen}')", chosen
