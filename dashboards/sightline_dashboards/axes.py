@@ -114,7 +114,9 @@ def themed(chart: AnyChart, *, dark: bool) -> AnyChart:
     )
     font = '"Source Sans", "Source Sans Pro", sans-serif'
     return (
-        chart.configure(font=font, background="transparent", padding={"left": 2, "right": 6, "top": 4, "bottom": 2})
+        # Not in the configuration: Streamlit adds 20 px below a chart whose own padding has no `bottom`.
+        chart.properties(padding={"left": 2, "right": 6, "top": 4, "bottom": 2})
+        .configure(font=font, background="transparent")
         .configure_axis(
             labelColor=axis_colour,
             labelFontSize=12,

@@ -13,7 +13,8 @@ from typing import Any
 from sightline_dashboards import formats
 from sightline_dashboards.elements import Card
 from sightline_dashboards.spending import Spending
-from sightline_store.questions.queries import Estimate, Overview, estimate
+from sightline_store.questions.estimates import Estimate, estimate
+from sightline_store.questions.queries import Overview
 
 _MIN_CHANGE = 0.05
 _MIN_REQUESTS = 100

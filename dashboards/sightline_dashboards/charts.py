@@ -15,14 +15,16 @@ import pandas as pd
 from sightline_dashboards import axes, formats
 from sightline_dashboards.axes import AnyChart, Rows
 from sightline_dashboards.theme import ERROR_COLOUR, SERIES, STAGE_COLOURS, STAGES, TOTAL_COLOUR, TTFT_COLOUR
+from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import Filters
 
-_HEIGHT_PX = 240
+HEIGHT_PX = 240
+"""Height of a chart that has a panel for itself."""
 _BAR_SHARE = 0.9
 """Part of a bucket that its bar covers; the rest parts it from its neighbour."""
 
 
-def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
+def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
     """Time to first token and total over time: a band from p50 to p95 each, p99 dashed. The legend says whose token."""
     frame = axes.timed_frame(rows, filters, bucket_s)
     parts, tooltip_columns = [], []
@@ -64,7 +66,7 @@ def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGH
     ).properties(height=height)
 
 
-def stage_cascade(rows: Rows, column: str, *, height: int = _HEIGHT_PX) -> AnyChart:
+def stage_cascade(rows: Rows, column: str, *, height: int = HEIGHT_PX) -> AnyChart:
     """Each stage's part of the time to first token, one after the other: the last one ends at that time.
 
     Args:
@@ -122,7 +124,7 @@ def stage_cascade(rows: Rows, column: str, *, height: int = _HEIGHT_PX) -> AnyCh
     return alt.layer(bars, *labels).properties(height=height)
 
 
-def stage_over_time(rows: Rows, column: str, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
+def stage_over_time(rows: Rows, column: str, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
     """The parts of the time to first token, stacked, a bucket."""
     parts = [{"bucket": row["bucket"], "of": row["stage"], "amount": row[column] or 0.0} for row in rows]
     stages = [stage for stage in STAGES if sum(part["amount"] for part in parts if part["of"] == stage) > 0]
@@ -140,7 +142,7 @@ def stage_over_time(rows: Rows, column: str, filters: Filters, bucket_s: int, *,
 
 
 def stacked_bars(
-    rows: Rows, value: str, series: str, filters: Filters, bucket_s: int, *, unit: str, height: int = _HEIGHT_PX
+    rows: Rows, value: str, series: str, filters: Filters, bucket_s: int, *, unit: str, height: int = HEIGHT_PX
 ) -> AnyChart:
     """A volume over time, stacked by series. `unit` is "usd", "tokens" or "count". Unknown values draw nothing."""
     parts = [
@@ -188,7 +190,7 @@ def failures(rows: Rows, filters: Filters, bucket_s: int, *, height: int = 150) 
     )
 
 
-def top_scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
+def top_scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
     """The best passage's score over time: the median, and a band from the 10th to the 90th percentile."""
     frame = axes.timed_frame(rows, filters, bucket_s)
     for name, column in (("p90", "top_score_p90"), ("Median", "top_score_p50"), ("p10", "top_score_p10")):
@@ -240,45 +242,23 @@ def shares(
     )
 
 
-def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = _HEIGHT_PX) -> AnyChart:
-    """Mean scores over time, each with its 95 % interval as a band. Rows of `queries.scores_over_time`."""
-    parts = []
-    names = sorted({row["name"] for row in rows})
-    for name in names:
-        part = axes.timed_frame([row for row in rows if row["name"] == name], filters, bucket_s)
-        part["name"] = name
-        has_estimate = part["estimate"].notna()
-        for field in ("mean", "low", "high"):
-            part[field] = [
-                getattr(value, field) if present else None
-                for value, present in zip(part["estimate"], has_estimate, strict=True)
-            ]
-        part["Mean"] = [
-            formats.estimate(value.mean, value.half_width) if present else formats.UNKNOWN
-            for value, present in zip(part["estimate"], has_estimate, strict=True)
-        ]
-        part["Judged"] = part["n"].map(formats.count)
-        part["Not judged"] = part["failed"].map(formats.count)
-        parts.append(part.drop(columns=["estimate", "judges", "notes"], errors="ignore"))
-    frame = pd.concat(parts)
-    colour = alt.Color(
-        "name:N", scale=alt.Scale(domain=names, range=axes.series_colours(len(names))), legend=axes.legend()
-    )
-    base = alt.Chart(frame).encode(x=axes.time_axis(filters), color=colour)
-    axis = alt.Axis(title=None, tickCount=5)
+def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
+    """The mean of one score over time, its 95 % interval as a band. Rows of `queries.scores_over_time`, of one name."""
+    frame = axes.timed_frame(rows, filters, bucket_s)
+    estimates = [value if isinstance(value, Estimate) else Estimate(None, None, None, 0) for value in frame["estimate"]]
+    for field in ("mean", "low", "high"):
+        frame[field] = [getattr(value, field) for value in estimates]
+    frame["Mean"] = [formats.estimate(value.mean, value.half_width) for value in estimates]
+    frame["Judged"] = frame["n"].map(formats.count)
+    frame["Not judged"] = frame["failed"].map(formats.count)
+    frame = frame.drop(columns=["estimate", "judges", "notes"], errors="ignore")
+    base = alt.Chart(frame).encode(x=axes.time_axis(filters), color=alt.value(SERIES[0]))
     band = base.mark_area(clip=True, opacity=0.15).encode(
-        y=alt.Y("low:Q", axis=axis, scale=alt.Scale(domain=[0, 1])), y2="high:Q"
+        y=alt.Y("low:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(domain=[0, 1])), y2="high:Q"
     )
     line = base.mark_line(clip=True, strokeWidth=2).encode(y="mean:Q")
     points = base.mark_point(clip=True, size=22, filled=True).encode(
-        y="mean:Q",
-        tooltip=[
-            axes.time_tooltip("t"),
-            alt.Tooltip("name:N", title="Score"),
-            "Mean:N",
-            "Judged:N",
-            "Not judged:N",
-        ],
+        y="mean:Q", tooltip=[axes.time_tooltip("t"), "Mean:N", "Judged:N", "Not judged:N"]
     )
     return alt.layer(band, line, points).properties(height=height)
 

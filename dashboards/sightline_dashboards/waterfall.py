@@ -15,6 +15,11 @@ from sightline_dashboards import formats
 from sightline_dashboards.theme import STAGES, stage_colour
 
 _TICK_COUNT = 5
+_MARK_NAMES = {
+    "delivered": "first token delivered",
+    "first_token": "model's first token",
+    "first_chunk": "model's first chunk",
+}
 
 
 @dataclass
@@ -38,8 +43,9 @@ class Trace:
     request: Node | None = None
     """The request that the store chose; None where the trace has none, or where it is not among the spans."""
     first_token_ms: float | None = None
-    """First token delivered to the user; the model's first chunk where the request did not record it."""
-    first_token_delivered: bool = False
+    """The moment that `first_token_definition` names."""
+    first_token_definition: str = ""
+    """What the store takes for the first token, as `requests.TtftDefinition` has it; "" where it is unknown."""
     last_token_ms: float | None = None
     parts: list[tuple[str, float]] = field(default_factory=list)
     """Stage and its ms of the time to the first token, in the order of the stages; they sum to that time."""
@@ -91,8 +97,8 @@ def drawing(trace: Trace, *, selected: str, title: str = "Span") -> dict[str, An
     scale = trace.total_ms or 1.0
     marks = []
     if trace.first_token_ms is not None:
-        token_kind = "first token delivered" if trace.first_token_delivered else "model's first chunk"
-        marks.append({"at": trace.first_token_ms / scale, "text": f"{token_kind} {formats.duration(trace.ttft_ms)}"})
+        mark_name = _MARK_NAMES.get(trace.first_token_definition, trace.first_token_definition)
+        marks.append({"at": trace.first_token_ms / scale, "text": f"{mark_name} {formats.duration(trace.ttft_ms)}"})
     if trace.last_token_ms is not None and trace.last_token_ms != trace.first_token_ms:
         marks.append({"at": trace.last_token_ms / scale, "text": f"last token {formats.duration(trace.last_token_ms)}"})
     ttft = sum(ms for _, ms in trace.parts) or 1.0
@@ -148,7 +154,7 @@ def _mark_path(trace: Trace, path: Sequence[Mapping[str, Any]]) -> None:
     trace.path_note = _path_note(path, request)
     if request is not None and path[0]["until"] != "total":
         trace.first_token_ms = request.start_ms + path[0]["until_ms"]
-        trace.first_token_delivered = path[0]["until"] == "delivered"
+        trace.first_token_definition = path[0]["until"].replace(" ", "_")
         streamed = [n.end_ms for n in trace.nodes if n.span["stage"] == "model" and n.span["status"] != "Error"]
         trace.last_token_ms = max(streamed, default=None)
     if trace.path_note:

@@ -350,17 +350,17 @@ def _parts(tree: Any) -> tuple[list[object], list[str]]:
     """
     flat: list[object] = []
     settings: list[str] = []
-    todo: list[Any] = [tree]
-    while todo:
-        node = todo.pop()
+    pending: list[Any] = [tree]
+    while pending:
+        node = pending.pop()
         if isinstance(node, list):
             flat.append(("list", len(node)))
-            todo.extend(reversed(node))
+            pending.extend(reversed(node))
         elif isinstance(node, dict):
             settings.extend(json.dumps(node[name], sort_keys=True) for name in _SETTINGS_KEYS if name in node)
             names = sorted(node.keys() - _ANSWER_KEYS - _SETTINGS_KEYS)
             flat.append(("dict", tuple(names)))
-            todo.extend(node[name] for name in reversed(names))
+            pending.extend(node[name] for name in reversed(names))
         else:
             flat.append(node)
     return flat, sorted(settings)

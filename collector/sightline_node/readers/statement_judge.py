@@ -264,16 +264,16 @@ class Walk:
 
     def _refuse_closed_names(self, node: Any, *, deep: bool = True) -> None:
         """Refuse a bare name of a closed function where it could mean that function."""
-        todo = [node]
-        while todo:
-            part = todo.pop()
+        pending = [node]
+        while pending:
+            part = pending.pop()
             if isinstance(part, list):
-                todo.extend(part)
+                pending.extend(part)
             elif isinstance(part, dict):
                 if part.get("type") == "Identifier":
                     self._refuse_closed_name(self._name(part))
                 elif deep:
-                    todo.extend(part.values())
+                    pending.extend(part.values())
 
     def _refuse_closed_name(self, parts: list[str]) -> None:
         if len(parts) == 1 and self._functions.is_closed_name(parts[0]):

@@ -33,6 +33,8 @@ class StoredSpan:
     attributes: Mapping[str, str]
     events: Sequence[tuple[str, Mapping[str, str]]] = ()
     """Name and attributes of the span's events, and of the logs that were written inside it: their body is `body`."""
+    end_ns: int = 0
+    """0 where it is unknown: the span then counts as one that ended when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ class _Reading:
         return [Message("", tuple(parts)) for text in texts if (parts := parts_of(text))]
 
     def _query(self) -> str:
-        keys = contents.CONTENT["Query"][:-1]  # the text of a database's query is no question
+        keys = [key for key in contents.CONTENT["Query"] if key != contents.DATABASE_QUERY]
         return next((text for key in keys if not values.is_nothing(text := self._attributes.get(key, ""))), "")
 
     def _passages(self) -> tuple[list[Passage], bool, bool]:

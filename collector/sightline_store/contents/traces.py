@@ -1,9 +1,10 @@
 """What was asked in a trace, what was answered, and the passages that the answer was written from.
 
 The question is the retrieval's, else the request's, else what went into the chain around the calls, else into a
-retriever, else the user's last message to the model. The answer is the model's last one, else what came out of the
-chain. Passages are the reranked ones where a reranker has them, else those of the retrievals, of two inside each other
-the outer one's. Nothing is made up: redacted content counts as absent.
+retriever, else the user's last message to the model that answered. The answer is that of the model call that ended
+last, of calls that ended together the outermost one's; else what came out of the chain. Passages are the reranked ones
+where a reranker has them, else those of the retrievals, of two inside each other the outer one's. Nothing is made up:
+redacted content counts as absent.
 """
 
 from __future__ import annotations
@@ -38,26 +39,34 @@ class Conversation:
 
 
 def read(stored: Iterable[StoredSpan]) -> list[SpanContent]:
-    """Read the spans of one trace, in the order in which they began."""
-    return sorted((spans.read(span) for span in stored), key=lambda content: content.span.start_ns)
+    """Read the spans of one trace, in the order in which they began; of those that began together the outer first."""
+    listed = list(stored)
+    parents = {span.span_id: span.parent_id for span in listed}
+
+    def depth(span_id: str) -> int:
+        above: set[str] = set()  # the parents of broken spans may form a circle
+        while (span_id := parents.get(span_id, "")) and span_id not in above:
+            above.add(span_id)
+        return len(above)
+
+    listed.sort(key=lambda span: (span.start_ns, depth(span.span_id), span.span_id))
+    return [spans.read(span) for span in listed]
 
 
 def conversation(read: Sequence[SpanContent]) -> Conversation:
     """Put together what was asked and answered.
 
     Args:
-        read: the content of one trace's spans, in the order in which they began.
+        read: the content of one trace's spans, in the order of `read`.
     """
     around = [content for content in read if content.span.stage in _AROUND]
     models = [content for content in read if content.span.stage == "model"]
-    said = _last(read, lambda content: content.has_answer and bool(messages.answer_text(content.output)))
-    if said is None:
-        said = _last(models, lambda content: bool(messages.answer_text(content.output)))
+    said = _last(_answering(read)) or _last(content for content in models if messages.answer_text(content.output))
     outcome = _first(around, lambda content: bool(messages.answer_text(content.output)))
-    shown = said or outcome or _last(read, lambda content: content.has_answer or _is_answer(content))
+    shown = said or outcome or _last(content for content in read if content.has_answer or _is_answer(content))
     shown = shown or _first(around, lambda content: bool(content.output))
-    shown = shown or _last(read, lambda content: content.span.stage == "cache" and bool(content.output))
-    asked = said or _last(models, lambda content: bool(content.input))
+    shown = shown or _last(content for content in read if content.span.stage == "cache" and content.output)
+    asked = said or _last(content for content in models if content.input)
     question = _question(read, around, asked)
     asked = asked or _first(read, lambda content: bool(content.input))
     return Conversation(
@@ -83,11 +92,14 @@ def stored_spans(rows: Iterable[Mapping[str, Any]]) -> list[StoredSpan]:
             stored[span_id] = replace(stored[span_id], events=(*stored[span_id].events, *events))
         else:
             parent_id, stage = str(row["parent_id"]), str(row["stage"])
-            stored[span_id] = StoredSpan(span_id, parent_id, int(row["start_ns"]), stage, row["attributes"], events)
+            start_ns, end_ns = int(row["start_ns"]), int(row["end_ns"])
+            stored[span_id] = StoredSpan(span_id, parent_id, start_ns, stage, row["attributes"], events, end_ns)
     return list(stored.values())
 
 
-_SPAN = ("span_id", "parent_id", "start_ns", "stage", "is_log", "attributes", "event_names", "event_attributes")
+_SPAN = (
+    "span_id", "parent_id", "start_ns", "end_ns", "stage", "is_log", "attributes", "event_names", "event_attributes",
+)  # fmt: skip
 """What the tuples of a sample's `spans` hold, in their order."""
 
 
@@ -144,9 +156,26 @@ def _passages(read: Sequence[SpanContent]) -> list[Passage]:
     return passages.unique_texts(passage for content in outer for passage in content.passages)
 
 
+def _answering(read: Sequence[SpanContent]) -> list[SpanContent]:
+    """The spans with an answer in words; without the steps of an agent or a workflow that only pass a call's on."""
+    spoken = [content for content in read if content.has_answer and messages.answer_text(content.output)]
+    starts_ns = [content.span.start_ns for content in spoken if content.span.stage == "model"]
+    return [
+        content
+        for content in spoken
+        if content.span.stage == "model"
+        or not any(content.span.start_ns <= start_ns < _end_ns(content) for start_ns in starts_ns)
+    ]
+
+
 def _first(read: Sequence[SpanContent], wanted: Callable[[SpanContent], bool]) -> SpanContent | None:
     return next((content for content in read if wanted(content)), None)
 
 
-def _last(read: Sequence[SpanContent], wanted: Callable[[SpanContent], bool]) -> SpanContent | None:
-    return next((content for content in reversed(read) if wanted(content)), None)
+def _last(contents: Iterable[SpanContent]) -> SpanContent | None:
+    """The one that ended last; of those that ended together the outermost, which comes first."""
+    return max(contents, key=lambda content: (_end_ns(content), -content.span.start_ns), default=None)
+
+
+def _end_ns(content: SpanContent) -> int:
+    return max(content.span.end_ns, content.span.start_ns)

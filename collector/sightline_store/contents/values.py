@@ -30,6 +30,12 @@ _MAX_BRACKETS = 64
 _NESTED_STRINGS = 3
 _SHOWN_OBJECT = re.compile(r"<[\w.]+(?: object\b.*|[(].*[)]|.* at 0x[0-9a-f]+)>", re.DOTALL)
 _HALF_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
+_INCOMPLETE_MEMBER = re.compile(
+    r',?\s*(?:"(?:[^"\\]|\\.)*(?:"\s*:?)?\s*)?'
+    r"(?:[-+.0-9eE]*|tr?u?e?|fa?l?s?e?|nu?l?l?|Na?N?|-?In?f?i?n?i?t?y?)",
+    re.DOTALL,
+)
+"""What may stand at the end of JSON that was cut off: a key, a colon, a part of a number or of `true`."""
 _STRINGS = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
 
@@ -113,12 +119,15 @@ def _literal(text: str) -> Any:
 
 
 def _completed(text: str) -> Any:
-    """The value of JSON whose end is missing: what is open is closed, an incomplete last member left out."""
+    """The value of JSON whose end is missing: what is open is closed, an incomplete last member left out.
+
+    None for a text that merely begins with a bracket, as `[Note: see below`.
+    """
     if len(text) > _MAX_COMPLETED_CHARS:
         return None
     text = _HALF_ESCAPE.sub(r"\1", text)
     stack: list[str] = []
-    ends: list[tuple[int, str]] = []
+    end, closers = 0, ""
     is_string = False
     for match in re.finditer(r'\\.|["\[\]{},]', text, re.DOTALL):
         mark = match[0]
@@ -128,19 +137,19 @@ def _completed(text: str) -> Any:
             continue
         elif mark in "[{":
             stack.append("]" if mark == "[" else "}")
-            ends.append((match.end(), "".join(reversed(stack))))
+            end, closers = match.end(), "".join(reversed(stack))
         elif mark in "]}":
             if not stack or stack.pop() != mark:
                 return None
         elif mark == ",":
-            ends.append((match.start(), "".join(reversed(stack))))
+            end, closers = match.start(), "".join(reversed(stack))
         if len(stack) > _MAX_BRACKETS:
             return None
     if not stack:
         return None
     closing = "".join(reversed(stack))
     tries = [text + ('"' if is_string else "") + closing]
-    tries += [text[:end] + closers for end, closers in reversed(ends[-2:])]
+    tries += [text[:end] + closers] if _INCOMPLETE_MEMBER.fullmatch(text, end) else []
     for candidate in tries:
         try:
             return json.loads(candidate)

@@ -74,6 +74,9 @@ STEP_OUTPUTS = (
 )
 """Keys with what came out of any step."""
 
+DATABASE_QUERY = "db.query.text"
+"""The key with the statement that a database was given, which is no question of a user."""
+
 ANSWER_TEXTS = (
     "ai.response.text",
     "ai.result.text",
@@ -117,7 +120,7 @@ CONTENT: dict[str, tuple[str, ...]] = {
         "reranker.query",
         "db.vector.query.content",
         "spring.ai.vectorstore.query.content",
-        "db.query.text",
+        DATABASE_QUERY,
     ),
     "SystemInstructions": (semconv.GEN_AI_SYSTEM_INSTRUCTIONS,),
     "Documents": (

@@ -248,7 +248,8 @@ _OTHER_EVENTS = (semconv.EXCEPTION_EVENT, semconv.EVALUATION_EVENT, "db.query.re
 
 @cache
 def _exact() -> frozenset[str]:
-    ours = {value for value in vars(semconv).values() if isinstance(value, str)}
+    # Names have a dot; the constants without one are values, such as "prompt".
+    ours = {value for name, value in vars(semconv).items() if name.isupper() and "." in str(value)}
     read = {*aliases.spelling_ids(), *CONVENTIONS, *ours}.union(*contents.CONTENT.values())
     read |= set(contents.KEYS_BESIDE)
     events = {f"{EVENT}{name}" for name in (*TTFT_EVENTS, *contents.CONTENT_EVENTS, *_OTHER_EVENTS)}

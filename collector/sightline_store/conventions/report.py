@@ -9,19 +9,25 @@ Sightline shows, or listed. A frequent key in the list wants a line in `aliases.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sightline_store.conventions import canonical, known_keys
+from sightline_store.conventions import aliases, canonical, dialects, known_keys
+from sightline_store.conventions.columns import SPELLINGS_MAX
 from sightline_store.moments import sql_moment
 from sightline_store.questions.queries import Asks
+from sightline_store.quoting import quote_string, string_array
 
 _WEIGHT = (
     "if(SpanAttributes['sightline.sampling.weight'] = '', 1, "
     "toFloat64OrZero(SpanAttributes['sightline.sampling.weight']))"
 )
 """How many spans a row stands for."""
+
+_DECIDING_COLUMNS = ("stage", "operation", "kind", "entity", "vector_search", "system")
+"""Columns without whose keys no span has a kind: see `canonical.canonical_select`."""
 
 _KEYS = 10_000
 """The most different keys that are looked at."""
@@ -97,28 +103,47 @@ def report(client: Asks, *, since_s: int = 86_400, limit: int = 50) -> Report:
         since_s,
         spans,
         tuple(ConventionShare(convention, n, n / spans if spans else 0.0) for convention, n in counted),
-        _unread(client, canonical_spans, params, limit),
+        _unread(client, _generative(canonical_spans), params, limit),
     )
 
 
 def unread_keys(
     client: Asks, start: datetime, end: datetime, *, limit: int = 20, max_spans: int = 20_000
 ) -> tuple[UnknownKey, ...]:
-    """Return the keys that nobody reads among at most `max_spans` spans of a window, the most frequent ones first.
+    """Return the keys that nobody reads among generative spans of a window, the most frequent ones first.
+
+    At most `max_spans` such spans are looked at: those that the store comes to first.
 
     Raises:
         StoreUnavailable: try again.
     """
-    spans = (
-        "(SELECT * FROM otel_traces WHERE Timestamp >= {from:DateTime64(3, 'UTC')} "
-        "AND Timestamp < {to:DateTime64(3, 'UTC')} LIMIT {max_spans:UInt64})"
+    window = "Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}"
+    canonical_spans = canonical.canonical_select(
+        "otel_traces", f"{window} AND {_may_be_generative()}", extra_column="SpanAttributes"
     )
     params = {"from": sql_moment(start), "to": sql_moment(end), "max_spans": max_spans}
-    return _unread(client, canonical.canonical_select(spans, extra_column="SpanAttributes"), params, limit)
+    return _unread(client, f"{_generative(canonical_spans)} LIMIT {{max_spans:UInt64}}", params, limit)
 
 
-def _unread(client: Asks, canonical_spans: str, params: Mapping[str, object], limit: int) -> tuple[UnknownKey, ...]:
-    """The keys of the generative ones among canonical spans that `known_keys` does not know."""
+def _generative(canonical_spans: str) -> str:
+    return f"SELECT ScopeName, SpanAttributes, EventNames FROM ({canonical_spans}) WHERE Convention != '' OR Kind != ''"
+
+
+def _may_be_generative() -> str:
+    """A cheap condition that every generative span fulfils, so that the others of a window are not made canonical."""
+    ids = aliases.spelling_ids()
+    deciding = {aliases.column_number(name) for name in _DECIDING_COLUMNS}
+    keys = dict.fromkeys(key for key, id_ in ids.items() if id_ // SPELLINGS_MAX in deciding)
+    keys |= dict.fromkeys(dialects.CONVENTIONS)
+    scopes = quote_string(f"^({'|'.join(map(re.escape, dialects.SCOPES))})")
+    return (
+        f"(hasAny(mapKeys(SpanAttributes), {string_array(keys)}) OR match(ScopeName, {scopes}) "
+        "OR arrayExists(key -> startsWith(key, 'gen_ai.'), mapKeys(SpanAttributes)))"
+    )
+
+
+def _unread(client: Asks, generative_spans: str, params: Mapping[str, object], limit: int) -> tuple[UnknownKey, ...]:
+    """The keys of generative spans that `known_keys` does not know."""
     rows = client.query_rows(
         "SELECT replaceRegexpAll(key, '[.][0-9]+\\\\b', '.N') AS key_name, toUInt64(round(sum(weight))) AS spans, "
         "groupUniqArray(4)(scope) AS scopes, any(example) AS example FROM ("
@@ -127,7 +152,7 @@ def _unread(client: Asks, canonical_spans: str, params: Mapping[str, object], li
         "CAST(mapKeys(SpanAttributes), 'Array(String)'), "
         f"arrayMap(name -> concat('{known_keys.EVENT}', name), CAST(EventNames, 'Array(String)'))))) AS key, "
         f"left(SpanAttributes[key], 80) AS example, {_WEIGHT} AS weight "
-        f"FROM ({canonical_spans}) WHERE Convention != '' OR Kind != '') "
+        f"FROM ({generative_spans})) "
         f"GROUP BY key_name ORDER BY spans DESC, key_name LIMIT {_KEYS}",
         params,
     )

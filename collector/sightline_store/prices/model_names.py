@@ -85,10 +85,11 @@ LOCAL_PROVIDERS = frozenset(
 )
 """Providers that are software which runs on machines of one's own."""
 
-_LOCAL_MODELS = re.compile(
-    r"(?:lexical|extractive-v[0-9]+|onnx:.+|[^/:]+:(?:latest|[0-9.]+[bm](?:-.+)?))", re.IGNORECASE
-)
-"""Names without a provider: this project's parts that are no language model, and Ollama's names with a tag."""
+_OWN_MODELS = re.compile(r"(?:lexical|extractive-v[0-9]+|onnx:.+)", re.IGNORECASE)
+"""This project's parts that are no language model."""
+
+_TAGGED_MODELS = re.compile(r"(?!ft:)[^/:]+:(?:latest|[0-9.]+[bm](?:-.+)?)", re.IGNORECASE)
+"""Ollama's names with a tag. They prove it only without a provider: a gateway may sell models under such names."""
 
 _GATEWAYS = frozenset({"", "litellm", "gateway", "ai-gateway", "portkey", "helicone", "vercel", "requesty", "bifrost"})
 """Providers that pass calls on, so that the model's name says whose it is."""
@@ -180,7 +181,9 @@ def is_local(provider: str, model: str) -> bool:
         name, model = head.lower(), tail
     if name in LOCAL_PROVIDERS:
         return not model.lower().endswith(("-cloud", ":cloud"))  # Ollama's own service
-    return name in {"", "openai"} and _LOCAL_MODELS.fullmatch(model) is not None and not model.lower().startswith("ft:")
+    if name == "" and _TAGGED_MODELS.fullmatch(model):
+        return True
+    return name in {"", "openai"} and _OWN_MODELS.fullmatch(model) is not None
 
 
 def is_fine_tuned(model: str) -> bool:

@@ -25,7 +25,7 @@ from sightline_store.prices.prices_file import PricesFile
 from sightline_store.questions import queries
 
 # Raised when the rules of look-up change: then every name is looked up again.
-_RULES = 3
+_RULES = 4
 _RATE_FIELDS = (
     "input",
     "cache_read",

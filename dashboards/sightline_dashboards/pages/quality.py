@@ -30,12 +30,7 @@ def _body(selection: Selection) -> None:
         return
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
-        width = filters.bucket_s(24)
-        show_chart(
-            charts.scores(queries.scores_over_time(client, filters, bucket_s=width), filters, width, height=280),
-            key="scores",
-        )
-        note("Where bands overlap, a difference may be chance. Answers that the judge could not score are in no mean.")
+        _over_time(client, filters, [row["name"] for row in summary])
     with right, panel("Scores of the window"):
         _summary(summary)
     with panel("Lowest scores"):
@@ -48,6 +43,19 @@ def _body(selection: Selection) -> None:
             or first
         )
         _lowest(queries.score_list(client, filters, name), name)
+
+
+def _over_time(client: queries.Asks, filters: queries.Filters, names: list[str]) -> None:
+    """Show a chart for each score: in one chart their bands would hide each other."""
+    width = filters.bucket_s(24)
+    rows = queries.scores_over_time(client, filters, bucket_s=width)
+    columns = st.columns(min(2, len(names)), gap="small")
+    for number, name in enumerate(names):
+        with columns[number % len(columns)]:
+            note(name)
+            own = [row for row in rows if row["name"] == name]
+            show_chart(charts.scores(own, filters, width, height=130 if len(names) > 2 else 280), key=f"scores_{name}")
+    note("A change inside the band may be chance. Answers that the judge could not score are in no mean.")
 
 
 def _summary(rows: list[queries.Row]) -> None:

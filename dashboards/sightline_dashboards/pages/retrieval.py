@@ -45,11 +45,17 @@ def _body(selection: Selection) -> None:
             empty_message(
                 "No question of this window has known right passages. `sightline-app ask` sends the shipped ones."
             )
-    with right, panel("Searches that found nothing", "share of those with a count of results"):
-        show_chart(charts.shares(rows, "empty", "counted", filters, bucket_s, name="Found nothing"), key="empty_share")
+    with right, panel("Searches that found nothing", "share"):
+        empty_share = charts.shares(
+            rows, "empty", "counted", filters, bucket_s, name="Found nothing", height=charts.HEIGHT_PX
+        )
+        show_chart(empty_share, key="empty_share")
         errors, searches = sum(row["errors"] for row in rows), sum(row["searches"] for row in rows)
         empty, counted = sum(row["empty"] for row in rows), sum(row["counted"] for row in rows)
-        note(f"{formats.share_of(empty, counted)} found nothing, {formats.share_of(errors, searches)} failed.")
+        note(
+            f"{formats.share_of(empty, counted)} searches with a count of results found nothing, "
+            f"{formats.share_of(errors, searches)} searches failed."
+        )
     with panel("Index and embedding"):
         _indexes(queries.retrieval_by_index(client, filters))
     with panel("Passages found most", "share of the searches that found anything"):

@@ -22,7 +22,6 @@ from sightline_store.contents.spans import SpanContent
 from sightline_store.contents.traces import Conversation
 from sightline_store.questions import queries
 
-_MAX_SPANS = 2000
 _MAX_EVENTS = 200
 _MAX_ATTRIBUTE_CHARS = 10_000
 _SHORT_PROMPT_CHARS = 600
@@ -33,6 +32,13 @@ _HOW_TO_CAPTURE = (
     "settings of their own, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, TRACELOOP_TRACE_CONTENT and "
     "OPENINFERENCE_HIDE_OUTPUTS."
 )
+
+_TOKEN_RULES = {
+    "total": "total: the total proves which tokens include which",
+    "larger": "larger: a part is larger than what it would be inside of, so it was added",
+    "convention": "convention: not proved by the numbers, but the rule of the convention and the provider",
+}
+"""Values of `llm_calls.TokenRule` in words."""
 
 _STAGE_WORDS = {
     "request": "The request as the user sees it",
@@ -61,20 +67,17 @@ def _body(selection: Selection) -> None:
     if not _TRACE_ID.fullmatch(trace_id):
         _trace_id_input(trace_id)
         return
-    client = source.client()
-    spans = queries.trace_spans(client, trace_id, limit=_MAX_SPANS)
-    if not spans:
+    stored = source.stored_trace(trace_id)
+    if stored is None:
         empty_message(
             f"The store holds no trace {formats.shortened(trace_id, 40)}. "
             "It may not have arrived yet, or have been deleted by age."
         )
         _trace_id_input("")
         return
-    contents = traces_content.read(queries.trace_contents(client, trace_id, limit=_MAX_SPANS))
-    conversation = traces_content.conversation(contents)
-    trace = layout(spans, queries.ttft_trace(client, trace_id))
-    spend = queries.trace_spend(client, trace_id)
-    scores = queries.trace_scores(client, trace_id)
+    conversation = traces_content.conversation(stored.contents)
+    trace = layout(stored.trace_spans, stored.ttft_trace)
+    spend, scores = stored.trace_spend, stored.trace_scores
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html(head(trace, spend, scores), width="stretch")
         st.code(trace_id, language=None, width=310)
@@ -82,18 +85,20 @@ def _body(selection: Selection) -> None:
     span_parameter = st.query_params.get("span", "")
     selected = span_parameter if span_parameter in span_ids else (trace.request or trace.nodes[0]).span["span_id"]
     left, right = st.columns([2, 1], gap="small")
-    with left, panel("Waterfall", _waterfall_note(trace, spans)):
+    with left, panel("Waterfall", _waterfall_note(trace, len(stored.trace_spans))):
         clicked = waterfall(drawing(trace, selected=selected), key=f"waterfall_{trace_id}")
         if clicked and clicked != selected and clicked in span_ids:
             st.query_params["span"] = clicked
             rerun()
         path_note = trace.path_note or "An outlined bar is on the critical path: the first token waited for it."
+        if trace.first_token_definition not in {"", "delivered"}:
+            path_note += " " + formats.first_token_note(trace.first_token_definition, 0)
         note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
     with left:
         _answer_panel(conversation, scores)
     node = next(node for node in trace.nodes if node.span["span_id"] == selected)
     with right, st.container(border=True), source.show_errors():
-        content = next((content for content in contents if content.span.span_id == selected), None)
+        content = next((content for content in stored.contents if content.span.span_id == selected), None)
         _span_panel(trace, node, trace_id, spend, content=content, answer=conversation.answer)
 
 
@@ -115,7 +120,7 @@ def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapp
     is_judged = any(score["name"] == "faithfulness" for score in scores)
     cells = [
         ("Status", status),
-        ("First token", f"<b>{formats.duration(trace.ttft_ms)}</b>"),
+        ("First token", f"<b>{formats.first_token(trace.ttft_ms, trace.first_token_definition)}</b>"),
         ("Total", f"<b>{formats.duration(request.end_ms - request.start_ms)}</b>"),
         ("Tokens in → out", f"<b>{tokens}</b>"),
         (f"Cost, as if {priced_as}" if priced_as else "Cost", f"<b>{formats.money(cost) if spend else 'no call'}</b>"),
@@ -276,6 +281,21 @@ def _reason(span: Mapping[str, Any]) -> str:
     return str(message or kind or "failed without a reason")
 
 
+def call_numbers(call: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a model call spent and how it ended, with names, of a row of `queries.trace_spend`."""
+    numbers = [("Tokens in → out", f"{formats.count(call['input_tokens'])} → {formats.count(call['output_tokens'])}")]
+    for name, column in (("of them cached", "cache_read_tokens"), ("of them reasoning", "reasoning_tokens")):
+        numbers += [(name, formats.count(call[column]))] if call[column] else []
+    numbers += [("Token rule", _TOKEN_RULES.get(rule, rule))] if (rule := call["token_rule"]) else []
+    cost = formats.money(call["cost_usd"]) + (f", as if {call['priced_as']}" if call["priced_as"] else "")
+    numbers.append(("Cost", cost))
+    stall_ms = call["longest_stall_ms"]
+    numbers += [("Longest stall", formats.duration(stall_ms))] if stall_ms is not None else []
+    numbers += [("Stream", call["outcome"])] if call["outcome"] else []
+    numbers += [("Note", call["note"])] if call["note"] else []
+    return numbers
+
+
 def _numbers(
     span: Mapping[str, Any], attributes: Mapping[str, str], call: Mapping[str, Any] | None
 ) -> list[tuple[str, str]]:
@@ -283,21 +303,8 @@ def _numbers(
     if span["ttft_ms"] is not None:
         numbers.append(("First token delivered", formats.duration(span["ttft_ms"])))
     if span["first_chunk_ms"] is not None:
-        numbers.append(("First chunk", formats.duration(span["first_chunk_ms"])))
-    if call:
-        numbers.append(
-            ("Tokens in → out", f"{formats.count(call['input_tokens'])} → {formats.count(call['output_tokens'])}")
-        )
-        numbers.append(
-            ("Cost", formats.money(call["cost_usd"]) + (f", as if {call['priced_as']}" if call["priced_as"] else ""))
-        )
-        numbers += (
-            [("Longest stall", formats.duration(call["longest_stall_ms"]))]
-            if call["longest_stall_ms"] is not None
-            else []
-        )
-        numbers += [("Stream", call["outcome"])] if call["outcome"] else []
-        numbers += [("Note", call["note"])] if call["note"] else []
+        numbers.append(("Model's first chunk or token", formats.duration(span["first_chunk_ms"])))
+    numbers += call_numbers(call) if call else []
     for name, key in (
         ("Collection", "db.collection.name"),
         ("Search", "db.operation.name"),
@@ -351,9 +358,9 @@ def _trace_id_input(invalid_id: str) -> None:
     navigation.link("traces", "Or choose one from the list of traces →")
 
 
-def _waterfall_note(trace: Trace, spans: Sequence[Mapping[str, Any]]) -> str:
-    text = f"{formats.count(len(spans))} spans"
-    text += " (the first of more)" if len(spans) >= _MAX_SPANS else ""
+def _waterfall_note(trace: Trace, spans: int) -> str:
+    text = f"{formats.count(spans)} spans"
+    text += " (the first of more)" if spans >= source.MAX_SPANS else ""
     orphans = sum(node.orphan for node in trace.nodes)
     return text + (f", {formats.count(orphans)} without their parent" if orphans else "")
 

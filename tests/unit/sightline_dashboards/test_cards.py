@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from sightline_dashboards.cards import cost_cards, overview_cards, pipeline_cards
 from sightline_dashboards.spending import spending
-from sightline_store.questions.queries import Estimate, Overview
+from sightline_store.questions.estimates import Estimate
+from sightline_store.questions.queries import Overview
 
 NOW = Overview(
     requests=1000,

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from sightline_dashboards import payloads
 from sightline_dashboards.pages.pipeline import emitted_text, late_spans_note
-from sightline_dashboards.pages.trace import score_line
+from sightline_dashboards.pages.trace import call_numbers, score_line
 from sightline_dashboards.pages.traces import as_csv
 from sightline_store.contents.parts import Passage
 
@@ -59,3 +61,27 @@ def test_spans_whose_minute_is_not_over_are_not_shown_as_none() -> None:
     assert emitted_text({"emitted": 0, "recent_spans": 7}) == "not counted yet"
     assert emitted_text({"emitted": 1200, "recent_spans": 7}) == "1,200"
     assert emitted_text({"emitted": 0, "recent_spans": 0}) == "0"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"), [("total", "proves"), ("larger", "larger than"), ("convention", "not proved"), ("", None)]
+)
+def test_a_call_says_how_its_tokens_were_decided(rule: str, words: str | None) -> None:
+    """Beside the tokens, with their parts; a call without parts has nothing to decide."""
+    call: dict[str, Any] = {
+        "input_tokens": 1200,
+        "output_tokens": 300,
+        "cache_read_tokens": 1024 if rule else None,
+        "reasoning_tokens": 0,
+        "token_rule": rule,
+        "cost_usd": 0.01,
+        "priced_as": "",
+        "longest_stall_ms": None,
+        "outcome": "completed",
+        "note": "",
+    }
+    shown = dict(call_numbers(call))
+    assert shown["Tokens in → out"] == "1,200 → 300"
+    assert shown.get("of them cached") == ("1,024" if rule else None)
+    assert "of them reasoning" not in shown
+    assert (words in shown["Token rule"]) if words else ("Token rule" not in shown)

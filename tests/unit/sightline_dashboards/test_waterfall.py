@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sightline_dashboards import waterfall
+from sightline_dashboards.pages.trace import head
 
 
 def span(
@@ -28,6 +29,9 @@ def span(
         "model_name": "",
         "error_type": "",
         "flagged": False,
+        "tenant_name": "",
+        "user_id": "",
+        "session_id": "",
         **more,
     }
 
@@ -55,7 +59,7 @@ def test_path_of_the_store_is_drawn() -> None:
     assert trace.parts == [("model", 70.0), ("delivery", 10.0), ("rest", 20.0)]
     assert sum(ms for _, ms in trace.parts) == pytest.approx(trace.ttft_ms)
     assert {node.span["name"] for node in trace.nodes if node.critical} == {"chat"}
-    assert trace.first_token_delivered
+    assert trace.first_token_definition == "delivered"
     assert not trace.path_note
 
 
@@ -79,9 +83,14 @@ def test_without_a_path_of_the_store_none_is_drawn(stage: str | None, more: dict
 
 
 @pytest.mark.parametrize(
-    ("until", "mark"), [("delivered", "first token delivered 95.0 ms"), ("first chunk", "model's first chunk 95.0 ms")]
+    ("until", "mark", "header"),
+    [
+        ("delivered", "first token delivered 95.0 ms", "<b>95.0 ms</b>"),
+        ("first token", "model's first token 95.0 ms", "<b>≥ 95.0 ms</b>"),
+        ("first chunk", "model's first chunk 95.0 ms", "<b>≥ 95.0 ms</b>"),
+    ],
 )
-def test_first_token_is_the_one_of_the_store_where_the_path_is_left_out(until: str, mark: str) -> None:
+def test_first_token_is_the_one_of_the_store_where_the_path_is_left_out(until: str, mark: str, header: str) -> None:
     """Too many spans for a path: header and mark still show the request and the time of the store, not another rule."""
     spans = [request(0.0), span("first", "model", 10, 20, first_chunk_ms=5.0), span("last", "model", 50, 200)]
     rows = path(spans, ("left out", 0.0, 95.0, ""), until=until, until_ms=95.0)
@@ -92,6 +101,7 @@ def test_first_token_is_the_one_of_the_store_where_the_path_is_left_out(until: s
     assert trace.first_token_ms == pytest.approx(115)
     assert trace.last_token_ms == pytest.approx(270)
     assert waterfall.drawing(trace, selected="")["marks"][0]["text"] == mark
+    assert f"<small>First token</small>{header}" in head(trace, [], [])
     assert not trace.parts
 
 

@@ -24,9 +24,9 @@ WITH
             FROM otel_traces
             WHERE Timestamp >= earliest
             UNION ALL
-            SELECT TraceId, [transform(EventName, telling_events, telling_event_marks, toUInt8(0))] AS holds
+            SELECT TraceId, [transform(if(EventName != '', EventName, LogAttributes['event.name']), telling_events, telling_event_marks, toUInt8(0))] AS holds
             FROM otel_logs
-            WHERE Timestamp >= earliest AND has(telling_events, EventName)
+            WHERE Timestamp >= earliest AND has(telling_events, if(EventName != '', EventName, LogAttributes['event.name']))
         )
         WHERE has(holds, 1) OR has(holds, 2) OR has(holds, 3)
         GROUP BY TraceId
@@ -70,11 +70,11 @@ WITH
     -- Each span of theirs that holds content, and each log of a span that does.
     held AS
     (
-        SELECT TraceId, groupArray((SpanId, ParentSpanId, start_ns, Stage, is_log, attributes, event_names, event_attributes)) AS spans
+        SELECT TraceId, groupArray((SpanId, ParentSpanId, start_ns, end_ns, Stage, is_log, attributes, event_names, event_attributes)) AS spans
         FROM
         (
             SELECT
-                s.TraceId AS TraceId, s.SpanId AS SpanId, s.ParentSpanId AS ParentSpanId, toUnixTimestamp64Nano(s.Timestamp) AS start_ns, toString(k.Stage) AS Stage, false AS is_log,
+                s.TraceId AS TraceId, s.SpanId AS SpanId, s.ParentSpanId AS ParentSpanId, toUnixTimestamp64Nano(s.Timestamp) AS start_ns, start_ns + toInt64(s.Duration) AS end_ns, toString(k.Stage) AS Stage, false AS is_log,
                 CAST(mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), mapFilter((key, value) -> has(content_keys, key) OR match(key, content_prefixes), s.SpanAttributes)), 'Map(String, String)') AS attributes,
                 CAST(arrayFilter((name, event) -> has(content_events, name), s.Events.Name, s.Events.Attributes), 'Array(String)') AS event_names,
                 CAST(arrayMap(event -> mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), event), arrayFilter((event, name) -> has(content_events, name), s.Events.Attributes, s.Events.Name)), 'Array(Map(String, String))') AS event_attributes
@@ -86,7 +86,7 @@ WITH
             WHERE s.Timestamp >= earliest AND s.TraceId IN (SELECT TraceId FROM chosen)
             UNION ALL
             SELECT
-                TraceId, SpanId, '', toUnixTimestamp64Nano(Timestamp), '', true,
+                TraceId, SpanId, '', toUnixTimestamp64Nano(Timestamp), toInt64(0), '', true,
                 CAST(map(), 'Map(String, String)'), [if(EventName != '', EventName, LogAttributes['event.name'])], [mapUpdate(CAST(LogAttributes, 'Map(String, String)'), map('body', if(length(Body) > 1000000, leftUTF8(Body, 1000000), Body)))]
             FROM otel_logs
             WHERE Timestamp >= earliest AND has(content_events, if(EventName != '', EventName, LogAttributes['event.name'])) AND TraceId IN (SELECT TraceId FROM chosen)

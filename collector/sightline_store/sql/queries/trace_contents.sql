@@ -13,13 +13,13 @@ WITH
         GROUP BY SpanId
     )
 SELECT
-    span_id, parent_id, start_ns, stage, is_log, attributes, event_names, event_attributes,
+    span_id, parent_id, start_ns, end_ns, stage, is_log, attributes, event_names, event_attributes,
     arraySum(value -> length(value), mapValues(attributes)) + length(toString(event_attributes)) AS bytes,
     sum(bytes) OVER (ORDER BY is_log, start_ns, span_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bytes_so_far
 FROM
 (
     SELECT
-        s.SpanId AS span_id, s.ParentSpanId AS parent_id, toUnixTimestamp64Nano(s.Timestamp) AS start_ns, k.stage AS stage, false AS is_log,
+        s.SpanId AS span_id, s.ParentSpanId AS parent_id, toUnixTimestamp64Nano(s.Timestamp) AS start_ns, start_ns + toInt64(s.Duration) AS end_ns, k.stage AS stage, false AS is_log,
         CAST(mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), mapFilter((key, value) -> has(content_keys, key) OR match(key, content_prefixes), s.SpanAttributes)), 'Map(String, String)') AS attributes,
         CAST(arrayFilter((name, event) -> has(content_events, name), s.Events.Name, s.Events.Attributes), 'Array(String)') AS event_names,
         CAST(arrayMap(event -> mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), event), arrayFilter((event, name) -> has(content_events, name), s.Events.Attributes, s.Events.Name)), 'Array(Map(String, String))') AS event_attributes
@@ -29,7 +29,7 @@ FROM
     LIMIT 1 BY s.SpanId
     UNION ALL
     SELECT
-        SpanId, '', toUnixTimestamp64Nano(Timestamp), '', true,
+        SpanId, '', toUnixTimestamp64Nano(Timestamp), toInt64(0), '', true,
         CAST(map(), 'Map(String, String)'), [if(EventName != '', EventName, LogAttributes['event.name'])], [mapUpdate(CAST(LogAttributes, 'Map(String, String)'), map('body', if(length(Body) > 1000000, leftUTF8(Body, 1000000), Body)))]
     FROM otel_logs
     WHERE TraceId = {trace_id:String} AND Timestamp >= within.1 AND Timestamp < within.2 + INTERVAL 1 HOUR AND has(content_events, if(EventName != '', EventName, LogAttributes['event.name']))
