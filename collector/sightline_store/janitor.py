@@ -35,7 +35,7 @@ _CLAIMS_IN_A_LEASE = 3
 _TICK_S = 0.2
 _RELEASE_S = 1.0
 _SETTLE_BACK = timedelta(days=1)
-"""A janitor that begins looks at the rows of so long, since nobody may have looked at them."""
+"""The first janitor of a store looks at the rows of so long."""
 
 
 @dataclass
@@ -66,7 +66,6 @@ class Janitor:
             _Task("settle", settings.settle_interval_s, self._settle),
             _Task("retention", settings.retention_interval_s, self._retention),
         ]
-        self._settled_until: datetime | None = None
         self._stopped = threading.Event()
         self._failed_claims = 0
         self._was_holder: bool | None = None
@@ -147,11 +146,13 @@ class Janitor:
             _log.info("price of %s entered", key)
 
     def _settle(self) -> None:
-        since = self._settled_until or datetime.now(UTC) - _SETTLE_BACK
-        done = settle.settle(self._client, since)
-        self._settled_until = done.until
-        if done:
-            _log.debug("settled: %s", done)
+        # The mark is in the store: whichever janitor acts, and however long none did, the next one goes on from there.
+        since = settle.mark(self._client) or datetime.now(UTC) - _SETTLE_BACK
+        for done in settle.slices(self._client, since):
+            if done:
+                _log.debug("settled: %s", done)
+            if self._stopped.is_set():
+                return
 
 
 def _has_no_tables(exc: StoreError) -> bool:

@@ -9,12 +9,29 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAEklEQVR4nGP8z4APMOGVHbHSAEEsAROxCnMTAAAAAElFTkSuQmCC"
-"""An image of 10 by 10 pixels in base64."""
-IMAGE = f"data:image/png;base64,{PNG}"
-QUESTION, ANSWER, THOUGHT = "How long may it take?", "Use asyncio.timeout.", "The user wants a limit."
-ARGUMENTS, RESULT = {"topic": "timeouts"}, "asyncio.timeout limits a coroutine"
-_CALL = json.dumps(ARGUMENTS)
+from provider_messages import (
+    ANSWER,
+    ANTHROPIC,
+    ANTHROPIC_ANSWER,
+    ARGUMENTS,
+    CALL,
+    CONSTRUCTED,
+    CONVERSE,
+    GEMINI,
+    LC,
+    NUMBERED,
+    OPENAI,
+    OPENAI_ANSWER,
+    OPENAI_CALL,
+    OTEL,
+    OTEL_ANSWER,
+    QUESTION,
+    RESPONSES,
+    RESPONSES_ANSWER,
+    RESULT,
+    THOUGHT,
+    VERCEL,
+)
 
 
 @dataclass(frozen=True)
@@ -38,155 +55,6 @@ def _strings(attributes: dict[str, Any]) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in attributes.items()}
 
 
-_OPENAI_CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": _CALL}}
-_OPENAI = [
-    {"role": "system", "content": "Be brief."},
-    {
-        "role": "user",
-        "content": [{"type": "text", "text": QUESTION}, {"type": "image_url", "image_url": {"url": IMAGE}}],
-    },
-    {"role": "assistant", "content": None, "tool_calls": [_OPENAI_CALL]},
-    {"role": "tool", "tool_call_id": "c1", "content": RESULT},
-]
-_OPENAI_ANSWER = {
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}]
-}
-_OTEL = [
-    {
-        "role": "user",
-        "parts": [
-            {"type": "text", "content": QUESTION},
-            {"type": "blob", "modality": "image", "mime_type": "image/png", "content": PNG},
-        ],
-    },
-    {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "look", "arguments": ARGUMENTS}]},
-    {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": RESULT}]},
-]
-_OTEL_ANSWER = [
-    {
-        "role": "assistant",
-        "parts": [{"type": "reasoning", "content": THOUGHT}, {"type": "text", "content": ANSWER}],
-        "finish_reason": "stop",
-    }
-]
-_LC = ["langchain", "schema", "messages"]
-_CONSTRUCTED = [
-    {
-        "lc": 1,
-        "type": "constructor",
-        "id": [*_LC, "SystemMessage"],
-        "kwargs": {"content": "Be brief.", "type": "system"},
-    },
-    {"lc": 1, "type": "constructor", "id": [*_LC, "HumanMessage"], "kwargs": {"content": QUESTION, "type": "human"}},
-    {
-        "lc": 1,
-        "type": "constructor",
-        "id": [*_LC, "AIMessage"],
-        "kwargs": {
-            "content": "",
-            "type": "ai",
-            "tool_calls": [{"name": "look", "args": ARGUMENTS, "id": "c1", "type": "tool_call"}],
-        },
-    },
-    {
-        "lc": 1,
-        "type": "constructor",
-        "id": [*_LC, "ToolMessage"],
-        "kwargs": {"content": RESULT, "type": "tool", "tool_call_id": "c1"},
-    },
-]
-_ANTHROPIC = [
-    {
-        "role": "user",
-        "content": [
-            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
-            {"type": "text", "text": QUESTION},
-        ],
-    },
-    {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "look", "input": ARGUMENTS}]},
-    {
-        "role": "user",
-        "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": RESULT}]}],
-    },
-]
-_ANTHROPIC_ANSWER = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "content": [{"type": "thinking", "thinking": THOUGHT, "signature": "x"}, {"type": "text", "text": ANSWER}],
-    "stop_reason": "end_turn",
-}
-_VERCEL = [
-    {"role": "system", "content": "Be brief."},
-    {
-        "role": "user",
-        "content": [{"type": "text", "text": QUESTION}, {"type": "file", "mediaType": "image/png", "data": PNG}],
-    },
-    {
-        "role": "assistant",
-        "content": [{"type": "tool-call", "toolCallId": "c1", "toolName": "look", "input": ARGUMENTS}],
-    },
-    {
-        "role": "tool",
-        "content": [
-            {"type": "tool-result", "toolCallId": "c1", "toolName": "look", "output": {"type": "text", "value": RESULT}}
-        ],
-    },
-]
-_CONVERSE = [
-    {"role": "user", "content": [{"text": QUESTION}, {"image": {"format": "png", "source": {"bytes": PNG}}}]},
-    {"role": "assistant", "content": [{"toolUse": {"toolUseId": "c1", "name": "look", "input": ARGUMENTS}}]},
-    {
-        "role": "user",
-        "content": [{"toolResult": {"toolUseId": "c1", "content": [{"text": RESULT}], "status": "success"}}],
-    },
-]
-_GEMINI = {
-    "contents": [
-        {"role": "user", "parts": [{"text": QUESTION}, {"inline_data": {"mime_type": "image/png", "data": PNG}}]},
-        {"role": "model", "parts": [{"functionCall": {"name": "look", "args": ARGUMENTS}}]},
-        {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"result": RESULT}}}]},
-    ],
-    "config": {"system_instruction": "Be brief."},
-}
-_RESPONSES = [
-    {
-        "role": "user",
-        "content": [{"type": "input_text", "text": QUESTION}, {"type": "input_image", "image_url": IMAGE}],
-    },
-    {"type": "function_call", "call_id": "c1", "name": "look", "arguments": _CALL},
-    {"type": "function_call_output", "call_id": "c1", "output": RESULT},
-]
-_RESPONSES_ANSWER = {
-    "id": "resp_1",
-    "object": "response",
-    "output": [
-        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": THOUGHT}]},
-        {
-            "type": "message",
-            "role": "assistant",
-            "content": [{"type": "output_text", "text": ANSWER, "annotations": []}],
-        },
-    ],
-}
-_NUMBERED = {
-    "llm.input_messages.0.message.role": "system",
-    "llm.input_messages.0.message.content": "Be brief.",
-    "llm.input_messages.1.message.role": "user",
-    "llm.input_messages.1.message.contents.0.message_content.type": "text",
-    "llm.input_messages.1.message.contents.0.message_content.text": QUESTION,
-    "llm.input_messages.1.message.contents.1.message_content.type": "image",
-    "llm.input_messages.1.message.contents.1.message_content.image.image.url": IMAGE,
-    "llm.input_messages.2.message.role": "assistant",
-    "llm.input_messages.2.message.tool_calls.0.tool_call.id": "c1",
-    "llm.input_messages.2.message.tool_calls.0.tool_call.function.name": "look",
-    "llm.input_messages.2.message.tool_calls.0.tool_call.function.arguments": _CALL,
-    "llm.input_messages.10.message.role": "tool",
-    "llm.input_messages.10.message.tool_call_id": "c1",
-    "llm.input_messages.10.message.content": RESULT,
-    "llm.output_messages.0.message.role": "assistant",
-    "llm.output_messages.0.message.content": ANSWER,
-}
 _ALL = "question answer system thought call result image"
 
 SHAPES: dict[str, Shape] = {
@@ -194,8 +62,8 @@ SHAPES: dict[str, Shape] = {
         _ALL,
         {
             "gen_ai.system_instructions": [{"type": "text", "content": "Be brief."}],
-            "gen_ai.input.messages": _OTEL,
-            "gen_ai.output.messages": _OTEL_ANSWER,
+            "gen_ai.input.messages": OTEL,
+            "gen_ai.output.messages": OTEL_ANSWER,
         },
     ),
     "OpenTelemetry, details as an event": _shape(
@@ -203,7 +71,7 @@ SHAPES: dict[str, Shape] = {
         {},
         (
             "gen_ai.client.inference.operation.details",
-            {"gen_ai.input.messages": _OTEL, "gen_ai.output.messages": _OTEL_ANSWER},
+            {"gen_ai.input.messages": OTEL, "gen_ai.output.messages": OTEL_ANSWER},
         ),
     ),
     "OpenTelemetry, events of 2024": _shape(
@@ -211,7 +79,7 @@ SHAPES: dict[str, Shape] = {
         {},
         ("gen_ai.system.message", {"content": "Be brief."}),
         ("gen_ai.user.message", {"content": QUESTION}),
-        ("gen_ai.assistant.message", {"tool_calls": [_OPENAI_CALL]}),
+        ("gen_ai.assistant.message", {"tool_calls": [OPENAI_CALL]}),
         ("gen_ai.tool.message", {"id": "c1", "content": RESULT}),
         ("gen_ai.choice", {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}),
     ),
@@ -219,7 +87,7 @@ SHAPES: dict[str, Shape] = {
         "question answer call",
         {},
         ("gen_ai.user.message", {"gen_ai.system": "openai", "body": {"content": QUESTION}}),
-        ("gen_ai.assistant.message", {"gen_ai.system": "openai", "body": {"tool_calls": [_OPENAI_CALL]}}),
+        ("gen_ai.assistant.message", {"gen_ai.system": "openai", "body": {"tool_calls": [OPENAI_CALL]}}),
         (
             "gen_ai.choice",
             {"body": {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}},
@@ -242,14 +110,14 @@ SHAPES: dict[str, Shape] = {
         ("gen_ai.tool.message", {"content": [{"toolResult": {"toolUseId": "c1", "content": [{"text": RESULT}]}}]}),
         ("gen_ai.choice", {"finish_reason": "end_turn", "message": [{"text": ANSWER}]}),
     ),
-    "OpenInference": _shape("question answer system call result image", _NUMBERED),
+    "OpenInference": _shape("question answer system call result image", NUMBERED),
     "OpenInference, values only": _shape(
         "question answer system call result image",
-        {"input.value": {"messages": _OPENAI, "model": "m"}, "output.value": _OPENAI_ANSWER},
+        {"input.value": {"messages": OPENAI, "model": "m"}, "output.value": OPENAI_ANSWER},
     ),
     "OpenInference of the Responses API": _shape(
         "question answer thought call result image system",
-        {"input.value": {"input": _RESPONSES, "instructions": "Be brief."}, "output.value": _RESPONSES_ANSWER},
+        {"input.value": {"input": RESPONSES, "instructions": "Be brief."}, "output.value": RESPONSES_ANSWER},
     ),
     "OpenInference, a text completed": _shape(
         "question answer", {"llm.prompts.0.prompt.text": QUESTION, "llm.choices.0.completion.text": ANSWER}
@@ -260,11 +128,11 @@ SHAPES: dict[str, Shape] = {
             "gen_ai.prompt.0.role": "system",
             "gen_ai.prompt.0.content": "Be brief.",
             "gen_ai.prompt.1.role": "user",
-            "gen_ai.prompt.1.content": _OPENAI[1]["content"],
+            "gen_ai.prompt.1.content": OPENAI[1]["content"],
             "gen_ai.prompt.2.role": "assistant",
             "gen_ai.prompt.2.tool_calls.0.id": "c1",
             "gen_ai.prompt.2.tool_calls.0.name": "look",
-            "gen_ai.prompt.2.tool_calls.0.arguments": _CALL,
+            "gen_ai.prompt.2.tool_calls.0.arguments": CALL,
             "gen_ai.prompt.3.role": "tool",
             "gen_ai.prompt.3.tool_call_id": "c1",
             "gen_ai.prompt.3.content": RESULT,
@@ -293,8 +161,8 @@ SHAPES: dict[str, Shape] = {
             "traceloop.entity.output": {
                 "outputs": {
                     "messages": [
-                        *_CONSTRUCTED[1:],
-                        {"lc": 1, "type": "constructor", "id": [*_LC, "AIMessage"], "kwargs": {"content": ANSWER}},
+                        *CONSTRUCTED[1:],
+                        {"lc": 1, "type": "constructor", "id": [*LC, "AIMessage"], "kwargs": {"content": ANSWER}},
                     ]
                 }
             },
@@ -304,7 +172,7 @@ SHAPES: dict[str, Shape] = {
     "Langfuse, messages": _shape(
         "question answer system call result image",
         {
-            "langfuse.observation.input": _OPENAI,
+            "langfuse.observation.input": OPENAI,
             "langfuse.observation.output": {"role": "assistant", "content": ANSWER},
         },
     ),
@@ -318,13 +186,13 @@ SHAPES: dict[str, Shape] = {
     "Langfuse, Anthropic": _shape(
         "question answer thought call result image system",
         {
-            "langfuse.observation.input": {"messages": _ANTHROPIC, "system": "Be brief."},
-            "langfuse.observation.output": _ANTHROPIC_ANSWER,
+            "langfuse.observation.input": {"messages": ANTHROPIC, "system": "Be brief."},
+            "langfuse.observation.output": ANTHROPIC_ANSWER,
         },
     ),
     "Vercel": _shape(
         "question answer system call result image thought",
-        {"ai.prompt.messages": _VERCEL, "ai.response.text": ANSWER, "ai.response.reasoning": THOUGHT},
+        {"ai.prompt.messages": VERCEL, "ai.response.text": ANSWER, "ai.response.reasoning": THOUGHT},
     ),
     "Vercel, the outer span": _shape(
         "question answer system",
@@ -334,15 +202,15 @@ SHAPES: dict[str, Shape] = {
     "Vercel, an object": _shape("question", {"ai.prompt": {"prompt": QUESTION}, "ai.response.object": {"limit": 3}}),
     "MLflow": _shape(
         "question answer system call result image",
-        {"mlflow.spanInputs": {"messages": _OPENAI, "model": "m"}, "mlflow.spanOutputs": _OPENAI_ANSWER},
+        {"mlflow.spanInputs": {"messages": OPENAI, "model": "m"}, "mlflow.spanOutputs": OPENAI_ANSWER},
     ),
     "MLflow's chat": _shape(
         "question answer system call result image",
-        {"mlflow.chat.messages": [*_OPENAI, {"role": "assistant", "content": ANSWER}]},
+        {"mlflow.chat.messages": [*OPENAI, {"role": "assistant", "content": ANSWER}]},
     ),
     "Pydantic AI": _shape(
         "question answer thought call result image",
-        {"pydantic_ai.all_messages": [*_OTEL, *_OTEL_ANSWER]},
+        {"pydantic_ai.all_messages": [*OTEL, *OTEL_ANSWER]},
         stage="agent",
     ),
     "Pydantic AI, first version": _shape(
@@ -356,7 +224,7 @@ SHAPES: dict[str, Shape] = {
                     "event.name": "gen_ai.system.message",
                 },
                 {"content": QUESTION, "role": "user", "gen_ai.message.index": 1, "event.name": "gen_ai.user.message"},
-                {"role": "assistant", "tool_calls": [_OPENAI_CALL], "event.name": "gen_ai.assistant.message"},
+                {"role": "assistant", "tool_calls": [OPENAI_CALL], "event.name": "gen_ai.assistant.message"},
                 {"content": RESULT, "role": "tool", "id": "c1", "name": "look", "event.name": "gen_ai.tool.message"},
                 {"content": ANSWER, "role": "assistant", "event.name": "gen_ai.assistant.message"},
             ],
@@ -367,14 +235,14 @@ SHAPES: dict[str, Shape] = {
     "Logfire": _shape(
         "question answer system call result image",
         {
-            "request_data": {"messages": _OPENAI, "model": "m"},
+            "request_data": {"messages": OPENAI, "model": "m"},
             "response_data": {"message": {"role": "assistant", "content": ANSWER}, "usage": {"total_tokens": 3}},
         },
     ),
     "Logfire, streamed": _shape(
         "question answer system call result image",
         {
-            "request_data": {"messages": _OPENAI, "stream": True},
+            "request_data": {"messages": OPENAI, "stream": True},
             "response_data": {"combined_chunk_content": ANSWER, "chunk_count": 3},
         },
     ),
@@ -390,7 +258,7 @@ SHAPES: dict[str, Shape] = {
     "LangSmith": _shape(
         "question answer system call result",
         {
-            "gen_ai.prompt": {"messages": [_CONSTRUCTED]},
+            "gen_ai.prompt": {"messages": [CONSTRUCTED]},
             "gen_ai.completion": {
                 "generations": [
                     [
@@ -400,7 +268,7 @@ SHAPES: dict[str, Shape] = {
                             "message": {
                                 "lc": 1,
                                 "type": "constructor",
-                                "id": [*_LC, "AIMessage"],
+                                "id": [*LC, "AIMessage"],
                                 "kwargs": {"content": ANSWER},
                             },
                         }
@@ -422,12 +290,12 @@ SHAPES: dict[str, Shape] = {
             "gen_ai.prompt.0.content": QUESTION,
             "gen_ai.completion.0.role": "assistant",
             "gen_ai.completion.0.function_call.name": "look",
-            "gen_ai.completion.0.function_call.arguments": _CALL,
+            "gen_ai.completion.0.function_call.arguments": CALL,
         },
     ),
     "Braintrust": _shape(
         "question answer system call result image",
-        {"braintrust.input_json": _OPENAI, "braintrust.output_json": _OPENAI_ANSWER["choices"]},
+        {"braintrust.input_json": OPENAI, "braintrust.output_json": OPENAI_ANSWER["choices"]},
     ),
     "Opik": _shape("question answer", {"input": {"question": QUESTION}, "output": {"output": ANSWER}}, stage=""),
     "Genkit": _shape(
@@ -440,7 +308,7 @@ SHAPES: dict[str, Shape] = {
     "Google's agents": _shape(
         "question answer system call result image",
         {
-            "gcp.vertex.agent.llm_request": _GEMINI,
+            "gcp.vertex.agent.llm_request": GEMINI,
             "gcp.vertex.agent.llm_response": {
                 "candidates": [{"content": {"role": "model", "parts": [{"text": ANSWER}]}}]
             },
@@ -449,7 +317,7 @@ SHAPES: dict[str, Shape] = {
     "Bedrock's Converse": _shape(
         "question answer call result image system",
         {
-            "input.value": {"messages": _CONVERSE, "system": [{"text": "Be brief."}]},
+            "input.value": {"messages": CONVERSE, "system": [{"text": "Be brief."}]},
             "output.value": {"output": {"message": {"role": "assistant", "content": [{"text": ANSWER}]}}},
         },
     ),
@@ -458,7 +326,7 @@ SHAPES: dict[str, Shape] = {
         {
             "gen_ai.request.messages": [{"role": "user", "content": QUESTION}],
             "gen_ai.response.text": [ANSWER],
-            "gen_ai.response.tool_calls": [{"name": "look", "arguments": _CALL, "id": "c1"}],
+            "gen_ai.response.tool_calls": [{"name": "look", "arguments": CALL, "id": "c1"}],
         },
     ),
     "LangWatch": _shape(

@@ -101,8 +101,11 @@ class Spans:
 
 
 def empty(client: Client) -> None:
-    """Remove all spans and what was made of them."""
-    tables = "'otel_traces', 'requests', 'llm_calls', 'retrievals', 'embeddings', 'stages', 'errors', 'scores'"
+    """Remove all spans, all logs and what was made of them."""
+    tables = (
+        "'otel_traces', 'otel_traces_trace_id_ts', 'otel_logs', 'clamped_spans', 'duplicate_calls', 'requests', "
+        "'llm_calls', 'retrievals', 'embeddings', 'stages', 'errors', 'scores', 'duplicate_calls'"
+    )
     for row in client.query_rows(
         "SELECT name FROM system.tables "
         f"WHERE database = {{database:String}} AND total_rows > 0 AND name IN ({tables})",

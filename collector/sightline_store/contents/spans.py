@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any
 
 from sightline import semconv
-from sightline_store.contents import indexed, messages, passages, values
+from sightline_store.contents import indexed, messages, passages, streamed_calls, values
 from sightline_store.contents.part_shapes import parts_of, tool_call
 from sightline_store.contents.parts import Message, Part, PartKind, Passage
 from sightline_store.conventions import contents
 
 _RERANKER = re.compile(r"(Rerank\w*|Post[Pp]rocessor|Reorder)([.]task)?$")
+_SPLITTER = re.compile(r"(Splitter|NodeParser)([.]task)?$")
+"""Names of steps whose text is a part of a document, and no answer."""
 _BODY = "body"
 
 
@@ -103,13 +105,14 @@ class _Reading:
             partial(self._value, "response_data", messages.returned),
         )
         came_out: list[Message] = []
-        if not (said or (self._searches and found)):
+        is_splitter = bool(_SPLITTER.search(self._attributes.get("traceloop.entity.name", "")))
+        if not (said or is_splitter or (self._searches and found)):
             step = partial(self._step, contents.STEP_OUTPUTS, messages.returned)
             came_out = self._first(self._tool_result, step)
         return SpanContent(
             self._span,
             input=(*self._system(given), *given),
-            output=tuple(said or came_out),
+            output=(*(said or came_out), *streamed_calls.read(self._span.events)),
             query=self._query(),
             passages=tuple(found),
             has_passages=has_passages,

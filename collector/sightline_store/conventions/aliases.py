@@ -238,6 +238,7 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         3: "braintrust.metrics",
         4: "ai.response.providerMetadata",
         5: "gen_ai.usage.raw",  # Logfire
+        6: "metadata.usage_object",  # LiteLLM: the text of a Python dictionary
     },
     (31, "reported_cost"): {
         0: "llm.cost.total",
@@ -246,7 +247,6 @@ _SPELLINGS: dict[tuple[int, str], dict[int, str]] = {
         3: "gen_ai.cost.usd",
         4: "operation.cost",
         5: "gen_ai.cost.total_cost",
-        6: "gen_ai.cost.total_tokens",
         7: "gen_ai.cost.total",
         8: "gen_ai.usage.total_cost",
         9: "llm.usage.total_cost",

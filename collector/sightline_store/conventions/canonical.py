@@ -24,7 +24,7 @@ from sightline_store.conventions import (
     dialects,
     first_tokens,
     json_members,
-    requests,
+    request_ranks,
     typed_tables,
 )
 from sightline_store.conventions.columns import SPELLINGS_MAX
@@ -229,7 +229,7 @@ SELECT
         lower({value_of("system")}) IN ({quote_strings(dialects.VECTOR_SYSTEMS)})
             AND lower({value_of("db_operation")}) IN ({quote_strings(dialects.SEARCH_OPERATIONS)}) AND ScopeName != 'sightline', 'search',
         '') AS Kind,
-    {requests.request_rank()} AS RequestRank,
+    {request_ranks.request_rank()} AS RequestRank,
     if(tenant_stamp != '', tenant_stamp, {value_of("tenant")}) AS Tenant,
     trim(BOTH '"' FROM {value_of("user")}) AS UserId,
     trim(BOTH '"' FROM {value_of("session")}) AS SessionId,
@@ -269,8 +269,8 @@ FROM
                         if(startsWith(member.2, '['), extract(member.2, '(?i)"AUDIO"[^}}]*?([0-9]+)'), trim(BOTH '"' FROM member.2))),
                     arrayFlatten(arrayMap(
                         member -> arrayPushFront(arrayMap(inner -> (concat(member.1, '.', inner.1), inner.2), JSONExtractKeysAndValuesRaw(member.2)), member),
-                        arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(pair.2),
-                            arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}), spellings)))))))) AS all_values,
+                        arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw({_json_object("pair")}),
+                            arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}) OR pair.1 = {ids[json_members.OUTPUT_KEY]}, spellings)))))))) AS all_values,
             CAST(all_values, 'Map(UInt8, String)') AS column_values
         FROM {source}
         WHERE ParentSpanId = '' OR SpanKind = 'Server' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
@@ -278,6 +278,20 @@ FROM
         LIMIT 1 BY cityHash64(TraceId, SpanId, if(TraceId = '' OR SpanId = '', rowNumberInAllBlocks(), 0))
     )
 )"""
+
+
+def _json_object(pair: str) -> str:
+    """The SQL of the JSON object of a pair of spelling id and value.
+
+    Of MLflow's answer it is the usage object, else that of an event: only LangChain's is whole there, other providers
+    count as a stream goes on.
+    """
+    usage = quote_string(json_members.USAGE_IN_OUTPUT)
+    return (
+        f"multiIf({pair}.1 = {aliases.spelling_ids()[json_members.OUTPUT_KEY]}, "
+        f"extract(concat({pair}.2, replaceAll(toString(Events.Attributes), '\"usage\"', '')), {usage}), "
+        f"startsWith({pair}.2, '{{\\''), replaceRegexpAll(replaceAll({pair}.2, '\\'', '\"'), 'None|True|False', 'null'), {pair}.2)"
+    )
 
 
 def typed_selects() -> dict[str, str]:
@@ -339,7 +353,7 @@ def files() -> dict[str, str]:
     # Three keep the names of their first versions: insert deduplication knows rows by the names of the views on their way.
     views = {f"{source}_to_spans_seen": ("span_spellings", spellings_select(source)) for source in _RAW_SPANS}
     views["spans_seen_to_spans_canonical"] = ("spans_canonical", _canonical("span_spellings"))
-    for table, select in {"calls_canonical": calls.calls_select(), **typed_tables.typed_selects()}.items():
+    for table, select in {"calls_canonical": calls.calls_select(), "duplicate_calls": calls.DUPLICATES, **typed_tables.typed_selects()}.items():
         source = "calls_canonical" if "FROM calls_canonical" in select else "spans_canonical"
         views[f"{source}_to_{table}"] = (table, select)
     for name, (target, select) in views.items():

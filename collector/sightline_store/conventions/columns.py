@@ -15,7 +15,7 @@ SPELLINGS_MAX = 32
 COLUMNS_MAX = 253
 """The highest number of a column: 0 is no column, and 254 and 255 stand for events (`first_token_sql.py`)."""
 
-RETIRED: dict[int, dict[int, str]] = {}
+RETIRED: dict[int, dict[int, str]] = {31: {6: "gen_ai.cost.total_tokens"}}
 """Number of a column to the spellings that are no longer read, each under the number that stays reserved for it."""
 
 

@@ -177,6 +177,9 @@ MESSAGE_EVENTS: dict[str, str] = {
 DOCUMENT_EVENTS = ("db.query.result",)
 """Events that are one passage that a vector store returned."""
 
+STREAM_CHUNK = "mlflow.chunk.value"
+"""The attribute of an event with one chunk of a stream. Only chunks with a piece of a tool's call are read."""
+
 CONTENT_EVENTS = (*DETAIL_EVENTS, *MESSAGE_EVENTS, *DOCUMENT_EVENTS)
 """Events that hold such texts."""
 

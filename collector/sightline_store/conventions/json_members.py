@@ -6,7 +6,15 @@ A part of the alias table (`aliases.py`), which holds the keys of the objects.
 from __future__ import annotations
 
 JSON_COLUMNS = ("usage_json", "parameters")
-"""Columns whose value is a JSON object: its members are read by `JSON_MEMBERS`, after all keys."""
+"""Columns whose value is a JSON object, or the text of a Python dictionary: its members are read by `JSON_MEMBERS`,
+after all keys."""
+
+OUTPUT_KEY = "mlflow.spanOutputs"
+"""The key with the provider's answer, in whose usage object counts stand that MLflow has no other attribute for:
+reasoning tokens, the tokens of embeddings. Of a stream of LangChain the object is in an event instead."""
+
+USAGE_IN_OUTPUT = r'"usage(?:_metadata)?":\s*([{](?:[^{}]|[{][^{}]*[}])*[}])'
+"""A regular expression of the usage object in an answer: OpenAI's and Anthropic's, or LangChain's."""
 
 JSON_MEMBERS: dict[str, tuple[str, ...]] = {
     "input_tokens": (

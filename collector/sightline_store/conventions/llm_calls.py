@@ -9,8 +9,8 @@ convention and of the provider holds. `TokenRule` says what decided.
 from __future__ import annotations
 
 from sightline_store.conventions import dialects
-from sightline_store.conventions.calls import MAX_TOKENS, SPAN, STORED_AT
-from sightline_store.conventions.sql_expressions import has, token_count, value_of
+from sightline_store.conventions.calls import MAX_TOKENS, SPAN
+from sightline_store.conventions.sql_expressions import STORED_AT, has, token_count, value_of
 from sightline_store.quoting import quote_string, quote_strings
 
 _COUNTED_AS_A_WHOLE = ("ai.usage.inputTokenDetails.cacheReadTokens", "ai.usage.outputTokenDetails.reasoningTokens")
@@ -90,5 +90,5 @@ FROM
                 Provider IN ({quote_strings(dialects.REASONING_BESIDE_PROVIDERS)}), 6,
                 0)])[1] AS decided
     FROM calls_canonical
-    WHERE Kind = 'model'
+    WHERE Kind = 'model' AND NOT is_duplicate
 )"""

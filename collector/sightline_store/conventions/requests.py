@@ -1,61 +1,48 @@
 # ruff: noqa: E501, S608 - the lines are those of the SQL that is written; nothing in it comes from outside.
 """Which span of a trace is a request: the one that answers somebody, once, whatever instrumentations are around it.
 
-A span's `RequestRank` says how sure that is by the span alone: `MARKED`, `ROOT`, `BELOW_UNKNOWN` or 0. Of a trace, the
-spans of the highest rank are its requests; of marked ones, and of those below an unknown parent, one that lies within
-another of its rank is none. The view that fills `requests` applies that to the spans of an INSERT, and `settle` to
-traces that came in several. docs/adr/012-one-call-one-request.md has the cases.
+A span's `RequestRank` says how sure that is by the span alone (`request_ranks`). Of a trace, the spans of the highest rank are its requests;
+where that is `BACKGROUND`, it has none. Of marked spans and of those below an unknown parent, one that lies within another
+of its rank is none. The view that fills `requests` applies that to the spans of an INSERT, and `settle` to traces that came
+in several. docs/adr/012-one-call-one-request.md has the cases.
 """
 
 from __future__ import annotations
 
-from sightline_store.conventions import dialects
-from sightline_store.conventions.calls import NEIGHBOUR_ROWS, OTHER_CLOCK_NS, SAME_CLOCK_NS, STORED_AT
-from sightline_store.conventions.sql_expressions import value_of
-from sightline_store.quoting import quote_string, quote_strings
+from sightline_store.conventions.request_ranks import BACKGROUND, IS_CANDIDATE, ROOT, TOPMOST
+from sightline_store.conventions.sql_expressions import OTHER_CLOCK_NS, SAME_CLOCK_NS, STORED_AT, value_of
 
-MARKED = 3
-"""`sightline.stage` is 'request'."""
+IS_BACKGROUND_STAGE = f"RequestRank = {BACKGROUND} AND Kind IN ('', 'workflow')"
+"""Whether a span is a stage named 'background', since its kind names none."""
 
-ROOT = 2
-"""The span has no parent, and is no call to another service and no background work."""
-
-BELOW_UNKNOWN = 1
-"""A server's span with a parent: the request's top where a gateway or a browser began the trace and exports nothing."""
-
-IS_BACKGROUND = "ParentSpanId = '' AND RequestRank = 0 AND Kind = 'workflow'"
-"""Whether a span without a parent answers nobody, such as building an index, and is no stage by its kind."""
+BACKGROUND_STAGES = "ParentSpanId = '' AND Stage NOT IN ('model', 'search')"
+"""The condition on `stages` under which a row stands for a span of the rank `BACKGROUND`, unless it is a request."""
 
 
-def request_rank() -> str:
-    """The SQL of a span's rank, over the columns of the statement that fills spans_canonical."""
-    return f"""\
-multiIf(
-        stage_attribute = 'request', {MARKED},
-        logfire_type IN ('log', 'pending_span'), 0,
-        stage_attribute NOT IN ('', 'workflow', 'agent', 'model'), 0,
-        ParentSpanId != '', if(SpanKind = 'Server', {BELOW_UNKNOWN}, 0),
-        SpanKind IN ('Client', 'Producer') AND {value_of("operation")} = '' AND declared_kind = '', 0,
-        if(operation_kind != '', operation_kind, declared_kind) IN ({quote_strings(dialects.BACKGROUND_KINDS)}) OR {value_of("operation")} = 'create_agent' OR match(SpanName, {quote_string(dialects.BACKGROUND_NAMES)}), 0,
-        {ROOT})"""
+ENDED = "toUnixTimestamp64Nano(Timestamp) + toInt64(DurationMs * 1e6)"
+"""When a span ended, in ns."""
+
+_BEFORE = "(PARTITION BY TraceId, RequestRank ORDER BY Timestamp, ended DESC, SpanId ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+
+OF_THE_TRACE = f"""\
+max(RequestRank) OVER (PARTITION BY TraceId) AS top_rank,
+        max(ended) OVER {_BEFORE} AS outer_end,
+        argMax(ServiceName, ended) OVER {_BEFORE} AS outer_service"""
+"""What `IS_TOP` needs to know of the other spans of the trace. The row has `ended`.
+
+Of the spans of its rank that began before, the one that ends last is the one that a span lies within, if it lies in any.
+"""
+
+IS_TOP = f"""\
+RequestRank = top_rank AND multiIf(
+    RequestRank = {ROOT}, true,
+    RequestRank = {BACKGROUND}, false,
+    RequestRank = {TOPMOST}, outer_end = 0,
+    outer_end + if(outer_service = ServiceName, {SAME_CLOCK_NS}, {OTHER_CLOCK_NS}) < ended)"""
+"""Whether a span is a request."""
 
 
-SPAN_TYPE = "Tuple(rank UInt8, service UInt64, began Int64, ended Int64, id UInt64)"
-"""What the rule knows of a span that may be a request. Services and ids are hashes, times in ns."""
-
-
-def is_top(span: str, others: str) -> str:
-    """The SQL of whether a span is a request, given the others of its trace that may be one.
-
-    Args:
-        span: of `SPAN_TYPE`.
-        others: an array of such spans; it may hold the span too.
-    """
-    return f"""\
-{span}.rank = arrayMax({others}.rank) AND ({span}.rank = {ROOT} OR NOT arrayExists(
-    other -> other.rank = {span}.rank AND (other.began, -other.ended, other.id) < ({span}.began, -{span}.ended, {span}.id)
-        AND other.ended + if(other.service = {span}.service, {SAME_CLOCK_NS}, {OTHER_CLOCK_NS}) >= {span}.ended,
-    {others}))"""
+_WHOSE = ("Tenant", "UserId", "SessionId")
 
 
 def select() -> str:
@@ -67,26 +54,24 @@ def select() -> str:
         "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Name, Convention, StatusCode, ErrorType, DurationMs, "
         "TtftMs, TtftDefinition, RequestRank"
     )
-    who = ("Tenant", "UserId", "SessionId")
-    whose = ", ".join(
-        f"if({name} != '', {name}, arrayMax(names.{place})) AS {name}" for place, name in enumerate(who, 1)
+    of_trace = ",\n        ".join(
+        f"maxIf({name}, {IS_CANDIDATE}) OVER (PARTITION BY TraceId) AS trace_{name}" for name in _WHOSE
     )
+    whose = ", ".join(f"if({name} = '' AND TraceId != '', trace_{name}, {name}) AS {name}" for name in _WHOSE)
     return f"""\
 SELECT
     {passed}, Route, HttpStatus, Outcome, {whose}, {STORED_AT}
 FROM
 (
     SELECT
-        {passed}, {", ".join(who)},
+        {passed}, Tenant, UserId, SessionId,
         {value_of("route")} AS Route,
         toUInt16OrZero({value_of("http_status")}) AS HttpStatus,
         {value_of("outcome")} AS Outcome,
-        toUnixTimestamp64Nano(Timestamp) AS began,
-        CAST((RequestRank, cityHash64(ServiceName), began, began + toInt64(DurationMs * 1e6), cityHash64(SpanId)), '{SPAN_TYPE}') AS span,
-        groupArray((span, (Tenant, UserId, SessionId))) OVER (PARTITION BY TraceId ORDER BY Timestamp ROWS BETWEEN {NEIGHBOUR_ROWS} PRECEDING AND {NEIGHBOUR_ROWS} FOLLOWING) AS neighbours,
-        neighbours.1 AS spans,
-        neighbours.2 AS names
+        {ENDED} AS ended,
+        {OF_THE_TRACE},
+        {of_trace}
     FROM spans_canonical
     WHERE RequestRank > 0
 )
-WHERE TraceId = '' OR length(spans) = 1 OR ({is_top("span", "spans")})"""
+WHERE if(TraceId = '', RequestRank != {BACKGROUND}, {IS_TOP})"""

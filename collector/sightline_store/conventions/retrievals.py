@@ -8,8 +8,8 @@ be read (cut off, or the text of a Python object) says nothing.
 
 from __future__ import annotations
 
-from sightline_store.conventions.calls import SPAN, STORED_AT
-from sightline_store.conventions.sql_expressions import has, value_of
+from sightline_store.conventions.calls import SPAN
+from sightline_store.conventions.sql_expressions import STORED_AT, has, value_of
 from sightline_store.quoting import quote_strings
 
 _LIST_MEMBERS = (
@@ -36,7 +36,7 @@ _ITEM = (
 
 _DOCUMENTS = "Array(Tuple(id String, score Nullable(Float64)))"
 
-_PASSED = f"{SPAN}, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType"
+_PASSED = f"{SPAN}, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, CallRank"
 
 RETRIEVALS = f"""\
 SELECT
@@ -57,7 +57,7 @@ SELECT
     DocumentIds,
     Scores,
     multiIf(empty(Scores), toFloat64OrNull({value_of("top_score")}), ScoreKind = 'distance', arrayMin(Scores), arrayMax(Scores)) AS TopScore,
-    DurationMs, StatusCode, ErrorType, ScopeName, {STORED_AT}
+    DurationMs, StatusCode, ErrorType, ScopeName, CallRank, {STORED_AT}
 FROM
 (
     SELECT
@@ -80,7 +80,7 @@ FROM
         FROM
         (
             SELECT
-                {_PASSED},
+                {_PASSED.replace("CallRank", "facts.rank AS CallRank")},
                 -- The passages as a JSON list; a space where the output is an object without one.
                 multiIf(
                     {has("documents")}, {value_of("documents")},
@@ -105,7 +105,7 @@ FROM
                         toFloat64OrNull(if(a['db.query.result.score'] != '', a['db.query.result.score'], a['db.query.result.distance']))),
                         arrayFilter((a, name) -> name = 'db.query.result', EventAttributes, EventNames))) AS indexed
             FROM calls_canonical
-            WHERE Kind = 'search'
+            WHERE Kind = 'search' AND NOT is_duplicate
         )
     )
 )"""

@@ -9,6 +9,12 @@ from __future__ import annotations
 from sightline_store.conventions import aliases
 from sightline_store.quoting import string_array
 
+STORED_AT = "now64(6) AS StoredAt"
+"""The moment of the INSERT, the same for all of its rows."""
+
+SAME_CLOCK_NS, OTHER_CLOCK_NS = 2_000_000, 500_000_000
+"""By how much a span may begin or end outside of the span that it lies in: of one service, and of two, whose clocks differ."""
+
 
 def value_of(column: str) -> str:
     """A span's value of a column, '' where it has none."""

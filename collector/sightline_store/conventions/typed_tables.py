@@ -9,10 +9,10 @@ several tables need is computed there, once.
 from __future__ import annotations
 
 from sightline_store.conventions import requests
-from sightline_store.conventions.calls import SPAN, STORED_AT
+from sightline_store.conventions.calls import SPAN
 from sightline_store.conventions.llm_calls import LLM_CALLS
 from sightline_store.conventions.retrievals import RETRIEVALS
-from sightline_store.conventions.sql_expressions import has, token_count, value_of
+from sightline_store.conventions.sql_expressions import STORED_AT, has, token_count, value_of
 from sightline_store.quoting import quote_strings
 
 _EMBEDDINGS = f"""\
@@ -29,7 +29,7 @@ SELECT
     {token_count("input_tokens")} AS InputTokens,
     ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, {STORED_AT}
 FROM calls_canonical
-WHERE Kind = 'embed'"""
+WHERE Kind = 'embed' AND NOT is_duplicate"""
 
 _EVENT_SCORE = (
     "gen_ai.evaluation.name",
@@ -75,7 +75,7 @@ def typed_selects() -> dict[str, str]:
         "retrievals": RETRIEVALS,
         "embeddings": _EMBEDDINGS,
         "stages": f"""\
-SELECT {SPAN}, multiIf(StageAttribute != '', StageAttribute, {requests.IS_BACKGROUND}, 'background', Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {value_of("flagged")} = 'true' AS Flagged, {STORED_AT}
+SELECT {SPAN}, multiIf(StageAttribute != '', StageAttribute, {requests.IS_BACKGROUND_STAGE}, 'background', Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {value_of("flagged")} = 'true' AS Flagged, {STORED_AT}
 FROM spans_canonical
 WHERE Stage NOT IN ('', 'request', 'workflow', 'evaluator')""",
         "errors": f"""\

@@ -17,7 +17,7 @@ from sightline_store.errors import StoreError
 from sightline_store.quoting import quote_string
 from sightline_store.schema import declared
 
-EVERYWHERE = frozenset({"model_prices", "row_definitions", "leases"})
+EVERYWHERE = frozenset({"model_prices", "row_definitions", "leases", "settle_marks"})
 """Tables that every server holds whole: what is small and joined by every question."""
 
 

@@ -28,7 +28,7 @@ _MARK = "sightline "
 OLDEST_VERSION = 9
 """The oldest version of a store's tables that this package upgrades."""
 
-BOOKKEEPING = frozenset({"sightline_schema", "sightline_view_ids", "row_definitions", "leases"})
+BOOKKEEPING = frozenset({"sightline_schema", "sightline_view_ids", "row_definitions", "leases", "settle_marks"})
 """Tables that Sightline writes about the store itself: their rows say nothing of data."""
 
 BASELINE = {

@@ -9,6 +9,10 @@ from sightline_store.errors import SchemaError
 
 _POLL_S = 0.05
 
+IS_INSERT = "query_kind IN ('Insert', 'AsyncInsertFlush')"
+"""Of a row of system.processes: rows of asynchronous INSERTs are written by queries of a kind of their own, when the
+INSERTs themselves are over."""
+
 
 def wait_for_running(client: Client, wait_s: float, task: str) -> None:
     """Return when every INSERT that runs at the call has ended; later ones are not waited for.
@@ -30,6 +34,5 @@ def wait_for_running(client: Client, wait_s: float, task: str) -> None:
 
 
 def _running(client: Client) -> set[str]:
-    # Rows of asynchronous INSERTs are written by queries of a kind of their own, when the INSERTs themselves are over.
-    rows = client.query_rows("SELECT query_id FROM system.processes WHERE query_kind IN ('Insert', 'AsyncInsertFlush')")
+    rows = client.query_rows(f"SELECT query_id FROM system.processes WHERE {IS_INSERT}")  # noqa: S608  (a constant)
     return {str(row["query_id"]) for row in rows}

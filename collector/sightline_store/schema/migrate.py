@@ -84,19 +84,19 @@ def apply(client: Client, before: Callable[[Plan], None] = lambda _: None, wait_
         StoreUnavailable: call it again; it goes on where it was. As `StoreBusy` where another process upgrades it.
     """
     client.command(f"CREATE DATABASE IF NOT EXISTS {client.settings.database}", database="")
-    todo = plan(client)
-    if todo:
+    needed = plan(client)
+    if needed:
         with lock.held(client, wait_s) as fence:
-            todo, have = _plan(client)  # somebody else may have done it meanwhile
-            _require_no_rebuild(todo)
-            if todo:
-                before(todo)
-                Upgrade(client, todo, have, fence.require).run()
+            needed, have = _plan(client)  # somebody else may have done it meanwhile
+            _require_no_rebuild(needed)
+            if needed:
+                before(needed)
+                Upgrade(client, needed, have, fence.require).run()
             fence.require()
             definitions.record(client)
-    elif not todo.is_cluster:
+    elif not needed.is_cluster:
         definitions.record(client)
-    return todo
+    return needed
 
 
 def prepare(client: Client) -> Plan:
@@ -108,28 +108,28 @@ def prepare(client: Client) -> Plan:
         SchemaError: the store has to be upgraded, or cannot be; the role must end with this message.
         StoreUnavailable: try again; also while another process upgrades the store.
     """
-    todo = plan(client)
-    if not todo:
-        return todo
-    if todo.version == 0 or not todo.has_rows:
+    needed = plan(client)
+    if not needed:
+        return needed
+    if needed.version == 0 or not needed.has_rows:
         return apply(client, wait_s=0)
-    if lock.is_held(client) or plan(client) != todo:  # an upgrade that runs, or ended between the two questions
+    if lock.is_held(client) or plan(client) != needed:  # an upgrade that runs, or ended between the two questions
         raise StoreBusy(client.settings.url, UPGRADE_CODE, UPGRADE_REASON)
-    if todo.migrations:
+    if needed.migrations:
         raise SchemaError(
-            f"the store's tables have version {todo.version}, and this Sightline needs version "
+            f"the store's tables have version {needed.version}, and this Sightline needs version "
             f"{declared.migrations()[-1].version}: run `sightline-store migrate` (it takes a snapshot first)"
         )
-    if todo.reopens:
+    if needed.reopens:
         raise SchemaError(
-            f"an upgrade of the store was interrupted and has left {', '.join(todo.reopens)} closed to INSERTs: run "
+            f"an upgrade of the store was interrupted and has left {', '.join(needed.reopens)} closed to INSERTs: run "
             "`sightline-store migrate`, which goes on with it"
         )
     _log.warning(
         "%d views and functions of the store differ from this Sightline's: `sightline-store migrate` replaces them",
-        len(todo.changes),
+        len(needed.changes),
     )
-    return Plan(todo.version)
+    return Plan(needed.version)
 
 
 def applied(client: Client) -> dict[int, str]:
@@ -146,12 +146,12 @@ def pending(client: Client) -> list[Migration]:
     return list(plan(client).migrations)
 
 
-def _require_no_rebuild(todo: Plan) -> None:
+def _require_no_rebuild(needed: Plan) -> None:
     """Refuse to change views under a rebuild, whose days would be made by two definitions."""
-    if todo and todo.rebuilding:
-        commands = ", ".join(f"`sightline-store rebuild {name}`" for name in todo.rebuilding)
+    if needed and needed.rebuilding:
+        commands = ", ".join(f"`sightline-store rebuild {name}`" for name in needed.rebuilding)
         raise SchemaError(
-            f"a rebuild of {', '.join(todo.rebuilding)} runs or was interrupted, so the store cannot be upgraded: wait "
+            f"a rebuild of {', '.join(needed.rebuilding)} runs or was interrupted, so the store cannot be upgraded: wait "
             f"for it, or finish it with {commands} (an embedded store is started by `sightline-store serve`), and "
             "upgrade then"
         )

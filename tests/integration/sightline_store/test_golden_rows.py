@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,6 @@ from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _GOLDEN = Path(__file__).parents[2] / "golden"
 _CASES = sorted(_GOLDEN.glob("*.json"))
@@ -51,13 +49,9 @@ _PAIRS = "Array(Tuple(String, String))"
 
 
 @pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
+def client(database: Callable[[str], Client]) -> Client:
     """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database="golden_rows"))
-    migrate.apply(client)
-    yield client
-    client.command("DROP DATABASE golden_rows", database="")
-    client.close()
+    return database("golden_rows")
 
 
 def request_bytes(signal: Signal, request: dict[str, Any]) -> bytes:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters, estimate
+from sightline_store.questions.estimates import estimate
+from sightline_store.questions.queries import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FILES = sorted(

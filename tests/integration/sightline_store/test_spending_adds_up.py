@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,18 +13,14 @@ from sightline_store.client import Client
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 START = datetime.fromtimestamp(START_NS / 1e9, UTC)
 
 
 @pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
+def client(database: Callable[[str], Client]) -> Client:
     """A client of a database with calls of models and of embedding models, some without a price."""
-    client = Client(StoreSettings(url=store_url, database="spending"))
-    migrate.apply(client)
-    spans = Spans()
+    client, spans = database("spending"), Spans()
     for number in range(30):
         trace, minutes = 100 + number, number * 60_000.0
         tenant = {"tenant.id": f"t{number % 2}", "gen_ai.provider.name": "openai"}
@@ -41,8 +37,7 @@ def client(store_url: str) -> Iterator[Client]:
             spans.add(attributes, trace=trace, parent=root, after_ms=minutes + 1, ms=5)
     insert_into(client)(spans.request.SerializeToString())
     model_prices.refresh(client)
-    yield client
-    client.close()
+    return client
 
 
 @pytest.mark.parametrize("narrowed", [{}, {"tenant": "t1"}, {"model": "gpt-4o"}, {"model": "text-embedding-3-small"}])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from content_shapes import ANSWER, ARGUMENTS, IMAGE, PNG, QUESTION, RESULT, SHAPES, THOUGHT
+from content_shapes import SHAPES
+from provider_messages import ANSWER, ARGUMENTS, IMAGE, PNG, QUESTION, RESULT, THOUGHT
 
 from sightline_store.contents import spans, traces
 from sightline_store.contents.parts import Part, PartKind
@@ -191,13 +192,28 @@ def test_a_value_whose_end_was_cut_off_is_shown_and_not_judged() -> None:
         found = traces.conversation([content])
         assert found.answer == whole[whole.index("word") : length]
         assert found.is_answer_cut
+    found = traces.conversation([_read({"gen_ai.response.text": '["Use asyncio.tim'})])
+    assert (found.answer, found.is_answer_cut) == ("Use asyncio.tim", True)
     whole_prompt = {"gen_ai.input.messages": whole[:200], "gen_ai.output.messages": whole}
     assert not traces.conversation([_read(whole_prompt)]).is_answer_cut
 
 
 def test_an_answer_that_looks_like_something_else_stays_a_text() -> None:
     """JSON that a user asked for, a quotation, a list of texts that is no list of parts."""
-    for answer in ('{"limit": 3}', '"Use it", they say', '[{"name": "a"}]', "[1] says so", "null pointers"):
+    for answer in (
+        '{"limit": 3}',
+        '"Use it", they say',
+        '[{"name": "a"}]',
+        "[1] says so",
+        "null pointers",
+        "[Note: see the manual",
+        '[Note: see "limits", the manual',
+        "{Note: see the manual, page 3",
+        "[1, 2 and 3 are limits",
+        "[{see the manual",
+        '["a", he said',
+        '[{"a": 1}, "b" and so on',
+    ):
         message = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": answer}]}])
         assert traces.conversation([_read({"gen_ai.output.messages": message})]).answer == answer
         assert traces.conversation([_read({"ai.response.text": answer})]).answer == answer
@@ -230,7 +246,8 @@ def test_media_say_their_type_and_size_wherever_they_are() -> None:
 
 def test_the_same_span_sent_twice_is_read_once_with_its_logs() -> None:
     """A log belongs to the span that it was written in, whichever comes first."""
-    row = {"span_id": "a", "parent_id": "", "start_ns": 1, "stage": "model", "is_log": False, "attributes": {}}
+    row = {"span_id": "a", "parent_id": "", "start_ns": 1, "end_ns": 5, "stage": "model", "is_log": False}
+    row["attributes"] = {}
     events = {"event_names": ["gen_ai.user.message"], "event_attributes": [{"content": QUESTION}]}
     log = {**row, "is_log": True, "start_ns": 0, "event_names": ["gen_ai.choice"]}
     log["event_attributes"] = [{"body": json.dumps({"message": {"content": ANSWER}})}]
@@ -265,3 +282,44 @@ def test_whose_words_are_the_answer(stored: list[tuple[str, str, str]], answer: 
         traces.read(StoredSpan(str(n), "", n, stage, {key: value}) for n, (stage, key, value) in enumerate(stored))
     )
     assert found.answer == answer
+
+
+def _call(span_id: str, parent_id: str, from_to: tuple[int, int], stage: str = "model") -> StoredSpan:
+    attributes = {
+        "gen_ai.prompt.0.role": "user",
+        "gen_ai.prompt.0.content": f"question of {span_id}",
+        "gen_ai.completion.0.content": f"answer of {span_id}",
+    }
+    return StoredSpan(span_id, parent_id, from_to[0], stage, attributes, end_ns=from_to[1])
+
+
+@pytest.mark.parametrize(
+    ("stored", "answering"),
+    [
+        # A model call inside a model call, which rewrites the question for it.
+        ([_call("outer", "", (1, 90)), _call("inner", "outer", (10, 40))], "outer"),
+        # Two that tell the same call, with a clock of milliseconds: the outermost, in whatever order they come.
+        ([_call("outer", "", (1, 90)), _call("inner", "outer", (1, 90))], "outer"),
+        ([_call("inner", "outer", (1, 90)), _call("outer", "", (1, 90))], "outer"),
+        # One after the other, and the later one.
+        ([_call("rewrite", "", (1, 40)), _call("answer", "", (41, 90))], "answer"),
+        # A step around the call passes its answer on; an agent whose calls are unknown answers itself.
+        ([_call("agent", "", (1, 99), "agent"), _call("call", "agent", (10, 90))], "call"),
+        ([_call("rewrite", "", (1, 40)), _call("agent", "", (41, 99), "agent")], "agent"),
+    ],
+)
+def test_the_answer_that_ended_last_is_the_trace_s(stored: list[StoredSpan], answering: str) -> None:
+    """With the question and the span of the same call."""
+    found = traces.conversation(traces.read(stored))
+    assert (found.answer, found.model_span_id) == (f"answer of {answering}", answering)
+    assert [message.text for message in found.asked] == [f"question of {answering}"]
+    if all(span.stage == "model" for span in stored):
+        assert found.question == f"question of {answering}"
+
+
+def test_the_statement_of_a_database_is_no_question() -> None:
+    """What was searched for is one, in the attribute that holds it."""
+    search = {"db.query.text": "SELECT text FROM documents", "db.vector.query.content": QUESTION}
+    assert traces.conversation([_read(search, "search")]).question == QUESTION
+    del search["db.vector.query.content"]
+    assert traces.conversation([_read(search, "search")]).question == ""

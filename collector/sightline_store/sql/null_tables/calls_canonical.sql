@@ -24,6 +24,8 @@ CREATE TABLE calls_canonical
     TtftMs Nullable(Float64),
     TtftDefinition LowCardinality(String),
     StatusCode LowCardinality(String),
-    ErrorType LowCardinality(String)
+    ErrorType LowCardinality(String),
+    facts Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, length Int64, asked UInt64, answered UInt64, input Int64, output Int64, cached Int64, reasoning Int64, rank Int8),
+    is_duplicate Bool
 )
 ENGINE = Null;

@@ -1,6 +1,6 @@
 -- What has happened since a moment, in one row: the numbers that the demo prints.
 -- cost_usd is that of models and embeddings together as far as it is known; NULL where no model's is.
-SELECT r.*, m.* EXCEPT (model_usd), m.model_usd + ifNull(e.embedding_usd, 0) AS cost_usd, s.*, t.*
+SELECT r.*, m.* EXCEPT (model_usd), m.model_usd + ifNull(e.embedding_usd, 0) AS cost_usd, p.*, s.*, t.*
 FROM
 (
     SELECT
@@ -38,6 +38,23 @@ CROSS JOIN
     FROM scores
     WHERE Timestamp >= {since:DateTime64(3, 'UTC')}
 ) AS s
+CROSS JOIN
+(
+    -- What the model server did until the first token, where it says so: its queue (with the network) and the prompt.
+    SELECT
+        quantileExactOrNull(0.5)(queue_s * 1000) AS queue_p50_ms, quantileExactOrNull(0.95)(queue_s * 1000) AS queue_p95_ms,
+        quantileExactOrNull(0.5)(prompt_s * 1000) AS prompt_p50_ms, quantileExactOrNull(0.95)(prompt_s * 1000) AS prompt_p95_ms,
+        sumOrNull(cached) AS cached_input_tokens
+    FROM
+    (
+        SELECT
+            toFloat64OrNull(SpanAttributes['sightline.model.queue_duration']) AS queue_s,
+            toFloat64OrNull(SpanAttributes['sightline.model.prompt_duration']) AS prompt_s,
+            toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read.input_tokens']) AS cached
+        FROM otel_traces
+        WHERE Timestamp >= {since:DateTime64(3, 'UTC')} AND mapContains(SpanAttributes, 'sightline.model.prompt_duration')
+    )
+) AS p
 CROSS JOIN
 (
     SELECT count() AS spans_stored FROM otel_traces WHERE Timestamp >= {since:DateTime64(3, 'UTC')}

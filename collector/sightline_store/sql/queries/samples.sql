@@ -76,8 +76,8 @@ WITH
             SELECT
                 s.TraceId AS TraceId, s.SpanId AS SpanId, s.ParentSpanId AS ParentSpanId, toUnixTimestamp64Nano(s.Timestamp) AS start_ns, start_ns + toInt64(s.Duration) AS end_ns, toString(k.Stage) AS Stage, false AS is_log,
                 CAST(mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), mapFilter((key, value) -> has(content_keys, key) OR match(key, content_prefixes), s.SpanAttributes)), 'Map(String, String)') AS attributes,
-                CAST(arrayFilter((name, event) -> has(content_events, name), s.Events.Name, s.Events.Attributes), 'Array(String)') AS event_names,
-                CAST(arrayMap(event -> mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), event), arrayFilter((event, name) -> has(content_events, name), s.Events.Attributes, s.Events.Name)), 'Array(Map(String, String))') AS event_attributes
+                CAST(arrayFilter((name, event) -> has(content_events, name) OR position(event['mlflow.chunk.value'], '"tool_calls": [') > 0, s.Events.Name, s.Events.Attributes), 'Array(String)') AS event_names,
+                CAST(arrayMap(event -> mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), event), arrayFilter((event, name) -> has(content_events, name) OR position(event['mlflow.chunk.value'], '"tool_calls": [') > 0, s.Events.Attributes, s.Events.Name)), 'Array(Map(String, String))') AS event_attributes
             FROM otel_traces AS s
             LEFT ANY JOIN
             (

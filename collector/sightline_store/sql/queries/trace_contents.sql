@@ -3,7 +3,7 @@
 -- which hours to open, so the size of the store does not matter: within.2 is when the last span began, and a log of its
 -- answer comes up to an hour later.
 WITH
-    (SELECT (min(Start), toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within,
+    (SELECT (min(Start) - INTERVAL 1 HOUR, toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within,
     -- include: content_keys.sql
     stage_of AS
     (
@@ -21,8 +21,8 @@ FROM
     SELECT
         s.SpanId AS span_id, s.ParentSpanId AS parent_id, toUnixTimestamp64Nano(s.Timestamp) AS start_ns, start_ns + toInt64(s.Duration) AS end_ns, k.stage AS stage, false AS is_log,
         CAST(mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), mapFilter((key, value) -> has(content_keys, key) OR match(key, content_prefixes), s.SpanAttributes)), 'Map(String, String)') AS attributes,
-        CAST(arrayFilter((name, event) -> has(content_events, name), s.Events.Name, s.Events.Attributes), 'Array(String)') AS event_names,
-        CAST(arrayMap(event -> mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), event), arrayFilter((event, name) -> has(content_events, name), s.Events.Attributes, s.Events.Name)), 'Array(Map(String, String))') AS event_attributes
+        CAST(arrayFilter((name, event) -> has(content_events, name) OR position(event['mlflow.chunk.value'], '"tool_calls": [') > 0, s.Events.Name, s.Events.Attributes), 'Array(String)') AS event_names,
+        CAST(arrayMap(event -> mapApply((key, value) -> (key, if(length(value) > 1000000, leftUTF8(value, 1000000), value)), event), arrayFilter((event, name) -> has(content_events, name) OR position(event['mlflow.chunk.value'], '"tool_calls": [') > 0, s.Events.Attributes, s.Events.Name)), 'Array(Map(String, String))') AS event_attributes
     FROM otel_traces AS s
     LEFT JOIN stage_of AS k ON k.SpanId = s.SpanId
     WHERE s.TraceId = {trace_id:String} AND s.Timestamp >= within.1 AND s.Timestamp < within.2

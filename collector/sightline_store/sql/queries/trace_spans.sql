@@ -2,7 +2,8 @@
 -- The id table says which hours to open, so the size of the store does not matter. What a span means, in whichever
 -- convention it uses, is read from the typed tables.
 WITH
-    (SELECT (min(Start), toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within
+    -- The row of what was recorded by a log of its end (a stream, by Logfire) begins before the first raw row.
+    (SELECT (min(Start) - INTERVAL 1 HOUR, toDateTime64(max(End), 9) + INTERVAL 1 SECOND) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS within
 SELECT
     s.SpanId AS span_id,
     s.ParentSpanId AS parent_id,

@@ -1,6 +1,7 @@
 -- What did each model call of one trace spend?
 WITH
-    (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS first_start,
+    -- What was recorded by a log of its end (a stream, by Logfire) began before the first raw row.
+    (SELECT min(Start) - INTERVAL 1 HOUR FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS first_start,
     (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = {trace_id:String}) AS last_start
 SELECT
     SpanId AS span_id,

@@ -35,9 +35,8 @@ FROM view(
                 toUInt32(exp2(ceil(log2(greatest(1, arrayMax(counts) / {max_requests:UInt32}))))), count() - arraySum(counts),
                 ['delivered', 'first_token', 'first_chunk'][indexOf(counts, arrayMax(counts))], arraySum(counts) - arrayMax(counts))
         FROM requests
-        WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-            AND ({tenant:String} = '' OR Tenant = {tenant:String})
-            AND ({route:String} = '' OR Route = {route:String})
+        WHERE
+            -- include: of_requests.sql
     ) AS counted,
     counted.1 AS one_in,
     asked AS

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from convention_spans import Insert, Spans, insert_into
+from convention_spans import Insert, Spans
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from sightline_store.client import Client
 from sightline_store.conventions import aliases, canonical, report
 from sightline_store.conventions.columns import Column
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
-
-
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of the modules that write spans by hand."""
-    client = Client(StoreSettings(url=store_url, database="conventions"))
-    migrate.apply(client)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def insert(client: Client) -> Insert:
-    """Puts an OTLP request into the store."""
-    return insert_into(client)
-
 
 _ANTHROPIC = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic"}
 

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from convention_spans import START_NS, Insert, Spans, insert_into
+from convention_spans import START_NS, Insert, Spans
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline_store.client import Client
 from sightline_store.conventions import aliases, first_tokens
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
-
-
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of the modules that write spans by hand."""
-    client = Client(StoreSettings(url=store_url, database="conventions"))
-    migrate.apply(client)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def insert(client: Client) -> Insert:
-    """Puts an OTLP request into the store."""
-    return insert_into(client)
 
 
 def _spelled(key: str, ttft: first_tokens.Ttft, ms: float) -> dict[str, Any]:

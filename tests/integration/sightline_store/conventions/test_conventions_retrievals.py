@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from convention_spans import Insert, Spans, insert_into
+from convention_spans import Insert, Spans
 
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _LANGCHAIN = [
     {"id": "a", "page_content": "one", "metadata": {"source": "x"}, "type": "Document"},
@@ -127,21 +123,6 @@ _CASES: dict[str, tuple[dict[str, Any], tuple[int | None, bool, list[str]]]] = {
     ),
     "an answer": ({**_OPENINFERENCE, "output.value": '{"answer": "one"}'}, (None, False, [])),
 }
-
-
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of the modules that write spans by hand."""
-    client = Client(StoreSettings(url=store_url, database="conventions"))
-    migrate.apply(client)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def insert(client: Client) -> Insert:
-    """Puts an OTLP request into the store."""
-    return insert_into(client)
 
 
 def test_every_passage_is_counted_and_empty_results_are_known(client: Client, insert: Insert) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from convention_spans import START_NS, Insert, Spans, insert_into
+from convention_spans import START_NS, Insert, Spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -17,29 +16,12 @@ from sightline_store.client import Client
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _START = datetime.fromtimestamp(START_NS / 1e9, UTC)
 _WINDOW = Filters(start=_START - timedelta(seconds=1), end=_START + timedelta(hours=1))
 _LAST = "2106-02-07 06:28:15.999999999"
 _CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
 _STREAM = {"openinference.span.kind": "LLM"}
-
-
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of the modules that write spans by hand."""
-    client = Client(StoreSettings(url=store_url, database="conventions"))
-    migrate.apply(client)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def insert(client: Client) -> Insert:
-    """Puts an OTLP request into the store."""
-    return insert_into(client)
 
 
 def _moment(ms: float) -> str:

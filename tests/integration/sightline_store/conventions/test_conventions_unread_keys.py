@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-from convention_spans import START_NS, Insert, Spans, insert_into
+from convention_spans import START_NS, Insert, Spans
 
 from sightline_store.client import Client
 from sightline_store.conventions import aliases, known_keys, report
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _SAMPLES: dict[str, tuple[str, dict[str, Any], tuple[str, ...], set[str]]] = {
     # Name: scope, attributes, events, and the keys among them that nobody reads.
@@ -158,21 +154,6 @@ _INVENTED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of the modules that write spans by hand."""
-    client = Client(StoreSettings(url=store_url, database="conventions"))
-    migrate.apply(client)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def insert(client: Client) -> Insert:
-    """Puts an OTLP request into the store."""
-    return insert_into(client)
-
-
 def _unread(client: Client, max_spans: int = 20_000) -> dict[str, report.UnknownKey]:
     start = datetime.fromtimestamp(START_NS / 1e9, UTC) - timedelta(seconds=1)
     found = report.unread_keys(client, start, start + timedelta(hours=1), limit=1000, max_spans=max_spans)
@@ -192,6 +173,16 @@ def test_each_conventions_unread_keys_are_listed(client: Client, insert: Insert)
     assert len(_unread(client, max_spans=1)) < len(unread)
 
 
+def test_only_generative_spans_count_towards_the_most_that_are_looked_at(client: Client, insert: Insert) -> None:
+    """However many others come before them."""
+    spans = Spans()
+    for number in range(50):
+        spans.add({"http.route": "/"}, after_ms=number)
+    spans.add({"gen_ai.operation.name": "chat", "gen_ai.invented": "x"}, after_ms=60)
+    spans.rows(client, insert, "SELECT 1")
+    assert set(_unread(client, max_spans=1)) == {"gen_ai.invented"}
+
+
 def test_an_invented_key_is_listed_whatever_it_begins_with(client: Client, insert: Insert) -> None:
     """Under the namespace of every key that is read."""
     spans = Spans()
@@ -200,6 +191,12 @@ def test_an_invented_key_is_listed_whatever_it_begins_with(client: Client, inser
     spans.rows(client, insert, "SELECT 1")
     assert len(_INVENTED) > 100
     assert set(_unread(client)) == {re.sub(r"\.[0-9]+\b", ".N", key) for key in _INVENTED}
+
+
+def test_the_value_of_an_attribute_is_no_key() -> None:
+    """Such as the names of stages, which are constants beside those of keys."""
+    assert not [name for name in ("prompt", "request", "search", "error", "completed") if known_keys.is_known(name)]
+    assert known_keys.is_known("sightline.sampling.weight")
 
 
 def test_no_key_has_two_reasons_and_none_that_is_read_has_one() -> None:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from convention_spans import START_NS, Insert, Spans, empty, insert_into
+from convention_spans import START_NS, Insert, Spans, empty
 
 from sightline_store import settle
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _EVER = datetime(2020, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database="identity"))
-    migrate.apply(client)
-    yield client
-    client.command("DROP DATABASE identity", database="")
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def insert(client: Client) -> Insert:
-    """Puts an OTLP request into the store."""
-    return insert_into(client)
 
 
 def chat(model: str = "gpt-4o", tokens: tuple[int, int] | None = (1000, 100), **more: Any) -> dict[str, Any]:

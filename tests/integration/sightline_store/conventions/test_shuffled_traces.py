@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from convention_spans import START_NS, Insert, Spans, empty, insert_into
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,24 +18,12 @@ from hypothesis import strategies as st
 from sightline_store import settle
 from sightline_store.client import Client
 from sightline_store.questions import queries
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _EVER = datetime(2020, 1, 1, tzinfo=UTC)
 _SPELLINGS = {
     "gpt-4o": ("gpt-4o", "openai/gpt-4o", "gpt-4o-2024-08-06"),
     "gpt-4o-mini": ("gpt-4o-mini", "gpt-4o-mini-2024-07-18", "models/gpt-4o-mini"),
 }
-
-
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database="shuffled"))
-    migrate.apply(client)
-    yield client
-    client.command("DROP DATABASE shuffled", database="")
-    client.close()
 
 
 @dataclass
@@ -127,7 +113,8 @@ def _write(spans: Spans, shape: Shape, trace: int, truth: Truth, rng: random.Ran
             }
             if place == shape.telling:
                 attributes |= {"gen_ai.usage.input_tokens": input_tokens, "gen_ai.usage.output_tokens": output_tokens}
-            span = spans.add(attributes, scope=layer, trace=trace, parent=below, ms=ms, after_ms=begins + place * 0.5)
+            after_ms = begins + place * 0.5
+            span = spans.add(attributes, scope=layer, trace=trace, parent=below, ms=ms, after_ms=after_ms)
             ms -= 10
             if not shape.siblings:
                 below = span
@@ -138,7 +125,7 @@ def _write(spans: Spans, shape: Shape, trace: int, truth: Truth, rng: random.Ran
                         trace=trace,
                         parent=span,
                         ms=ms,
-                        after_ms=begins + place * 0.5,
+                        after_ms=after_ms,
                     )
         truth.calls[session, model, input_tokens, output_tokens] += 1
     # A chain alone, without a call, whose parent never comes, shows nothing that would make it a request.

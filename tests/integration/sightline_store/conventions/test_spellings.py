@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import otlp_differential
 import pytest
@@ -14,20 +14,14 @@ from sightline_collector.spool import record
 from sightline_store import ingest, sampling
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _CASES, _SEED = 3000, 20261129
 
 
 @pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
+def client(database: Callable[[str], Client]) -> Client:
     """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database=f"spellings_{secrets.token_hex(4)}"))
-    migrate.apply(client)
-    yield client
-    client.command(f"DROP DATABASE {client.settings.database}", database="")
-    client.close()
+    return database("spellings")
 
 
 def test_engine_reads_what_protobuf_reads(client: Client) -> None:

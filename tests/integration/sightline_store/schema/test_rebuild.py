@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,23 +32,14 @@ _SCRIPTS = Path(sys.executable).parent
 _COLUMNS = "SpanId, RequestModel, InputTokens, DurationMs, TtftMs"
 
 
-@pytest.fixture(scope="module")
-def database(store_url: str) -> Iterator[Client]:
-    """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database="rebuild"))
-    migrate.apply(client)
-    yield client
-    client.command("DROP DATABASE rebuild", database="")
-    client.close()
-
-
 @pytest.fixture
-def client(database: Client) -> Client:
-    """The same, emptied."""
+def client(database: Callable[[str], Client]) -> Client:
+    """A client of an emptied database of this module's own."""
+    client = database("rebuild")
     for table in ("otel_traces", "otel_logs", "row_definitions", *definitions.TABLES):
-        database.command(f"TRUNCATE TABLE {table}")
-    definitions.record(database)
-    return database
+        client.command(f"TRUNCATE TABLE {table}")
+    definitions.record(client)
+    return client
 
 
 def _rows(client: Client, table: str = "llm_calls", columns: str = _COLUMNS) -> list[dict[str, Any]]:

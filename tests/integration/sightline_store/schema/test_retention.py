@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,25 +12,16 @@ from model_call_spans import calls, insert
 from sightline_store.client import Client
 from sightline_store.questions import queries
 from sightline_store.schema import declared, definitions, drift, migrate, rebuild, retention
-from sightline_store.settings import RetentionSettings, StoreSettings
-
-
-@pytest.fixture(scope="module")
-def database(store_url: str) -> Iterator[Client]:
-    """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database="retained"))
-    migrate.apply(client)
-    yield client
-    client.command("DROP DATABASE retained", database="")
-    client.close()
+from sightline_store.settings import RetentionSettings
 
 
 @pytest.fixture
-def client(database: Client) -> Client:
-    """The same, emptied."""
+def client(database: Callable[[str], Client]) -> Client:
+    """A client of an emptied database of this module's own."""
+    client = database("retained")
     for table in ("otel_traces", "otel_logs", *definitions.TABLES):
-        database.command(f"TRUNCATE TABLE {table}")
-    return database
+        client.command(f"TRUNCATE TABLE {table}")
+    return client
 
 
 def _rows(client: Client) -> list[dict[str, Any]]:

@@ -13,4 +13,4 @@ SELECT
     counts[22] AS InputTokens,
     ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, now64(6) AS StoredAt
 FROM calls_canonical
-WHERE Kind = 'embed';
+WHERE Kind = 'embed' AND NOT is_duplicate;

@@ -58,5 +58,5 @@ FROM
                 Provider IN ('gcp.gemini', 'gcp.vertex_ai', 'gcp.gen_ai'), 6,
                 0)])[1] AS decided
     FROM calls_canonical
-    WHERE Kind = 'model'
+    WHERE Kind = 'model' AND NOT is_duplicate
 );

@@ -9,30 +9,39 @@ SELECT
     multiIf(reported_cost >= 0, reported_cost, position(cost_json, ':') = 0, NULL, coalesce(
         JSONExtract(cost_json, 'total', 'Nullable(Float64)'), JSONExtract(cost_json, 'total_cost', 'Nullable(Float64)'),
         arraySum(JSONExtractKeysAndValues(cost_json, 'Float64').2))) AS ToldCostUsd,
-    DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType
+    DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, facts,
+    TraceId != '' AND notEmpty(neighbours) AND arrayExists(
+    (other, is_first) -> other.id != facts.id
+        AND other.rank + (is_first != (Kind = 'model')) > facts.rank
+        AND multiIf(
+            Kind != 'model' AND (other.parent = facts.id OR other.id = facts.parent
+                OR has(links, (facts.parent, other.id)) OR has(links, (other.parent, facts.id))), true,
+            Kind = 'search', false,
+            other.scope = facts.scope AND other.service = facts.service,
+                Kind = 'model' AND facts.scope != cityHash64('sightline') AND ((other.parent = facts.id AND facts.input < 0) OR (other.id = facts.parent AND other.input < 0)),
+            abs(other.began - facts.began) <= if(is_first, other.length, facts.length) + if(other.service = facts.service, 2000000, 500000000) AND if(least(other.input, facts.input) < 0, 2 * (abs(other.began - facts.began) - if(other.service = facts.service, 2000000, 500000000)) <= if(is_first, other.length, facts.length), has([0, other.cached, facts.cached], abs(other.input - facts.input)) AND (least(other.output, facts.output) < 0 OR has([0, other.reasoning, facts.reasoning], abs(other.output - facts.output)))) AND (other.asked = cityHash64('') OR facts.asked = cityHash64('') OR hasAny([other.asked, other.answered], [facts.asked, facts.answered]))),
+    neighbours, arrayMap(other -> (other.began, -other.length, other.id) < (facts.began, -facts.length, facts.id), neighbours)) AS is_duplicate
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
-        lower(trim(BOTH '"' FROM column_values[13])) AS provider,
-        toFloat64OrNull(column_values[31]) AS reported_cost,
-        column_values[32] AS cost_json,
-        trim(BOTH '"' FROM if(mapContains(column_values, 14), column_values[14], column_values[15])) AS RequestModel,
-        CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ServiceName), cityHash64(ScopeName),
-            toUnixTimestamp64Nano(Timestamp), toInt64(DurationMs * 1e6), RequestModel, if(mapContains(column_values, 15), column_values[15], RequestModel),
-            if(Kind = 'model', ifNull(toInt64OrNull(column_values[22]), -1), -1), if(Kind = 'model', ifNull(toInt64OrNull(column_values[23]), -1), -1), toInt64OrZero(column_values[24]) + toInt64OrZero(column_values[25]), toInt64OrZero(column_values[27]),
-            4 * (Kind = 'search' AND (hasAny(mapKeys(column_values), [41, 42, 43]) OR has(EventNames, 'db.query.result'))) + 2 * hasAny(mapKeys(column_values), [40, 22, 23]) + (Convention = 'sightline')),
-            'Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, length Int64, asked String, answered String, input Int64, output Int64, cached Int64, reasoning Int64, rank Int8)') AS call,
-        groupArray(call) OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN 16 PRECEDING AND 16 FOLLOWING) AS neighbours
-    FROM spans_canonical
-    WHERE Kind IN ('model', 'search', 'embed')
-)
-WHERE TraceId = '' OR length(neighbours) = 1 OR NOT arrayExists(
-    (other, is_first) -> other.id != call.id
-        AND other.rank + (multiIf(other.parent = call.id, 1, other.id = call.parent, 0, NOT is_first) = (Kind = 'model')) > call.rank
-        AND multiIf(
-            Kind != 'model', other.parent = call.id OR other.id = call.parent,
-            other.scope = call.scope AND other.service = call.service,
-                call.scope != cityHash64('sightline') AND ((other.parent = call.id AND call.input < 0) OR (other.id = call.parent AND other.input < 0)),
-            abs(other.began - call.began) <= if(is_first, other.length, call.length) + if(other.service = call.service, 2000000, 500000000) AND if(least(other.input, call.input) < 0, 2 * (abs(other.began - call.began) - if(other.service = call.service, 2000000, 500000000)) <= if(is_first, other.length, call.length), has([0, other.cached, call.cached], abs(other.input - call.input)) AND (least(other.output, call.output) < 0 OR has([0, other.reasoning, call.reasoning], abs(other.output - call.output)))) AND (other.asked = '' OR call.asked = '' OR hasAny([replaceRegexpOne(lower(other.asked), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1'), replaceRegexpOne(lower(other.answered), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1')], [replaceRegexpOne(lower(call.asked), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1'), replaceRegexpOne(lower(call.answered), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1')]))),
-    neighbours, arrayMap(other -> (other.began, -other.length, other.id) < (call.began, -call.length, call.id), neighbours));
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, provider, reported_cost, cost_json, RequestModel, facts,
+        groupArrayIf(facts, calls_of_trace > 1) OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN 32 PRECEDING AND 32 FOLLOWING) AS neighbours,
+        arrayZip(neighbours.id, neighbours.parent) AS links
+    FROM
+    (
+        SELECT
+            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
+            count() OVER (PARTITION BY TraceId, Kind) AS calls_of_trace,
+            lower(trim(BOTH '"' FROM column_values[13])) AS provider,
+            toFloat64OrNull(column_values[31]) AS reported_cost,
+            column_values[32] AS cost_json,
+            trim(BOTH '"' FROM if(mapContains(column_values, 14), column_values[14], column_values[15])) AS RequestModel,
+            toLowCardinality(if(mapContains(column_values, 15), column_values[15], RequestModel)) AS answered,
+            ifNull(toInt64OrNull(column_values[22]), -1) AS input,
+            ifNull(toInt64OrNull(column_values[23]), -1) AS output,
+            CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ServiceName), cityHash64(ScopeName),
+            toUnixTimestamp64Nano(Timestamp), toInt64(greatest(DurationMs, ifNull(TtftMs, 0)) * 1e6), cityHash64(replaceRegexpOne(lower(toLowCardinality(RequestModel)), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1')), cityHash64(replaceRegexpOne(lower(answered), '^(?:.*/)?(.*?)(?:[-@:](?:20[0-9]{2}.*|[01][0-9]{3}|latest))?$', '\\1')), input, output, toInt64OrZero(column_values[24]) + toInt64OrZero(column_values[25]), toInt64OrZero(column_values[27]), if(Kind = 'search', 4 * (hasAny(mapKeys(column_values), [41, 42, 43]) OR has(EventNames, 'db.query.result')) + 2 * mapContains(column_values, 40), 4 * (greatest(input, output) >= 0) + 2 * (isNotNull(TtftMs) OR (Kind = 'embed' AND provider != ''))) + (Convention = 'sightline')), 'Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, length Int64, asked UInt64, answered UInt64, input Int64, output Int64, cached Int64, reasoning Int64, rank Int8)') AS facts
+        FROM spans_canonical
+        WHERE Kind IN ('model', 'search', 'embed')
+    )
+);

@@ -26,13 +26,14 @@ SELECT
             AND lower(column_values[37]) IN ('query', 'search', 'hybrid', 'hybrid_search', 'near_vector', 'near_text', 'near_object', 'bm25', 'similarity_search', 'search_batch', 'query_points') AND ScopeName != 'sightline', 'search',
         '') AS Kind,
     multiIf(
-        stage_attribute = 'request', 3,
+        stage_attribute = 'request', 5,
         logfire_type IN ('log', 'pending_span'), 0,
-        stage_attribute NOT IN ('', 'workflow', 'agent', 'model'), 0,
-        ParentSpanId != '', if(SpanKind = 'Server', 1, 0),
+        stage_attribute NOT IN ('', 'workflow', 'agent', 'model'), if(ParentSpanId = '' AND stage_attribute NOT IN ('search', 'evaluator'), 3, 0),
+        ParentSpanId != '', if(SpanKind = 'Server', 2, 0),
         SpanKind IN ('Client', 'Producer') AND column_values[2] = '' AND declared_kind = '', 0,
-        if(operation_kind != '', operation_kind, declared_kind) IN ('embed', 'rerank', 'tool', 'prompt', 'cache', 'guard', 'queue', 'evaluator') OR column_values[2] = 'create_agent' OR match(SpanName, '(Splitter|NodeParser|IngestionPipeline|CreateEmbeddings)'), 0,
-        2) AS RequestRank,
+        if(operation_kind != '', operation_kind, declared_kind) = 'evaluator', 0,
+        if(operation_kind != '', operation_kind, declared_kind) IN ('embed', 'rerank', 'tool', 'prompt', 'cache', 'guard', 'queue', 'evaluator') OR column_values[2] = 'create_agent' OR match(SpanName, '(Splitter|NodeParser|IngestionPipeline|CreateEmbeddings)'), 3,
+        4) AS RequestRank,
     if(tenant_stamp != '', tenant_stamp, column_values[6]) AS Tenant,
     trim(BOTH '"' FROM column_values[7]) AS UserId,
     trim(BOTH '"' FROM column_values[8]) AS SessionId,
@@ -79,8 +80,8 @@ FROM
                         if(startsWith(member.2, '['), extract(member.2, '(?i)"AUDIO"[^}]*?([0-9]+)'), trim(BOTH '"' FROM member.2))),
                     arrayFlatten(arrayMap(
                         member -> arrayPushFront(arrayMap(inner -> (concat(member.1, '.', inner.1), inner.2), JSONExtractKeysAndValuesRaw(member.2)), member),
-                        arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(pair.2),
-                            arrayFilter(pair -> intDiv(pair.1, 32) IN (30, 16), spellings)))))))) AS all_values,
+                        arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw(multiIf(pair.1 = 1379, extract(concat(pair.2, replaceAll(toString(Events.Attributes), '"usage"', '')), '"usage(?:_metadata)?":\\s*([{](?:[^{}]|[{][^{}]*[}])*[}])'), startsWith(pair.2, '{\''), replaceRegexpAll(replaceAll(pair.2, '\'', '"'), 'None|True|False', 'null'), pair.2)),
+                            arrayFilter(pair -> intDiv(pair.1, 32) IN (30, 16) OR pair.1 = 1379, spellings)))))))) AS all_values,
             CAST(all_values, 'Map(UInt8, String)') AS column_values
         FROM span_spellings
         WHERE ParentSpanId = '' OR SpanKind = 'Server' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
