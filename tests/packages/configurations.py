@@ -18,6 +18,9 @@ class Configuration:
         client: what makes the calls; see `drive.py`.
         cases: the calls.
         environment: the folder of the virtual environment, and the file of requirements.
+        is_in_request: whether each case runs inside of the span of a server's request, as an application's code does
+            under the instrumentation of its web framework. Some packages make no span the current one: without one
+            around them, a framework's call and its client's call are in two traces.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Configuration:
     client: str
     cases: tuple[Case, ...]
     environment: str = "shared"
+    is_in_request: bool = False
 
     @property
     def slug(self) -> str:
@@ -36,8 +40,12 @@ class Configuration:
 def _numbered(*cases: Case) -> tuple[Case, ...]:
     """The cases with numbers, before them those that load what is loaded late: number 0."""
     plain = next(case for case in cases if not case.is_async and not case.fault and not case.has_tool)
-    apis = dict.fromkeys(case.api for case in cases)
-    warm = [replace(plain, number=0, api=api, is_streaming=streaming) for api in apis for streaming in (False, True)]
+    kinds = dict.fromkeys((case.api, case.does) for case in cases if case.does != "embed")
+    warm = [
+        replace(plain, number=0, api=api, does=does, is_streaming=streaming)
+        for api, does in kinds
+        for streaming in (False, True)
+    ]
     return (*warm, *(replace(case, number=number) for number, case in enumerate(cases, start=1)))
 
 
@@ -102,6 +110,18 @@ PYDANTIC_AI = _numbered(
     replace(_ANTHROPIC_CHAT, is_streaming=True, is_async=True),
 )
 
+VERCEL = _numbered(
+    *_ways(_CHAT)[:2],
+    _TOOL,
+    replace(_TOOL, is_streaming=True),
+    _RESPONSES,
+    replace(_RESPONSES, is_streaming=True),
+    _EMBED,
+    *_faults(_CHAT),
+    _ANTHROPIC_CHAT,
+    replace(_ANTHROPIC_CHAT, is_streaming=True),
+)
+
 _OI, _OL = "openinference-instrumentation-", "opentelemetry-instrumentation-"
 
 CONFIGURATIONS = (
@@ -139,6 +159,14 @@ CONFIGURATIONS = (
     ),
     Configuration("LiteLLM", ("litellm",), ("litellm",), "litellm", LITELLM),
     Configuration("Pydantic AI", ("pydantic-ai-slim",), ("pydantic_ai",), "pydantic_ai", PYDANTIC_AI, "pydantic_ai"),
+    Configuration(
+        "Vercel AI SDK",
+        ("ai", "@ai-sdk/openai", "@ai-sdk/anthropic"),
+        (),
+        "vercel",
+        VERCEL,
+        "vercel",
+    ),
     # Two packages that tell of the same calls
     Configuration(
         "OpenInference LangChain + OpenAI",
@@ -146,6 +174,7 @@ CONFIGURATIONS = (
         ("openinference.langchain", "openinference.openai"),
         "langchain",
         LANGCHAIN,
+        is_in_request=True,
     ),
     Configuration(
         "OpenLLMetry LangChain + OpenAI",
@@ -153,6 +182,7 @@ CONFIGURATIONS = (
         ("openllmetry.langchain+openai",),
         "langchain",
         LANGCHAIN,
+        is_in_request=True,
     ),
     Configuration(
         "Langfuse LangChain + OpenInference OpenAI",
@@ -160,6 +190,7 @@ CONFIGURATIONS = (
         ("langfuse", "openinference.openai"),
         "langchain with langfuse",
         LANGCHAIN,
+        is_in_request=True,
     ),
     Configuration(
         "OpenInference LlamaIndex + OpenAI",
@@ -167,6 +198,7 @@ CONFIGURATIONS = (
         ("openinference.llama_index", "openinference.openai"),
         "llama_index",
         LLAMA_INDEX,
+        is_in_request=True,
     ),
     Configuration(
         "OpenLLMetry LlamaIndex + OpenAI",
@@ -174,6 +206,7 @@ CONFIGURATIONS = (
         ("openllmetry.llama_index+openai",),
         "llama_index",
         LLAMA_INDEX,
+        is_in_request=True,
     ),
     Configuration(
         "LiteLLM + OpenInference OpenAI",
@@ -181,6 +214,7 @@ CONFIGURATIONS = (
         ("litellm", "openinference.openai"),
         "litellm",
         LITELLM,
+        is_in_request=True,
     ),
     Configuration(
         "Pydantic AI + Logfire OpenAI and Anthropic",

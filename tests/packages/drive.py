@@ -12,7 +12,8 @@ import os
 import sys
 import time
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,24 @@ def _expected(error: BaseException) -> bool:
     return not isinstance(error, (AttributeError, ImportError, NameError, TypeError))
 
 
-def _run(client: Any, case: Case, sessions: list[layers.Session]) -> str:
+@contextmanager
+def _request() -> Iterator[None]:
+    """The span of a server's request, as a web framework's instrumentation makes it around the application's code."""
+    from opentelemetry import trace
+
+    attributes = {"http.request.method": "POST", "http.route": "/ask", "url.path": "/ask", "url.scheme": "http"}
+    with trace.get_tracer("application").start_as_current_span(
+        "POST /ask", kind=trace.SpanKind.SERVER, attributes=attributes
+    ):
+        yield
+
+
+def _run(client: Any, case: Case, sessions: list[layers.Session], *, is_in_request: bool) -> str:
     """Run a case; returns the exception, '' where there was none."""
     try:
         with ExitStack() as stack:
+            if is_in_request:
+                stack.enter_context(_request())
             for session in sessions:
                 stack.enter_context(session(case.session))
             if case.is_async:
@@ -80,7 +95,7 @@ def main() -> None:
     for case in _cases(job["cases"]):
         time.sleep(_BETWEEN_CASES_S)
         began = time.time_ns()
-        error = _run(client, case, sessions)
+        error = _run(client, case, sessions, is_in_request=job["is_in_request"])
         if case.number:
             ran.append({"number": case.number, "began_ns": began, "ended_ns": time.time_ns(), "error": error})
     time.sleep(0.3)  # LiteLLM and others write their spans in threads of their own

@@ -103,16 +103,19 @@ class LlamaIndex:
         from llama_index.llms.openai import OpenAI
 
         Settings.tokenizer = str.split  # the one that it takes else is fetched from the network
-        self._url, self._llm, self._embedding, self._index = url, OpenAI, OpenAIEmbedding, VectorStoreIndex
-        self._nodes = [TextNode(text=text, id_=name, embedding=[0.1] * 8) for name, text in PASSAGES.items()]
+        self._url, self._llm, self._embedding = url, OpenAI, OpenAIEmbedding
+        nodes = [TextNode(text=text, id_=name, embedding=[0.1] * 8) for name, text in PASSAGES.items()]
+        # Built once, before the cases, as an application does: LlamaIndex embeds what has no vector yet, here nothing.
+        self._index = VectorStoreIndex(nodes=nodes, embed_model=OpenAIEmbedding(api_key="none"))
 
     def _engine(self, case: Case) -> Any:
         base = {"api_base": f"{self._url}/{case.path}/v1", "api_key": "none", "max_retries": 0}
         embed_model = self._embedding(model=EMBEDDING_MODEL, **base)
         more = {"stream_options": {"include_usage": True}} if case.is_streaming else {}
         llm = self._llm(model=CHAT_MODELS["openai"], additional_kwargs=more, **base)
-        index = self._index(nodes=self._nodes, embed_model=embed_model)
-        return index.as_query_engine(llm=llm, similarity_top_k=2, streaming=case.is_streaming)
+        return self._index.as_query_engine(
+            llm=llm, embed_model=embed_model, similarity_top_k=2, streaming=case.is_streaming
+        )
 
     def run(self, case: Case) -> None:
         """Ask, and read all of the answer."""
@@ -134,13 +137,18 @@ class LiteLLM:
 
     def __init__(self, url: str) -> None:
         import litellm
+        from opentelemetry import trace
 
-        self._url, self._litellm = url, litellm
+        self._url, self._litellm, self._trace = url, litellm, trace
         litellm.telemetry = False
         litellm.num_retries = 0
 
     def _arguments(self, case: Case) -> dict[str, Any]:
-        common = {"api_key": "none", "num_retries": 0, "max_retries": 0, "metadata": {"session_id": case.session}}
+        metadata = {"session_id": case.session}
+        if (span := self._trace.get_current_span()).get_span_context().is_valid:
+            # It exports a synchronous stream in a thread of its own, which does not know the current span.
+            metadata["litellm_parent_otel_span"] = span
+        common = {"api_key": "none", "num_retries": 0, "max_retries": 0, "metadata": metadata}
         if case.does == "embed":
             base = f"{self._url}/{case.path}/v1"
             return {**common, "model": f"openai/{EMBEDDING_MODEL}", "input": [case.question], "api_base": base}

@@ -1,6 +1,9 @@
 """Compares what the store shows of a case with what the model server did.
 
-A cell is right; or the package does not tell the value, which its raw spans and logs prove; or the cell is wrong.
+A cell is right; or the store shows no value and the package does not tell it, which its raw spans and logs prove; or
+the cell is wrong. A value that is shown and is not the truth is wrong, with two exceptions: of tokens that the package
+tells in part (Anthropic's input beside the cache, where the cache is not told), the part and what the part costs; and a
+number of output tokens that the package itself reports under its own key while the true number stands nowhere.
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ _PRICES = {"openai": (0.15, 0.075, 0.60), "anthropic": (1.0, 0.10, 5.0)}
 """USD per million tokens: input, cached input, output; of `cases.CHAT_MODELS`."""
 _EMBEDDING_PRICE = 0.02
 _TOLERANCE_MS = 60.0
-"""How much later than the server sends a chunk a package may see it."""
-_EARLY_MS = 20.0
-"""How much earlier: a package may begin its span before, or its own measurement after the other."""
+"""By how much a time may differ from the moment in which the server sent a chunk: it is seen later, and a package may
+begin its own measurement after its span. The chunk with the role and the first text are 150 ms apart."""
+_OUTPUT_KEYS = r"(output|completion)_tokens$"
 _TTFT_KEYS = r"first.?(token|chunk)|ttft|completion_start|time_to|msToFirst|first_token"
 
 
@@ -42,6 +45,8 @@ class Verdict(StrEnum):
 
     RIGHT = "right"
     NOT_TOLD = "not told"
+    MISREPORTED = "misreported"
+    """The package's own number is not the truth, and the store shows it as it came."""
     WRONG = "wrong"
 
 
@@ -137,7 +142,7 @@ class _Judging:
         expected = answered if tells_answered else asked
         accepted = {answered} if tells_answered else {asked, cases.ANSWERED_BY[self.case.api]}
         right = bool(shown) and all(model in accepted for model in shown)
-        return "model", self._verdict(right, lambda: self.told.has_text(asked)), expected, shown
+        return "model", self._verdict(right, any(shown), lambda: self.told.has_text(asked)), expected, shown
 
     def _provider(self) -> tuple[str, Verdict, Any, Any]:
         shown = sorted({row["Provider"] for row in self.rows})
@@ -147,59 +152,82 @@ class _Judging:
                 value
                 for key, value in self.calls_told.values
                 # A model's name may hold its maker's; MLflow's format is that of the messages, whoever answers them.
-                if "model" not in key.lower() and key != "mlflow.message.format" and len(value) < 40
+                # So may the type of its client's exceptions.
+                if "model" not in key.lower()
+                and key != "mlflow.message.format"
+                and not key.startswith("exception.")
+                and len(value) < 40
             ]
             return self._tells_call() and any(self.case.api in value.lower() for value in named)
 
-        return "provider", self._verdict(shown == [self.case.api], tells), self.case.api, shown
+        return "provider", self._verdict(shown == [self.case.api], any(shown), tells), self.case.api, shown
 
     def _tokens(self) -> Iterator[tuple[str, Verdict, Any, Any]]:
-        if self.case.does == "embed":
-            expected = [cases.embedding_tokens(self.case.number)]
-            shown = [row["InputTokens"] for row in self.rows]
-            yield "input", self._number(expected, shown, expected), expected, shown
-            return
         usages = [cases.usage(self.case.number, call.nth) for call in self.chats]
-        columns = {"input": "InputTokens", "output": "OutputTokens", "cached": "CacheReadTokens"}
-        if self.case.api == "openai":  # Anthropic does not count reasoning by itself
-            columns["reasoning"] = "ReasoningTokens"
+        embedded = [cases.embedding_tokens(self.case.number) for _ in self.embeds]
+        columns = {"input": "InputTokens"}
+        if self.chats:
+            columns |= {"output": "OutputTokens", "cached": "CacheReadTokens"}
+            if self.case.api == "openai":  # Anthropic does not count reasoning by itself
+                columns["reasoning"] = "ReasoningTokens"
         for column, name in columns.items():
             expected = [getattr(usage, column) for usage in usages]
-            shown = [row[name] for row in self.rows]
-            tellings = list(expected)
-            if column == "input" and self.case.api == "anthropic":
-                if not all(self.calls_told.has_number(usage.cached) for usage in usages):
-                    tellings = expected  # what was asked beside the cache is told, but not the cache
-                else:
-                    tellings += [usage.input - usage.cached for usage in usages]
-            yield column, self._number(expected, shown, tellings), expected, shown
+            shown = [row[name] for row in self.stored.calls]
+            parts: list[int] = []
+            if column == "input":
+                expected += embedded
+                shown += [row[name] for row in self.stored.embeddings]
+                if self.case.api == "anthropic":
+                    parts = [usage.input - usage.cached for usage in usages if not self._tells(usage.cached)]
+            verdict = self._number(expected, shown, parts)
+            if verdict is Verdict.WRONG and column == "output" and self._is_misreported(expected, shown):
+                verdict = Verdict.MISREPORTED
+            yield column, verdict, expected, shown
 
-    def _number(self, expected: list[int], shown: list[Any], tellings: list[int]) -> Verdict:
+    def _is_misreported(self, expected: list[int], shown: list[Any]) -> bool:
+        missing, invented = set(expected) - set(shown), set(shown) - set(expected)
+        return not any(map(self._tells, missing)) and all(
+            self.calls_told.has_number(value, key=_OUTPUT_KEYS) for value in invented if value is not None
+        )
+
+    def _tells(self, number: int) -> bool:
+        return self.calls_told.has_number(number)
+
+    def _number(self, expected: list[int], shown: list[Any], parts: list[int]) -> Verdict:
         if set(expected) == set(shown):
             return Verdict.RIGHT
-        return Verdict.WRONG if any(self.calls_told.has_number(number) for number in tellings) else Verdict.NOT_TOLD
+        missing = set(expected) - set(shown)
+        invented = set(shown) - {None} - set(expected) - set(parts)
+        return Verdict.WRONG if invented or any(map(self._tells, missing)) else Verdict.NOT_TOLD
 
     def _cost(self) -> tuple[str, Verdict, Any, Any]:
-        shown = sum(row["CostUsd"] or 0 for row in self.rows) if self.rows else 0.0
-        if self.case.does == "embed":
-            expected = cases.embedding_tokens(self.case.number) * _EMBEDDING_PRICE / 1e6 * len(self.embeds)
-            tells_all = self.calls_told.has_number(cases.embedding_tokens(self.case.number))
-            return "cost", self._cost_verdict(expected, [], shown, tells_all=tells_all), expected, shown
+        shown = sum(row["CostUsd"] or 0 for row in self.stored.calls + self.stored.embeddings)
         usages = [cases.usage(self.case.number, call.nth) for call in self.chats]
-        expected = sum(_usd(self.case.api, usage, usage.cached) for usage in usages)
-        uncached = sum(_usd(self.case.api, usage, 0) for usage in usages)
-        beside = sum(_usd(self.case.api, Usage(usage.input - usage.cached, 0, usage.output, 0), 0) for usage in usages)
-        tells_cached = all(self.calls_told.has_number(usage.cached) for usage in usages)
-        tells_all = tells_cached and all(self.calls_told.has_number(usage.output) for usage in usages)
-        without = [] if tells_cached else [uncached, beside]
-        return "cost", self._cost_verdict(expected, without, shown, tells_all=tells_all), expected, shown
-
-    def _cost_verdict(self, expected: float, untold: list[float], shown: float, *, tells_all: bool) -> Verdict:
+        tokens = cases.embedding_tokens(self.case.number)
+        embedded = tokens * len(self.embeds) * _EMBEDDING_PRICE / 1e6
+        tells_embedded = not self.embeds or self._tells(tokens)
+        expected = embedded + sum(_usd(self.case.api, usage, usage.cached) for usage in usages)
         if abs(shown - expected) <= expected * 0.001:
-            return Verdict.RIGHT
-        if any(abs(shown - other) <= other * 0.001 for other in untold):
-            return Verdict.NOT_TOLD
-        return Verdict.WRONG if tells_all else Verdict.NOT_TOLD
+            return "cost", Verdict.RIGHT, expected, shown
+        # What the told part of the tokens costs: at the price without a cache, beside the cache, without the embedding.
+        parts = []
+        if not all(self._tells(usage.cached) for usage in usages):
+            beside = [Usage(usage.input - usage.cached, 0, usage.output, 0) for usage in usages]
+            parts = [sum(_usd(self.case.api, usage, 0) for usage in counted) for counted in (usages, beside)]
+        elif not tells_embedded:
+            parts = [expected - embedded]
+        if not all(self._tells(usage.output) for usage in usages):
+            parts += [
+                sum(_usd(self.case.api, usage, 0) for usage in only_input)
+                for only_input in (
+                    [Usage(usage.input, 0, 0, 0) for usage in usages],
+                    [Usage(usage.input - usage.cached, 0, 0, 0) for usage in usages],
+                )
+            ]
+        known = [0.0, *parts, *([part + embedded for part in parts] if tells_embedded else [])]
+        is_part = any(abs(shown - part) <= part * 0.001 for part in known)
+        tells_all = tells_embedded and all(self._tells(usage.cached) and self._tells(usage.output) for usage in usages)
+        return "cost", Verdict.NOT_TOLD if is_part and not tells_all else Verdict.WRONG, expected, shown
 
     def _ttft(self) -> tuple[str, Verdict, Any, Any]:
         shown = [(row["TtftMs"] and round(row["TtftMs"], 1), row["TtftDefinition"]) for row in self.rows]
@@ -217,7 +245,7 @@ class _Judging:
             accepted = [moment[row["TtftDefinition"]]]
             if row["TtftDefinition"] == "first_chunk":
                 accepted.append(moment["first_token"])  # some wait for a chunk with content: the first token comes then
-            return any(-_EARLY_MS <= row["TtftMs"] - _ms_after(row, at_ns) <= _TOLERANCE_MS for at_ns in accepted)
+            return any(abs(row["TtftMs"] - _ms_after(row, at_ns)) <= _TOLERANCE_MS for at_ns in accepted)
 
         right = bool(shown) and all(fits(row, moment) for row, moment in zip(self.rows, moments, strict=False))
 
@@ -230,13 +258,14 @@ class _Judging:
             ]
             return bool(events) or self.told.has_key(_TTFT_KEYS)
 
-        return "TTFT", self._verdict(right, tells), expected, shown
+        is_shown = any(row["TtftMs"] is not None for row in self.rows)
+        return "TTFT", self._verdict(right, is_shown, tells), expected, shown
 
     def _session(self) -> tuple[str, Verdict, Any, Any]:
         shown = sorted({row["SessionId"] for row in self.rows})
         right = shown == [self.case.session]
         tells = lambda: self._tells_call() and self.told.has_text(self.case.session)  # noqa: E731
-        return "session", self._verdict(right, tells), self.case.session, shown
+        return "session", self._verdict(right, any(shown), tells), self.case.session, shown
 
     def _question(self) -> tuple[str, Verdict, Any, Any]:
         shown = sorted({conversation.question for conversation in self.stored.conversations} - {""})
@@ -245,7 +274,7 @@ class _Judging:
             text == self.case.question or (self.case.question in text and not exact) for text in shown
         )
         tells = lambda: self.told.has_text(self.case.question)  # noqa: E731
-        return "question", self._verdict(right, tells), self.case.question, shown
+        return "question", self._verdict(right, bool(shown), tells), self.case.question, shown
 
     def _answer(self) -> tuple[str, Verdict, Any, Any]:
         conversations = self.stored.conversations
@@ -253,11 +282,12 @@ class _Judging:
             wanted = (cases.TOOL, json.dumps(self.case.tool_arguments, sort_keys=True))
             found = [_tool_calls(conversation) for conversation in conversations]
             right = any(wanted in calls for calls in found)
-            return "answer", self._verdict(right, lambda: self.told.has_text("timeout-")), wanted, found
+            return "answer", self._verdict(right, any(found), lambda: self.told.has_text("timeout-")), wanted, found
         # Of two packages with traces of their own, one may know no content.
         shown = sorted({conversation.answer for conversation in conversations} - {""})
         right = shown == [self.case.answer]
-        return "answer", self._verdict(right, lambda: self.told.has_text(self.case.answer)), self.case.answer, shown
+        tells = lambda: self.told.has_text(self.case.answer)  # noqa: E731
+        return "answer", self._verdict(right, bool(shown), tells), self.case.answer, shown
 
     def _passages(self) -> tuple[str, Verdict, Any, Any]:
         shown = sorted(
@@ -278,7 +308,8 @@ class _Judging:
                 if "input" not in key.lower() and "prompt" not in key.lower()
             )
 
-        return "passages", self._verdict(right, tells), (expected, "1 retrieval of 2"), (shown, counted)
+        is_shown = bool(shown or any(counted))
+        return "passages", self._verdict(right, is_shown, tells), (expected, "1 retrieval of 2"), (shown, counted)
 
     def _error(self) -> tuple[str, Verdict, Any, Any]:
         failed = [_failed(row) for row in self.rows]
@@ -297,12 +328,20 @@ class _Judging:
 
         if not self.case.fault and not self.rows:
             return "error", Verdict.NOT_TOLD, "no error", shown
-        return "error", self._verdict(right, tells), "error" if self.case.fault else "no error", shown
+        is_shown = not self.case.fault and any(failed)
+        return "error", self._verdict(right, is_shown, tells), "error" if self.case.fault else "no error", shown
 
-    def _verdict(self, right: bool, tells: Callable[[], bool]) -> Verdict:
+    def _verdict(self, right: bool, is_shown: bool, tells: Callable[[], bool]) -> Verdict:
+        """The verdict on a value.
+
+        Args:
+            right: whether what is shown is the truth.
+            is_shown: whether anything is shown.
+            tells: whether the package tells the truth.
+        """
         if right:
             return Verdict.RIGHT
-        return Verdict.WRONG if tells() else Verdict.NOT_TOLD
+        return Verdict.WRONG if is_shown or tells() else Verdict.NOT_TOLD
 
 
 def _failed(row: Row) -> bool:

@@ -94,11 +94,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a model's call, or take telemetry: /otlp/CONFIGURATION/v1/SIGNAL, /case/NUMBER/FAULT/INTERFACE."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > MAX_REQUEST_BYTES:
+        body = self._body()
+        if len(body) > MAX_REQUEST_BYTES:
             self._refuse()
             return
-        body = self.rfile.read(length)
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         match self.path.partition("?")[0].strip("/").split("/"):
@@ -110,6 +109,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._call(int(number), fault.replace("none", ""), "/".join(interface), json.loads(body))
             case _:
                 self._refuse()
+
+    def _body(self) -> bytes:
+        """What was sent, by its length or in chunks as Node.js sends it; of one that is too long, one byte too many."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_REQUEST_BYTES + 1))
+        body = b""
+        while (length := int(self.rfile.readline().partition(b";")[0], 16)) and len(body) <= MAX_REQUEST_BYTES:
+            body += self.rfile.read(min(length, MAX_REQUEST_BYTES + 1))
+            self.rfile.readline()
+        return body
 
     def _refuse(self) -> None:
         with self.server.lock:
@@ -368,7 +377,7 @@ class _Messages(_Answer):
         reason = "tool_use" if self.call.calls_tool else "end_turn"
         yield {"type": "content_block_stop", "index": 0}
         delta = {"stop_reason": reason, "stop_sequence": None}
-        yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": self.usage.output}}
+        yield {"type": "message_delta", "delta": delta, "usage": self._counts()}
         yield {"type": "message_stop"}
 
     def failure(self) -> dict[str, Any]:

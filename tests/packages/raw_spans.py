@@ -19,7 +19,8 @@ _EARLY_NS = 5_000_000
 """Clocks of the wall that two processes read may differ by so much."""
 
 
-_OF_CALLS = re.compile(r"model|usage|token", re.IGNORECASE)
+_OF_CALLS = re.compile(r"^(?!traceloop[.]association[.]properties[.]).*(model|usage|token)", re.IGNORECASE)
+"""Keys of calls. OpenLLMetry's association properties are those of a call on the steps around it, too."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,17 @@ class Told:
 
     def of_calls(self) -> Told:
         """Without the spans that have no attribute for a model or for tokens: a step may be given a call's answer."""
-        spans = [span for span in self.spans if any(_OF_CALLS.search(key) for key in span.attributes)]
+        spans = [span for span in self.spans if any(map(_OF_CALLS.search, span.attributes))]
         return Told(spans, self.logs)
 
     def has_text(self, text: str) -> bool:
         """Whether a value holds the text."""
         return any(text in value for _, value in self.values)
 
-    def has_number(self, number: int) -> bool:
-        """Whether a value is the number, or holds it as a number of its own."""
+    def has_number(self, number: int, *, key: str = "") -> bool:
+        """Whether a value is the number, or holds it as a number of its own; `key` is a pattern of its key."""
         pattern = re.compile(rf"(?<![\w.]){number}(?:[.]0+)?(?![\w.])")
-        return any(pattern.search(value) for _, value in self.values)
+        return any(pattern.search(value) and re.search(key, name) for name, value in self.values)
 
     def has_key(self, pattern: str) -> bool:
         """Whether the pattern is found in a key, or in the name of an event."""

@@ -353,7 +353,11 @@ def files() -> dict[str, str]:
     # Three keep the names of their first versions: insert deduplication knows rows by the names of the views on their way.
     views = {f"{source}_to_spans_seen": ("span_spellings", spellings_select(source)) for source in _RAW_SPANS}
     views["spans_seen_to_spans_canonical"] = ("spans_canonical", _canonical("span_spellings"))
-    for table, select in {"calls_canonical": calls.calls_select(), "duplicate_calls": calls.DUPLICATES, **typed_tables.typed_selects()}.items():
+    for table, select in {
+        "calls_canonical": calls.calls_select(),
+        "duplicate_calls": calls.DUPLICATES,
+        **typed_tables.typed_selects(),
+    }.items():
         source = "calls_canonical" if "FROM calls_canonical" in select else "spans_canonical"
         views[f"{source}_to_{table}"] = (table, select)
     for name, (target, select) in views.items():

@@ -13,7 +13,7 @@ STORED_AT = "now64(6) AS StoredAt"
 """The moment of the INSERT, the same for all of its rows."""
 
 SAME_CLOCK_NS, OTHER_CLOCK_NS = 2_000_000, 500_000_000
-"""By how much a span may begin or end outside of the span that it lies in: of one service, and of two, whose clocks differ."""
+"""By how much a span may begin or end outside of the span around it: of one service, and of two, each with a clock."""
 
 
 def value_of(column: str) -> str:

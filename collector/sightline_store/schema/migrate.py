@@ -151,8 +151,8 @@ def _require_no_rebuild(needed: Plan) -> None:
     if needed and needed.rebuilding:
         commands = ", ".join(f"`sightline-store rebuild {name}`" for name in needed.rebuilding)
         raise SchemaError(
-            f"a rebuild of {', '.join(needed.rebuilding)} runs or was interrupted, so the store cannot be upgraded: wait "
-            f"for it, or finish it with {commands} (an embedded store is started by `sightline-store serve`), and "
+            f"a rebuild of {', '.join(needed.rebuilding)} runs or was interrupted, so the store cannot be upgraded: "
+            f"wait for it, or finish it with {commands} (an embedded store is started by `sightline-store serve`), and "
             "upgrade then"
         )
 

@@ -33,7 +33,9 @@ SIGNALS: dict[str, dict[str, str]] = {
         (f"otel_metrics_{kind}" for kind in ("gauge", "sum", "histogram", "exp_histogram", "summary")), "TimeUnix"
     ),
     "typed": {
-        **dict.fromkeys(("requests", "llm_calls", "retrievals", "embeddings", "stages", "errors", "duplicate_calls"), "Timestamp"),
+        **dict.fromkeys(
+            ("requests", "llm_calls", "retrievals", "embeddings", "stages", "errors", "duplicate_calls"), "Timestamp"
+        ),
         "instances": "Minute",
     },
     "scores": {"scores": "Timestamp"},
