@@ -1,4 +1,4 @@
-"""Text to search terms: the same rules for passages, questions, the built-in embedding and the rerank stage.
+"""Text to search terms: the same rules for passages, questions, the lexical embedding and the rerank stage.
 
 Words are lower-cased and stemmed (Snowball English). Identifiers count both whole and in parts, so ``os.path.join``,
 ``readLines`` and ``run_coroutine_threadsafe`` are found by the words that people use for them. Question words and

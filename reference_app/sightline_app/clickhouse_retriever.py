@@ -98,8 +98,8 @@ class ClickHouseRetriever:
             " * words / greatest((SELECT max(words) FROM matches), 1e-9) AS score"
             f" FROM (SELECT id, vector FROM {table} WHERE {visible}) AS seen LEFT JOIN matches USING (id)"
             " WHERE score > 0 ORDER BY score DESC, id LIMIT {limit:UInt32})"
-            " SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context, usage,"
-            f" usage_words, kind, score FROM {table} AS passages INNER JOIN ranked ON passages.id = ranked.id"
+            " SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context,"
+            f" kind, score FROM {table} AS passages INNER JOIN ranked ON passages.id = ranked.id"
             " ORDER BY score DESC, id FORMAT JSONEachRow"
         )
         parameters = {
@@ -127,8 +127,6 @@ class ClickHouseRetriever:
                 date=row["day"],
                 score=float(row["score"]),
                 context=row["context"],
-                usage=int(row["usage"]),
-                usage_words=row["usage_words"],
                 kind=row["kind"],
             )
             for row in rows
@@ -214,7 +212,7 @@ class ClickHouseIndex:
             self._run(f"DROP TABLE IF EXISTS {drop}")
         self._run(
             f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String, date Date,"
-            " context String, usage UInt32, usage_words String, kind LowCardinality(String),"
+            " context String, kind LowCardinality(String),"
             " tenants Array(LowCardinality(String)), vector Array(Float32),"
             " terms Array(LowCardinality(String)), weights Array(Float32)) ENGINE = MergeTree ORDER BY id"
         )
@@ -257,8 +255,6 @@ def _row(passage: Passage, vector: NDArray[Any], weights: Mapping[str, float]) -
             "module": passage.module,
             "date": passage.date,
             "context": passage.context,
-            "usage": passage.usage,
-            "usage_words": passage.usage_words,
             "kind": passage.kind,
             "tenants": [passage.tenant],
             "vector": [round(float(value), 7) for value in vector],

@@ -46,11 +46,6 @@ class Passage:
     """Tenant that may see it; ``public`` is for all."""
     part: int = 0
     """Position among the pieces of one long text, from 0."""
-    usage: int = 0
-    """How often the interpreter's own sources use the documented name; 0 where that is not known."""
-    usage_words: str = ""
-    """Stems that stand near uses of the documented name in the interpreter's sources, most typical first; searched at a
-    low weight, never shown."""
     kind: str = "text"
     """module | class | function | method | property | data | text."""
 
@@ -136,7 +131,7 @@ def content_version(passages: Sequence[Passage]) -> str:
     """Hash of all passages in order, 16 hex digits."""
     digest = hashlib.sha256()
     for passage in passages:
-        digest.update(f"{passage.id}|{passage.date}|{passage.context}|{passage.usage_words}\n".encode())
+        digest.update(f"{passage.id}|{passage.date}|{passage.context}\n".encode())
     return digest.hexdigest()[:16]
 
 

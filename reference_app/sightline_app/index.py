@@ -8,7 +8,6 @@ when nothing changed; otherwise it builds the new version beside the old one and
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import logging
 import sys
@@ -21,17 +20,19 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sightline_app import embeddings
 from sightline_app.clickhouse_retriever import ClickHouseIndex, ClickHouseRetriever
 from sightline_app.corpus import Passage, Source, content_version, read_passages, write_passages
-from sightline_app.embedding import LexicalEmbedding, choose
+from sightline_app.embeddings import LexicalEmbedding, vector_cache
 from sightline_app.errors import CorpusError, IndexMissing, RetrievalUnavailable
 from sightline_app.lexicon import Lexicon, weighted_terms
 from sightline_app.retriever import PUBLIC, Retriever, WeaviateIndex, WeaviateRetriever
 from sightline_app.settings import AppSettings
 
-FORMAT = 4
+FORMAT = 5
 """Raise when stored collections or files of an older version can no longer be served."""
 
+_SAY_EVERY_S = 10.0
 _log = logging.getLogger("sightline.app")
 
 
@@ -156,37 +157,34 @@ def open_retriever(settings: AppSettings, manifest: Manifest) -> Retriever:
     return WeaviateRetriever(settings, manifest.collection)
 
 
-def _embedding_wish(settings: AppSettings) -> str:
-    onnx = settings.embedding in {"auto", "onnx"} and importlib.util.find_spec("fastembed") is not None
-    parts = [
-        settings.embedding,
-        settings.embeddings_base_url or "",
-        settings.embeddings_model,
-        str(settings.lexical_dimensions),
-    ]
-    return "|".join([*parts, settings.onnx_model if onnx else ""])
-
-
-class _Steps:
-    """Progress on standard error: a bar on a terminal, a line a step elsewhere."""
+class Steps:
+    """Progress on standard error: a bar on a terminal; elsewhere a line a step, and one now and then in a long one."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
     def step(self, title: str) -> Callable[[int, int], None]:
+        """Begin a step; the result is called with what is done and what there is in all."""
         self.close()
-        bar = tqdm(desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty(), leave=True)
+        on_terminal = sys.stderr.isatty()
+        bar = tqdm(desc=title, unit="", file=sys.stderr, disable=not on_terminal, leave=True)
         self._bar = bar
-        if not sys.stderr.isatty():
+        if not on_terminal:
             _log.info("%s", title)
+        said = time.monotonic()
 
         def progress(done: int, total: int) -> None:
+            nonlocal said
             bar.total = total
             bar.update(done - bar.n)
+            if not on_terminal and done < total and time.monotonic() - said > _SAY_EVERY_S:
+                said = time.monotonic()
+                _log.info("%s: %d of %d", title, done, total)
 
         return progress
 
     def close(self) -> None:
+        """End the last step's bar."""
         if self._bar is not None:
             self._bar.close()
 
@@ -217,10 +215,10 @@ def ingest(
     except IndexMissing:
         known = None
     fingerprint = source.fingerprint()
-    wish = _embedding_wish(settings)
+    wish = embeddings.wish(settings)
     if known is not None and not force and _is_current(known, store, tenant, fingerprint, wish):
         return known, False
-    steps = _Steps()
+    steps = Steps()
     try:
         return _build(settings, source, store, known, tenant, fingerprint, wish, steps), True
     finally:
@@ -246,7 +244,7 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
     tenant: str,
     fingerprint: str,
     wish: str,
-    steps: _Steps,
+    steps: Steps,
 ) -> Manifest:
     corpora_dir = settings.data_dir / "corpora"
     passages = source.passages(steps.step(f"reading {source.describe()}"))
@@ -269,13 +267,17 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
     fitted_on = records[PUBLIC].content if PUBLIC in records else content
 
     def fitted() -> LexicalEmbedding:
-        progress = steps.step("fitting the built-in embedding")
+        progress = steps.step("fitting the lexical embedding")
         made = LexicalEmbedding.fit(basis, lexicon, fitted_on, settings.lexical_dimensions)
         progress(1, 1)
         return made
 
-    embedding = choose(settings, fitted)
-    vectors = embedding.embed_passages(everything, steps.step(f"embedding with {embedding.name}"))
+    embedding = embeddings.choose(settings, fitted)
+    progress = steps.step(f"embedding with {embedding.name} {embedding.version}")
+    if isinstance(embedding, LexicalEmbedding):
+        vectors = embedding.embed_passages(everything, progress)
+    else:
+        vectors = vector_cache.embed(embedding, everything, settings.data_dir / "vectors", progress)
     told = f"{FORMAT}|{content}|{embedding.name}|{embedding.version}"
     version = hashlib.sha256(told.encode()).hexdigest()[:12]
     folder = version_folder(settings.data_dir, version)
@@ -298,6 +300,17 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
     # The version before stays until the next ingest: apps that serve it need a moment to notice the new one.
     store.drop_others({collection, known.collection} if known else {collection})
     return manifest
+
+
+def read_corpora(data_dir: Path) -> list[Passage]:
+    """Return the passages of all tenants, as they were ingested.
+
+    Raises:
+        IndexMissing: nothing was ingested.
+        CorpusError: a file of passages is missing or damaged.
+    """
+    files = [data_dir / "corpora" / f"{_file_name(tenant)}.jsonl" for tenant in read_manifest(data_dir).corpora]
+    return [passage for path in files for passage in read_passages(path)]
 
 
 def _file_name(tenant: str) -> str:

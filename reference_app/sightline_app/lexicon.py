@@ -1,4 +1,4 @@
-"""How rare each term is in the corpus; fitted at ingest, used by the built-in embedding and the rerank stage."""
+"""How rare each term is in the corpus; fitted at ingest, used by the rerank stage and the lexical embedding."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from sightline_app.analysis import name_terms, terms
 from sightline_app.corpus import Passage
 from sightline_app.errors import CorpusError
 
-NAME_WEIGHT, TITLE_WEIGHT, TEXT_WEIGHT, CONTEXT_WEIGHT, USAGE_WEIGHT = 3.0, 1.0, 1.0, 0.4, 0.5
-"""How much a term counts by where it stands, in the built-in embedding."""
+NAME_WEIGHT, TITLE_WEIGHT, TEXT_WEIGHT, CONTEXT_WEIGHT = 3.0, 1.0, 1.0, 0.4
+"""How much a term counts by where it stands, in the lexical embedding and in ClickHouse."""
 
 
 def weighted_terms(passage: Passage) -> dict[str, float]:
-    """Return term -> weighted count over names, title, text, context and usage."""
+    """Return term -> weighted count over names, title, text and context."""
     counts: Counter[str] = Counter()
     for weight, found in (
         (NAME_WEIGHT, list(dict.fromkeys(name_terms(passage.names[:6])))),
         (TITLE_WEIGHT, terms(passage.title)),
         (TEXT_WEIGHT, terms(passage.text)),
         (CONTEXT_WEIGHT, terms(passage.context)),
-        (USAGE_WEIGHT, passage.usage_words.split()),
     ):
         for term in found:
             counts[term] += weight  # type: ignore[assignment]  # Counter holds floats as well

@@ -38,8 +38,8 @@ PUBLIC = "public"
 """Tenant name of what everybody may see."""
 
 _BATCH = 500
-_FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5", "usage_stems^0.5"]
-_SHOWN = ["title", "text", "names", "module", "date", "context", "usage", "usage_stems", "kind"]
+_FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5"]
+_SHOWN = ["title", "text", "names", "module", "date", "context", "kind"]
 _log = logging.getLogger(__name__)
 
 
@@ -55,8 +55,6 @@ class Hit:
     date: str
     score: float
     context: str = ""
-    usage: int = 0
-    usage_words: str = ""
     kind: str = "text"
 
     def as_document(self, content_chars: int = 2000) -> dict[str, Any]:
@@ -207,8 +205,6 @@ class WeaviateRetriever:
                 date=found.properties["date"].date().isoformat(),
                 score=float(found.metadata.score or 0.0),
                 context=str(found.properties["context"]),
-                usage=int(found.properties["usage"]),
-                usage_words=str(found.properties["usage_stems"]),
                 kind=str(found.properties["kind"]),
             )
             for found in answer.objects
@@ -361,7 +357,7 @@ class WeaviateIndex:
 def _properties() -> list[Property]:
     stems = [
         Property(name=name, data_type=DataType.TEXT, tokenization=Tokenization.WHITESPACE, index_filterable=False)
-        for name in ("names_stems", "title_stems", "text_stems", "context_stems", "usage_stems")
+        for name in ("names_stems", "title_stems", "text_stems", "context_stems")
     ]
     shown = [
         Property(name=name, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
@@ -371,8 +367,7 @@ def _properties() -> list[Property]:
         Property(name=name, data_type=DataType.TEXT_ARRAY, tokenization=Tokenization.FIELD, index_searchable=False)
         for name in ("names", "tenants")
     ]
-    usage = Property(name="usage", data_type=DataType.INT, index_filterable=False)
-    return [*stems, *shown, *listed, usage, Property(name="date", data_type=DataType.DATE, index_range_filters=True)]
+    return [*stems, *shown, *listed, Property(name="date", data_type=DataType.DATE, index_range_filters=True)]
 
 
 def _stored(passage: Passage) -> dict[str, Any]:
@@ -381,7 +376,6 @@ def _stored(passage: Passage) -> dict[str, Any]:
         "text": passage.text,
         "module": passage.module,
         "context": passage.context,
-        "usage": passage.usage,
         "kind": passage.kind,
         "names": passage.names,
         "tenants": [passage.tenant],
@@ -390,5 +384,4 @@ def _stored(passage: Passage) -> dict[str, Any]:
         "title_stems": " ".join(terms(passage.title)),
         "text_stems": " ".join(terms(passage.text)),
         "context_stems": " ".join(terms(passage.context)),
-        "usage_stems": passage.usage_words,
     }

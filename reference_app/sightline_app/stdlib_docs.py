@@ -24,8 +24,8 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,9 +33,8 @@ from typing import Any
 from sightline_app.corpus import Passage, make_passage, merge_doubles, split_text
 from sightline_app.errors import CorpusError
 from sightline_app.language_reference import described_names
-from sightline_app.source_usage import read_usage, source_files
 
-RULES_VERSION = "6"
+RULES_VERSION = "7"
 """Raise when the extraction changes: it is part of the fingerprint."""
 
 _SKIPPED_NAMES = """
@@ -65,7 +64,6 @@ class StandardLibrary:
     def fingerprint(self) -> str:
         """Hash of the interpreter's build and of the extraction rules: no module is imported for it."""
         told = [RULES_VERSION, sys.version, sys.platform, sys.implementation.name, *self.modules]
-        told.append(str(len(source_files())))  # the tests are not installed everywhere, and they tell of usage
         return hashlib.sha256("|".join(told).encode()).hexdigest()[:16]
 
     def passages(self, progress: Callable[[int, int], None]) -> list[Passage]:
@@ -350,20 +348,7 @@ def read_interpreter(only: tuple[str, ...], progress: Callable[[int, int], None]
         progress(done, len(names))
     if "builtins" in names:
         reader.add_reference()
-    return list(_with_usage(merge_doubles(reader.passages())))
-
-
-def _with_usage(passages: Sequence[Passage]) -> Iterator[Passage]:
-    """Add what the library's own sources tell about each documented thing; all pieces of a text get the same."""
-    things = {passage.names[0]: passage for passage in reversed(passages)}
-    usage = read_usage(
-        [passage.names for passage in things.values()],
-        [passage.kind in {"method", "property"} for passage in things.values()],
-    )
-    found = dict(zip(things, zip(usage.seen, usage.typical_words(), strict=True), strict=True))
-    for passage in passages:
-        seen, words = found[passage.names[0]]
-        yield replace(passage, usage=round(seen.count), usage_words=" ".join(words))
+    return merge_doubles(reader.passages())
 
 
 def _main() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from sightline import semconv
 from sightline.testing import captured
+from sightline_app.__main__ import main
 from sightline_app.embeddings import graph_cache
 from sightline_app.embeddings.minilm import MiniLM
 from sightline_app.embeddings.precision import Precision
@@ -124,3 +125,19 @@ def test_processes_that_build_at_the_same_time_do_not_disturb_each_other(tmp_pat
     assert len(sums) == 1
     (path,) = graph_cache.folder(tmp_path).iterdir()
     assert path.stem.rpartition("-")[2] == sums.pop()[:16]
+
+
+def test_quantize_compares_all_precisions_on_a_folder(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command prints a row a precision: INT8 is a quarter of FP32's size and loses next to nothing."""
+    (tmp_path / "a.md").write_text("\n".join(f"# Part {number}\n{text}" for number, text in enumerate(TEXTS[:4])))
+    monkeypatch.setenv("SIGHTLINE_CACHE_DIR", str(cache))
+    assert main(["quantize", "--docs", str(tmp_path)]) == 0
+    first, _, *rows = capsys.readouterr().out.splitlines()
+    found = {name: [float(each) for each in figures] for name, *figures in map(str.split, rows)}
+    assert first == "4 of 4 passages"
+    assert list(found) == ["fp32", "fp16", "int8"]
+    assert found["fp32"][0] > 3.5 * found["int8"][0]
+    assert min(found["int8"][3:5]) > 0.999
+    assert main(["quantize", "--docs", str(tmp_path), "--passages", "1"]) == 2
