@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, cast
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import openai
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI
@@ -12,7 +14,10 @@ from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 import sightline
 from sightline import semconv
 from sightline_app.errors import ModelUnavailable
-from sightline_app.settings import AppSettings
+from sightline_app.prompt import STOP
+from sightline_app.settings import AppSettings, ModelEndpoint
+
+_T = TypeVar("_T")
 
 # Which transport the client uses depends on its version; it raises what goes wrong in the middle of a stream.
 _TRANSPORTS: list[Any] = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
@@ -20,42 +25,53 @@ _FAILURES: tuple[type[Exception], ...] = (APIError, *(each.HTTPError for each in
 _SILENCE: tuple[type[Exception], ...] = (APITimeoutError, *(each.TimeoutException for each in _TRANSPORTS))
 
 LOCAL_NOTE = "extractive, no LLM"
-"""``system_fingerprint`` of the local server, and what is shown wherever its answers are."""
+"""``system_fingerprint`` of the extractive server, and what is shown wherever its answers are."""
+
+_PROVIDERS = {"llamacpp": "llama.cpp", "vllm": "vllm"}
+"""``owned_by`` of the model servers that say what they are, and the provider that spans name."""
 
 
 class Generator:
     """Streams answers.
 
     Args:
-        settings: endpoint, model and timeouts.
+        settings: limits and timeouts.
+        endpoint: the model; None is the one that `settings` names first.
     """
 
-    def __init__(self, settings: AppSettings) -> None:
+    def __init__(self, settings: AppSettings, endpoint: ModelEndpoint | None = None) -> None:
         self._settings = settings
+        self.endpoint = endpoint or settings.endpoint
         self.note: str | None = None
         """What the model says of itself when it is no language model; None until known, and for real ones."""
+        self._provider: str | None = None
         self._client = AsyncOpenAI(
-            base_url=settings.model_base_url,
-            api_key=settings.model_api_key,
+            base_url=self.endpoint.base_url,
+            api_key=self.endpoint.api_key,
             timeout=openai.Timeout(settings.model_timeout_s, connect=min(5.0, settings.model_timeout_s)),
             max_retries=0,  # a hidden retry would count as the model's own time
         )
 
     @sightline.llm(provider="openai", capture="recorded")  # messages have attributes of their own
-    async def stream(self, messages: Sequence[Mapping[str, str]]) -> AsyncIterator[Any]:
+    async def stream(self, messages: Sequence[Mapping[str, str]], deadline: float | None = None) -> AsyncIterator[Any]:
         """Yield the chunks of a streamed chat completion, the last with usage.
 
         Args:
             messages: role and content, oldest first.
+            deadline: moment of `time.monotonic()` at which the request has taken too long; it holds while the model
+                is waited for, too.
 
         Raises:
-            ModelUnavailable: no connection, an error status, silence for too long, or a stream that broke off.
+            ModelUnavailable: no connection, an error status, silence for too long, a stream that broke off, or the
+                deadline has passed.
         """
-        settings = self._settings
+        settings, endpoint = self._settings, self.endpoint
         sightline.annotate(
             {
-                semconv.GEN_AI_REQUEST_MODEL: settings.chat_model,
+                semconv.GEN_AI_REQUEST_MODEL: endpoint.model,
                 semconv.GEN_AI_REQUEST_MAX_TOKENS: settings.max_output_tokens,
+                semconv.GEN_AI_REQUEST_TEMPERATURE: settings.temperature,
+                semconv.GEN_AI_PROVIDER_NAME: self._provider,
                 semconv.MODEL_PRICED_AS: settings.priced_as,
                 semconv.MODEL_NOTE: self.note,
             }
@@ -63,31 +79,54 @@ class Generator:
         sightline.record_messages(input=[dict(message) for message in messages])
         finished = False
         said: list[str] = []
+        begun, first = time.monotonic(), None
         try:
-            chunks = await self._client.chat.completions.create(
-                model=settings.chat_model,
+            request = self._client.chat.completions.create(
+                model=endpoint.model,
                 messages=cast("Any", list(messages)),  # plain dictionaries of role and content
                 max_tokens=settings.max_output_tokens,
+                temperature=settings.temperature,
+                stop=list(STOP),
                 stream=True,
                 stream_options={"include_usage": True},
             )
+            chunks = await self._before(deadline, request)
             async with chunks:
-                async for chunk in chunks:
+                following = aiter(chunks)
+                while (chunk := await self._before(deadline, anext(following, None))) is not None:
                     if chunk.system_fingerprint == LOCAL_NOTE and self.note != LOCAL_NOTE:
                         self.note = LOCAL_NOTE
                         sightline.annotate({semconv.MODEL_NOTE: self.note})
-                    said += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+                    texts = [choice.delta.content for choice in chunk.choices if choice.delta.content]
+                    if texts and first is None:
+                        first = time.monotonic()
+                    said += texts
                     finished = finished or any(choice.finish_reason for choice in chunk.choices)
+                    if timings := (chunk.model_extra or {}).get("timings"):
+                        sightline.annotate(server_times(timings, None if first is None else first - begun))
                     yield chunk
         except _FAILURES as exc:
             raise ModelUnavailable(self._explain(exc)) from exc
         finally:
             sightline.record_messages(output="".join(said))
         if not finished:
-            raise ModelUnavailable(f"the model at {settings.model_base_url} broke off its answer")
+            raise ModelUnavailable(f"the model at {endpoint.base_url} broke off its answer")
+
+    async def _before(self, deadline: float | None, waiting: Awaitable[_T]) -> _T:
+        """Wait, but not beyond the request's deadline. No `yield` is inside the timeout: it would end foreign tasks."""
+        left_s = None if deadline is None else deadline - time.monotonic()
+        timeout = asyncio.timeout(left_s)
+        try:
+            async with timeout:
+                return await waiting
+        except TimeoutError as exc:
+            if not timeout.expired():
+                raise
+            limit_s = self._settings.request_timeout_s
+            raise ModelUnavailable(f"the answer took longer than SIGHTLINE_APP_REQUEST_TIMEOUT_S={limit_s:g}") from exc
 
     def _explain(self, exc: Exception) -> str:
-        where, timeout_s = self._settings.model_base_url, self._settings.model_timeout_s
+        where, timeout_s = self.endpoint.base_url, self._settings.model_timeout_s
         if isinstance(exc, _SILENCE):
             return f"the model at {where} was silent for longer than SIGHTLINE_APP_MODEL_TIMEOUT_S={timeout_s:g}"
         if isinstance(exc, APIStatusError):
@@ -103,10 +142,33 @@ class Generator:
         except _FAILURES:
             return
         for model in listed.data:
-            if model.id == self._settings.chat_model:
+            if model.id == self.endpoint.model:
                 note = (model.model_extra or {}).get("note")
                 self.note = note if isinstance(note, str) else None
+                self._provider = _PROVIDERS.get(model.owned_by)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def server_times(timings: object, first_chunk_s: float | None) -> dict[str, float]:
+    """Return the attributes for llama.cpp's ``timings``: queue, prompt and output, in seconds.
+
+    The queue is what the prompt does not explain of the time to the first chunk; the network is in it.
+
+    Args:
+        timings: ``prompt_ms`` and ``predicted_ms`` of the last chunk; whatever else comes is ignored.
+        first_chunk_s: time to the first chunk with content; None where none came.
+    """
+    if not isinstance(timings, Mapping):
+        return {}
+    prompt_ms, output_ms = timings.get("prompt_ms"), timings.get("predicted_ms")
+    times: dict[str, float] = {}
+    if isinstance(prompt_ms, int | float):
+        times[semconv.MODEL_PROMPT_DURATION] = prompt_ms / 1000
+        if first_chunk_s is not None:
+            times[semconv.MODEL_QUEUE_DURATION] = max(0.0, first_chunk_s - prompt_ms / 1000)
+    if isinstance(output_ms, int | float):
+        times[semconv.MODEL_OUTPUT_DURATION] = output_ms / 1000
+    return times

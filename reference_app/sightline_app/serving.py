@@ -63,7 +63,7 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     return opened
 
 
-def run(app: Any, opened: socket.socket, title: str, settings: PortSettings) -> int:
+def run(app: Any, opened: socket.socket, title: str, settings: PortSettings, *, grace_s: int = STOP_GRACE_S) -> int:
     """Serve until asked to stop.
 
     Args:
@@ -71,6 +71,7 @@ def run(app: Any, opened: socket.socket, title: str, settings: PortSettings) -> 
         opened: where it listens.
         title: what it is.
         settings: of its port.
+        grace_s: seconds that open responses have to end after a signal.
 
     Returns:
         0 after a signal, 1 when the application did not start.
@@ -87,7 +88,7 @@ def run(app: Any, opened: socket.socket, title: str, settings: PortSettings) -> 
         log_config=None,
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=STOP_GRACE_S,
+        timeout_graceful_shutdown=grace_s,
         lifespan="on",
     )
     server = uvicorn.Server(config)

@@ -51,7 +51,12 @@ def parser() -> argparse.ArgumentParser:
         "--docs", type=Path, metavar="PATH", help="Markdown, text or HTML to answer from (the Python standard library)"
     )
     demo_parser.add_argument("--once", action="store_true", help="print the numbers as JSON and end")
-    demo_parser.add_argument("--questions", type=_positive, metavar="N", help="how many questions to ask (all)")
+    demo_parser.add_argument("--questions", type=_positive, metavar="N", default=40, help="how many to ask (40)")
+    demo_parser.add_argument(
+        "--model",
+        choices=("smollm2", "extractive"),
+        help="local model: a small language model (smollm2), or none that picks sentences (extractive)",
+    )
     demo_parser.add_argument("--scored", type=_positive, metavar="N", default=20, help="how many answers to score (20)")
     return top
 
@@ -63,7 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = {name: getattr(options, f"{name}_port", None) for name in _DEMO_PORTS}
     try:
         settings = SupervisorSettings.from_env(
-            os.environ, data_dir=options.data, **{f"{name}_port": port for name, port in chosen.items()}
+            os.environ,
+            data_dir=options.data,
+            model=getattr(options, "model", None),
+            **{f"{name}_port": port for name, port in chosen.items()},
         )
         if options.command == "up":
             asyncio.run(up(settings, os.environ, UpOptions(options.open), screen))

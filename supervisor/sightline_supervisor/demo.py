@@ -8,8 +8,10 @@ finds its index and its data again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -25,11 +27,19 @@ from sightline_supervisor.folder_lock import FolderLock
 from sightline_supervisor.probe import fetch_json
 from sightline_supervisor.process import Launcher, tail
 from sightline_supervisor.role import RestartPolicy, Role, Step
-from sightline_supervisor.roles import CANNOT_BE_HAD, app_role, base_env, demo_env, demo_roles, weaviate_role
+from sightline_supervisor.roles import (
+    CANNOT_BE_HAD,
+    MODEL_NOT_INSTALLED,
+    app_role,
+    base_env,
+    demo_env,
+    demo_roles,
+    weaviate_role,
+)
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.store_keys import NO_KEYS, StoreKeys, store_keys
-from sightline_supervisor.summary import Summary, count, first_row, number, table
+from sightline_supervisor.summary import Summary, count, first_row, number, table, worst_answer
 from sightline_supervisor.supervise import StepResult, Supervisor, last_json
 from sightline_supervisor.up import STORE, check_start, open_page, start_store, tell_renewed
 
@@ -37,6 +47,10 @@ _SETTLE_S = 60.0
 _PRICED_S = 15.0
 _LIGHT_RATE = "0.3"  # conversations a second after the summary: charts move, the machine stays free
 _OTHER_DOCS = "The shipped questions are about Python: on other documents they have no known answers, so no hit rate."
+_SHOWN_ANSWERS = 3
+_NO_MODEL = (
+    "NO LANGUAGE MODEL: answers are sentences picked from the passages (extractive, no LLM). The reason: {reason}"
+)
 _FALLBACK = "Weaviate is not to be had here: vector search runs inside ClickHouse instead (see {log})."
 
 
@@ -48,8 +62,8 @@ class DemoOptions:
     """Folder or file to answer from; None: the documentation of the Python standard library."""
     once: bool = False
     """End after the summary, with the numbers as JSON on the last line of standard output."""
-    questions: int | None = None
-    """How many questions to ask; None: all."""
+    questions: int = 40
+    """How many questions to ask, follow-ups not counted."""
     scored: int = 20
     """How many answers to score."""
     open_browser: bool = False
@@ -104,7 +118,7 @@ class _Demo:
         self._screen.done(f"Ready in {ready_s:.1f} s. Dashboards: {self._settings.dashboards_address}")
         if self._options.open_browser:
             open_page(self._settings.dashboards_address)
-        asked = await supervisor.guard(self._try(self._ask_step()))
+        asked = await supervisor.guard(self._ask())
         await supervisor.guard(self._answers_stored())
         scored = await supervisor.guard(self._try(self._score_step()))
         summary = await supervisor.guard(self._sum_up(ready_s, asked, scored))
@@ -144,11 +158,37 @@ class _Demo:
         """Start what needs nothing but the store, find Weaviate beside it, ingest, then start the application."""
         late = {STORE, "app", "weaviate"}
         first = [role for role in self.roles if role.name not in late]
+        await self._choose_model()
         await asyncio.gather(self._supervisor.start(first), self._weaviate())
         ingested = await self._step(self._ingest_step())
         self._screen.done(f"corpus ready in {ingested.took_s:.1f} s")
         self._screen.block(ingested.stdout)
         await self._supervisor.start([app_role(self._settings, self._admin_env)])
+
+    async def _choose_model(self) -> None:
+        """Check that the language model can run here; without it the extractive server answers, and that is said.
+
+        Raises:
+            StepFailed: it was asked for by name, or its file is not the expected one.
+        """
+        if self._settings.openai_base_url is not None or self._env["SIGHTLINE_MODEL"] == "extractive":
+            return
+        wanted = self._settings.model is not None
+        cannot_run = frozenset() if wanted else frozenset({MODEL_NOT_INSTALLED, -signal.SIGILL})
+        step = Step(
+            "model-check",
+            "checking the language model",
+            ("sightline-model", "--check"),
+            self._env,
+            frozenset({0}) | cannot_run,
+            "app",
+        )
+        if (await self._step(step)).code != 0:
+            log = self._settings.data_dir / "logs" / "model-check.log"
+            note = _NO_MODEL.format(reason=tail(log, 1))
+            self._screen.warn(note)
+            self._notes.append(note)
+            self._env["SIGHTLINE_MODEL"] = "extractive"
 
     async def _weaviate(self) -> None:
         if self._settings.weaviate_url or not self._wants_weaviate:
@@ -206,9 +246,33 @@ class _Demo:
         docs = ("--docs", str(self._options.docs.resolve())) if self._options.docs else ()
         return Step("ingest", "reading and indexing the corpus", ("sightline-app", "ingest", *docs), self._admin_env)
 
+    async def _ask(self) -> Mapping[str, Any]:
+        """Ask the questions; the first answers are shown while they arrive."""
+        shown = self._settings.data_dir / "logs" / "ask.out"
+        shown.unlink(missing_ok=True)
+        follower = asyncio.create_task(self._show_lines(shown))
+        try:
+            return await self._try(self._ask_step())
+        finally:
+            follower.cancel()
+            await asyncio.gather(follower, return_exceptions=True)
+
+    async def _show_lines(self, file: Path) -> None:
+        """Show whole lines as a program writes them; its JSON is none for a person."""
+        text, shown = "", 0
+        while True:
+            await asyncio.sleep(0.1)
+            with contextlib.suppress(OSError):
+                text = file.read_text(errors="replace")
+            end = text.rfind("\n") + 1
+            self._screen.block("\n".join(line for line in text[shown:end].splitlines() if not line.startswith("{")))
+            shown = max(shown, end)
+
     def _ask_step(self) -> Step:
-        limit = ("--limit", str(self._options.questions)) if self._options.questions else ()
-        return Step("ask", "asking questions", ("sightline-app", "ask", "--json", *limit), self._admin_env)
+        # The local language model computes few requests at once; more would only wait.
+        at_once = "2" if self._env.get("SIGHTLINE_MODEL") == "smollm2" else "4"
+        command = ("sightline-app", "ask", "--json", "--limit", str(self._options.questions), "--concurrency", at_once)
+        return Step("ask", "asking questions", (*command, "--show", str(_SHOWN_ANSWERS)), self._admin_env)
 
     def _score_step(self) -> Step:
         window_s = math.ceil(time.monotonic() - self._begun_s) + 1
@@ -248,6 +312,12 @@ class _Demo:
             total_p95_ms=number(row.get("total_p95_ms")),
             input_tokens=count(row.get("input_tokens")),
             output_tokens=count(row.get("output_tokens")),
+            queue_p50_ms=number(row.get("queue_p50_ms")),
+            queue_p95_ms=number(row.get("queue_p95_ms")),
+            prompt_p50_ms=number(row.get("prompt_p50_ms")),
+            prompt_p95_ms=number(row.get("prompt_p95_ms")),
+            cached_input_tokens=count(row.get("cached_input_tokens")),
+            worst=worst_answer(scored, asked),
             cost_usd=number(row.get("cost_usd")),
             priced_as=self._env.get("SIGHTLINE_PRICED_AS"),
             retrieval_hit_at_5=None if self._options.docs else number(row.get("retrieval_hit_at_5")),

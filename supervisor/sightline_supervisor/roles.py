@@ -12,6 +12,8 @@ DEFAULT_PRICED_AS = "openai/gpt-4o-mini"
 """Hosted model whose prices the demo puts on the tokens of the local, free one."""
 CANNOT_BE_HAD = 3
 """Exit code of `sightline-weaviate --install-only` when no server can be found or installed."""
+MODEL_NOT_INSTALLED = 3
+"""Exit code of `sightline-model` when the language model is not installed or cannot run on this processor."""
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
@@ -71,7 +73,8 @@ def demo_env(settings: SupervisorSettings, environ: Mapping[str, str]) -> dict[s
         "SIGHTLINE_JANITOR_PRICES_INTERVAL_S": environ.get("SIGHTLINE_JANITOR_PRICES_INTERVAL_S") or "5",
     }
     if settings.openai_base_url is None:
-        env["OPENAI_API_KEY"] = environ.get("OPENAI_API_KEY") or "local"
+        env["OPENAI_API_KEY"] = environ.get("SIGHTLINE_MODEL_API_KEY") or environ.get("OPENAI_API_KEY") or "local"
+        env["SIGHTLINE_MODEL"] = settings.model or "smollm2"
     priced_as = settings.priced_as or (DEFAULT_PRICED_AS if settings.openai_base_url is None else None)
     if priced_as:
         env["SIGHTLINE_PRICED_AS"] = priced_as
@@ -166,11 +169,12 @@ def weaviate_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
 
 
 def model_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
-    """Return the local, OpenAI-compatible model server."""
+    """Return the local, OpenAI-compatible model server; it is ready when the model is loaded."""
     return Role(
         name="model",
         command=("sightline-model",),
-        health_url=f"{settings.model_address.removesuffix('/v1')}/healthz",
+        health_url=f"{settings.model_address.removesuffix('/v1')}/health",
+        restart=RestartPolicy(final_codes=frozenset({2, MODEL_NOT_INSTALLED})),
         env=env,
         ports=(_port(settings, "model", "--port-model"),),
         ready_timeout_s=settings.ready_timeout_s,

@@ -58,6 +58,13 @@ class SupervisorSettings(Settings):
     )
     model_host: str = setting("SIGHTLINE_MODEL_HOST", "127.0.0.1", "Address that the local model server binds")
     model_port: int = setting("SIGHTLINE_MODEL_PORT", 8081, "Port of the local model server", at_least=1, at_most=65535)
+    model: str | None = setting(
+        "SIGHTLINE_MODEL",
+        None,
+        "Model of the local model server: `smollm2`, or `extractive`, which is no language model",
+        choices=("smollm2", "extractive"),
+        default_text="`smollm2`; `extractive` where that cannot be installed",
+    )
     openai_base_url: str | None = setting(
         "OPENAI_BASE_URL",
         None,

@@ -13,6 +13,21 @@ from typing import Any
 
 from rich.table import Table
 
+_MAX_REASONS = 4
+_MAX_SHOWN_CHARS = 300
+
+
+@dataclass(frozen=True)
+class WorstAnswer:
+    """The answer with the lowest faithfulness, and what the judge says of it."""
+
+    faithfulness: float
+    trace_id: str
+    question: str
+    answer: str
+    reasons: str
+    """The judge's explanation, a line each statement: `- ` before those that the passages do not support."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -25,7 +40,12 @@ class Summary:
     ttft_p95_ms: float | None = None
     total_p50_ms: float | None = None
     total_p95_ms: float | None = None
+    queue_p50_ms: float | None = None
+    queue_p95_ms: float | None = None
+    prompt_p50_ms: float | None = None
+    prompt_p95_ms: float | None = None
     input_tokens: int | None = None
+    cached_input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
     priced_as: str | None = None
@@ -35,6 +55,7 @@ class Summary:
     faithfulness_high: float | None = None
     faithfulness_n: int | None = None
     judge: str | None = None
+    worst: WorstAnswer | None = None
     spans_emitted: int | None = None
     spans_dropped: int | None = None
     spans_received: int | None = None
@@ -69,6 +90,29 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, float):
         return None if math.isnan(value) or math.isinf(value) else round(value, 6)
     return list(value) if isinstance(value, tuple) else value
+
+
+def worst_answer(scored: Mapping[str, Any], asked: Mapping[str, Any]) -> WorstAnswer | None:
+    """Return the answer that was judged least faithful; None where none was judged.
+
+    Args:
+        scored: JSON of `sightline-evals run`.
+        asked: JSON of `sightline-app ask`; it has the texts.
+    """
+    judged = [
+        (value, row)
+        for row in scored.get("scores") or ()
+        if row.get("metric") == "faithfulness" and (value := number(row.get("value"))) is not None
+    ]
+    if not judged:
+        return None
+    value, row = min(judged, key=lambda pair: pair[0])
+    trace_id = str(row.get("trace_id") or "")
+    texts: Mapping[str, Any] = next(
+        (each for each in asked.get("answers") or () if each.get("trace_id") == trace_id), {}
+    )
+    question, answer = (" ".join(str(texts.get(name) or "").split()) for name in ("question", "answer"))
+    return WorstAnswer(value, trace_id, question, answer, str(row.get("explanation") or ""))
 
 
 def number(value: Any) -> float | None:
@@ -112,6 +156,29 @@ def _share(value: float | None, suffix: str = "") -> str:
     return "unknown" if value is None else f"{value:.2f}{suffix}"
 
 
+def _model_times(summary: Summary) -> list[tuple[str, str]]:
+    """What the model server did until its first token; nothing where it does not say so."""
+    if summary.prompt_p50_ms is None:
+        return []
+    rows = (
+        ("  in the model's queue", summary.queue_p50_ms, summary.queue_p95_ms),
+        ("  reading the prompt", summary.prompt_p50_ms, summary.prompt_p95_ms),
+    )
+    return [(name, f"p50 {milliseconds(half)}   p95 {milliseconds(most)}") for name, half, most in rows]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[: _MAX_SHOWN_CHARS - 1]}…"
+
+
+def _worst_rows(worst: WorstAnswer) -> list[tuple[str, str]]:
+    rows = [("Least faithful answer", f"{worst.faithfulness:.2f}  trace {worst.trace_id}")]
+    if worst.question:
+        rows += [("  question", worst.question), ("  answer", _shortened(worst.answer))]
+    reasons = [line for line in worst.reasons.splitlines() if not line.startswith("+ ")]
+    return [*rows, *(("  judge", line) for line in reasons[:_MAX_REASONS])]
+
+
 def table(summary: Summary) -> Table:
     """Return the summary as a table for the terminal."""
     grid = Table(title="What the demo showed", title_justify="left", show_header=False, pad_edge=False)
@@ -135,8 +202,14 @@ def table(summary: Summary) -> Table:
             "Time to first token",
             f"p50 {milliseconds(summary.ttft_p50_ms)}   p95 {milliseconds(summary.ttft_p95_ms)}   (delivered)",
         ),
+        *_model_times(summary),
         ("Total time", f"p50 {milliseconds(summary.total_p50_ms)}   p95 {milliseconds(summary.total_p95_ms)}"),
-        ("Tokens", f"{_whole(summary.input_tokens)} in, {_whole(summary.output_tokens)} out"),
+        (
+            "Tokens",
+            f"{_whole(summary.input_tokens)} in"
+            + (f" ({summary.cached_input_tokens:,} of them cached)" if summary.cached_input_tokens else "")
+            + f", {_whole(summary.output_tokens)} out",
+        ),
         ("Cost", cost),
         ("Retrieval hit rate@5", _share(summary.retrieval_hit_at_5)),
         ("Faithfulness", _share(summary.faithfulness, interval + judged)),
@@ -151,6 +224,8 @@ def table(summary: Summary) -> Table:
     ]
     if summary.restarts:
         rows.append(("Started again", ", ".join(f"{name} {times}x" for name, times in summary.restarts.items())))
+    if summary.worst is not None:
+        rows += _worst_rows(summary.worst)
     rows += [("Note", note) for note in summary.notes]
     for name, text in rows:
         grid.add_row(name, text)

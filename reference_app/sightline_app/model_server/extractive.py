@@ -1,7 +1,7 @@
-"""Answers picked from the prompt, word for word: what the local model server does instead of thinking.
+"""Answers picked from the prompt, word for word: what `sightline-model` does without a language model.
 
 The best sentences of the best passages are joined and cited. Nothing is invented, nothing is understood; the same
-prompt gives the same answer. :mod:`sightline_app.local_model` says so on every response.
+prompt gives the same answer. :mod:`sightline_app.model_server.extractive_api` says so on every response.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from sightline_app.extractive import DONT_KNOW, answer, count_prompt_tokens, parse_prompt, tokens
-from sightline_app.local_model import MODEL, NOTE, create_app
+from sightline_app.model_server.extractive import DONT_KNOW, answer, count_prompt_tokens, parse_prompt, tokens
+from sightline_app.model_server.extractive_api import MODEL, NOTE, create_app
 from sightline_app.settings import ModelSettings
 
 PROMPT = (
@@ -66,8 +65,8 @@ def test_context_without_numbers_counts_as_one_passage() -> None:
 
 
 @pytest.fixture(name="client")
-def _client(tmp_path: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(ModelSettings(tokens_per_s=0, data_dir=tmp_path))) as client:
+def _client() -> Iterator[TestClient]:
+    with TestClient(create_app(ModelSettings(tokens_per_s=0))) as client:
         yield client
 
 
@@ -124,13 +123,6 @@ def test_malformed_requests_get_openai_style_errors(
     assert error["type"] == "invalid_request_error"
     assert error["message"]
     assert error["param"] == param
-
-
-def test_embeddings_without_an_index_say_what_is_missing(client: TestClient) -> None:
-    """The built-in embedding exists only after an ingest."""
-    refused = client.post("/v1/embeddings", json={"model": "lexical", "input": "x"})
-    assert refused.status_code == 404
-    assert "sightline-app ingest" in refused.json()["error"]["message"]
 
 
 def test_health_models_and_unknown_paths(client: TestClient) -> None:

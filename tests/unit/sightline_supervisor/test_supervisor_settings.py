@@ -64,6 +64,17 @@ def test_local_model_is_priced_as_a_hosted_one(tmp_path: Path) -> None:
     assert demo_env(chosen, {})["SIGHTLINE_PRICED_AS"] == "anthropic/claude-haiku"
 
 
+def test_chosen_model_and_its_key_reach_the_model_and_the_app(tmp_path: Path) -> None:
+    """One variable decides for both; the key of the local model is what the app sends."""
+    assert demo_env(SupervisorSettings(data_dir=tmp_path), {})["SIGHTLINE_MODEL"] == "smollm2"
+    env = {"SIGHTLINE_MODEL": "extractive", "SIGHTLINE_MODEL_API_KEY": "k", "OPENAI_API_KEY": "of-another-service"}
+    own = demo_env(SupervisorSettings.from_env(env, data_dir=tmp_path), env)
+    assert (own["SIGHTLINE_MODEL"], own["OPENAI_API_KEY"]) == ("extractive", "k")
+    roles = {role.name: role for role in demo_roles(SupervisorSettings(data_dir=tmp_path), own, with_weaviate=False)}
+    assert roles["model"].health_url == "http://127.0.0.1:8081/health"
+    assert not roles["model"].restart.may_restart(1, 3)
+
+
 def test_roles_neither_use_a_proxy_for_this_machine_nor_report_elsewhere() -> None:
     """A company proxy or an exporter setting of the shell does not lead the roles' traffic away."""
     env = base_env({"NO_PROXY": "intern", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://far", "PATH": "/bin"})
