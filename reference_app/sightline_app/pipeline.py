@@ -1,62 +1,33 @@
-"""From a question to a streamed answer: guard, embed, search, rerank, prompt, model. Each stage is a span."""
+"""From a question to a streamed answer: the order of the stages. Each stage is a span, and a file of `stages`."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import datetime
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import Any
 
 import sightline
 from sightline import semconv
-from sightline_app import guard, prompt
-from sightline_app.embedding import Embedded, Embedding
-from sightline_app.errors import ModelUnavailable
+from sightline_app.embeddings import Embedding
 from sightline_app.generator import Generator
+from sightline_app.guardrails import REFUSALS
 from sightline_app.index import Manifest
 from sightline_app.lexicon import Lexicon
-from sightline_app.rerank import rerank
-from sightline_app.retriever import Hit, Retriever, visible_to
+from sightline_app.retriever import Hit, Retriever
 from sightline_app.settings import AppSettings
+from sightline_app.stages import mask
+from sightline_app.stages.compose import compose
+from sightline_app.stages.embed import embed, index_attributes
+from sightline_app.stages.events import Done, Event, Question, Sources, Token
+from sightline_app.stages.generate import Generation
+from sightline_app.stages.guard_input import InputGuard
+from sightline_app.stages.guard_output import OutputGuard
+from sightline_app.stages.guard_passages import PassageGuard
+from sightline_app.stages.rerank import rerank
+from sightline_app.stages.rewrite import rewrite
+from sightline_app.stages.search import SearchStage
 
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked, by whom."""
-
-    text: str
-    history: Sequence[prompt.Message] = ()
-    tenant: str = "public"
-    since: datetime.date | None = None
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The passages that the answer is made from, best first."""
-
-    hits: list[Hit]
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Done:
-    """The end of an answer."""
-
-    finish_reason: str
-    usage: dict[str, int] = field(default_factory=dict)
-    note: str | None = None
-
-
-Event = Sources | Token | Done
+__all__ = ["Done", "Event", "Pipeline", "Question", "Sources", "Token"]
 
 
 class Pipeline:
@@ -69,6 +40,10 @@ class Pipeline:
         lexicon: rarity of terms, for the rerank stage.
         retriever: the vector store.
         generator: the model.
+
+    Raises:
+        MissingExtra: a setting asks for an engine that is not installed.
+        ResidencyFileInvalid: the residency rules cannot be used.
     """
 
     def __init__(
@@ -87,121 +62,85 @@ class Pipeline:
         self.retriever = retriever
         self.generator = generator
         self._lexicon = lexicon
+        self._guard_input = InputGuard(settings.guardrails)
+        self._mask = mask.MaskStage(settings.privacy, _addresses(settings, embedding, retriever, generator))
+        self._guard_passages = PassageGuard(settings.guardrails)
+        self._guard_output = OutputGuard(settings.guardrails, self._guard_input.nemo)
 
     @sightline.workflow("answer")
     async def answer(self, question: Question) -> AsyncIterator[Event]:
         """Yield the sources, then the answer's pieces, then the end.
 
         Raises:
+            RequestRefused: a provider may see nothing of this tenant's texts.
             Unavailable: the embeddings endpoint, the vector store or the model failed; some tokens may have been
                 yielded before.
         """
         deadline = time.monotonic() + self.settings.request_timeout_s
-        verdict = self.check(question.text)
-        if verdict.flagged:
+        decision = await self._guard_input.judge(question.text)
+        if decision.flagged:
             yield Sources([])
-            yield Token(guard.REFUSAL[verdict.reason])
+            yield Token(REFUSALS[decision.reason])
             yield Done("content_filter")
             return
-        hits = await self.find(question)
-        messages = self.compose(question, hits)
+        question = self._guard_input.clean(question)
+        masked = self._mask.apply(question)
+        hits = self._guard_passages.keep(await self._find(question, masked))
+        messages = compose(question, hits, masked)
         yield Sources(hits)
-        reason, usage = "", {}
-        chunks = self.generator.stream(messages)
-        try:
-            async for chunk in chunks:
-                if chunk.usage is not None:
-                    usage = {"input_tokens": chunk.usage.prompt_tokens, "output_tokens": chunk.usage.completion_tokens}
-                for choice in chunk.choices:
-                    reason = choice.finish_reason or reason
-                    if choice.delta.content:
-                        yield Token(choice.delta.content)
-                if time.monotonic() > deadline:
-                    limit_s = self.settings.request_timeout_s
-                    raise ModelUnavailable(f"the answer took longer than SIGHTLINE_APP_REQUEST_TIMEOUT_S={limit_s:g}")
-        except (asyncio.CancelledError, GeneratorExit) as gone:
-            # The model's span must end as this one does, so it has to hear of it.
-            with contextlib.suppress(BaseException):
-                await chunks.athrow(gone)  # type: ignore[attr-defined]  # it is an async generator
-            raise
-        finally:
-            await chunks.aclose()  # type: ignore[attr-defined]
-        yield Done(reason or "stop", usage, self.generator.note)
+        answer = self._guard_output.begin(question, hits, masked)
+        async with Generation(self.generator, messages, deadline) as generation:
+            try:
+                async for text in generation:
+                    if ready := answer.feed(text):
+                        yield Token(ready)
+                    if answer.ended:
+                        break
+            except Exception:  # whatever it is: what was held back is part of the answer
+                if left := await answer.finish():
+                    yield Token(left)
+                raise
+        if left := await answer.finish():
+            yield Token(left)
+        reason = "content_filter" if answer.refused else generation.finish_reason or "stop"
+        yield Done(reason, generation.usage, self.generator.note)
 
     async def find(self, question: Question) -> list[Hit]:
-        """Return the passages for the prompt, best first: embed, search, rerank."""
-        query = prompt.stand_alone(question.text, question.history)
-        embedded = await self.embed(query)
-        found = await self.search(query, embedded, question.tenant, question.since)
+        """Return the passages for the prompt, best first: mask, rewrite, embed, search, rerank.
+
+        Raises:
+            RequestRefused: a provider may see nothing of this tenant's texts.
+        """
+        return await self._find(question, self._mask.apply(question))
+
+    async def _find(self, question: Question, masked: mask.Masked) -> list[Hit]:
+        query = rewrite(question)
+        embedded = await embed(self.embedding, masked.text_for(mask.EMBEDDINGS, query))
+        index = {semconv.INDEX_VERSION: self.manifest.version, **index_attributes(self.embedding)}
+        search = SearchStage(self.settings, self.retriever, index)
+        found = await search.search(masked.text_for(mask.STORE, query), embedded, question.tenant, question.since)
         return self.rerank(query, found)
 
-    @sightline.guardrail(guard.NAME)
-    def check(self, text: str) -> guard.Verdict:
-        """Judge the question."""
-        verdict = guard.check(text)
-        sightline.annotate(
-            {semconv.GUARDRAIL_FLAGGED: verdict.flagged, semconv.GUARDRAIL_REASON: verdict.reason or None}
-        )
-        return verdict
-
-    def _index_attributes(self) -> dict[str, Any]:
-        return {semconv.EMBEDDING_NAME: self.embedding.name, semconv.EMBEDDING_VERSION: self.embedding.version}
-
-    @sightline.embedding(capture="recorded")
-    async def embed(self, query: str) -> Embedded:
-        """Turn the question into a vector."""
-        sightline.annotate({semconv.GEN_AI_REQUEST_MODEL: self.embedding.name, **self._index_attributes()})
-        embedded = await self.embedding.embed_question(query)
-        sightline.annotate({semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT: len(embedded.vector)})
-        sightline.record_usage(input_tokens=embedded.input_tokens)
-        return embedded
-
-    @sightline.retrieval(capture="recorded")
-    async def search(
-        self, query: str, embedded: Embedded, tenant: str = "public", since: datetime.date | None = None
-    ) -> list[Hit]:
-        """Ask the vector store."""
-        wanted = f"tenant in ({', '.join(visible_to(tenant))})" + (f" and date >= {since}" if since else "")
-        weaviate = self.retriever.backend == "weaviate"
-        sightline.annotate(
-            {
-                semconv.GEN_AI_DATA_SOURCE_ID: self.settings.collection,
-                semconv.GEN_AI_REQUEST_TOP_K: self.settings.candidates,
-                semconv.RETRIEVAL_QUERY_TEXT: query,
-                semconv.RETRIEVAL_ALPHA: self.settings.alpha,
-                semconv.RETRIEVAL_FILTER: wanted,
-                semconv.DB_SYSTEM_NAME: self.retriever.backend,
-                semconv.DB_COLLECTION_NAME: self.retriever.collection,
-                semconv.DB_OPERATION_NAME: self.retriever.operation,
-                semconv.DB_NAMESPACE: tenant if weaviate else "sightline_app",
-                semconv.INDEX_VERSION: self.manifest.version,
-                **self._index_attributes(),
-            }
-        )
-        hits = await self.retriever.search(
-            query, embedded.vector, tenant=tenant, since=since, limit=self.settings.candidates
-        )
-        sightline.annotate({semconv.DB_RESPONSE_RETURNED_ROWS: len(hits)})
-        # The first ones tell enough; all candidates with their texts would make a span of 50 kB.
-        sightline.record_documents([hit.as_document(400) for hit in hits[: 4 * self.settings.top_k]])
-        return hits
-
-    @sightline.rerank("lexical-coverage", capture="recorded")
     def rerank(self, query: str, hits: list[Hit]) -> list[Hit]:
         """Keep the best few."""
-        kept = rerank(query, hits, self._lexicon, self.settings.top_k)
-        sightline.annotate({semconv.GEN_AI_REQUEST_TOP_K: self.settings.top_k})
-        sightline.record_documents(
-            [hit.as_document(prompt.MAX_PASSAGE_CHARS) for hit in kept], key=semconv.RERANK_DOCUMENTS
-        )
-        return kept
-
-    @sightline.trace("prompt", stage=semconv.STAGE_PROMPT, capture="recorded")
-    def compose(self, question: Question, hits: list[Hit]) -> list[dict[str, str]]:
-        """Build the messages for the model."""
-        return prompt.build(question.text, hits, question.history)
+        return rerank(self.settings, self._lexicon, query, hits)
 
     async def close(self) -> None:
         """Let go of connections."""
         await self.retriever.close()
         await self.generator.close()
+
+
+def _addresses(
+    settings: AppSettings, embedding: Embedding, retriever: Retriever, generator: Generator
+) -> dict[str, str]:
+    """Return where texts are sent, by destination; an embedding in this process sends nothing."""
+    addresses: dict[str, Any] = {mask.MODEL: generator.endpoint.base_url}
+    if embedding.name.startswith("openai:") and settings.embeddings_base_url:
+        addresses[mask.EMBEDDINGS] = settings.embeddings_base_url
+    if retriever.backend == "weaviate":
+        local = f"http://{settings.local_weaviate_host}:{settings.local_weaviate_port}"
+        addresses[mask.STORE] = settings.weaviate_url or local
+    else:
+        addresses[mask.STORE] = settings.store_url
+    return addresses
