@@ -11,10 +11,11 @@ import pytest
 
 from sightline_app.api import open_pipeline
 from sightline_app.documents import DocumentFolder
+from sightline_app.errors import InvalidSetting
 from sightline_app.index import ingest
 from sightline_app.pipeline import Question
 from sightline_app.retriever import Hit
-from sightline_app.settings import AppSettings
+from sightline_app.settings import AppSettings, MiniLMSettings
 from sightline_app.stdlib_docs import StandardLibrary
 
 
@@ -52,7 +53,6 @@ def test_words_vectors_and_both_find_what_a_person_means(settings: AppSettings, 
     hits = find(replace(settings, alpha=alpha), Question("copy a whole folder with everything in it"))
     assert "shutil.copytree" in names(hits)
     assert len(hits) == settings.top_k
-    assert any(hit.usage_words and hit.usage for hit in hits)
     assert all(hit.kind != "text" and 0 <= hit.score <= 1 for hit in hits)
 
 
@@ -77,3 +77,19 @@ def test_tenants_and_dates_filter_both_sides(settings: AppSettings, tmp_path: Pa
     assert "plan.md" not in names(find(settings, Question(asked, tenant="globex")))
     later = datetime.datetime.now(tz=datetime.UTC).date() + datetime.timedelta(days=400)
     assert find(settings, Question("copy a folder", since=later)) == []
+
+
+def test_default_embedding_is_the_model_and_another_precision_builds_anew(store_url: str, tmp_path: Path) -> None:
+    """Without a setting, passages get vectors of all-MiniLM-L6-v2; an index of INT8 is not asked with FP32."""
+    settings = AppSettings(data_dir=tmp_path, store_url=store_url, retrieval="clickhouse", collection="Precisions")
+    source = StandardLibrary(("bisect",))
+    manifest, built = ingest(settings, source)
+    assert built
+    assert (manifest.embedding, manifest.dimensions) == ("all-MiniLM-L6-v2", 384)
+    assert "bisect.insort_right" in names(find(settings, Question("put a number where it belongs in a sorted list")))
+    exact = replace(settings, minilm=MiniLMSettings(precision="fp32"))
+    with pytest.raises(InvalidSetting, match="SIGHTLINE_EMBEDDING_PRECISION"):
+        find(exact, Question("anything"))
+    assert ingest(exact, source)[1]
+    assert not ingest(exact, source)[1]
+    assert len(list((tmp_path / "vectors").iterdir())) == 2

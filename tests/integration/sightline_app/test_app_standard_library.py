@@ -5,7 +5,7 @@ from sightline_app.stdlib_docs import StandardLibrary
 
 
 def test_interpreter_is_read_in_a_child_process() -> None:
-    """Two modules give functions, classes and methods with signature, date and usage."""
+    """Two modules give functions, classes and methods with signature and date."""
     source = StandardLibrary(("json", "bisect"))
     seen: list[tuple[int, int]] = []
     passages = source.passages(lambda done, total: seen.append((done, total)))
@@ -13,6 +13,5 @@ def test_interpreter_is_read_in_a_child_process() -> None:
     assert by_name["json.loads"].title.startswith("json.loads(s, *")
     assert by_name["bisect.insort"].kind == "function"
     assert "json.JSONDecoder.decode" in by_name
-    assert by_name["json.dumps"].usage > 0
     assert seen[-1][0] == seen[-1][1]
     assert content_version(passages) == content_version(source.passages(lambda done, total: None))

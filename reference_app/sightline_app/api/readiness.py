@@ -1,0 +1,92 @@
+"""Which parts of the app are away: asked by load balancers before they send questions here.
+
+Everybody may ask, so the answer names no addresses; the log does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from sightline_app.limits.limiter import Limiter
+from sightline_app.pipeline import Pipeline
+from sightline_app.settings import AppSettings
+from sightline_app.state.redis_link import RedisLink
+
+_log = logging.getLogger("sightline.app")
+_MODEL_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a question needs, or can do without."""
+
+    away: str
+    """Why it is away; '' when it is there."""
+    needed: bool
+    """Whether no question can be answered without it."""
+    detail: str
+
+
+class Readiness:
+    """Asks each part whether it is there.
+
+    Args:
+        settings: address of the model, and what limits are set.
+        link: the Redis; None where this process keeps the state.
+        limiter: what it does without its ledger.
+        asks_keys: whether callers need API keys.
+    """
+
+    def __init__(self, settings: AppSettings, link: RedisLink | None, limiter: Limiter, *, asks_keys: bool) -> None:
+        self._settings = settings
+        self._link = link
+        self._limiter = limiter
+        self._keys = "API keys are asked for" if asks_keys else "open: no API keys are asked for"
+
+    async def parts(self, pipeline: Pipeline) -> dict[str, Part]:
+        """Ask all parts at the same time."""
+        index, model, state = await asyncio.gather(self._index(pipeline), self._model(), self._state())
+        kept = "this process only" if self._link is None else "Redis"
+        when_away = "answers unchecked" if self._limiter.admits_when_away else "answers 503"
+        limits = (
+            f"{self._keys}; without its ledger a limited request gets {when_away}; {self._limiter.owed} charges wait"
+        )
+        return {
+            "retrieval": Part(index, True, pipeline.retriever.backend),
+            "model": Part(model, True, self._settings.chat_model),
+            "conversations": Part(state, False, f"kept in {kept}"),
+            "limits": Part(state, not self._limiter.admits_when_away, limits),
+        }
+
+    async def report(self, pipeline: Pipeline) -> tuple[bool, dict[str, Any]]:
+        """Return whether questions can be answered, and the state of each part."""
+        parts = await self.parts(pipeline)
+        ready = not any(part.away and part.needed for part in parts.values())
+        degraded = self._link is None or any(part.away for part in parts.values())
+        told = {
+            name: {"ready": not part.away, "needed": part.needed, "detail": part.away or part.detail}
+            for name, part in parts.items()
+        }
+        return ready, {"ready": ready, "degraded": degraded, "parts": told}
+
+    async def _index(self, pipeline: Pipeline) -> str:
+        return "" if await pipeline.retriever.ready() else f"{pipeline.retriever.backend} does not answer"
+
+    async def _model(self) -> str:
+        url = f"{self._settings.model_base_url.rstrip('/')}/models"
+        headers = {"authorization": f"Bearer {self._settings.model_api_key}"}
+        try:
+            async with httpx.AsyncClient(timeout=_MODEL_TIMEOUT_S) as client:
+                status = (await client.get(url, headers=headers)).status_code
+        except httpx.HTTPError as exc:
+            _log.warning("the model at %s is not reachable: %s", url, exc)
+            return "it is not reachable (OPENAI_BASE_URL)"
+        return f"it answers {status} (OPENAI_BASE_URL)" if status >= 500 else ""
+
+    async def _state(self) -> str:
+        return "" if self._link is None or await self._link.answers() else "Redis is away"

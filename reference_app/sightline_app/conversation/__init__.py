@@ -1,0 +1,1 @@
+"""Conversations: the earlier turns of a session, kept between requests and between processes."""

@@ -1,0 +1,1 @@
+"""Who may ask, how often, and how many tokens that may cost."""

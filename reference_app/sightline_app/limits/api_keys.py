@@ -1,0 +1,147 @@
+"""API keys of the app: a file of them, and the commands that create, list and revoke them.
+
+A key reads `sla_<id>_<secret>` and is bound to a tenant, a role and limits; see `sightline_roles.key_file` for what is
+kept of it (a hash, never the key) and how it is compared (in constant time).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sightline_app.errors import InvalidSetting, KeysUnusable
+from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned, check_label
+
+MEMBER: Final = "member"
+"""Role: asks for the key's own tenant."""
+SERVICE: Final = "service"
+"""Role: a backend that asks for the tenant that it names in `x-tenant-id`."""
+ROLES: Final = (MEMBER, SERVICE)
+
+LIMITS: Final = (
+    "requests_per_minute",
+    "tokens_per_minute",
+    "tokens_per_day",
+    "tokens_per_month",
+    "user_tokens_per_day",
+    "user_tokens_per_month",
+)
+"""Fields of a key, and settings for keys that leave them out."""
+
+_WORDING = Wording(
+    prefix="sla",
+    error=KeysUnusable,
+    log=logging.getLogger("sightline.app"),
+    list_command="sightline-app keys list",
+    setting="SIGHTLINE_APP_KEYS_FILE",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppKey(HashedKey):
+    """What is known of an API key. A limit of None is the setting's, one of 0 is no limit."""
+
+    tenant: str
+    role: str = MEMBER
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
+    user_tokens_per_day: int | None = None
+    user_tokens_per_month: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no key can be, whether from a command or from a file."""
+        super().__post_init__()
+        check_label("tenant", self.tenant)
+        if self.role not in ROLES:
+            raise ValueError(f"role is {self.role!r}; needs {' or '.join(ROLES)}")
+        for name in LIMITS:
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or not 0 <= value <= 10**12):
+                raise ValueError(f"{name} is {value!r}; needs a whole number from 0 to 10^12")
+
+
+class KeyRing(KeyFile[AppKey]):
+    """The keys of SIGHTLINE_APP_KEYS_FILE.
+
+    Raises:
+        KeysUnusable: the file is there and cannot be read, is no such file, or others than its owner may write to it.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(path, AppKey, _WORDING, clock)
+
+    def create(self, name: str, tenant: str, role: str = MEMBER, **limits: int | None) -> str:
+        """Add a key and return its token, which is kept nowhere.
+
+        Args:
+            name: what the key is for.
+            tenant: whose documents and sessions it reaches.
+            role: `member` or `service`.
+            limits: those of `LIMITS` that differ from the settings.
+
+        Raises:
+            ValueError: a value cannot be.
+            KeysUnusable: the file cannot be read or written.
+        """
+        return self._add(name=name, tenant=tenant, role=role, **limits)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `keys` and what it can do to the commands of the console script."""
+    parser = commands.add_parser(
+        "keys", help="API keys of SIGHTLINE_APP_KEYS_FILE", description="API keys; a running app follows in a second."
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="make a key and print it, once")
+    create.add_argument("--name", required=True, help="what the key is for")
+    create.add_argument("--tenant", required=True, help="whose documents and sessions it reaches")
+    create.add_argument(
+        "--role", default=MEMBER, choices=ROLES, help="a service names the tenant of each request; default member"
+    )
+    for name in LIMITS:
+        create.add_argument(
+            f"--{name.replace('_', '-')}", type=int, metavar="N", help="0 is none; default: the setting"
+        )
+    actions.add_parser("list", help="show the keys, never their secrets")
+    revoke = actions.add_parser("revoke", help="end a key")
+    revoke.add_argument("id", help="its id, as `list` shows it")
+
+
+def run(args: argparse.Namespace, path: Path | None) -> int:
+    """Do what `keys` was asked to do with the file at `path`; returns 0.
+
+    Raises:
+        InvalidSetting: no file is set, or an argument cannot be.
+        KeysUnusable: the file cannot be used, or there is no such key.
+    """
+    if path is None:
+        raise InvalidSetting(
+            "SIGHTLINE_APP_KEYS_FILE", "", "set it to the path of the file; it is made if it is missing"
+        )
+    ring = KeyRing(path)
+    if args.action == "create":
+        try:
+            token = ring.create(args.name, args.tenant, args.role, **{name: getattr(args, name) for name in LIMITS})
+        except ValueError as exc:
+            raise InvalidSetting("arguments", args.name, str(exc)) from exc
+        # The key alone on standard output, so that it can be piped into a secret store.
+        sys.stderr.write("The key is shown this once. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`\n")
+        sys.stdout.write(f"{token}\n")
+    elif args.action == "revoke":
+        key = ring.revoke(args.id)
+        sys.stdout.write(f"{key.id} {key.name}: revoked {key.revoked}\n")
+    else:
+        shown = [field.name for field in dataclasses.fields(AppKey) if field.name != "digest"]
+        rows = [[name.upper().replace("_", " ") for name in shown]]
+        rows += [["-" if (value := getattr(key, name)) is None else str(value) for name in shown] for key in ring]
+        sys.stdout.write(aligned(rows))
+    return 0
