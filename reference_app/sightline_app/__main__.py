@@ -1,4 +1,4 @@
-"""``sightline-app``: the reference RAG backend. Commands: ``ingest``, ``serve``, ``ask``.
+"""``sightline-app``: the reference RAG backend. See ``sightline-app --help`` for its commands.
 
 Each command imports only what it needs, so that ``--help`` and small commands start at once.
 
@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sightline_app.errors import AppError, InvalidSetting
+from sightline_app.limits import api_keys
 from sightline_app.serving import listen, log_to_stderr, run
 from sightline_app.settings import AppSettings
 
@@ -29,9 +30,12 @@ _EPILOG = """examples:
   sightline-app ingest                        index the documentation of the Python standard library
   sightline-app ingest --docs ./handbook      index a folder of Markdown, text or HTML files instead
   sightline-app ingest --docs ./hr --tenant acme   add documents that only tenant acme may see
+  sightline-app quantize                      compare the precisions of the embedding model on what was ingested
   sightline-app serve                         answer questions on http://127.0.0.1:8000/v1/chat
   sightline-app ask --concurrency 4           ask the shipped questions as three tenants
   sightline-app ask --forever --rate 0.5      go on asking, one conversation every two seconds
+  sightline-app keys create --name web --tenant acme   make an API key for SIGHTLINE_APP_KEYS_FILE
+  sightline-app guardrails                    measure the guardrails on the shipped attacks and benign texts
 
 settings come from the environment (SIGHTLINE_APP_*, OPENAI_*, WEAVIATE_URL, ...); see docs/settings.md
 """
@@ -59,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds to wait for Weaviate before ClickHouse is taken; default 3",
     )
     ingest.add_argument("--no-measure", action="store_true", help="do not measure retrieval on the shipped questions")
+    quantize = commands.add_parser(
+        "quantize", help="build the embedding model in FP32, FP16 and INT8 and compare them on your passages"
+    )
+    quantize.add_argument("--docs", type=Path, help="folder (or file) to compare on; default: what was ingested")
+    quantize.add_argument(
+        "--passages", type=int, default=1000, metavar="N", help="compare on at most N passages; default 1000"
+    )
     serve = commands.add_parser("serve", help="answer questions over HTTP until stopped")
     serve.add_argument("--port", type=int, help="port instead of SIGHTLINE_APP_PORT")
     ask = commands.add_parser("ask", help="ask questions through a running app and measure what a client sees")
@@ -83,6 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     ask.add_argument("--seed", type=int, default=1, help="fixes who asks what; default 1")
     ask.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    ask.add_argument(
+        "--show", type=int, default=0, metavar="N", help="print the first N answers while they arrive; default 0"
+    )
+    api_keys.add_parser(commands)
+    guardrails = commands.add_parser(
+        "guardrails", help="measure what the guardrails catch, and what they flag by mistake, on labelled texts"
+    )
+    guardrails.add_argument(
+        "--examples", type=Path, metavar="FILE", help="JSON lines of labelled texts; default: the shipped ones"
+    )
+    guardrails.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     return parser
 
 
@@ -105,6 +127,30 @@ def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
     sys.stdout.write(f"{'indexed' if built else 'unchanged:'} {what}, {took_s:.1f} s\n")
     if built and options.docs is None and not options.no_measure:
         asyncio.run(_measure(settings))
+    return 0
+
+
+def _quantize(settings: AppSettings, options: argparse.Namespace) -> int:
+    from sightline_app.documents import DocumentFolder  # noqa: PLC0415
+    from sightline_app.embeddings.comparison import compare, table  # noqa: PLC0415
+    from sightline_app.embeddings.protocol import passage_text  # noqa: PLC0415
+    from sightline_app.index import Steps, read_corpora  # noqa: PLC0415
+
+    if options.passages < 2:
+        raise InvalidSetting("--passages", options.passages, "needs at least 2")
+    steps = Steps()
+    try:
+        if options.docs is not None:
+            folder = DocumentFolder(options.docs, settings.max_document_bytes)
+            passages = folder.passages(steps.step(f"reading {folder.describe()}"))
+        else:
+            passages = read_corpora(settings.data_dir)
+        stride = max(1, -(-len(passages) // options.passages))
+        texts = [passage_text(each) for each in passages[::stride]]
+        found = compare(texts, settings.minilm, settings.cache_dir, steps.step)
+    finally:
+        steps.close()
+    sys.stdout.write(f"{len(texts)} of {len(passages)} passages\n{table(found)}")
     return 0
 
 
@@ -173,6 +219,8 @@ def _ask(settings: AppSettings, options: argparse.Namespace) -> int:
         rounds=0 if options.forever else options.rounds,
         rate=options.rate,
         seed=options.seed,
+        shown=options.show,
+        api_key=settings.limits.ask_api_key or "",
         timeout_s=settings.request_timeout_s,
     )
     tracing = sightline.configure(service_name="sightline-traffic")
@@ -193,8 +241,20 @@ def _ask(settings: AppSettings, options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(numbers) + "\n")
     else:
         for name, value in numbers.items():
+            if name == "answers":
+                continue
             sys.stdout.write(f"{name:14} {value}\n")
     return 1 if numbers["requests"] and numbers["errors"] == numbers["requests"] else 0
+
+
+def _guardrails(settings: AppSettings, options: argparse.Namespace) -> int:
+    from sightline_app.guardrails import command  # noqa: PLC0415
+
+    return command.run(options, settings.guardrails)
+
+
+def _keys(settings: AppSettings, options: argparse.Namespace) -> int:
+    return api_keys.run(options, settings.limits.keys_file)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -203,7 +263,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_stderr()
     try:
         settings = AppSettings.from_env(os.environ)
-        return {"ingest": _ingest, "serve": _serve, "ask": _ask}[options.command](settings, options)
+        commands = {"ingest": _ingest, "quantize": _quantize, "serve": _serve, "ask": _ask, "keys": _keys}
+        commands["guardrails"] = _guardrails
+        return commands[options.command](settings, options)
     except InvalidSetting as exc:
         sys.stderr.write(f"sightline-app: {exc}\n")
         return 2

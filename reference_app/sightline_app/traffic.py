@@ -15,7 +15,7 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ import sightline
 from sightline_app.quality import Known, RetrievalQuality, rank_of_first
 
 _log = logging.getLogger("sightline.app")
+_SHOWN_COLUMNS = 96
+_MAX_LISTED = 1000
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,14 @@ class Plan:
     """How often all questions are asked; 0 means until stopped."""
     rate: float = 0.0
     """Conversations started a second at most; 0 means as fast as ``concurrency`` allows."""
+    api_key: str = ""
+    """Sent with each question; it must be a service's for several tenants."""
     timeout_s: float = 60.0
     """Longest wait for the next byte of an answer."""
     seed: int = 1
     """Fixes who asks what in which order."""
+    shown: int = 0
+    """How many of the first answers are written to standard output while they arrive."""
 
 
 @dataclass
@@ -59,6 +65,43 @@ class Answer:
     error: str = ""
     trace_id: str = ""
     span_id: str = ""
+    question: str = ""
+
+
+class _ShownAnswers:
+    """Writes the first answers to standard output, a line as soon as it is full, one answer at a time."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._busy = False
+        self._line = ""
+
+    def begin(self, question: str) -> Callable[[str], None] | None:
+        """Return what takes the pieces of the answer; None where it is not shown."""
+        if self._busy or self._left <= 0:
+            return None
+        self._busy, self._left = True, self._left - 1
+        self._write(f"Q: {' '.join(question.split())}")
+        self._line = "A: "
+        return self._add
+
+    def end(self) -> None:
+        """Write the rest of the answer."""
+        self._write(self._line)
+        self._busy, self._line = False, ""
+
+    def _add(self, text: str) -> None:
+        self._line += " ".join(text.split("\n"))
+        while len(self._line) > _SHOWN_COLUMNS:
+            cut = self._line.rfind(" ", 1, _SHOWN_COLUMNS)
+            cut = cut if cut > 0 else _SHOWN_COLUMNS
+            self._write(self._line[:cut])
+            self._line = self._line[cut:].lstrip()
+
+    @staticmethod
+    def _write(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 @dataclass
@@ -85,6 +128,10 @@ class Summary:
             "hit_at_5": round(quality.hit_at_5, 4) if quality else None,
             "hit_at_1": round(quality.hit_at_1, 4) if quality else None,
             "mrr": round(quality.mrr, 4) if quality else None,
+            "answers": [
+                {"trace_id": answer.trace_id, "question": answer.question, "answer": answer.text}
+                for answer in good[:_MAX_LISTED]
+            ],
         }
 
 
@@ -110,10 +157,17 @@ async def _events(answer: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
 
 
 async def ask(
-    client: httpx.AsyncClient, url: str, known: Known, history: list[dict[str, str]], headers: dict[str, str]
+    client: httpx.AsyncClient,
+    url: str,
+    known: Known,
+    history: list[dict[str, str]],
+    headers: dict[str, str],
+    *,
+    shown: _ShownAnswers | None = None,
 ) -> Answer:
     """Ask one question and follow the stream to its end; failures are part of the answer, never raised."""
-    result = Answer()
+    result = Answer(question=known.question)
+    show = None if shown is None else shown.begin(known.question)
     started = time.perf_counter()
     ended = False
     try:
@@ -131,6 +185,8 @@ async def ask(
                         if result.ttft_s is None:
                             result.ttft_s = time.perf_counter() - started
                         result.text += data["text"]
+                        if show is not None:
+                            show(data["text"])
                     elif event == "error":
                         result.error = f"{data['type']}: {data['message']}"
                     ended = ended or event in {"done", "error"}
@@ -139,6 +195,8 @@ async def ask(
     except (httpx.HTTPError, ValueError, KeyError) as exc:
         result.error = f"{type(exc).__name__}: {exc}"
     result.total_s = time.perf_counter() - started
+    if shown is not None and show is not None:
+        shown.end()
     return result
 
 
@@ -164,6 +222,7 @@ async def run(questions: Sequence[Known], plan: Plan, stop: asyncio.Event, judge
     planned = sum(1 + (known.follow_up is not None) for known in questions) * plan.rounds or None
     waiting = conversations(questions, plan)
     next_start = time.monotonic()
+    shown = _ShownAnswers(plan.shown)
     bar = tqdm(total=planned, desc="asking", unit="q", file=sys.stderr, disable=not sys.stderr.isatty())
     limits = httpx.Limits(max_connections=plan.concurrency)
 
@@ -202,7 +261,7 @@ async def run(questions: Sequence[Known], plan: Plan, stop: asyncio.Event, judge
             history: list[dict[str, str]] = []
             turn: Known | None = known
             while turn is not None and not stop.is_set():
-                answer = await ask(client, plan.url, turn, history, headers)
+                answer = await ask(client, plan.url, turn, history, headers, shown=shown)
                 note(turn, answer)
                 if answer.error:
                     if plan.rounds == 0:
@@ -212,7 +271,8 @@ async def run(questions: Sequence[Known], plan: Plan, stop: asyncio.Event, judge
                 turn = turn.follow_up
 
     timeout = httpx.Timeout(plan.timeout_s, connect=5.0)
-    async with httpx.AsyncClient(timeout=timeout, limits=limits) as client:
+    headers = {"authorization": f"Bearer {plan.api_key}"} if plan.api_key else {}
+    async with httpx.AsyncClient(timeout=timeout, limits=limits, headers=headers) as client:
         workers: list[asyncio.Task[Any]] = [asyncio.create_task(worker(client)) for _ in range(plan.concurrency)]
         stopper: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         running = set(workers)

@@ -86,6 +86,8 @@ RUNNERS: dict[str, Callable[[str, Up, Path], None]] = {
     "make test": _make,
     "make demo ONCE=1": _make,
     "make demo DOCS=docs": _make,
+    "make demo QUESTIONS=10": _make,
+    "make demo MODEL=extractive": _make,
     "make up": _make,
     "pip install ./instrumentation": _pip,
     "export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318": _export,

@@ -25,7 +25,7 @@ PACKAGES = {
     "sightline_supervisor": "supervisor",
 }
 _TEMPLATE: Any = setting("SIGHTLINE_X", "", "A setting")
-VARIABLE = re.compile(r"(?:SIGHTLINE|OTEL|OPENAI|WEAVIATE)_[A-Z0-9_]*[A-Z0-9]")
+VARIABLE = re.compile(r"(?:SIGHTLINE|OTEL|OPENAI|WEAVIATE|REDIS)_[A-Z0-9_]*[A-Z0-9]")
 
 
 class _Recorder(Mapping[str, str]):
@@ -60,7 +60,7 @@ def _settings_classes(package: str) -> list[Any]:
         value
         for value in vars(module).values()
         if isinstance(value, type)
-        and value.__module__ == module.__name__
+        and value.__module__.startswith(module.__name__)
         and dataclasses.is_dataclass(value)
         and hasattr(value, "from_env")
         and dataclasses.fields(value)
@@ -115,7 +115,8 @@ def test_page_is_up_to_date() -> None:
 
 def test_page_has_a_section_for_each_package_with_settings() -> None:
     """A new package cannot be forgotten on the page, nor in this test."""
-    with_settings = {path.parent.name for path in ROOT.glob("*/sightline*/settings.py")} - {"sightline_roles"}
+    files = [*ROOT.glob("*/sightline*/settings.py"), *ROOT.glob("*/sightline*/settings/__init__.py")]
+    with_settings = {str(file.relative_to(ROOT).parts[1]) for file in files} - {"sightline_roles"}
     assert with_settings == set(PACKAGES) == set(_page_writer().SECTIONS)
 
 

@@ -1,34 +1,28 @@
-"""Every setting of the app, the local model server and the Weaviate runner.
-
-Each class is frozen, validated, and read once from the environment at the entry point.
-"""
+"""Settings of `sightline-app`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sightline_app.errors import InvalidSetting
+from sightline_app.settings.base import APP_DIR, CACHE_DIR, OwnSettings
+from sightline_app.settings.embedding import MiniLMSettings
+from sightline_app.settings.guardrails import GuardrailSettings, PrivacySettings
+from sightline_app.settings.limits import LimitSettings
+from sightline_app.settings.model import MODEL_NAMES, ModelEndpoint
+from sightline_app.settings.state import StateSettings
 from sightline_roles.port_settings import PortSettings
-from sightline_roles.settings import Settings, setting
-
-_CACHE_DIR = Path("~/.cache/sightline").expanduser()
-_APP_DIR = Path(".sightline/app")
-_WEAVIATE_DIR = Path(".sightline/weaviate")
+from sightline_roles.settings import setting
 
 
-@dataclass(frozen=True)
-class _AppSettings(Settings):
-    """Base of the classes below."""
-
-    @classmethod
-    def error(cls, variable: str, value: str, need: str) -> Exception:
-        """The app's own error."""
-        return InvalidSetting(variable, value, f"needs {need}")
+def _address_of_pages(text: str) -> str:
+    if text != "off" and not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return "" if text == "off" else text.rstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppSettings(_AppSettings, PortSettings):
+class AppSettings(OwnSettings, PortSettings):
     """Settings of `sightline-app`."""
 
     prefix = "SIGHTLINE_APP_"
@@ -42,24 +36,57 @@ class AppSettings(_AppSettings, PortSettings):
     )
     port: int = setting("SIGHTLINE_APP_PORT", 8000, "Port of the app's HTTP interface", at_least=1, at_most=65535)
     data_dir: Path = setting(
-        "SIGHTLINE_APP_DATA_DIR", _APP_DIR, "Folder of the passages, the fitted embedding and the index manifest"
+        "SIGHTLINE_APP_DATA_DIR", APP_DIR, "Folder of the passages, the fitted embedding and the index manifest"
+    )
+    local_model: str = setting(
+        "SIGHTLINE_MODEL",
+        "smollm2",
+        "Model of the local `sightline-model`; decides the default of SIGHTLINE_CHAT_MODEL",
+        choices=MODEL_NAMES,
     )
     model_base_url: str = setting(
         "OPENAI_BASE_URL",
         "http://127.0.0.1:8081/v1",
-        "OpenAI-compatible endpoint of the model; the default is the local extractive server",
+        "OpenAI-compatible endpoint of the model; the default is the local `sightline-model`",
     )
     model_api_key: str = setting("OPENAI_API_KEY", "local", "Key sent to the model's endpoint", secret=True)
-    chat_model: str = setting("SIGHTLINE_CHAT_MODEL", "extractive-v1", "Model that answers")
-    max_output_tokens: int = setting("SIGHTLINE_APP_MAX_OUTPUT_TOKENS", 400, "Upper bound of an answer, in tokens")
+    chat_model: str = setting(
+        "SIGHTLINE_CHAT_MODEL", "", "Model that answers", default_text="the name of the model in SIGHTLINE_MODEL"
+    )
+    second_model_base_url: str | None = setting(
+        "SIGHTLINE_SECOND_MODEL_BASE_URL",
+        None,
+        "OpenAI-compatible endpoint of a second model, for example a second `sightline-model` on another port",
+        default_text="unset: there is no second model",
+    )
+    second_model_api_key: str = setting(
+        "SIGHTLINE_SECOND_MODEL_API_KEY", "local", "Key sent to the second model's endpoint", secret=True
+    )
+    second_chat_model: str | None = setting(
+        "SIGHTLINE_SECOND_CHAT_MODEL", None, "Name of the second model; needed with SIGHTLINE_SECOND_MODEL_BASE_URL"
+    )
+    max_output_tokens: int = setting(
+        "SIGHTLINE_APP_MAX_OUTPUT_TOKENS", 120, "Upper bound of an answer, in tokens", at_least=1
+    )
+    temperature: float = setting(
+        "SIGHTLINE_APP_TEMPERATURE", 0.2, "Sampling temperature of the model", at_least=0, at_most=2
+    )
+    passage_chars: int = setting(
+        "SIGHTLINE_APP_PASSAGE_CHARS",
+        280,
+        "Longest passage in a prompt, in characters: of a longer one, the sentences that match the question best",
+        at_least=80,
+    )
     priced_as: str | None = setting(
         "SIGHTLINE_PRICED_AS", None, "`provider/model` whose prices the tokens are shown at, for models without a price"
     )
     embedding: str = setting(
         "SIGHTLINE_EMBEDDING",
         "auto",
-        "Embedding of the passages and questions; `auto` takes the endpoint, else onnx, else lexical",
-        choices=("auto", "openai", "onnx", "lexical"),
+        "Embedding of the passages and questions: all-MiniLM-L6-v2 in this process, an OpenAI-compatible endpoint, a "
+        "fastembed model, or words alone. `auto` takes the endpoint if `SIGHTLINE_EMBEDDINGS_BASE_URL` is set, else "
+        "minilm, and lexical only where its weights are missing",
+        choices=("auto", "minilm", "openai", "fastembed", "lexical"),
     )
     embeddings_base_url: str | None = setting(
         "SIGHTLINE_EMBEDDINGS_BASE_URL", None, "OpenAI-compatible embeddings endpoint"
@@ -70,13 +97,14 @@ class AppSettings(_AppSettings, PortSettings):
     embeddings_model: str = setting(
         "SIGHTLINE_EMBEDDINGS_MODEL", "text-embedding-3-small", "Model of the embeddings endpoint"
     )
-    onnx_model: str = setting(
-        "SIGHTLINE_ONNX_MODEL", "BAAI/bge-small-en-v1.5", "fastembed model, used when the `onnx` extra is installed"
+    minilm: MiniLMSettings = field(default_factory=MiniLMSettings)
+    fastembed_model: str = setting(
+        "SIGHTLINE_FASTEMBED_MODEL", "BAAI/bge-small-en-v1.5", "Model of fastembed, which the `onnx` extra installs"
     )
     lexical_dimensions: int = setting(
-        "SIGHTLINE_LEXICAL_DIMENSIONS", 384, "Dimensions of the built-in embedding", at_least=2, at_most=2048
+        "SIGHTLINE_LEXICAL_DIMENSIONS", 384, "Dimensions of the lexical embedding", at_least=2, at_most=2048
     )
-    cache_dir: Path = setting("SIGHTLINE_CACHE_DIR", _CACHE_DIR, "Downloaded or built files")
+    cache_dir: Path = setting("SIGHTLINE_CACHE_DIR", CACHE_DIR, "Downloaded or built files")
     retrieval: str = setting(
         "SIGHTLINE_RETRIEVAL",
         "auto",
@@ -101,6 +129,14 @@ class AppSettings(_AppSettings, PortSettings):
     )
     local_weaviate_grpc_port: int = setting(
         "SIGHTLINE_WEAVIATE_GRPC_PORT", 50051, "gRPC port of `sightline-weaviate`", at_least=1, at_most=65535
+    )
+    dashboards_url: str = setting(
+        "SIGHTLINE_APP_DASHBOARDS_URL",
+        "http://127.0.0.1:8501",
+        "Where the dashboards are for a reader's browser: answers on the chat page link to their traces; `off` for "
+        "no links",
+        read=_address_of_pages,
+        need="an address such as http://127.0.0.1:8501, or `off`",
     )
     collection: str = setting(
         "SIGHTLINE_APP_COLLECTION", "Documents", "Name of the collection (Weaviate) or table (ClickHouse)"
@@ -138,69 +174,34 @@ class AppSettings(_AppSettings, PortSettings):
         "SIGHTLINE_APP_SEARCH_TIMEOUT_S", 10.0, "Longest wait for the vector store, in seconds", above=0
     )
     model_timeout_s: float = setting(
-        "SIGHTLINE_APP_MODEL_TIMEOUT_S", 30.0, "Longest silence of the model (first or next chunk), in seconds", above=0
+        "SIGHTLINE_APP_MODEL_TIMEOUT_S", 60.0, "Longest silence of the model (first or next chunk), in seconds", above=0
     )
     request_timeout_s: float = setting(
         "SIGHTLINE_APP_REQUEST_TIMEOUT_S", 120.0, "Longest whole request, in seconds", above=0
     )
+    state: StateSettings = field(default_factory=StateSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""
         super().__post_init__()
         if self.top_k > self.candidates:
             raise self.invalid("top_k", f"at most {self.variable('candidates')} ({self.candidates})")
+        if not self.chat_model:
+            object.__setattr__(self, "chat_model", MODEL_NAMES[self.local_model])
+        if self.second_model_base_url and not self.second_chat_model:
+            raise self.invalid("second_chat_model", "the name of the model at SIGHTLINE_SECOND_MODEL_BASE_URL")
 
+    @property
+    def endpoint(self) -> ModelEndpoint:
+        """The model that answers."""
+        return ModelEndpoint(self.model_base_url, self.model_api_key, self.chat_model)
 
-@dataclass(frozen=True, kw_only=True)
-class ModelSettings(_AppSettings, PortSettings):
-    """Settings of `sightline-model`."""
-
-    prefix = "SIGHTLINE_MODEL_"
-
-    port: int = setting("SIGHTLINE_MODEL_PORT", 8081, "Port to listen on", at_least=1, at_most=65535)
-    tokens_per_s: float = setting(
-        "SIGHTLINE_MODEL_TOKENS_PER_S",
-        80.0,
-        "Pace of the stream in tokens a second; 0 sends as fast as it can",
-        at_least=0,
-    )
-    prefill_tokens_per_s: float = setting(
-        "SIGHTLINE_MODEL_PREFILL_TOKENS_PER_S",
-        8000.0,
-        "Prompt tokens read a second before the first token; no delay where SIGHTLINE_MODEL_TOKENS_PER_S is 0",
-        above=0,
-    )
-    data_dir: Path = setting(
-        "SIGHTLINE_APP_DATA_DIR", _APP_DIR, "The app's data folder, whose fitted embedding answers /v1/embeddings"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeaviateSettings(_AppSettings):
-    """Settings of `sightline-weaviate`."""
-
-    url: str | None = setting("WEAVIATE_URL", None, "A Weaviate that already runs somewhere: then nothing is started")
-    host: str = setting("SIGHTLINE_WEAVIATE_HOST", "127.0.0.1", "Address of the HTTP interface")
-    port: int = setting("SIGHTLINE_WEAVIATE_PORT", 8079, "HTTP port", at_least=1, at_most=65535)
-    grpc_port: int = setting(
-        "SIGHTLINE_WEAVIATE_GRPC_PORT",
-        50051,
-        "gRPC port. Weaviate binds it on all interfaces and has no setting against that",
-        at_least=1,
-        at_most=65535,
-    )
-    data_dir: Path = setting("SIGHTLINE_WEAVIATE_DATA_DIR", _WEAVIATE_DIR, "Folder of Weaviate's data")
-    cache_dir: Path = setting(
-        "SIGHTLINE_CACHE_DIR",
-        _CACHE_DIR,
-        "Where a downloaded or built server is kept (`bin/weaviate-server`)",
-    )
-    start_timeout_s: float = setting(
-        "SIGHTLINE_WEAVIATE_START_TIMEOUT_S", 120.0, "Longest wait until the server says it is ready, in seconds"
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the variable."""
-        super().__post_init__()
-        if self.port == self.grpc_port:
-            raise self.invalid("grpc_port", f"another port than {self.variable('port')}")
+    @property
+    def second_endpoint(self) -> ModelEndpoint | None:
+        """The second model; None where none is set."""
+        if self.second_model_base_url is None or self.second_chat_model is None:
+            return None
+        return ModelEndpoint(self.second_model_base_url, self.second_model_api_key, self.second_chat_model)
