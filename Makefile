@@ -4,7 +4,8 @@
 # make demo ONCE=1          the same, ends with the numbers as one JSON line; exit code 0 if every span is stored
 # make demo DOCS=path       answers from your own Markdown, text or HTML files
 # make demo DATA=dir        keeps everything in another folder than .sightline
-# make demo QUESTIONS=20    asks fewer questions
+# make demo QUESTIONS=20    asks fewer questions (40)
+# make demo MODEL=extractive   answers without a language model: faster, for tests and load
 # PYTHON=python3.12         chooses the interpreter (3.11 to 3.13) for .venv
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -16,7 +17,7 @@ SOURCES := instrumentation roles collector dashboards evals reference_app superv
 
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-query bench-slow-clients clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,12 +25,12 @@ help: ## list the targets
 
 demo: $(INSTALLED) ## the reference application with real questions, traced, scored and shown
 	@exec $(BIN)/sightline demo $(if $(DATA),--data "$(DATA)") $(if $(DOCS),--docs "$(DOCS)") \
-		$(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(filter-out 0,$(ONCE)),--once)
+		$(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out 0,$(ONCE)),--once)
 
 up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
-test: $(INSTALLED) browser weaviate kafka otelcol drivers lint types ## everything that must hold before a change is kept
+test: $(INSTALLED) browser weaviate redis kafka otelcol drivers lint types ## everything that must hold before a change is kept
 	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest -n auto --durations=15 tests/unit tests/typing
 	@$(BIN)/pytest --durations=15 tests/integration tests/e2e
@@ -43,7 +44,7 @@ $(INSTALLED): uv.lock pyproject.toml instrumentation/pyproject.toml
 	@echo "[2/3] uv, which installs the locked packages"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "[3/3] the packages of uv.lock (about a minute the first time)"
-	@$(BIN)/uv sync --frozen --all-extras
+	@$(BIN)/uv sync --frozen --all-extras --no-extra nemo --no-extra presidio
 	@touch $@
 
 format: $(INSTALLED) ## format the code
@@ -58,7 +59,7 @@ types: $(INSTALLED) ## mypy, strict
 unit: $(INSTALLED) ## the fast tests, on all cores
 	@$(BIN)/pytest -n auto --durations=15 tests/unit
 
-integration: $(INSTALLED) weaviate kafka otelcol drivers ## against the real engine, Weaviate, Kafka and Collector
+integration: $(INSTALLED) weaviate redis kafka otelcol drivers ## against the real engine, Weaviate, Redis, Kafka and Collector
 	@$(BIN)/pytest --durations=15 tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
@@ -91,6 +92,15 @@ weaviate: $(INSTALLED) ## the Weaviate server in the cache folder (a first build
 	@$(BIN)/sightline-weaviate --install-only \
 		|| echo "!!! SKIPPED: no Weaviate server is to be had (reason above); its tests will not run"
 
+redis: ## redis-server for the app's sessions and limits, where it can be installed
+	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing redis-server for the tests of sessions and limits (a few seconds; the system's service stays off)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null \
+		&& { systemctl disable --now redis-server >/dev/null 2>&1 || true; } \
+		|| echo "!!! SKIPPED: apt-get could not install redis-server; its tests will not run"; \
+	else echo "!!! SKIPPED: no redis-server here, and no root with apt-get; the tests of sessions and limits will not run"; fi
+
 kafka: $(INSTALLED) ## Kafka from Maven Central in the cache folder (48 MB; needs java and mvn)
 	@$(BIN)/python tests/support/scale_peers.py kafka \
 		|| echo "!!! SKIPPED: no Kafka is to be had (reason above); its tests will not run"
@@ -118,11 +128,20 @@ bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application
 bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 4 minutes)
 	@$(BIN)/python benchmarks/insert.py
 
+bench-settle: $(INSTALLED) ## what bringing traces together costs the store (about a minute)
+	@$(BIN)/python benchmarks/settle.py
+
 bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)
 	@$(BIN)/python benchmarks/query.py
 
 bench-slow-clients: $(INSTALLED) ## 3,000 slow clients at the store and the collector, and how others fare meanwhile (3 minutes)
 	@$(BIN)/python benchmarks/slow_clients.py
+
+bench-retrieval: $(INSTALLED) weaviate ## how often retrieval finds the answer, and what each part of it adds (5 minutes; MTRAG=folder adds MTRAG-UN)
+	@$(BIN)/python benchmarks/retrieval.py $(if $(MTRAG),--mtrag "$(MTRAG)")
+
+bench-guardrails: $(INSTALLED) ## what the guardrails catch, what they flag by mistake, and what they cost (a minute)
+	@$(BIN)/python benchmarks/guardrails.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

@@ -148,6 +148,7 @@ def _load(
 def _apps(folder: Path, backend: dict[str, str], pace: str) -> Iterator[dict[str, str]]:
     """The model and two copies of the app; their addresses by name."""
     model = processes.free_port()
+    backend = {**backend, "SIGHTLINE_MODEL": "extractive"}  # its pace is a setting
     env = {"SIGHTLINE_MODEL_PORT": str(model), "SIGHTLINE_MODEL_TOKENS_PER_S": pace, **backend}
     env |= {"SIGHTLINE_MODEL_PREFILL_TOKENS_PER_S": "1000000"} if pace == _UNPACED else {}
     with contextlib.ExitStack() as stack:

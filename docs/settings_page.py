@@ -22,7 +22,7 @@ SECTIONS = {
     "sightline_node": "The embedded ClickHouse: `sightline-store serve`",
     "sightline_dashboards": "The dashboards: `sightline-dashboards`",
     "sightline_evals": "The evals: `sightline-evals run`",
-    "sightline_app": "The reference application, its model server and its Weaviate",
+    "sightline_app": "The reference application, its model server, its Weaviate and its Redis",
     "sightline_supervisor": "The supervisor: `sightline up` and `sightline demo`",
 }
 HEAD = """\
@@ -38,12 +38,12 @@ This page is written by `make settings` from the settings classes; a test fails 
 
 
 def settings_classes(package: str) -> list[Any]:
-    """Return the settings classes of a package, in the order of its `settings.py`."""
+    """Return the settings classes of a package, in the order of its `settings`."""
     module = importlib.import_module(f"{package}.settings")
     return [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__ and _settings_fields(value)
+        if isinstance(value, type) and value.__module__.startswith(module.__name__) and _settings_fields(value)
     ]
 
 
