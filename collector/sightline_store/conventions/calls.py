@@ -16,7 +16,6 @@ from sightline_store.conventions import dialects
 from sightline_store.conventions.sql_expressions import (
     OTHER_CLOCK_NS,
     SAME_CLOCK_NS,
-    STORED_AT,
     canonical_name,
     has,
     value_of,
@@ -28,8 +27,8 @@ MAX_TOKENS = 100_000_000
 NEIGHBOUR_ROWS = 32
 """Calls of a trace, before and after a call, that are compared with it to find the same call recorded twice."""
 
-SPAN = "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant"
-"""Which span a row is of, for all typed tables but scores."""
+SPAN = "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt"
+"""Which span a row is of, and which INSERT, for all typed tables but scores."""
 
 FACTS_TYPE = (
     "Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, length Int64, asked UInt64, answered UInt64, "
@@ -64,12 +63,13 @@ CALLS_COLUMNS = f"""\
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
     facts {FACTS_TYPE},
-    is_duplicate Bool
+    is_duplicate Bool,
+    StoredAt DateTime64(6)
 """
 """What a call is, for all kinds of call."""
 
-DUPLICATES = f"""\
-SELECT Timestamp, TraceId, Kind, facts AS Facts, {STORED_AT}
+DUPLICATES = """\
+SELECT Timestamp, TraceId, Kind, facts AS Facts, StoredAt
 FROM calls_canonical
 WHERE is_duplicate"""
 """The statement that fills `duplicate_calls`."""
@@ -176,7 +176,7 @@ def calls_select() -> str:
     rank = f"if(Kind = 'search', 4 * ({documents}) + 2 * {has('returned')}, 4 * (greatest(input, output) >= 0) + 2 * (isNotNull(TtftMs) OR (Kind = 'embed' AND provider != '')))"
     return f"""\
 SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, Tenant, UserId, SessionId, Convention, Kind,
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, Tenant, UserId, SessionId, Convention, Kind, StoredAt,
     {canonical_name(dialects.PROVIDERS, "provider", "provider")} AS Provider, RequestModel,
     indexed_attributes, EventNames, EventAttributes, column_values,
     mapApply((number, text) -> (number, if(toUInt64OrNull(text) <= {MAX_TOKENS}, toUInt64OrNull(text), NULL)), column_values) AS counts,

@@ -29,7 +29,7 @@ from sightline_store.conventions import (
 )
 from sightline_store.conventions.columns import SPELLINGS_MAX
 from sightline_store.conventions.first_tokens import Definition, Unit
-from sightline_store.conventions.sql_expressions import canonical_name, has, value_of
+from sightline_store.conventions.sql_expressions import STORED_AT, canonical_name, has, value_of
 from sightline_store.quoting import quote_string, quote_strings, string_array
 
 FOLDER = Path(__file__).parents[1] / "sql"
@@ -64,7 +64,8 @@ _CANONICAL_COLUMNS = """\
     ErrorMessage String,
     DurationMs Float64,
     TtftMs Nullable(Float64),
-    TtftDefinition LowCardinality(String)
+    TtftDefinition LowCardinality(String),
+    StoredAt DateTime64(6)
 """
 
 
@@ -237,7 +238,8 @@ SELECT
     left(if(StatusMessage != '' OR exception = 0, StatusMessage, Events.Attributes[exception]['exception.message']), 1000) AS ErrorMessage,
     if(streamed_s > 0, streamed_s * 1e3, Duration / 1e6) AS DurationMs,
     {ttft} AS TtftMs,
-    {definition} AS TtftDefinition
+    {definition} AS TtftDefinition,
+    {STORED_AT}
 FROM
 (
     SELECT

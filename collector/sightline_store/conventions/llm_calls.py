@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sightline_store.conventions import dialects
 from sightline_store.conventions.calls import MAX_TOKENS, SPAN
-from sightline_store.conventions.sql_expressions import STORED_AT, has, token_count, value_of
+from sightline_store.conventions.sql_expressions import has, token_count, value_of
 from sightline_store.quoting import quote_string, quote_strings
 
 _COUNTED_AS_A_WHOLE = ("ai.usage.inputTokenDetails.cacheReadTokens", "ai.usage.outputTokenDetails.reasoningTokens")
@@ -65,7 +65,7 @@ SELECT
     toFloat64OrNull({value_of("stall")}) * 1e3 AS LongestStallMs,
     toUInt32OrNull({value_of("chunks")}) AS Chunks,
     {value_of("outcome")} AS Outcome,
-    StatusCode, ErrorType, ScopeName, {STORED_AT}
+    StatusCode, ErrorType, ScopeName, StoredAt
 FROM
 (
     SELECT

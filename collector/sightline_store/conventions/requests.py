@@ -10,7 +10,7 @@ in several. docs/adr/012-one-call-one-request.md has the cases.
 from __future__ import annotations
 
 from sightline_store.conventions.request_ranks import BACKGROUND, IS_CANDIDATE, ROOT, TOPMOST
-from sightline_store.conventions.sql_expressions import OTHER_CLOCK_NS, SAME_CLOCK_NS, STORED_AT, value_of
+from sightline_store.conventions.sql_expressions import OTHER_CLOCK_NS, SAME_CLOCK_NS, value_of
 
 IS_BACKGROUND_STAGE = f"RequestRank = {BACKGROUND} AND Kind IN ('', 'workflow')"
 """Whether a span is a stage named 'background', since its kind names none."""
@@ -52,7 +52,7 @@ def select() -> str:
     """
     passed = (
         "Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Name, Convention, StatusCode, ErrorType, DurationMs, "
-        "TtftMs, TtftDefinition, RequestRank"
+        "TtftMs, TtftDefinition, RequestRank, StoredAt"
     )
     of_trace = ",\n        ".join(
         f"maxIf({name}, {IS_CANDIDATE}) OVER (PARTITION BY TraceId) AS trace_{name}" for name in _WHOSE
@@ -60,7 +60,7 @@ def select() -> str:
     whose = ", ".join(f"if({name} = '' AND TraceId != '', trace_{name}, {name}) AS {name}" for name in _WHOSE)
     return f"""\
 SELECT
-    {passed}, Route, HttpStatus, Outcome, {whose}, {STORED_AT}
+    {passed}, Route, HttpStatus, Outcome, {whose}
 FROM
 (
     SELECT

@@ -9,7 +9,7 @@ be read (cut off, or the text of a Python object) says nothing.
 from __future__ import annotations
 
 from sightline_store.conventions.calls import SPAN
-from sightline_store.conventions.sql_expressions import STORED_AT, has, value_of
+from sightline_store.conventions.sql_expressions import has, value_of
 from sightline_store.quoting import quote_strings
 
 _LIST_MEMBERS = (
@@ -57,7 +57,7 @@ SELECT
     DocumentIds,
     Scores,
     multiIf(empty(Scores), toFloat64OrNull({value_of("top_score")}), ScoreKind = 'distance', arrayMin(Scores), arrayMax(Scores)) AS TopScore,
-    DurationMs, StatusCode, ErrorType, ScopeName, CallRank, {STORED_AT}
+    DurationMs, StatusCode, ErrorType, ScopeName, CallRank, StoredAt
 FROM
 (
     SELECT

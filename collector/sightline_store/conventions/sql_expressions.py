@@ -10,7 +10,7 @@ from sightline_store.conventions import aliases
 from sightline_store.quoting import string_array
 
 STORED_AT = "now64(6) AS StoredAt"
-"""The moment of the INSERT, the same for all of its rows."""
+"""The moment of the INSERT. Views compute it one after the other, so `spans_canonical` has it for all typed tables."""
 
 SAME_CLOCK_NS, OTHER_CLOCK_NS = 2_000_000, 500_000_000
 """By how much a span may begin or end outside of the span around it: of one service, and of two, each with a clock."""

@@ -12,7 +12,7 @@ from sightline_store.conventions import requests
 from sightline_store.conventions.calls import SPAN
 from sightline_store.conventions.llm_calls import LLM_CALLS
 from sightline_store.conventions.retrievals import RETRIEVALS
-from sightline_store.conventions.sql_expressions import STORED_AT, has, token_count, value_of
+from sightline_store.conventions.sql_expressions import has, token_count, value_of
 from sightline_store.quoting import quote_strings
 
 _EMBEDDINGS = f"""\
@@ -27,7 +27,7 @@ SELECT
     if({has("indexed_texts")}, toUInt32(length(arrayDistinct(arrayMap(key -> splitByChar('.', toString(key))[3],
         arrayFilter(key -> startsWith(key, 'embedding.embeddings.'), mapKeys(indexed_attributes)))))), NULL) AS Texts,
     {token_count("input_tokens")} AS InputTokens,
-    ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, {STORED_AT}
+    ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, StoredAt
 FROM calls_canonical
 WHERE Kind = 'embed' AND NOT is_duplicate"""
 
@@ -50,11 +50,11 @@ SELECT
     Timestamp, TraceId, SpanId, ServiceName, score[1] AS Name,
     if(isFinite(toFloat64OrNull(score[2])), toFloat64OrNull(score[2]), NULL) AS Value,
     score[3] AS Label, score[4] AS Explanation, score[5] AS Judge, score[6] AS JudgeVersion, score[7] AS RunId,
-    transform(score[8], ['HUMAN', 'LLM', 'CODE'], ['human', 'llm', 'code']) AS Source, score[9] AS Note, score[10] AS ErrorType, {STORED_AT}
+    transform(score[8], ['HUMAN', 'LLM', 'CODE'], ['human', 'llm', 'code']) AS Source, score[9] AS Note, score[10] AS ErrorType, StoredAt
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ServiceName,
+        Timestamp, TraceId, SpanId, ServiceName, StoredAt,
         arrayJoin(arrayConcat(
             arrayMap(a -> arrayMap(key -> a[key], [{quote_strings(_EVENT_SCORE)}]),
                 arrayFilter((a, name) -> name = 'gen_ai.evaluation.result', EventAttributes, EventNames)),
@@ -75,11 +75,11 @@ def typed_selects() -> dict[str, str]:
         "retrievals": RETRIEVALS,
         "embeddings": _EMBEDDINGS,
         "stages": f"""\
-SELECT {SPAN}, multiIf(StageAttribute != '', StageAttribute, {requests.IS_BACKGROUND_STAGE}, 'background', Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {value_of("flagged")} = 'true' AS Flagged, {STORED_AT}
+SELECT {SPAN}, multiIf(StageAttribute != '', StageAttribute, {requests.IS_BACKGROUND_STAGE}, 'background', Kind) AS Stage, Name, Convention, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, {value_of("flagged")} = 'true' AS Flagged
 FROM spans_canonical
 WHERE Stage NOT IN ('', 'request', 'workflow', 'evaluator')""",
         "errors": f"""\
-SELECT {SPAN}, if(StageAttribute != '', StageAttribute, Kind) AS Stage, Name, ErrorType, ErrorMessage AS Message, DurationMs, {STORED_AT}
+SELECT {SPAN}, if(StageAttribute != '', StageAttribute, Kind) AS Stage, Name, ErrorType, ErrorMessage AS Message, DurationMs
 FROM spans_canonical
 WHERE StatusCode = 'Error' OR ErrorType != ''""",
         "scores": _SCORES,

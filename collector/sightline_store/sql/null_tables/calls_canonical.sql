@@ -26,6 +26,7 @@ CREATE TABLE calls_canonical
     StatusCode LowCardinality(String),
     ErrorType LowCardinality(String),
     facts Tuple(id UInt64, parent UInt64, service UInt64, scope UInt64, began Int64, length Int64, asked UInt64, answered UInt64, input Int64, output Int64, cached Int64, reasoning Int64, rank Int8),
-    is_duplicate Bool
+    is_duplicate Bool,
+    StoredAt DateTime64(6)
 )
 ENGINE = Null;

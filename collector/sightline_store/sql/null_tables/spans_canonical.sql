@@ -24,6 +24,7 @@ CREATE TABLE spans_canonical
     ErrorMessage String,
     DurationMs Float64,
     TtftMs Nullable(Float64),
-    TtftDefinition LowCardinality(String)
+    TtftDefinition LowCardinality(String),
+    StoredAt DateTime64(6)
 )
 ENGINE = Null;

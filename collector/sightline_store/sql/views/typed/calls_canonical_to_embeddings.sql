@@ -11,6 +11,6 @@ SELECT
     if(mapContains(column_values, 54), toUInt32(length(arrayDistinct(arrayMap(key -> splitByChar('.', toString(key))[3],
         arrayFilter(key -> startsWith(key, 'embedding.embeddings.'), mapKeys(indexed_attributes)))))), NULL) AS Texts,
     counts[22] AS InputTokens,
-    ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, now64(6) AS StoredAt
+    ToldCostUsd, DurationMs, StatusCode, ErrorType, ScopeName, StoredAt
 FROM calls_canonical
 WHERE Kind = 'embed' AND NOT is_duplicate;

@@ -28,11 +28,11 @@ SELECT
     toFloat64OrNull(column_values[33]) * 1e3 AS LongestStallMs,
     toUInt32OrNull(column_values[34]) AS Chunks,
     column_values[12] AS Outcome,
-    StatusCode, ErrorType, ScopeName, now64(6) AS StoredAt
+    StatusCode, ErrorType, ScopeName, StoredAt
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Provider, RequestModel, column_values, counts, ToldCostUsd, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt, ScopeName, UserId, SessionId, Convention, Provider, RequestModel, column_values, counts, ToldCostUsd, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
         counts[22] AS reported_input,
         counts[23] AS reported_output,
         counts[27] AS reasoning,

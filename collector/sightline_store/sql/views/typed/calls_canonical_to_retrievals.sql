@@ -18,11 +18,11 @@ SELECT
     DocumentIds,
     Scores,
     multiIf(empty(Scores), toFloat64OrNull(column_values[44]), ScoreKind = 'distance', arrayMin(Scores), arrayMax(Scores)) AS TopScore,
-    DurationMs, StatusCode, ErrorType, ScopeName, CallRank, now64(6) AS StoredAt
+    DurationMs, StatusCode, ErrorType, ScopeName, CallRank, StoredAt
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, CallRank, is_known, told_length, told_count,
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, CallRank, is_known, told_length, told_count,
         -- OpenInference's passages of LangChain have their ids in the output only.
         empty(indexed) OR (length(listed) = length(indexed) AND arrayStringConcat(indexed.1) = '') AS is_by_list,
         if(is_by_list, listed.1, indexed.1) AS DocumentIds,
@@ -30,7 +30,7 @@ FROM
     FROM
     (
         SELECT
-            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, CallRank, indexed,
+            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, CallRank, indexed,
             NOT has_ids AND hasAny(mapKeys(column_values), [41, 43]) AND match(list, '^(|null|None|\\[\\s*\\] ?)$') AS is_known,
             if(has_ids, length(documents), JSONLength(list)) AS told_length,
             if(list = ' ', JSONExtract(column_values[43], 'count', 'Nullable(UInt32)'), NULL) AS told_count,
@@ -41,7 +41,7 @@ FROM
         FROM
         (
             SELECT
-                Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, facts.rank AS CallRank,
+                Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt, ScopeName, Convention, column_values, DurationMs, StatusCode, ErrorType, facts.rank AS CallRank,
                 -- The passages as a JSON list; a space where the output is an object without one.
                 multiIf(
                     mapContains(column_values, 41), column_values[41],

@@ -1,7 +1,7 @@
 -- Written by `python -m sightline_store.conventions.canonical` from the alias table (aliases.py): edit that.
 CREATE MATERIALIZED VIEW spans_canonical_to_calls_canonical TO calls_canonical AS
 SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, Tenant, UserId, SessionId, Convention, Kind,
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, Tenant, UserId, SessionId, Convention, Kind, StoredAt,
     transform(provider, splitByChar(',', 'openai.chat,openai.responses,openai.embedding,openai_llm,anthropic.messages,anthropic_llm,az.ai.openai,azure_openai,azure-openai,azure.openai,azure_openai_llm,azure,az.ai.inference,azure_ai,azure-ai,aws_bedrock,bedrock,amazon-bedrock,amazon_bedrock,bedrock_converse,aws,amazon.bedrock,gemini,google.generative-ai,google_genai,google-generative-ai,vertex_ai,vertexai,google.vertex.chat,google_vertexai,google-vertex,vertex,google.vertex.anthropic.messages,vertex_ai_beta,google,google.genai,mistralai,mistral,mistral.chat,mistralai_llm,xai,xai.chat,grok,cohere.chat,cohere_llm,groq.chat,groq_llm,ollama_llm,ollama.chat,watsonx,ibm_watsonx,ibm-watsonx-ai,together,togetherai,together.ai,deepseek.chat,perplexity.chat,perplexity_ai'), splitByChar(',', 'openai,openai,openai,openai,anthropic,anthropic,azure.ai.openai,azure.ai.openai,azure.ai.openai,azure.ai.openai,azure.ai.openai,azure.ai.openai,azure.ai.inference,azure.ai.inference,azure.ai.inference,aws.bedrock,aws.bedrock,aws.bedrock,aws.bedrock,aws.bedrock,aws.bedrock,aws.bedrock,gcp.gemini,gcp.gemini,gcp.gemini,gcp.gemini,gcp.vertex_ai,gcp.vertex_ai,gcp.vertex_ai,gcp.vertex_ai,gcp.vertex_ai,gcp.vertex_ai,gcp.vertex_ai,gcp.vertex_ai,gcp.gen_ai,gcp.gen_ai,mistral_ai,mistral_ai,mistral_ai,mistral_ai,x_ai,x_ai,x_ai,cohere,cohere,groq,groq,ollama,ollama,ibm.watsonx.ai,ibm.watsonx.ai,ibm.watsonx.ai,together_ai,together_ai,together_ai,deepseek,perplexity,perplexity'), provider) AS Provider, RequestModel,
     indexed_attributes, EventNames, EventAttributes, column_values,
     mapApply((number, text) -> (number, if(toUInt64OrNull(text) <= 100000000, toUInt64OrNull(text), NULL)), column_values) AS counts,
@@ -24,13 +24,13 @@ SELECT
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, provider, reported_cost, cost_json, RequestModel, facts,
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, provider, reported_cost, cost_json, RequestModel, facts,
         groupArrayIf(facts, calls_of_trace > 1) OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN 32 PRECEDING AND 32 FOLLOWING) AS neighbours,
         arrayZip(neighbours.id, neighbours.parent) AS links
     FROM
     (
         SELECT
-            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
+            Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Tenant, StoredAt, ScopeName, UserId, SessionId, Convention, Kind, indexed_attributes, EventNames, EventAttributes, column_values, DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType,
             count() OVER (PARTITION BY TraceId, Kind) AS calls_of_trace,
             lower(trim(BOTH '"' FROM column_values[13])) AS provider,
             toFloat64OrNull(column_values[31]) AS reported_cost,

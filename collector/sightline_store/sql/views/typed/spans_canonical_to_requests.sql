@@ -1,11 +1,11 @@
 -- Written by `python -m sightline_store.conventions.canonical` from the alias table (aliases.py): edit that.
 CREATE MATERIALIZED VIEW spans_canonical_to_requests TO requests AS
 SELECT
-    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Name, Convention, StatusCode, ErrorType, DurationMs, TtftMs, TtftDefinition, RequestRank, Route, HttpStatus, Outcome, if(Tenant = '' AND TraceId != '', trace_Tenant, Tenant) AS Tenant, if(UserId = '' AND TraceId != '', trace_UserId, UserId) AS UserId, if(SessionId = '' AND TraceId != '', trace_SessionId, SessionId) AS SessionId, now64(6) AS StoredAt
+    Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Name, Convention, StatusCode, ErrorType, DurationMs, TtftMs, TtftDefinition, RequestRank, StoredAt, Route, HttpStatus, Outcome, if(Tenant = '' AND TraceId != '', trace_Tenant, Tenant) AS Tenant, if(UserId = '' AND TraceId != '', trace_UserId, UserId) AS UserId, if(SessionId = '' AND TraceId != '', trace_SessionId, SessionId) AS SessionId
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Name, Convention, StatusCode, ErrorType, DurationMs, TtftMs, TtftDefinition, RequestRank, Tenant, UserId, SessionId,
+        Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, Name, Convention, StatusCode, ErrorType, DurationMs, TtftMs, TtftDefinition, RequestRank, StoredAt, Tenant, UserId, SessionId,
         column_values[9] AS Route,
         toUInt16OrZero(column_values[10]) AS HttpStatus,
         column_values[12] AS Outcome,

@@ -4,11 +4,11 @@ SELECT
     Timestamp, TraceId, SpanId, ServiceName, score[1] AS Name,
     if(isFinite(toFloat64OrNull(score[2])), toFloat64OrNull(score[2]), NULL) AS Value,
     score[3] AS Label, score[4] AS Explanation, score[5] AS Judge, score[6] AS JudgeVersion, score[7] AS RunId,
-    transform(score[8], ['HUMAN', 'LLM', 'CODE'], ['human', 'llm', 'code']) AS Source, score[9] AS Note, score[10] AS ErrorType, now64(6) AS StoredAt
+    transform(score[8], ['HUMAN', 'LLM', 'CODE'], ['human', 'llm', 'code']) AS Source, score[9] AS Note, score[10] AS ErrorType, StoredAt
 FROM
 (
     SELECT
-        Timestamp, TraceId, SpanId, ServiceName,
+        Timestamp, TraceId, SpanId, ServiceName, StoredAt,
         arrayJoin(arrayConcat(
             arrayMap(a -> arrayMap(key -> a[key], ['gen_ai.evaluation.name', 'gen_ai.evaluation.score.value', 'gen_ai.evaluation.score.label', 'gen_ai.evaluation.explanation', 'sightline.evaluation.judge', 'sightline.evaluation.judge_version', 'sightline.evaluation.run.id', 'sightline.evaluation.source', 'sightline.evaluation.note', 'error.type']),
                 arrayFilter((a, name) -> name = 'gen_ai.evaluation.result', EventAttributes, EventNames)),

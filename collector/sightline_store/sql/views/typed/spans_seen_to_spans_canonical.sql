@@ -41,7 +41,8 @@ SELECT
     left(if(StatusMessage != '' OR exception = 0, StatusMessage, Events.Attributes[exception]['exception.message']), 1000) AS ErrorMessage,
     if(streamed_s > 0, streamed_s * 1e3, Duration / 1e6) AS DurationMs,
     nullIf(least(ttft.2, if(ttft.1 >= 254, ttft.2, Duration / 1e6)), 0) AS TtftMs,
-    transform(ttft.1, [57, 58, 59, 60, 61, 62, 254, 255], ['delivered', 'first_chunk', 'first_chunk', 'first_token', 'first_chunk', 'first_chunk', 'first_chunk', 'first_token'], '') AS TtftDefinition
+    transform(ttft.1, [57, 58, 59, 60, 61, 62, 254, 255], ['delivered', 'first_chunk', 'first_chunk', 'first_token', 'first_chunk', 'first_chunk', 'first_chunk', 'first_token'], '') AS TtftDefinition,
+    now64(6) AS StoredAt
 FROM
 (
     SELECT
