@@ -23,7 +23,7 @@ export UV_PYTHON_DOWNLOADS := never
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(INSTALLED) ## the reference application with real questions, traced, scored and shown
+demo: $(INSTALLED) redis ## the reference application with real questions, traced, scored and shown
 	@exec $(BIN)/sightline demo $(if $(DATA),--data "$(DATA)") $(if $(DOCS),--docs "$(DOCS)") \
 		$(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out 0,$(ONCE)),--once)
 
@@ -95,11 +95,11 @@ weaviate: $(INSTALLED) ## the Weaviate server in the cache folder (a first build
 redis: ## redis-server for the app's sessions and limits, where it can be installed
 	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing redis-server for the tests of sessions and limits (a few seconds; the system's service stays off)"; \
+		echo "Installing redis-server for sessions and limits (a few seconds; the system's service stays off)"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null \
 		&& { systemctl disable --now redis-server >/dev/null 2>&1 || true; } \
-		|| echo "!!! SKIPPED: apt-get could not install redis-server; its tests will not run"; \
-	else echo "!!! SKIPPED: no redis-server here, and no root with apt-get; the tests of sessions and limits will not run"; fi
+		|| echo "!!! SKIPPED: apt-get could not install redis-server: sessions and limits live in one process, and their tests will not run"; \
+	else echo "!!! SKIPPED: no redis-server here, and no root with apt-get: sessions and limits live in one process, and their tests will not run"; fi
 
 kafka: $(INSTALLED) ## Kafka from Maven Central in the cache folder (48 MB; needs java and mvn)
 	@$(BIN)/python tests/support/scale_peers.py kafka \

@@ -17,7 +17,7 @@ from sightline_supervisor.supervise import Stopped
 from sightline_supervisor.up import UpOptions, up
 
 _UP_PORTS = ("store", "collector", "collector_grpc", "dashboards")
-_DEMO_PORTS = (*_UP_PORTS, "app", "model", "weaviate", "weaviate_grpc")
+_DEMO_PORTS = (*_UP_PORTS, "app", "model", "weaviate", "weaviate_grpc", "redis")
 
 
 def _positive(text: str) -> int:

@@ -34,6 +34,7 @@ from sightline_supervisor.roles import (
     base_env,
     demo_env,
     demo_roles,
+    redis_role,
     weaviate_role,
 )
 from sightline_supervisor.screen import Screen
@@ -52,6 +53,7 @@ _NO_MODEL = (
     "NO LANGUAGE MODEL: answers are sentences picked from the passages (extractive, no LLM). The reason: {reason}"
 )
 _FALLBACK = "Weaviate is not to be had here: vector search runs inside ClickHouse instead (see {log})."
+_NO_REDIS = "No redis-server or valkey-server here: conversations and limits live in the app's process and end with it."
 
 
 @dataclass(frozen=True)
@@ -100,18 +102,19 @@ class _Demo:
         self._keys: StoreKeys = NO_KEYS
         self._base_env = base_env(environ)
         self._wants_weaviate = environ.get("SIGHTLINE_RETRIEVAL", "auto") != "clickhouse"
+        self._wants_redis = environ.get("SIGHTLINE_APP_STATE", "auto") != "process"
         self._notes: list[str] = [_OTHER_DOCS] if options.docs else []
         self._problems: list[str] = []
         self._emitted = 0
         self._dropped = 0
         self._supervisor: Supervisor
-        self.roles = demo_roles(settings, self._env, with_weaviate=self._wants_weaviate)
+        self.roles = self._all_roles()
 
     async def go(self, supervisor: Supervisor) -> int:
         self._supervisor = supervisor
         self._keys = await supervisor.guard(store_keys(self._settings, self._base_env))
         tell_renewed(self._keys, self._screen)
-        self.roles = demo_roles(self._settings, self._env, self._keys, with_weaviate=self._wants_weaviate)
+        self.roles = self._all_roles()
         await supervisor.guard(start_store(supervisor, self._screen, self.roles, self._admin_env))
         await supervisor.guard(self._get_ready())
         ready_s = time.monotonic() - self._begun_s
@@ -135,6 +138,10 @@ class _Demo:
         await supervisor.run_until_stopped()
         return 0
 
+    def _all_roles(self) -> list[Role]:
+        wanted = {"with_weaviate": self._wants_weaviate, "with_redis": self._wants_redis}
+        return demo_roles(self._settings, self._env, self._keys, **wanted)
+
     async def _answers_stored(self) -> None:
         """Wait until the spans of the answers are in the store: what is scored is read from there."""
         await fetch_json(f"{self._settings.app_address}/stats?flush=1", timeout_s=30)
@@ -156,10 +163,10 @@ class _Demo:
 
     async def _get_ready(self) -> None:
         """Start what needs nothing but the store, find Weaviate beside it, ingest, then start the application."""
-        late = {STORE, "app", "weaviate"}
+        late = {STORE, "app", "weaviate", "redis"}
         first = [role for role in self.roles if role.name not in late]
         await self._choose_model()
-        await asyncio.gather(self._supervisor.start(first), self._weaviate())
+        await asyncio.gather(self._supervisor.start(first), self._weaviate(), self._redis())
         ingested = await self._step(self._ingest_step())
         self._screen.done(f"corpus ready in {ingested.took_s:.1f} s")
         self._screen.block(ingested.stdout)
@@ -208,6 +215,18 @@ class _Demo:
             self._env["SIGHTLINE_RETRIEVAL"] = "clickhouse"
             return
         await self._supervisor.start([weaviate_role(self._settings, self._env)])
+
+    async def _redis(self) -> None:
+        if self._settings.redis_secret_url or not self._wants_redis:
+            return
+        command = ("sightline-redis", "--find-only")
+        step = Step("redis-find", "looking for Redis", command, self._env, frozenset({0, CANNOT_BE_HAD}), "app")
+        if (await self._step(step)).code == CANNOT_BE_HAD:
+            self._screen.warn(_NO_REDIS)
+            self._notes.append(_NO_REDIS)
+            self._env["SIGHTLINE_APP_STATE"] = "process"
+            return
+        await self._supervisor.start([redis_role(self._settings, self._env)])
 
     @property
     def _admin_env(self) -> Mapping[str, str]:

@@ -1,14 +1,16 @@
-"""Ask roles over HTTP: whether they are ready, and for their counters."""
+"""Ask roles whether they are ready, and for their counters."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 # Roles listen on this machine or at addresses that the settings name: a proxy never stands in between.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -25,8 +27,19 @@ def _get(url: str, timeout_s: float) -> tuple[int, bytes]:
         return 0, b""
 
 
+def _accepts(url: str, timeout_s: float) -> bool:
+    place = urlsplit(url)
+    try:
+        with socket.create_connection((place.hostname or "", place.port or 0), timeout_s):
+            return True
+    except OSError:
+        return False
+
+
 async def is_healthy(url: str, timeout_s: float = 2.0) -> bool:
-    """Say whether the address answers with a 2xx status within the time limit (seconds)."""
+    """Say whether the address answers with a 2xx status, or accepts (`tcp://`), within the time limit (seconds)."""
+    if url.startswith("tcp://"):
+        return await asyncio.to_thread(_accepts, url, timeout_s)
     status, _ = await asyncio.to_thread(_get, url, timeout_s)
     return 200 <= status < 300
 

@@ -55,7 +55,7 @@ class Role:
     command: tuple[str, ...]
     """Console script and its arguments."""
     health_url: str | None = None
-    """Address that answers 200 when the role is ready; None: ready as soon as it runs."""
+    """Address that answers 200 (http) or accepts (tcp) when the role is ready; None: ready as soon as it runs."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment variables set for this role, over those of the supervisor."""
     without_secrets: bool = False

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sightline_supervisor.role import PortUse, RestartPolicy, Role
-from sightline_supervisor.settings import SupervisorSettings
+from sightline_supervisor.settings import SupervisorSettings, connectable
 from sightline_supervisor.store_keys import NO_KEYS, StoreKeys
 
 DEFAULT_PRICED_AS = "openai/gpt-4o-mini"
 """Hosted model whose prices the demo puts on the tokens of the local, free one."""
 CANNOT_BE_HAD = 3
-"""Exit code of `sightline-weaviate --install-only` when no server can be found or installed."""
+"""Exit code of `sightline-weaviate --install-only` and `sightline-redis --find-only` when no server is to be had."""
 MODEL_NOT_INSTALLED = 3
 """Exit code of `sightline-model` when the language model is not installed or cannot run on this processor."""
 _LOOPBACK = "127.0.0.1,localhost,::1"
@@ -67,6 +67,10 @@ def demo_env(settings: SupervisorSettings, environ: Mapping[str, str]) -> dict[s
         "SIGHTLINE_WEAVIATE_PORT": str(settings.weaviate_port),
         "SIGHTLINE_WEAVIATE_GRPC_PORT": str(settings.weaviate_grpc_port),
         "SIGHTLINE_WEAVIATE_DATA_DIR": str(settings.folder("weaviate")),
+        "SIGHTLINE_REDIS_HOST": settings.redis_host,
+        "SIGHTLINE_REDIS_PORT": str(settings.redis_port),
+        "SIGHTLINE_REDIS_DATA_DIR": str(settings.folder("redis")),
+        "SIGHTLINE_APP_DASHBOARDS_URL": environ.get("SIGHTLINE_APP_DASHBOARDS_URL") or settings.dashboards_address,
         # Scores and the pages need questions, passages and answers; they stay on this machine.
         "SIGHTLINE_CAPTURE": environ.get("SIGHTLINE_CAPTURE") or "full",
         # A model's price is looked up when it is first seen; the summary should not wait half a minute for it.
@@ -168,6 +172,21 @@ def weaviate_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
     )
 
 
+def redis_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
+    """Return the local Redis, which keeps conversations and limits; without it the app goes on and says so."""
+    return Role(
+        name="redis",
+        command=("sightline-redis",),
+        health_url=f"tcp://{connectable(settings.redis_host)}:{settings.redis_port}",
+        env=env,
+        ports=(_port(settings, "redis", "--port-redis"),),
+        ready_timeout_s=settings.ready_timeout_s,
+        restart=RestartPolicy(final_codes=frozenset({2, CANNOT_BE_HAD}), required=False),
+        extra="app",
+        address=f"redis://{connectable(settings.redis_host)}:{settings.redis_port}",
+    )
+
+
 def model_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
     """Return the local, OpenAI-compatible model server; it is ready when the model is loaded."""
     return Role(
@@ -191,7 +210,7 @@ def app_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
         health_url=f"{settings.app_address}/healthz",
         env=env,
         ports=(_port(settings, "app", "--port-app"),),
-        start_after=("store", "collector", "weaviate", "model"),
+        start_after=("store", "collector", "weaviate", "redis", "model"),
         ready_timeout_s=settings.ready_timeout_s,
         extra="app",
         address=settings.app_address,
@@ -210,12 +229,19 @@ def platform_roles(settings: SupervisorSettings, env: Mapping[str, str], keys: S
 
 
 def demo_roles(
-    settings: SupervisorSettings, env: Mapping[str, str], keys: StoreKeys = NO_KEYS, *, with_weaviate: bool
+    settings: SupervisorSettings,
+    env: Mapping[str, str],
+    keys: StoreKeys = NO_KEYS,
+    *,
+    with_weaviate: bool,
+    with_redis: bool,
 ) -> list[Role]:
-    """Return what the demo runs; Weaviate and the model only where no other one is named."""
+    """Return what the demo runs; Weaviate, Redis and the model only where no other one is named."""
     roles = platform_roles(settings, env, keys)
     if with_weaviate and not settings.weaviate_url:
         roles.append(weaviate_role(settings, env))
+    if with_redis and not settings.redis_secret_url:
+        roles.append(redis_role(settings, env))
     if settings.openai_base_url is None:
         roles.append(model_role(settings, env))
     return [*roles, app_role(settings, {**env, **keys.admin})]

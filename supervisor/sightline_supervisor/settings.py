@@ -87,6 +87,14 @@ class SupervisorSettings(Settings):
         "Folder of the local Weaviate",
         default_text="`weaviate` in the data folder",
     )
+    redis_secret_url: str | None = setting(
+        "REDIS_URL", None, "A Redis to use", default_text="unset: a local one is started", secret=True
+    )
+    redis_host: str = setting("SIGHTLINE_REDIS_HOST", "127.0.0.1", "Address of the local Redis")
+    redis_port: int = setting("SIGHTLINE_REDIS_PORT", 8078, "Port of the local Redis", at_least=1, at_most=65535)
+    redis_data_dir: Path | None = setting(
+        "SIGHTLINE_REDIS_DATA_DIR", None, "Folder of the local Redis", default_text="`redis` in the data folder"
+    )
     priced_as: str | None = setting(
         "SIGHTLINE_PRICED_AS",
         None,
@@ -109,7 +117,7 @@ class SupervisorSettings(Settings):
         return SettingInvalid(variable, value, need)
 
     def folder(self, name: str) -> Path:
-        """Return the absolute folder of a role's data: `store`, `collector_spool`, `app` or `weaviate`."""
+        """Return the absolute folder of a role's data: `store`, `collector_spool`, `app`, `weaviate` or `redis`."""
         chosen: Path | None = getattr(self, f"{name}_dir" if name == "collector_spool" else f"{name}_data_dir")
         return (chosen or self.data_dir / name.removeprefix("collector_")).resolve()
 

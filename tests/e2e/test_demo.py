@@ -16,7 +16,7 @@ from role_process import free_port
 
 BIN = Path(sys.executable).parent
 UP_PORTS = ("store", "collector", "collector-grpc", "dashboards")
-DEMO_PORTS = (*UP_PORTS, "app", "model", "weaviate", "weaviate-grpc")
+DEMO_PORTS = (*UP_PORTS, "app", "model", "weaviate", "weaviate-grpc", "redis")
 RESTART_READY_S = 40.0
 """A second run on the same folder must be ready to serve within this time, in seconds."""
 

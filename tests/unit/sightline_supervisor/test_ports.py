@@ -8,6 +8,7 @@ import pytest
 
 from sightline_supervisor.errors import PortsTaken
 from sightline_supervisor.ports import check_ports, is_free
+from sightline_supervisor.probe import is_healthy
 from sightline_supervisor.role import PortUse, Role
 
 
@@ -25,6 +26,14 @@ def test_taken_port_is_told_with_role_holder_and_way_out() -> None:
     assert f"Port {port} for the store is taken by pid {os.getpid()}" in message
     assert "--port-store" in message
     assert "SIGHTLINE_STORE_PORT=" in message
+
+
+async def test_a_role_without_http_is_healthy_when_it_accepts() -> None:
+    """By the address that the role declares; a closed port is not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert await is_healthy(address)
+    assert not await is_healthy(address)
 
 
 def test_free_port_passes() -> None:

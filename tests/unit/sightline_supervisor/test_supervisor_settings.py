@@ -42,11 +42,16 @@ def test_roles_find_each_other_by_the_chosen_ports(tmp_path: Path) -> None:
 
 
 def test_what_the_user_names_is_not_started(tmp_path: Path) -> None:
-    """A ClickHouse, Weaviate or model of the user's own replaces ours, and is passed on."""
-    env = {"SIGHTLINE_STORE_URL": "http://ch:8123", "WEAVIATE_URL": "http://wv", "OPENAI_BASE_URL": "https://llm/v1"}
+    """A ClickHouse, Weaviate, Redis or model of the user's own replaces ours, and is passed on."""
+    env = {
+        "SIGHTLINE_STORE_URL": "http://ch:8123",
+        "WEAVIATE_URL": "http://wv",
+        "OPENAI_BASE_URL": "https://llm/v1",
+        "REDIS_URL": "redis://r:6379/0",
+    }
     settings = SupervisorSettings.from_env(env, data_dir=tmp_path)
     own = demo_env(settings, env)
-    assert [role.name for role in demo_roles(settings, own, with_weaviate=True)] == [
+    assert [role.name for role in demo_roles(settings, own, with_weaviate=True, with_redis=True)] == [
         "collector",
         "janitor",
         "dashboards",
@@ -70,7 +75,10 @@ def test_chosen_model_and_its_key_reach_the_model_and_the_app(tmp_path: Path) ->
     env = {"SIGHTLINE_MODEL": "extractive", "SIGHTLINE_MODEL_API_KEY": "k", "OPENAI_API_KEY": "of-another-service"}
     own = demo_env(SupervisorSettings.from_env(env, data_dir=tmp_path), env)
     assert (own["SIGHTLINE_MODEL"], own["OPENAI_API_KEY"]) == ("extractive", "k")
-    roles = {role.name: role for role in demo_roles(SupervisorSettings(data_dir=tmp_path), own, with_weaviate=False)}
+    settings = SupervisorSettings(data_dir=tmp_path)
+    roles = {role.name: role for role in demo_roles(settings, own, with_weaviate=False, with_redis=True)}
+    assert (roles["redis"].health_url, roles["redis"].restart.required) == ("tcp://127.0.0.1:8078", False)
+    assert "redis" in roles["app"].start_after
     assert roles["model"].health_url == "http://127.0.0.1:8081/health"
     assert not roles["model"].restart.may_restart(1, 3)
 
