@@ -64,7 +64,9 @@ def _export(command: str, up: Up, folder: Path) -> None:
     documented = (ROOT / "docs" / "settings.md").read_text()
     assert all(f"`{name}`" in documented for name in assigned)
     settings = SupervisorSettings.from_env(assigned, data_dir=folder)
-    roles = {role.name for role in demo_roles(settings, demo_env(settings, assigned), with_weaviate=True)}
+    roles = {
+        role.name for role in demo_roles(settings, demo_env(settings, assigned), with_weaviate=True, with_redis=True)
+    }
     replaced = {"SIGHTLINE_STORE_URL": "store", "WEAVIATE_URL": "weaviate", "OPENAI_BASE_URL": "model"}
     assert not roles & {role for name, role in replaced.items() if name in assigned}
 

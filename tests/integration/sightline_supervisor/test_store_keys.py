@@ -124,9 +124,12 @@ def test_who_writes_gets_the_admins_key_and_who_reads_the_readers(tmp_path: Path
     settings = SupervisorSettings(data_dir=tmp_path)
     keys = asyncio.run(store_keys(settings, os.environ))
     roles = {role.name: role for role in platform_roles(settings, shared_env(settings), keys)}
-    roles |= {role.name: role for role in demo_roles(settings, demo_env(settings, {}), keys, with_weaviate=True)}
+    roles |= {
+        role.name: role
+        for role in demo_roles(settings, demo_env(settings, {}), keys, with_weaviate=True, with_redis=True)
+    }
     given = {name: role.env.get("SIGHTLINE_STORE_PASSWORD") for name, role in roles.items()}
     admin, reader = keys.admin["SIGHTLINE_STORE_PASSWORD"], keys.reader["SIGHTLINE_STORE_PASSWORD"]
     writers = dict.fromkeys(("collector", "janitor", "app"), admin)
-    others = dict.fromkeys(("store", "weaviate", "model"))
+    others = dict.fromkeys(("store", "weaviate", "redis", "model"))
     assert given == {**writers, **others, "dashboards": reader}
