@@ -17,6 +17,9 @@ SOURCES := instrumentation roles collector dashboards evals reference_app superv
 
 export UV_PYTHON_DOWNLOADS := never
 
+# Each worker has a ClickHouse, a Weaviate and a Redis of its own, which a test file shares; more would want more memory.
+TWO_AT_ONCE := -n 2 --dist loadfile
+
 .PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails clean
 .DEFAULT_GOAL := help
 
@@ -33,7 +36,8 @@ up: $(INSTALLED) ## store, collector and dashboards for your own application
 test: $(INSTALLED) browser weaviate redis kafka otelcol drivers lint types ## everything that must hold before a change is kept
 	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest -n auto --durations=15 tests/unit tests/typing
-	@$(BIN)/pytest --durations=15 tests/integration tests/e2e
+	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
+	@$(BIN)/pytest --durations=15 tests/e2e
 
 install: $(INSTALLED) ## .venv with the locked packages
 
@@ -60,7 +64,7 @@ unit: $(INSTALLED) ## the fast tests, on all cores
 	@$(BIN)/pytest -n auto --durations=15 tests/unit
 
 integration: $(INSTALLED) weaviate redis kafka otelcol drivers ## against the real engine, Weaviate, Redis, Kafka and Collector
-	@$(BIN)/pytest --durations=15 tests/integration
+	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
 	@$(BIN)/pytest --durations=15 tests/e2e
@@ -77,7 +81,7 @@ version: $(INSTALLED) ## write a version everywhere it stands: make version VERS
 clients: $(INSTALLED) ## instrument() on some 30 client libraries (about 4 minutes; redis, rabbitmq and postgresql servers where installed)
 	@$(BIN)/python tests/support/client_libraries.py
 
-packages: $(INSTALLED) ## docs/conventions.md: what the spans of some 20 real packages become (about 6 minutes)
+packages: $(INSTALLED) ## docs/conventions.md: what the spans of some 30 real packages become (about 6 minutes)
 	@$(BIN)/python tests/packages/matrix.py --write
 
 browser: ## chromium for the browser test, where it can be installed
