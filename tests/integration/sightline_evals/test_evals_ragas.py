@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sightline_evals.__main__ import main
 from sightline_evals.dataset import Sample
 from sightline_evals.judges.offline import OfflineJudge
-from sightline_evals.run import main
 from sightline_evals.scorers import Scorer
 from sightline_evals.settings import JudgeSettings
 
@@ -80,7 +80,7 @@ def test_a_dataset_run_ends_with_its_verdict(tmp_path: Path, capsys: pytest.Capt
 def test_ragas_is_imported_late_and_its_tracking_is_off() -> None:
     """Importing the package stays quick, and nothing is ever sent to RAGAS's makers."""
     code = (
-        "import sys, sightline_evals.run, sightline_evals.judges.remote\n"
+        "import sys, sightline_evals.__main__, sightline_evals.judges.remote\n"
         "assert 'ragas' not in sys.modules and 'openai' not in sys.modules\n"
         "import sightline_evals.judges.ragas_adapter\n"
         "from ragas._analytics import do_not_track\n"

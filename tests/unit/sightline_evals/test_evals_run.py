@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sightline_evals.run import main
+from sightline_evals.__main__ import main
 
 GOOD = {"question": "Which house?", "answer": "It is a red house.", "contexts": ["It is a red house."]}
 BAD = {"question": "Which car?", "answer": "Volcanoes erupt molten rock.", "contexts": ["It is a red house."]}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
-import os
 import sys
 import time
 import uuid
@@ -19,7 +17,7 @@ from tqdm import tqdm
 
 from sightline_evals.dataset import Sample, read_dataset
 from sightline_evals.emit import Emitter
-from sightline_evals.errors import EvalsError, ScoresNotSent, UsageError
+from sightline_evals.errors import ScoresNotSent, UsageError
 from sightline_evals.gate import ExitCode, Verdict, gate_verdict
 from sightline_evals.judges import Judge
 from sightline_evals.judges.offline import OfflineJudge
@@ -30,7 +28,6 @@ from sightline_evals.scorers import GROUNDEDNESS, METRICS, SampleScore, Scorer, 
 from sightline_evals.settings import JudgeSettings
 from sightline_evals.summary import summarize
 from sightline_store.client import Client
-from sightline_store.errors import StoreError
 from sightline_store.moments import duration_s
 from sightline_store.settings import StoreSettings
 
@@ -64,57 +61,39 @@ environment: SIGHTLINE_STORE_URL for --since, OTEL_EXPORTER_OTLP_ENDPOINT for se
 """
 
 
-def main(argv: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
-    """Run the command and return its exit code; `argv` without the program's name."""
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    arguments = _parser().parse_args(argv)
-    try:
-        return int(_run(arguments, env))
-    except (UsageError, ValueError) as exc:
-        print(f"sightline-evals: {exc}", file=sys.stderr)  # noqa: T201
-        return ExitCode.USAGE
-    except (EvalsError, StoreError) as exc:
-        print(f"sightline-evals: {exc}", file=sys.stderr)  # noqa: T201
-        return ExitCode.INFRASTRUCTURE
-    except KeyboardInterrupt:
-        print("sightline-evals: interrupted; scores sent so far are kept", file=sys.stderr)  # noqa: T201
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sightline-evals", description="Score answers of an AI backend.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run")
-    run = commands.add_parser(
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "run",
         help="score stored traces or a dataset",
         description="Score stored traces or a dataset with RAGAS, send the scores, and pass or fail.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = run.add_mutually_exclusive_group(required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--since", metavar="TIME", help="stored traces of the last 90s, 30m, 1h, 7d …")
     source.add_argument("--dataset", metavar="FILE", type=Path, help="a JSONL file of cases")
-    run.add_argument("--limit", type=int, metavar="N", help="most samples (default: 100 traces; all of a dataset)")
-    run.add_argument("--rescore", action="store_true", help="with --since: take traces that have a score too")
-    run.add_argument(
+    parser.add_argument("--limit", type=int, metavar="N", help="most samples (default: 100 traces; all of a dataset)")
+    parser.add_argument("--rescore", action="store_true", help="with --since: take traces that have a score too")
+    parser.add_argument(
         "--metrics", nargs="+", metavar="NAME", help=f"of {', '.join(METRICS)} (default: what the samples allow)"
     )
-    run.add_argument(
+    parser.add_argument(
         "--judge", choices=["offline", "remote"], help="the judge (default: remote if SIGHTLINE_JUDGE_MODEL is set)"
     )
-    run.add_argument(
+    parser.add_argument(
         "--concurrency", type=int, default=4, metavar="N", help="scores computed at the same time (default: 4)"
     )
-    run.add_argument("--run-id", metavar="ID", help="sent with every score (default: date, time and a random suffix)")
-    run.add_argument(
+    parser.add_argument(
+        "--run-id", metavar="ID", help="sent with every score (default: date, time and a random suffix)"
+    )
+    parser.add_argument(
         "--send",
         action=argparse.BooleanOptionalAction,
         help="send scores to the collector (default: with --since yes, with --dataset no)",
     )
-    run.add_argument("--json", metavar="PATH", help="write the report as JSON; - is standard output")
-    run.add_argument(
+    parser.add_argument("--json", metavar="PATH", help="write the report as JSON; - is standard output")
+    parser.add_argument(
         "--fail-under",
         nargs="+",
         action="extend",
@@ -122,14 +101,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="METRIC=MEAN",
         help="exit 1 when a mean is below this",
     )
-    run.add_argument(
+    parser.add_argument(
         "--max-error-share",
         type=float,
         default=0.1,
         metavar="SHARE",
         help="exit 3 when the judge failed on more than this share of the samples of a metric (default: 0.1)",
     )
-    run.add_argument(
+    parser.add_argument(
         "--min-scored",
         type=int,
         default=1,
@@ -139,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
+def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
+    """Score, send, report, and give the verdict."""
     settings = JudgeSettings.from_env(env)
     floors = _floors(_comma_separated(arguments.fail_under))
     if arguments.limit is not None and arguments.limit < 1:
@@ -167,7 +147,7 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
         judge.llm()  # imports RAGAS, whose seconds do not count as scoring
     started = time.perf_counter()
     sample_scores = asyncio.run(_score_samples(scorer, judge, samples, len(metrics), emitter))
-    run = Run(
+    facts = Run(
         id=run_id,
         source=source,
         judge=judge.name,
@@ -185,9 +165,9 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
         try:
             emitter.close()
         except ScoresNotSent as exc:
-            run = replace(run, sent=None)
+            facts = replace(facts, sent=None)
             verdict = Verdict(ExitCode.INFRASTRUCTURE, (str(exc), *verdict.reasons))
-    _write(arguments.json, table(run, summaries, verdict), as_json(run, summaries, verdict, sample_scores))
+    _write(arguments.json, table(facts, summaries, verdict), as_json(facts, summaries, verdict, sample_scores))
     return verdict.code
 
 
@@ -280,7 +260,3 @@ def _write(path: str | None, text: str, report: object) -> None:
         Path(path).write_text(encoded, encoding="utf-8")
     except OSError as exc:
         raise UsageError(f"--json {path}: {exc.strerror}") from exc
-
-
-if __name__ == "__main__":
-    sys.exit(main())
