@@ -21,7 +21,8 @@ from pathlib import Path
 
 from sightline_app.errors import AppError, InvalidSetting
 from sightline_app.limits import api_keys
-from sightline_app.serving import listen, log_to_stderr, run
+from sightline_app.log_output import log_to_stderr
+from sightline_app.serving import listen, run
 from sightline_app.settings import AppSettings
 
 _log = logging.getLogger("sightline.app")

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import signal
 import socket
-import sys
 from typing import Any
 
 import uvicorn
@@ -18,24 +17,6 @@ from sightline_roles.port_settings import PortSettings
 
 STOP_GRACE_S = 3
 """How long open responses may take to end after a signal."""
-
-
-def log_to_stderr() -> None:
-    """One line an event on standard error; libraries only when something is wrong."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    for name in (
-        "httpx",
-        "httpx2",
-        "httpcore",
-        "httpcore2",
-        "openai",
-        "weaviate",
-        "grpc",
-        "huggingface_hub",
-        "fastembed",
-        "uvicorn",
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def listen(host: str, port: int, variable: str) -> socket.socket:

@@ -17,25 +17,19 @@ import argparse
 import json
 import logging
 import os
-import signal
-import socket
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 import httpx
 
+from sightline_app.child_server import ChildServer, port_is_free, stop_event
 from sightline_app.errors import InvalidSetting, WeaviateNotToBeHad
+from sightline_app.log_output import log_to_stderr
 from sightline_app.settings import WeaviateSettings
 from sightline_app.weaviate_install import VERSION, find, obtain
 
-STOP_GRACE_S = 4.0
-"""How long the server may take to flush after SIGTERM before it is killed."""
-
+_READY_TIMEOUT_S = 1.0
 _INTERNAL = ("CLUSTER_GOSSIP_BIND_PORT", "CLUSTER_DATA_BIND_PORT", "RAFT_PORT", "RAFT_INTERNAL_RPC_PORT")
 _log = logging.getLogger("sightline.weaviate")
 
@@ -102,17 +96,6 @@ def internal_ports(data_dir: Path, taken: Sequence[int]) -> dict[str, int]:
     return chosen
 
 
-def port_is_free(host: str, port: int) -> bool:
-    """Tell whether nothing listens on a TCP port of this machine."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
 def _free_port(avoid: set[int]) -> int:
     """Return a free port below the range from which the system gives ports to outgoing connections."""
     start = 17200 + (os.getpid() * 7) % 8000
@@ -122,26 +105,21 @@ def _free_port(avoid: set[int]) -> int:
     raise InvalidSetting("SIGHTLINE_WEAVIATE_PORT", start, "no free port was found for Weaviate's internal traffic")
 
 
-def is_ready(url: str, timeout_s: float = 1.0) -> bool:
-    """Ask a Weaviate whether it is ready."""
-    try:
-        return httpx.get(f"{url.rstrip('/')}/v1/.well-known/ready", timeout=timeout_s).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-class WeaviateProcess:
+class WeaviateProcess(ChildServer):
     """A Weaviate server as a child process.
 
     Args:
         settings: addresses and folders.
         binary: the server.
         env: environment to build on, usually ``os.environ``.
+
+    Raises:
+        InvalidSetting: a port is in use.
     """
 
+    name = "Weaviate"
+
     def __init__(self, settings: WeaviateSettings, binary: Path, env: Mapping[str, str]) -> None:
-        self.settings = settings
-        self.url = f"http://{settings.host}:{settings.port}"
         for variable, port in (
             ("SIGHTLINE_WEAVIATE_PORT", settings.port),
             ("SIGHTLINE_WEAVIATE_GRPC_PORT", settings.grpc_port),
@@ -150,60 +128,16 @@ class WeaviateProcess:
                 raise InvalidSetting(variable, port, "is in use on this machine; choose another port")
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         ports = internal_ports(settings.data_dir, [settings.port, settings.grpc_port])
+        self.url = f"http://{settings.host}:{settings.port}"
         command = [str(binary), "--host", settings.host, "--port", str(settings.port), "--scheme", "http"]
-        self.process = subprocess.Popen(
-            command,
-            env=environment(settings, ports, env),
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr,
-            start_new_session=True,  # Ctrl-C reaches us alone; we pass it on once
-        )
+        super().__init__(command, environment(settings, ports, env))
 
-    def wait_until_ready(self, timeout_s: float) -> bool:
-        """Wait until the server answers; False when it died or took too long."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if is_ready(self.url):
-                return True
-            time.sleep(0.1)
-        return False
-
-    def stop(self) -> None:
-        """Ask the server to stop, then kill it after ``STOP_GRACE_S``."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_GRACE_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
-def _run(settings: WeaviateSettings, binary: Path, stopping: threading.Event) -> int:
-    started = time.monotonic()
-    server = WeaviateProcess(settings, binary, os.environ)
-    _log.info("starting %s on %s (gRPC %d), data in %s", binary, server.url, settings.grpc_port, settings.data_dir)
-    announced = False
-    try:
-        while not stopping.wait(0.1):
-            code = server.process.poll()
-            if code is not None:
-                why = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-                _log.error("Weaviate ended by itself (%s); its own lines above say why", why)
-                return 1
-            elapsed = time.monotonic() - started
-            if not announced and is_ready(server.url, 0.5):
-                announced = True
-                _log.info("Weaviate is ready after %.1f s", elapsed)
-            elif not announced and elapsed > settings.start_timeout_s:
-                _log.error(
-                    "Weaviate was not ready after SIGHTLINE_WEAVIATE_START_TIMEOUT_S=%s", settings.start_timeout_s
-                )
-                return 1
-    finally:
-        server.stop()
-    _log.info("Weaviate stopped")
-    return 0
+    def is_ready(self) -> bool:
+        """Whether the server says that it is ready."""
+        try:
+            return httpx.get(f"{self.url}/v1/.well-known/ready", timeout=_READY_TIMEOUT_S).status_code == 200
+        except httpx.HTTPError:
+            return False
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one exit code each
@@ -218,18 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one exit
         "--find-only", action="store_true", help="print the path of a server that is already here, or exit with 3"
     )
     options = parser.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        if stopping.is_set() or options.install_only:
-            raise SystemExit(128 + number)
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    log_to_stderr()
+    stopping = stop_event(exits_at_once=options.install_only)
     try:
         settings = WeaviateSettings.from_env(os.environ)
         if settings.url:
@@ -249,7 +173,9 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911  # one exit
             return 0
         if stopping.is_set():
             return 0
-        return _run(settings, binary, stopping)
+        server = WeaviateProcess(settings, binary, os.environ)
+        _log.info("starting %s on %s (gRPC %d), data in %s", binary, server.url, settings.grpc_port, settings.data_dir)
+        return server.run(stopping, settings.start_timeout_s, "SIGHTLINE_WEAVIATE_START_TIMEOUT_S", _log)
     except InvalidSetting as exc:
         _log.error("%s", exc)
         return 2

@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import uvicorn
@@ -25,6 +25,7 @@ import sightline
 from sightline_app.api import create_app
 from sightline_app.corpus import Passage, make_passage
 from sightline_app.embeddings import LexicalEmbedding
+from sightline_app.errors import RetrievalUnavailable
 from sightline_app.generator import Generator
 from sightline_app.index import CorpusRecord, Manifest
 from sightline_app.lexicon import Lexicon, weighted_terms
@@ -40,46 +41,59 @@ USAGE = {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50}
 """What the model reports for every whole answer."""
 
 
-def passages() -> list[Passage]:
-    """Two passages."""
-    texts = {"os.path.join": "Join pathname components.", "json.loads": "Deserialize a JSON document."}
-    return [
-        make_passage(title=f"{name}()", text=text, names=[name], module=name.split(".")[0], date="2026-01-02")
-        for name, text in texts.items()
-    ]
+TEXTS = {"os.path.join": "Join pathname components.", "json.loads": "Deserialize a JSON document."}
+"""Names and texts of two passages."""
 
 
 class Shelf:
-    """A vector store that returns all passages."""
+    """A vector store that returns all its passages.
+
+    Args:
+        texts: name -> text of each passage.
+    """
 
     backend = "weaviate"
     operation = "hybrid"
     collection = "Documents_test"
 
+    def __init__(self, texts: Mapping[str, str] = TEXTS) -> None:
+        self.passages: list[Passage] = [
+            make_passage(title=f"{name}()", text=text, names=[name], module=name.split(".")[0], date="2026-01-02")
+            for name, text in texts.items()
+        ]
+        self.searches: list[tuple[str, str, datetime.date | None]] = []
+        """Question, tenant and first date of each search."""
+        self.failing = False
+        """Whether it does not answer."""
+
     async def search(
         self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int
     ) -> list[Hit]:
         """Return all passages."""
-        del question, vector, tenant, since
-        return [Hit(p.id, p.title, p.text, p.names, p.module, p.date, 0.5) for p in passages()][:limit]
+        del vector
+        self.searches.append((question, tenant, since))
+        if self.failing:
+            raise RetrievalUnavailable("Weaviate did not answer")
+        return [Hit(p.id, p.title, p.text, p.names, p.module, p.date, 0.5) for p in self.passages][:limit]
 
     async def ready(self) -> bool:
-        """It is."""
-        return True
+        """Whether it would answer."""
+        return not self.failing
 
     async def close(self) -> None:
         """Nothing to let go of."""
 
 
-def build(settings: AppSettings) -> Pipeline:
-    """The real pipeline over the shelf."""
-    basis = passages()
+def build(settings: AppSettings, shelf: Shelf | None = None) -> Pipeline:
+    """The real pipeline over a shelf."""
+    shelf = shelf or Shelf()
+    basis = shelf.passages
     lexicon = Lexicon.fit(weighted_terms(each) for each in basis)
     embedding = LexicalEmbedding.fit(basis, lexicon, "content", 8)
     record = CorpusRecord("test", "f", "c", len(basis))
-    manifest = Manifest("v1", "weaviate", Shelf.collection, "lexical", embedding.version, 2, "", {"public": record})
+    manifest = Manifest("v1", "weaviate", shelf.collection, "lexical", embedding.version, 2, "", {"public": record})
     return Pipeline(
-        settings, manifest, embedding=embedding, lexicon=lexicon, retriever=Shelf(), generator=Generator(settings)
+        settings, manifest, embedding=embedding, lexicon=lexicon, retriever=shelf, generator=Generator(settings)
     )
 
 
@@ -167,9 +181,9 @@ class Served:
         self._thread.join(10)
 
 
-def serve(settings: AppSettings) -> Served:
+def serve(settings: AppSettings, shelf: Shelf | None = None) -> Served:
     """Serve the app in this process."""
-    return Served(create_app(settings, NoTracing(), build))
+    return Served(create_app(settings, NoTracing(), lambda settings: build(settings, shelf)))
 
 
 def events(text: str) -> list[tuple[str, Any]]:

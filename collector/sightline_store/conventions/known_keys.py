@@ -220,6 +220,7 @@ APPLICATION_PREFIXES = (
     "langsmith.metadata.",
     "ai.telemetry.metadata.",
     "metadata.",
+    "sightline_app.",
 )
 """Namespaces in which the application chooses the names: what is read of them stands in the alias table."""
 

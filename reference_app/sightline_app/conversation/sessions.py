@@ -20,6 +20,13 @@ from sightline_app.conversation.turns import Turn, folding, history
 from sightline_app.errors import StateAway
 from sightline_app.settings import StateSettings
 
+MEMORY = "sightline_app.conversation.memory"
+"""Attribute: where the conversation is kept, a `Memory`."""
+TURN = "sightline_app.conversation.turn"
+"""Attribute: number of the turn in its conversation, from 1."""
+HISTORY = "sightline_app.conversation.history"
+"""Attribute: whose earlier turns went into the prompt: stored, request (sent by the caller) or none."""
+
 _log = logging.getLogger("sightline.app.state")
 
 
@@ -70,9 +77,9 @@ class OpenTurn:
             if stored:
                 self.history, source = stored, "stored"
         told = {
-            semconv.CONVERSATION_MEMORY: str(self.memory),
-            semconv.CONVERSATION_TURN: self.number,
-            semconv.CONVERSATION_HISTORY: source,
+            MEMORY: str(self.memory),
+            TURN: self.number,
+            HISTORY: source,
         }
         sightline.annotate(told)
         sightline.annotate_request(told)
@@ -89,7 +96,7 @@ class OpenTurn:
             self.number, self.is_kept = seen.number, True
             self.memory = Memory(self._sessions.store.kind)
             await self._sessions.fold(key.name, seen)
-        told = {semconv.CONVERSATION_MEMORY: str(self.memory), semconv.CONVERSATION_TURN: self.number}
+        told = {MEMORY: str(self.memory), TURN: self.number}
         sightline.annotate(told)
         sightline.annotate_request(told)
 

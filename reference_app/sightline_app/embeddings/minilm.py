@@ -23,6 +23,14 @@ from sightline_app.embeddings.weights import DIMENSIONS, MAX_TOKENS
 from sightline_app.settings import MiniLMSettings
 
 NAME = "all-MiniLM-L6-v2"
+PRECISION = "sightline_app.embedding.precision"
+"""Attribute: how the model multiplies, a `Precision`."""
+BATCH_SIZE = "sightline_app.embedding.batch.size"
+"""Attribute: questions that were embedded together with this one, itself included."""
+BATCH_WAIT = "sightline_app.embedding.batch.wait"
+"""Attribute: seconds that the question waited for its batch to start."""
+TOKENS_CUT = "sightline_app.embedding.tokens_cut"
+"""Attribute: word pieces of the question beyond what the model reads, which the vector does not hold."""
 
 _BATCH_TOKENS = 4096
 _BATCH_TEXTS = 64
@@ -129,10 +137,10 @@ class MiniLM:
             request.cancel()
             raise
         attributes = {
-            semconv.EMBEDDING_PRECISION: str(self.precision),
-            semconv.EMBEDDING_BATCH_SIZE: start.size,
-            semconv.EMBEDDING_BATCH_WAIT: round(start.waited_s, 6),
-            semconv.EMBEDDING_TOKENS_CUT: tokens.cut,
+            PRECISION: str(self.precision),
+            BATCH_SIZE: start.size,
+            BATCH_WAIT: round(start.waited_s, 6),
+            TOKENS_CUT: tokens.cut,
         }
         return Embedded(vector, len(tokens.ids), attributes)
 

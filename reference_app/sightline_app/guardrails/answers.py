@@ -98,5 +98,5 @@ class AnswerGuard:
 
 
 def guard_whole(text: str, guard: AnswerGuard) -> str:
-    """Return what leaves of a whole answer."""
+    """Return what leaves of a whole answer, or of the rest of one."""
     return guard.feed(text) + guard.finish()

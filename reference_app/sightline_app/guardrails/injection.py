@@ -8,20 +8,11 @@ patterns, and beside words about a shell.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from sightline_app.guardrails.decision import Decision
-from sightline_app.guardrails.phrases import (
-    DEFAULT_THRESHOLD,
-    Match,
-    Phrases,
-    judge,
-    phrase,
-    stands_before,
-    stands_near,
-)
-from sightline_app.guardrails.reading import Reading, read
+from sightline_app.guardrails.phrases import Evidence, Match, PhraseRule, Phrases, asked_how, phrase, stands_near
+from sightline_app.guardrails.reading import Reading
 from sightline_app.guardrails.vocabulary import mask_of
 
 REASON: Final = "prompt_injection"
@@ -92,13 +83,12 @@ _HEADING: Final = re.compile(
 )
 _SPEAKER: Final = re.compile(r"^[ \t\[*<]{0,4}(?:system|developer)(?: (?:prompt|message))?[\]*>]{0,3}:", re.I | re.M)
 _QUOTES: Final = "\"'`“”«»„\u2018\u2019"
-_HOW: Final = mask_of("HOW")
 _ABOUT_TEXT: Final = mask_of("ABOUT_TEXT")
 _ABOUT_SHELL: Final = mask_of("ABOUT_SHELL")
 _ADDRESSED: Final = mask_of("YOUR")
 
 
-def chat_tokens(text: str) -> Iterator[tuple[str, float, tuple[int, int]]]:
+def chat_tokens(text: str) -> Iterator[Evidence]:
     """Yield the signs with which chat templates separate speakers, headings and speakers' names, as evidence."""
     for name, score, pattern in (
         ("chat-token", 0.9, _CHAT_TOKENS),
@@ -109,40 +99,22 @@ def chat_tokens(text: str) -> Iterator[tuple[str, float, tuple[int, int]]]:
             yield name, score, match.span()
 
 
-def injection(text: str, threshold: float = DEFAULT_THRESHOLD, readings: Sequence[Reading] | None = None) -> Decision:
-    """Judge a question.
-
-    Args:
-        text: of the user.
-        threshold: score from which it is flagged.
-        readings: of the text, where the caller has them.
-    """
-
-    def adjust(reading: Reading, match: Match) -> float:
-        factor = 1.0
-        if stands_before(reading, match.first, _HOW, 6):
-            inside = any(reading.concepts[at] & _ADDRESSED for at in range(match.first, match.last + 1))
-            factor *= 0.8 if inside else 0.4
-        if stands_near(reading, match, _ABOUT_SHELL, 8):
-            factor *= 0.5
-        if reading.outer is None and _in_quotes(text, reading.starts[match.first], reading.ends[match.last]):
-            around = reading.concepts[: match.first] + reading.concepts[match.last + 1 :]
-            if any(mask & _ABOUT_TEXT for mask in around):
-                factor *= 0.45
-        return factor
-
-    return judge(
-        read(text) if readings is None else readings,
-        _PHRASES,
-        family="injection",
-        reason=REASON,
-        threshold=threshold,
-        adjust=adjust,
-        evidence=chat_tokens(text),
-    )
-
-
 def _in_quotes(text: str, start: int, end: int) -> bool:
     """Whether quotes stand shortly before and behind a place."""
     before, behind = text[max(0, start - 24) : start], text[end : end + 80]
     return any(quote in before for quote in _QUOTES) and any(quote in behind for quote in _QUOTES)
+
+
+def _adjust(text: str, reading: Reading, match: Match) -> float:
+    factor = asked_how(reading, match, _ADDRESSED)
+    if stands_near(reading, match, _ABOUT_SHELL, 8):
+        factor *= 0.5
+    if reading.outer is None and _in_quotes(text, reading.starts[match.first], reading.ends[match.last]):
+        around = reading.concepts[: match.first] + reading.concepts[match.last + 1 :]
+        if any(mask & _ABOUT_TEXT for mask in around):
+            factor *= 0.45
+    return factor
+
+
+injection: Final = PhraseRule("injection", REASON, _PHRASES, _adjust, chat_tokens)
+"""Judges a question."""

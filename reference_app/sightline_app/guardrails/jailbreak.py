@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from sightline_app.guardrails.decision import Decision
-from sightline_app.guardrails.phrases import DEFAULT_THRESHOLD, Match, Phrases, judge, phrase, stands_before
-from sightline_app.guardrails.reading import Reading, read
+from sightline_app.guardrails.phrases import Match, PhraseRule, Phrases, asked_how, phrase
+from sightline_app.guardrails.reading import Reading
 from sightline_app.guardrails.vocabulary import mask_of
 
 REASON: Final = "jailbreak"
@@ -51,30 +49,13 @@ _PHRASES: Final = Phrases((
     phrase("escaped", 0.55, "MODEL 5 ESCAPED"),
     phrase("escaped", 0.4, "OVERRIDE 3 LIMIT"),
 ))  # fmt: skip
-_HOW: Final = mask_of("HOW")
 _ADDRESSED: Final = mask_of("YOU", "YOUR", "MODEL_ONLY")
 
 
-def jailbreak(text: str, threshold: float = DEFAULT_THRESHOLD, readings: Sequence[Reading] | None = None) -> Decision:
-    """Judge a question.
+def _adjust(text: str, reading: Reading, match: Match) -> float:
+    del text
+    return asked_how(reading, match, _ADDRESSED)
 
-    Args:
-        text: of the user.
-        threshold: score from which it is flagged.
-        readings: of the text, where the caller has them.
-    """
 
-    def adjust(reading: Reading, match: Match) -> float:
-        if not stands_before(reading, match.first, _HOW, 6):
-            return 1.0
-        inside = any(reading.concepts[at] & _ADDRESSED for at in range(match.first, match.last + 1))
-        return 0.8 if inside else 0.4
-
-    return judge(
-        read(text) if readings is None else readings,
-        _PHRASES,
-        family="jailbreak",
-        reason=REASON,
-        threshold=threshold,
-        adjust=adjust,
-    )
+jailbreak: Final = PhraseRule("jailbreak", REASON, _PHRASES, _adjust)
+"""Judges a question."""

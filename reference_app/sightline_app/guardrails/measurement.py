@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sightline_app.guardrails.answers import AnswerGuard
+from sightline_app.guardrails.answers import AnswerGuard, guard_whole
 from sightline_app.guardrails.decision import Decision
 from sightline_app.guardrails.examples import Example, is_held_out
 from sightline_app.guardrails.passages import passage_injection
@@ -66,8 +66,7 @@ def judge(example: Example, rules: QuestionRules) -> Decision:
     if example.where == "passage":
         return passage_injection(example.text, rules.threshold)
     guard = AnswerGuard(find_secrets=True, kinds=_ANSWER_KINDS)
-    guard.feed(example.text)
-    guard.finish()
+    guard_whole(example.text, guard)
     return guard.decision
 
 

@@ -7,13 +7,12 @@ what about (its answer, its user, the other passages, its instructions).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from sightline_app.guardrails.decision import Decision
 from sightline_app.guardrails.injection import OVERRIDES, chat_tokens
-from sightline_app.guardrails.phrases import DEFAULT_THRESHOLD, Match, Phrases, judge, phrase, stands_near
-from sightline_app.guardrails.reading import Reading, read
+from sightline_app.guardrails.phrases import Evidence, Match, PhraseRule, Phrases, phrase, stands_near
+from sightline_app.guardrails.reading import Reading
 from sightline_app.guardrails.vocabulary import mask_of
 
 REASON: Final = "passage_injection"
@@ -66,7 +65,7 @@ _IMAGE_THAT_SENDS: Final = re.compile(
 _ABOUT_SHELL: Final = mask_of("ABOUT_SHELL")
 
 
-def _evidence(text: str) -> Iterator[tuple[str, float, tuple[int, int]]]:
+def _evidence(text: str) -> Iterator[Evidence]:
     yield from chat_tokens(text)
     if match := _SPEAKER.search(text):
         yield "speaker-model", 0.4, match.span()
@@ -74,26 +73,10 @@ def _evidence(text: str) -> Iterator[tuple[str, float, tuple[int, int]]]:
         yield "image-that-sends", 0.8, match.span()
 
 
-def passage_injection(
-    text: str, threshold: float = DEFAULT_THRESHOLD, readings: Sequence[Reading] | None = None
-) -> Decision:
-    """Judge a retrieved passage.
+def _adjust(text: str, reading: Reading, match: Match) -> float:
+    del text
+    return 0.5 if stands_near(reading, match, _ABOUT_SHELL, 8) else 1.0
 
-    Args:
-        text: of the passage.
-        threshold: score from which it is flagged.
-        readings: of the text, where the caller has them.
-    """
 
-    def adjust(reading: Reading, match: Match) -> float:
-        return 0.5 if stands_near(reading, match, _ABOUT_SHELL, 8) else 1.0
-
-    return judge(
-        read(text) if readings is None else readings,
-        _PHRASES,
-        family="passage",
-        reason=REASON,
-        threshold=threshold,
-        adjust=adjust,
-        evidence=_evidence(text),
-    )
+passage_injection: Final = PhraseRule("passage", REASON, _PHRASES, _adjust, _evidence)
+"""Judges a retrieved passage."""

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sightline_app.guardrails.decision import Decision
-from sightline_app.guardrails.reading import Reading
+from sightline_app.guardrails.decision import PASSED, Decision
+from sightline_app.guardrails.reading import Reading, read
 from sightline_app.guardrails.vocabulary import mask_of
 
 DEFAULT_THRESHOLD: Final = 0.5
 """Score from which a text is flagged."""
+_HOW: Final = mask_of("HOW")
+_HOW_WORDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,55 +100,83 @@ class Phrases:
                             yield Match(each, before[1], at)
 
 
-Adjust = Callable[[Reading, Match], float]
-"""A factor for the score of a match, by what stands around it."""
+Evidence = tuple[str, float, tuple[int, int]]
+"""A match of an expression on the text itself: name, score and place."""
 
 
-def judge(
-    readings: Sequence[Reading],
-    phrases: Phrases,
-    *,
-    family: str,
-    reason: str,
-    threshold: float,
-    adjust: Adjust = lambda reading, match: 1.0,
-    evidence: Iterable[tuple[str, float, tuple[int, int]]] = (),
-) -> Decision:
-    """Return the decision of a family of phrases.
+def _unchanged(text: str, reading: Reading, match: Match) -> float:
+    del text, reading, match
+    return 1.0
+
+
+def _no_evidence(text: str) -> Iterable[Evidence]:
+    del text
+    return ()
+
+
+@dataclass(frozen=True)
+class PhraseRule:
+    """A family of phrases as a rule: call it with a text.
 
     Scores of different phrases add up as chances that none is right: 0.4 and 0.4 are 0.64.
+    """
+
+    family: str
+    """Beginning of the rule's name."""
+    reason: str
+    """Of a flagged decision."""
+    phrases: Phrases
+    adjust: Callable[[str, Reading, Match], float] = _unchanged
+    """A factor for the score of a match, by what stands around it in the text or the reading."""
+    evidence: Callable[[str], Iterable[Evidence]] = _no_evidence
+    """More matches, from the text itself."""
+
+    def __call__(
+        self, text: str, threshold: float = DEFAULT_THRESHOLD, readings: Sequence[Reading] | None = None
+    ) -> Decision:
+        """Judge a text.
+
+        Args:
+            text: of a user or of a passage.
+            threshold: score from which it is flagged.
+            readings: of the text, where the caller has them.
+        """
+        found: dict[str, tuple[float, tuple[int, int], str]] = {}
+
+        def note(name: str, score: float, span: tuple[int, int], how: str) -> None:
+            if score > found.get(name, (0.0,))[0]:
+                found[name] = (score, span, how)
+
+        for name, score, span in self.evidence(text):
+            note(name, score, span, "plain")
+        for reading in read(text) if readings is None else readings:
+            for match in self.phrases.find(reading):
+                score = match.phrase.score * self.adjust(text, reading, match)
+                note(match.phrase.name, score, reading.span(match.first, match.last), reading.how)
+        if not found:
+            return PASSED
+        doubt = 1.0
+        for score, _, _ in found.values():
+            doubt *= 1.0 - score
+        total = round(1.0 - doubt, 4)
+        name, (_, span, how) = max(found.items(), key=lambda item: item[1][0])
+        rule = f"{self.family}.{name}" + ("" if how == "plain" else f".{how}")
+        flagged = total >= threshold
+        return Decision(flagged, rule, self.reason if flagged else "", span, total)
+
+
+def asked_how(reading: Reading, match: Match, addressed: int) -> float:
+    """A factor for a match shortly behind "how do I": such a question is about the words, unless they address a model.
 
     Args:
-        readings: of one text.
-        phrases: of the family.
-        family: beginning of the rule's name.
-        reason: of the decision, where it is flagged.
-        threshold: score from which the text is flagged.
-        adjust: factor for each match.
-        evidence: more matches as name, score and place, from expressions on the text itself.
+        reading: with the match.
+        match: a phrase.
+        addressed: concepts of words that address a model.
     """
-    found: dict[str, tuple[float, tuple[int, int], str]] = {}
-
-    def note(name: str, score: float, span: tuple[int, int], how: str) -> None:
-        if score > found.get(name, (0.0,))[0]:
-            found[name] = (score, span, how)
-
-    for name, score, span in evidence:
-        note(name, score, span, "plain")
-    for reading in readings:
-        for match in phrases.find(reading):
-            score = match.phrase.score * adjust(reading, match)
-            note(match.phrase.name, score, reading.span(match.first, match.last), reading.how)
-    if not found:
-        return Decision(False)
-    doubt = 1.0
-    for score, _, _ in found.values():
-        doubt *= 1.0 - score
-    total = round(1.0 - doubt, 4)
-    name, (_, span, how) = max(found.items(), key=lambda item: item[1][0])
-    rule = f"{family}.{name}" + ("" if how == "plain" else f".{how}")
-    flagged = total >= threshold
-    return Decision(flagged, rule, reason if flagged else "", span, total)
+    if not stands_before(reading, match.first, _HOW, _HOW_WORDS):
+        return 1.0
+    inside = any(reading.concepts[at] & addressed for at in range(match.first, match.last + 1))
+    return 0.8 if inside else 0.4
 
 
 def stands_before(reading: Reading, first: int, mask: int, words: int) -> bool:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from sightline_app.conversation.session_key import checked_id
 from sightline_app.errors import InvalidSetting, RequestRefused
-from sightline_app.limits.api_keys import LIMITS, SERVICE, KeyRing
-from sightline_app.limits.rules import Limits
+from sightline_app.limits.api_keys import SERVICE, KeyRing
+from sightline_app.limits.rules import NAMES, Limits
 from sightline_app.settings import AppSettings
 from sightline_roles.host_check import is_loopback
 
@@ -64,7 +64,7 @@ class Access:
 
     def __init__(self, settings: AppSettings) -> None:
         limits = settings.limits
-        self._defaults = Limits(**{name: getattr(limits, name) for name in LIMITS})
+        self._defaults = Limits(**{name: getattr(limits, name) for name in NAMES})
         self._ring = None if limits.keys_file is None else KeyRing(limits.keys_file)
         if self._ring is None:
             if not is_loopback(settings.host) and not limits.allow_open:
@@ -109,7 +109,7 @@ class Access:
             raise RequestRefused("this API key is not valid", kind="api_key_invalid", status=401, headers=_CHALLENGE)
         if key.role != SERVICE and tenant not in (None, key.tenant):
             raise RequestRefused("this API key belongs to another tenant", kind="tenant_forbidden", status=403)
-        own = {name: value for name in LIMITS if (value := getattr(key, name)) is not None}
+        own = {name: value for name in NAMES if (value := getattr(key, name)) is not None}
         return Caller(tenant or key.tenant, user, key.role, self._defaults.replaced(own), key.id)
 
 

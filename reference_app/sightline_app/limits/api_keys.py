@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from sightline_app.errors import InvalidSetting, KeysUnusable
+from sightline_app.limits.rules import NAMES
 from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned, check_label
 
 MEMBER: Final = "member"
@@ -24,16 +25,6 @@ MEMBER: Final = "member"
 SERVICE: Final = "service"
 """Role: a backend that asks for the tenant that it names in `x-tenant-id`."""
 ROLES: Final = (MEMBER, SERVICE)
-
-LIMITS: Final = (
-    "requests_per_minute",
-    "tokens_per_minute",
-    "tokens_per_day",
-    "tokens_per_month",
-    "user_tokens_per_day",
-    "user_tokens_per_month",
-)
-"""Fields of a key, and settings for keys that leave them out."""
 
 _WORDING = Wording(
     prefix="sla",
@@ -63,7 +54,7 @@ class AppKey(HashedKey):
         check_label("tenant", self.tenant)
         if self.role not in ROLES:
             raise ValueError(f"role is {self.role!r}; needs {' or '.join(ROLES)}")
-        for name in LIMITS:
+        for name in NAMES:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or not 0 <= value <= 10**12):
                 raise ValueError(f"{name} is {value!r}; needs a whole number from 0 to 10^12")
@@ -86,7 +77,7 @@ class KeyRing(KeyFile[AppKey]):
             name: what the key is for.
             tenant: whose documents and sessions it reaches.
             role: `member` or `service`.
-            limits: those of `LIMITS` that differ from the settings.
+            limits: those of `rules.NAMES` that differ from the settings.
 
         Raises:
             ValueError: a value cannot be.
@@ -107,7 +98,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     create.add_argument(
         "--role", default=MEMBER, choices=ROLES, help="a service names the tenant of each request; default member"
     )
-    for name in LIMITS:
+    for name in NAMES:
         create.add_argument(
             f"--{name.replace('_', '-')}", type=int, metavar="N", help="0 is none; default: the setting"
         )
@@ -130,7 +121,7 @@ def run(args: argparse.Namespace, path: Path | None) -> int:
     ring = KeyRing(path)
     if args.action == "create":
         try:
-            token = ring.create(args.name, args.tenant, args.role, **{name: getattr(args, name) for name in LIMITS})
+            token = ring.create(args.name, args.tenant, args.role, **{name: getattr(args, name) for name in NAMES})
         except ValueError as exc:
             raise InvalidSetting("arguments", args.name, str(exc)) from exc
         # The key alone on standard output, so that it can be piped into a secret store.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import sightline
 from sightline import semconv
 from sightline_app.errors import LimitReached, LimitsUnavailable, StateAway
-from sightline_app.limits import headers
+from sightline_app.limits import attributes, headers
 from sightline_app.limits.access import Caller
 from sightline_app.limits.ledgers import Ledger
 from sightline_app.limits.rules import BUDGETS, Charge, Decision, Limits
@@ -62,7 +62,7 @@ class Admission:
         self._settled = True
         decision = await self._limiter.charge(self._charge, used)
         sightline.annotate_request(
-            {semconv.LIMIT_CHARGED_TOKENS: used, **(_budgets(self._caller, decision) if decision else {})}
+            {attributes.LIMIT_CHARGED_TOKENS: used, **(_budgets(self._caller, decision) if decision else {})}
         )
 
 
@@ -94,7 +94,7 @@ class Limiter:
             LimitsUnavailable: the ledger is away and nobody is admitted without it.
         """
         if caller.key_id:
-            sightline.annotate_request({semconv.API_KEY_ID: caller.key_id})
+            sightline.annotate_request({attributes.API_KEY_ID: caller.key_id})
         if caller.limits == Limits():
             return Admission(self, caller, None, None)
         users = (caller.reads_as, caller.user or "")
@@ -107,12 +107,15 @@ class Limiter:
     @sightline.guardrail(_GUARD, capture="recorded")
     async def _admit(self, caller: Caller, charge: Charge) -> Admission | LimitReached | LimitsUnavailable:
         """Return a refusal instead of raising it: the stage did its work, so its span is no error."""
-        told: dict[str, object] = {semconv.LIMIT_RESERVED_TOKENS: charge.tokens}
+        told: dict[str, object] = {attributes.LIMIT_RESERVED_TOKENS: charge.tokens}
         try:
             decision = await self.ledger.reserve(charge)
         except StateAway as exc:
             admits = self.admits_when_away
-            told |= {semconv.LIMIT_DECISION: "unchecked" if admits else "refused", semconv.LIMIT_REASON: "state_away"}
+            told |= {
+                attributes.LIMIT_DECISION: "unchecked" if admits else "refused",
+                attributes.LIMIT_REASON: "state_away",
+            }
             _tell(told, flagged=not admits)
             _log.debug("not checked: %s", exc)
             if admits:
@@ -121,9 +124,9 @@ class Limiter:
                 "limits cannot be checked now, and SIGHTLINE_APP_LIMITS_WHEN_AWAY=closed admits nobody without"
             )
         if not decision.refused_by:
-            _tell(told | {semconv.LIMIT_DECISION: "allowed"} | _budgets(caller, decision), flagged=False)
+            _tell(told | {attributes.LIMIT_DECISION: "allowed"} | _budgets(caller, decision), flagged=False)
             return Admission(self, caller, charge, decision)
-        told |= {semconv.LIMIT_DECISION: "refused", semconv.LIMIT_REASON: decision.refused_by}
+        told |= {attributes.LIMIT_DECISION: "refused", attributes.LIMIT_REASON: decision.refused_by}
         _tell(told | _budgets(caller, decision), flagged=True)
         return _refusal(decision, charge)
 
@@ -165,7 +168,7 @@ class Limiter:
 
 def _tell(told: dict[str, object], *, flagged: bool) -> None:
     """Write a decision onto its own span and onto the request's."""
-    reason = told.get(semconv.LIMIT_REASON)
+    reason = told.get(attributes.LIMIT_REASON)
     sightline.annotate({**told, semconv.GUARDRAIL_FLAGGED: flagged, semconv.GUARDRAIL_REASON: reason})
     sightline.annotate_request(told)
 
@@ -177,10 +180,10 @@ def _budgets(caller: Caller, decision: Decision) -> dict[str, object]:
         return {}
     owners = [caller.user_owner if standing.name.startswith("user_") else caller.owner for standing in found]
     return {
-        semconv.BUDGET_NAME: [standing.name for standing in found],
-        semconv.BUDGET_OWNER: owners,
-        semconv.BUDGET_LIMIT: [standing.limit for standing in found],
-        semconv.BUDGET_USED: [standing.used for standing in found],
+        attributes.BUDGET_NAME: [standing.name for standing in found],
+        attributes.BUDGET_OWNER: owners,
+        attributes.BUDGET_LIMIT: [standing.limit for standing in found],
+        attributes.BUDGET_USED: [standing.used for standing in found],
     }
 
 

@@ -4,5 +4,5 @@
 - `llama`: llama.cpp in this process, on a Unix socket that only this user can open;
 - `gateway`: the HTTP interface in front of it: who may ask, how many may wait;
 - `extractive_api`, `extractive`: the same interface without a language model, for tests and load;
-- `openai_errors`: errors in OpenAI's form, and the check of the API key.
+- `openai_interface`: what both share: checks of a request, the form of errors.
 """

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from sightline_app.errors import InvalidSetting, ModelNotInstalled, ModelRefused
-from sightline_app.serving import listen, log_to_stderr, run
+from sightline_app.log_output import log_to_stderr
+from sightline_app.serving import listen, run
 from sightline_app.settings import ModelSettings
 
 NOT_INSTALLED = 3

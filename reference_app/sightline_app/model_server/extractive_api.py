@@ -23,7 +23,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from sightline_app.model_server.extractive import answer, count_prompt_tokens, tokens
-from sightline_app.model_server.openai_errors import RequestInvalid, check_key, read_body, response
+from sightline_app.model_server.openai_interface import (
+    RequestInvalid,
+    check_key,
+    check_model,
+    new_app,
+    read_body,
+    read_object,
+)
 from sightline_app.settings import MODEL_NAMES, ModelSettings
 
 MODEL = MODEL_NAMES["extractive"]
@@ -34,20 +41,6 @@ NOTE = "extractive, no LLM"
 
 FIRST_TOKEN_S = 0.02
 """Least delay of a paced stream, in seconds."""
-
-MAX_BODY_BYTES = 4_000_000
-"""Largest request body."""
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    raw = await read_body(request, MAX_BODY_BYTES)
-    try:
-        parsed = json.loads(raw)
-    except (ValueError, UnicodeDecodeError, RecursionError) as exc:
-        raise RequestInvalid(f"the body is not JSON: {exc}") from exc
-    if not isinstance(parsed, dict):
-        raise RequestInvalid("the body must be a JSON object")
-    return parsed
 
 
 def _messages(body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -65,15 +58,6 @@ def _messages(body: dict[str, Any]) -> list[tuple[str, str]]:
             raise RequestInvalid(f"messages[{place}].content must be text", param=f"messages[{place}].content")
         found.append((message["role"], content or ""))
     return found
-
-
-def _check_model(body: dict[str, Any], known: str) -> None:
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise RequestInvalid("'model' is required", param="model")
-    if model != known:
-        message = f"the model {model!r} does not exist here; this server has {known!r} only ({NOTE})"
-        raise RequestInvalid(message, param="model", status=404, code="model_not_found")
 
 
 def _limit(body: dict[str, Any]) -> int | None:
@@ -98,7 +82,7 @@ def _reject_unsupported(body: dict[str, Any]) -> None:
 
 def _complete(body: dict[str, Any]) -> tuple[list[str], str, dict[str, int]]:
     """Return the answer's tokens, why it ended, and the usage."""
-    _check_model(body, MODEL)
+    check_model(body, MODEL, NOTE)
     _reject_unsupported(body)
     messages = _messages(body)
     text, reason = answer(messages), "stop"
@@ -159,22 +143,7 @@ def create_app(settings: ModelSettings) -> FastAPI:
     Args:
         settings: pace and key.
     """
-    app = FastAPI(title="sightline-model", description=NOTE, openapi_url=None, docs_url=None, redoc_url=None)
-
-    @app.exception_handler(RequestInvalid)
-    async def refused(request: Request, exc: RequestInvalid) -> JSONResponse:
-        del request
-        return response(str(exc), exc.status, exc.param, exc.code)
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, exc: Exception) -> JSONResponse:
-        del request
-        return response(f"internal error: {type(exc).__name__}", 500)
-
-    @app.exception_handler(404)
-    @app.exception_handler(405)
-    async def unknown(request: Request, exc: Exception) -> JSONResponse:
-        return response(f"{request.method} {request.url.path} is not served here", getattr(exc, "status_code", 404))
+    app = new_app()
 
     @app.get("/health")
     @app.get("/healthz")
@@ -190,7 +159,7 @@ def create_app(settings: ModelSettings) -> FastAPI:
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
         check_key(request, settings)
-        body = await _body(request)
+        body = read_object(await read_body(request))
         completion = await asyncio.to_thread(_complete, body)  # bad requests are refused before a stream starts
         if body.get("stream"):
             return StreamingResponse(_stream(body, completion, settings), media_type="text/event-stream")

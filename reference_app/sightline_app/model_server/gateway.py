@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
@@ -23,11 +22,16 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sightline_app.model_server.llama import Engine
-from sightline_app.model_server.openai_errors import RequestInvalid, check_key, read_body, response
+from sightline_app.model_server.openai_interface import (
+    RequestInvalid,
+    check_key,
+    check_model,
+    new_app,
+    read_body,
+    read_object,
+    response,
+)
 from sightline_app.settings import ModelSettings
-
-MAX_BODY_BYTES = 4_000_000
-"""Largest request body."""
 
 _QUICK_S = 5.0
 
@@ -123,22 +127,12 @@ def create_app(settings: ModelSettings, engine: Engine) -> FastAPI:
         yield
         await client.aclose()
 
-    app = FastAPI(title="sightline-model", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-
-    @app.exception_handler(RequestInvalid)
-    async def refused(request: Request, exc: RequestInvalid) -> JSONResponse:
-        del request
-        return response(str(exc), exc.status, exc.param, exc.code)
+    app = new_app(lifespan)
 
     @app.exception_handler(httpx.HTTPError)
     async def failed(request: Request, exc: httpx.HTTPError) -> JSONResponse:
         del request
         return response(f"llama.cpp did not answer: {type(exc).__name__}", 503)
-
-    @app.exception_handler(404)
-    @app.exception_handler(405)
-    async def unknown(request: Request, exc: Exception) -> JSONResponse:
-        return response(f"{request.method} {request.url.path} is not served here", getattr(exc, "status_code", 404))
 
     @app.get("/health")
     @app.get("/healthz")
@@ -164,14 +158,14 @@ def create_app(settings: ModelSettings, engine: Engine) -> FastAPI:
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
         check_key(request, settings)
-        told = (await client.get("/v1/models", timeout=_QUICK_S)).json()
-        return {"object": "list", "data": [{**model, "created": int(time.time())} for model in told["data"]]}
+        listed = (await client.get("/v1/models", timeout=_QUICK_S)).json()
+        return {"object": "list", "data": [{**model, "created": int(time.time())} for model in listed["data"]]}
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
         check_key(request, settings)
-        body = await read_body(request, MAX_BODY_BYTES)
-        _check_model(body, settings.name)
+        body = await read_body(request)
+        check_model(read_object(body), settings.name)  # the engine would answer any name with its only model
         if counters.open >= counters.most:
             counters.refused += 1
             raise RequestInvalid(
@@ -215,23 +209,3 @@ async def _unless_client_leaves(request: Request, sending: Coroutine[Any, Any, h
             if not task.done():
                 task.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-
-
-def _check_model(body: bytes, known: str) -> None:
-    """Refuse another model's name: the engine would answer with its only one.
-
-    Raises:
-        RequestInvalid: the body is no JSON object or names another model.
-    """
-    try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise RequestInvalid(f"the body is not JSON: {exc}") from exc
-    if not isinstance(request, dict):
-        raise RequestInvalid("the body must be a JSON object")
-    model = request.get("model")
-    if not isinstance(model, str) or not model:
-        raise RequestInvalid("'model' is required", param="model")
-    if model != known:
-        message = f"the model {model!r} does not exist here; this server has {known!r} only"
-        raise RequestInvalid(message, param="model", status=404, code="model_not_found")

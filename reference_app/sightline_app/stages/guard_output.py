@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import sightline
 from sightline_app import prompt
-from sightline_app.guardrails import PASSED, REFUSALS, AnswerGuard, Decision
+from sightline_app.guardrails import PASSED, REFUSALS, AnswerGuard, Decision, guard_whole
 from sightline_app.guardrails.nemo import NemoEngine
 from sightline_app.privacy.finder import find, same
 from sightline_app.retriever import Hit
@@ -92,7 +92,7 @@ class GuardedAnswer:
                 return REFUSALS.get(decision.reason, REFUSALS["nemo_rail"])
             left = whole
         if self._guard is not None:
-            left = self._guard.feed(left) + self._guard.finish()
+            left = guard_whole(left, self._guard)
             decision = self._guard.decision if self._guard.decision.flagged else decision
             sightline.annotate({_REPLACED: self._guard.replaced or None, _HELD: self._guard.most_held_chars})
         annotate(decision)

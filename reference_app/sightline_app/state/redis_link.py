@@ -145,7 +145,7 @@ def open_link(settings: StateSettings) -> RedisLink | None:
         return None
     local = f"redis://{settings.local_host}:{settings.local_port}/0"
     link = RedisLink(settings.redis_secret_url or local, settings)
-    if settings.mode == "redis" or settings.redis_secret_url or _answers(local, settings.connect_timeout_s):
+    if settings.mode == "redis" or settings.redis_secret_url or answers(local, settings.connect_timeout_s):
         _log.info("conversations and limits are kept in Redis at %s", link.shown_url)
         return link
     _log.error(
@@ -161,7 +161,8 @@ _PROCESS_ONLY = (
 )
 
 
-def _answers(url: str, timeout_s: float) -> bool:
+def answers(url: str, timeout_s: float) -> bool:
+    """Whether a Redis is at an address and ready, asked once by a connection of its own."""
     client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
     try:
         return bool(client.ping())

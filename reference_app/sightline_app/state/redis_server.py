@@ -16,24 +16,18 @@ import argparse
 import logging
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-import redis
-
+from sightline_app.child_server import ChildServer, port_is_free, stop_event
 from sightline_app.errors import InvalidSetting
+from sightline_app.log_output import log_to_stderr
 from sightline_app.settings import RedisSettings
-from sightline_app.weaviate_server import port_is_free
+from sightline_app.state.redis_link import answers
 from sightline_roles.host_check import is_loopback
 
-STOP_GRACE_S = 4.0
-"""How long the server may take to end after SIGTERM before it is killed."""
+_READY_TIMEOUT_S = 0.5
 BINARIES = ("redis-server", "valkey-server")
 """Names that a server may have, the first wins."""
 
@@ -71,7 +65,7 @@ def command(settings: RedisSettings, binary: Path) -> list[str]:
     return [str(binary), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
 
-class RedisProcess:
+class RedisProcess(ChildServer):
     """A Redis server as a child process.
 
     Args:
@@ -81,6 +75,8 @@ class RedisProcess:
     Raises:
         InvalidSetting: the address is not loopback's, or the port is in use.
     """
+
+    name = "Redis"
 
     def __init__(self, settings: RedisSettings, binary: Path) -> None:
         if not is_loopback(settings.host):
@@ -92,68 +88,12 @@ class RedisProcess:
                 "SIGHTLINE_REDIS_PORT", settings.port, "is in use on this machine; choose another port"
             )
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.settings = settings
         self.url = f"redis://{settings.host}:{settings.port}/0"
-        self.process = subprocess.Popen(
-            command(settings, binary),
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr,
-            start_new_session=True,  # Ctrl-C reaches us alone; we pass it on once
-        )
+        super().__init__(command(settings, binary))
 
     def is_ready(self) -> bool:
         """Whether the server answers, which it does only when its file is loaded."""
-        client = redis.Redis.from_url(self.url, socket_timeout=0.5, socket_connect_timeout=0.5)
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
-
-    def wait_until_ready(self, timeout_s: float) -> bool:
-        """Wait until the server answers; False when it died or took too long."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if self.is_ready():
-                return True
-            time.sleep(0.05)
-        return False
-
-    def stop(self) -> None:
-        """Ask the server to stop, then kill it after ``STOP_GRACE_S``."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_GRACE_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
-def _run(settings: RedisSettings, binary: Path, stopping: threading.Event) -> int:
-    server = RedisProcess(settings, binary)
-    _log.info("starting %s on %s, data in %s", binary, server.url, settings.data_dir)
-    started = time.monotonic()
-    ready = False
-    try:
-        while not stopping.wait(0.1):
-            code = server.process.poll()
-            if code is not None:
-                why = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-                _log.error("Redis ended by itself (%s); its own lines above say why", why)
-                return 1
-            elapsed_s = time.monotonic() - started
-            if not ready and server.is_ready():
-                ready = True
-                _log.info("Redis is ready after %.1f s", elapsed_s)
-            elif not ready and elapsed_s > settings.start_timeout_s:
-                _log.error("Redis was not ready after SIGHTLINE_REDIS_START_TIMEOUT_S=%g", settings.start_timeout_s)
-                return 1
-    finally:
-        server.stop()
-    _log.info("Redis stopped")
-    return 0
+        return answers(self.url, _READY_TIMEOUT_S)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,15 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--find-only", action="store_true", help="print the path of the server, or exit with 3")
     options = parser.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    log_to_stderr()
+    stopping = stop_event()
     try:
         settings = RedisSettings.from_env(os.environ)
         if settings.secret_url:
@@ -189,7 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.find_only:
             sys.stdout.write(f"{binary}\n")
             return 0
-        return _run(settings, binary, stopping)
+        server = RedisProcess(settings, binary)
+        _log.info("starting %s on %s, data in %s", binary, server.url, settings.data_dir)
+        return server.run(stopping, settings.start_timeout_s, "SIGHTLINE_REDIS_START_TIMEOUT_S", _log)
     except InvalidSetting as exc:
         _log.error("%s", exc)
         return 2

@@ -1,14 +1,42 @@
-"""A real Redis for the tests of the app's state."""
+"""What the tests of the app share: a real Redis, a model that a question directs, and the spans of a test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sightline.testing import Spans, captured
+
 if TYPE_CHECKING:
+    from chat_app import Model
     from redis_place import RedisPlace
+
+    from sightline_app.state.redis_link import RedisLink
+
+
+@pytest.fixture(name="spans")
+def _spans() -> Iterator[Spans]:
+    """Spans with all contents."""
+    with captured(capture="full") as spans:
+        yield spans
+
+
+@pytest.fixture(scope="session", name="model_session")
+def _model_session() -> Iterator[Model]:
+    from chat_app import Model
+
+    model = Model()
+    yield model
+    model.served.stop()
+
+
+@pytest.fixture
+def model(model_session: Model) -> Model:
+    """The model, which has no prompt yet."""
+    model_session.prompts.clear()
+    return model_session
 
 
 @pytest.fixture(scope="session", name="redis_session")
@@ -35,3 +63,13 @@ def redis_place(redis_session: RedisPlace) -> Iterator[RedisPlace]:
     yield redis_session
     if not redis_session.is_running:
         redis_session.start()
+
+
+@pytest.fixture(name="link")
+async def _link(redis_place: RedisPlace) -> AsyncIterator[RedisLink]:
+    """A connection to the empty server."""
+    from sightline_app.state.redis_link import RedisLink
+
+    link = RedisLink(redis_place.url, redis_place.settings())
+    yield link
+    await link.close()

@@ -14,7 +14,7 @@ import pytest
 from sightline import semconv
 from sightline.testing import captured
 from sightline_app.__main__ import main
-from sightline_app.embeddings import graph_cache
+from sightline_app.embeddings import graph_cache, minilm
 from sightline_app.embeddings.minilm import MiniLM
 from sightline_app.embeddings.precision import Precision
 from sightline_app.settings import MiniLMSettings
@@ -88,8 +88,8 @@ def test_concurrent_questions_are_one_inference_and_the_span_says_so(exact: Mini
 
     async def ask() -> list[np.ndarray]:
         answers = await asyncio.gather(*(exact.embed_question(text) for text in TEXTS[:4] * 3))
-        assert {each.attributes[semconv.EMBEDDING_BATCH_SIZE] for each in answers} == {12}
-        assert all(0 <= each.attributes[semconv.EMBEDDING_BATCH_WAIT] < 5 for each in answers)
+        assert {each.attributes[minilm.BATCH_SIZE] for each in answers} == {12}
+        assert all(0 <= each.attributes[minilm.BATCH_WAIT] < 5 for each in answers)
         assert [each.input_tokens for each in answers[:4]] == [len(each.ids) for each in exact.tokens(TEXTS[:4])]
         return [each.vector for each in answers]
 

@@ -13,24 +13,11 @@ import pytest
 from browser import Browser
 
 from sightline import semconv
-from sightline.testing import Spans, captured
+from sightline.testing import Spans
 from sightline_app import chat_page
 from sightline_app.settings import AppSettings, LimitSettings, StateSettings
 
 QUESTION = "How do I join a path?"
-
-
-@pytest.fixture(scope="module", name="model")
-def _model() -> Iterator[chat_app.Model]:
-    model = chat_app.Model()
-    yield model
-    model.served.stop()
-
-
-@pytest.fixture(name="spans")
-def _spans() -> Iterator[Spans]:
-    with captured(capture="full") as spans:
-        yield spans
 
 
 @pytest.fixture(name="url")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -22,13 +21,6 @@ from sightline_app.state.redis_link import RedisLink
 
 KEY = "sightline:conversation:{test}"
 _KEYS = itertools.count()
-
-
-@pytest.fixture(name="link")
-async def _link(redis_place: RedisPlace) -> AsyncIterator[RedisLink]:
-    link = RedisLink(redis_place.url, redis_place.settings())
-    yield link
-    await link.close()
 
 
 @pytest.fixture(params=["redis", "process"])

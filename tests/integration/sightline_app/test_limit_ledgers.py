@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,13 +20,6 @@ from sightline_app.state.redis_link import RedisLink
 
 _IDS = itertools.count()
 LIMITS = Limits(tokens_per_day=1000)
-
-
-@pytest.fixture(name="link")
-async def _link(redis_place: RedisPlace) -> AsyncIterator[RedisLink]:
-    link = RedisLink(redis_place.url, redis_place.settings())
-    yield link
-    await link.close()
 
 
 def charge(tokens: int, limits: Limits = LIMITS, owner: str = "key a") -> Charge:

@@ -11,6 +11,7 @@ import pytest
 from sightline import semconv
 from sightline.testing import Spans, captured
 from sightline_app.errors import LimitReached, LimitsUnavailable, StateAway
+from sightline_app.limits import attributes
 from sightline_app.limits import limiter as limiter_module
 from sightline_app.limits.access import Caller
 from sightline_app.limits.ledgers import ProcessLedger
@@ -131,11 +132,11 @@ async def test_decision_is_a_guard_span_that_is_no_error(spans: Spans) -> None:
     told = [
         (span.attributes or {}).get(key)
         for span in spans
-        for key in (semconv.LIMIT_DECISION, semconv.GUARDRAIL_FLAGGED, semconv.GUARDRAIL_REASON)
+        for key in (attributes.LIMIT_DECISION, semconv.GUARDRAIL_FLAGGED, semconv.GUARDRAIL_REASON)
     ]
     assert told == ["allowed", False, None, "refused", True, "tokens_per_day", "refused", True, "state_away"]
     assert {span.status.status_code.name for span in spans} == {"UNSET"}
-    assert (list(spans)[1].attributes or {})[semconv.BUDGET_USED] == (900,)
+    assert (list(spans)[1].attributes or {})[attributes.BUDGET_USED] == (900,)
 
 
 async def test_caller_without_limits_costs_no_step(spans: Spans) -> None:
