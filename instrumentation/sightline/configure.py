@@ -27,6 +27,7 @@ from sightline import faults, semconv
 from sightline.capture.policy import CapturePolicy
 from sightline.errors import SettingsError
 from sightline.export.delivery import deliver
+from sightline.export.other_exporters import processors, same_place
 from sightline.export.otlp_scores import encode_scores
 from sightline.export.otlp_spans import SpanEncoder
 from sightline.export.outbox import Outbox, Stats
@@ -182,9 +183,6 @@ class Tracing:
         """Log, once, that an exporter of the application sends the same spans to the same collector."""
         if self._provider is None:
             return
-        with IMPORT_LOCK:
-            from sightline.export.other_exporters import same_place  # noqa: PLC0415
-
         try:
             other = same_place(self._provider, self.settings.traces_endpoint)
         except Exception as fault:
@@ -337,7 +335,7 @@ def _start(
             " OpenTelemetry 1.43 on"
         )
     # After a shutdown the provider has one already; a second one would number the process's spans from 1 again.
-    if not any(isinstance(processor, SpanEnricher) for processor in _processors(sdk)):
+    if not any(isinstance(processor, SpanEnricher) for processor in processors(sdk)):
         sdk.add_span_processor(SpanEnricher(lambda: sdk.resource))
     sdk.add_span_processor(tracing._start_spans())
     tracing._provider = sdk
@@ -352,10 +350,6 @@ def _start(
     if policy.mode is Capture.LENGTHS:
         _logger.info("sightline: content is not captured (SIGHTLINE_CAPTURE=lengths); set truncated or full to see it")
     return tracing
-
-
-def _processors(provider: TracerProvider) -> tuple[SpanProcessor, ...]:
-    return getattr(provider._active_span_processor, "_span_processors", ())
 
 
 def _resource(attributes: dict[str, Any]) -> Resource:

@@ -38,7 +38,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 RECORDED_ONLY: Final = "recorded"
 """Value of ``capture=`` that leaves out arguments and result and keeps what the code inside records."""
-_STREAM_TYPES: Final = (str, bytes, list, tuple, dict, set)
+_PLAIN_TYPES: Final = (str, bytes, list, tuple, dict, set)
+"""Types of results that are neither streams nor coroutines."""
 
 
 class SpanScope(SpanBlock):
@@ -277,7 +278,7 @@ def _wrap_function(function: Callable[..., Any], plan: SpanPlan) -> Any:
 def _finish(open_span: OpenSpan, result: Any) -> Any:
     """End the span of a call that returned, or hand it to the stream or coroutine that was returned."""
     try:
-        if isinstance(result, _STREAM_TYPES) or result is None:
+        if isinstance(result, _PLAIN_TYPES) or result is None:
             open_span.capture_result(result)
             open_span.end()
             return result

@@ -64,8 +64,8 @@ def _is_true(text: str) -> bool:
 
 def url_to_show(url: str) -> str:
     """Return a URL for a log: without user, password and query, which may hold secrets."""
-    scheme, separator, rest = url.rpartition("://")
-    authority, slash, path = rest.partition("?")[0].partition("/")
+    scheme, separator, rest = url.partition("?")[0].rpartition("://")
+    authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 

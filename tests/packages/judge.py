@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
 import cases
@@ -205,29 +206,23 @@ class _Judging:
         usages = [cases.usage(self.case.number, call.nth) for call in self.chats]
         tokens = cases.embedding_tokens(self.case.number)
         embedded = tokens * len(self.embeds) * _EMBEDDING_PRICE / 1e6
-        tells_embedded = not self.embeds or self._tells(tokens)
-        expected = embedded + sum(_usd(self.case.api, usage, usage.cached) for usage in usages)
+        expected = embedded + sum(_usd(self.case.api, usage) for usage in usages)
+        parts = [sum(costs) for costs in product(*(self._told_costs(usage) for usage in usages))]
+        if self._tells(tokens):
+            parts = [part + embedded for part in parts]
         if abs(shown - expected) <= expected * 0.001:
             return "cost", Verdict.RIGHT, expected, shown
-        # What the told part of the tokens costs: at the price without a cache, beside the cache, without the embedding.
-        parts = []
-        if not all(self._tells(usage.cached) for usage in usages):
-            beside = [Usage(usage.input - usage.cached, 0, usage.output, 0) for usage in usages]
-            parts = [sum(_usd(self.case.api, usage, 0) for usage in counted) for counted in (usages, beside)]
-        elif not tells_embedded:
-            parts = [expected - embedded]
-        if not all(self._tells(usage.output) for usage in usages):
-            parts += [
-                sum(_usd(self.case.api, usage, 0) for usage in only_input)
-                for only_input in (
-                    [Usage(usage.input, 0, 0, 0) for usage in usages],
-                    [Usage(usage.input - usage.cached, 0, 0, 0) for usage in usages],
-                )
-            ]
-        known = [0.0, *parts, *([part + embedded for part in parts] if tells_embedded else [])]
-        is_part = any(abs(shown - part) <= part * 0.001 for part in known)
-        tells_all = tells_embedded and all(self._tells(usage.cached) and self._tells(usage.output) for usage in usages)
-        return "cost", Verdict.NOT_TOLD if is_part and not tells_all else Verdict.WRONG, expected, shown
+        is_part = any(abs(shown - part) <= part * 0.001 for part in parts)
+        return "cost", Verdict.NOT_TOLD if is_part else Verdict.WRONG, expected, shown
+
+    def _told_costs(self, usage: Usage) -> list[float]:
+        """What a call may cost by the tokens that the package tells; also 0 where it does not tell input and output."""
+        cached = usage.cached if self._tells(usage.cached) else 0
+        output = usage.output if self._tells(usage.output) else 0
+        # Where the cached tokens are not told, the input may be told without them.
+        inputs = {usage.input, usage.input if cached else usage.input - usage.cached}
+        costs = [_usd(self.case.api, Usage(tokens, cached, output, 0)) for tokens in inputs]
+        return costs if output and any(map(self._tells, inputs)) else [0.0, *costs]
 
     def _ttft(self) -> tuple[str, Verdict, Any, Any]:
         shown = [(row["TtftMs"] and round(row["TtftMs"], 1), row["TtftDefinition"]) for row in self.rows]
@@ -356,9 +351,9 @@ def _ms_after(row: Row, at_ns: int) -> float:
     return round((at_ns - row["start_ns"]) / 1e6, 1)
 
 
-def _usd(api: str, usage: Usage, cached: int) -> float:
+def _usd(api: str, usage: Usage) -> float:
     read, cached_read, written = _PRICES[api]
-    return ((usage.input - cached) * read + cached * cached_read + usage.output * written) / 1e6
+    return ((usage.input - usage.cached) * read + usage.cached * cached_read + usage.output * written) / 1e6
 
 
 def _tool_calls(conversation: Conversation) -> list[tuple[str, str]]:

@@ -92,12 +92,15 @@ def store() -> Iterator[Client]:
 
 
 def run(configuration: Configuration, server: ModelServer, client: Client) -> Result:
-    """Run a configuration, store what it tells and judge it; once more if a cell is wrong.
+    """Run a configuration, store what it tells and judge it; if a cell is wrong, once more, and the second run counts.
 
-    On a busy machine a program stands still between two moments that it takes: what is wrong in both runs is wrong.
+    On a busy machine a program stands still between two moments that it takes. What was wrong at first is reported.
     """
     result = _once(configuration, server, client)
-    return _once(configuration, server, client) if result.count(Verdict.WRONG) else result
+    if not result.count(Verdict.WRONG):
+        return result
+    report(result)
+    return _once(configuration, server, client)
 
 
 def _once(configuration: Configuration, server: ModelServer, client: Client) -> Result:

@@ -23,8 +23,12 @@ The packages for JavaScript run under Node.js.
 Where two packages record the same calls, each case of a framework runs inside of the span of a server's request, as an
 application's code does under the instrumentation of its web framework. Without a span around them, OpenInference's
 LangChain package, Langfuse's handler and LiteLLM do not make their spans the current ones: the framework's call and its
-client's are in two traces, of streams and failures nothing says that they are one, and both count. What is no server
-puts a span of its own around its work, or switches one of the two packages on.
+client's are in two traces, of streams and failures nothing says that they are one, and both count. A script or a worker
+needs a span of its own around its work, or only one of the two packages.
+
+LiteLLM exports a synchronous stream in a thread of its own, which has no current span. It is given the request's span
+by `metadata={"litellm_parent_otel_span": trace.get_current_span()}`. Without that, such a stream and the client's call
+below it are in two traces, and both count.
 
 Where all texts of an index have vectors already, LlamaIndex embeds an empty batch, which OpenInference records and the
 store counts as an embedding. The index of these cases is built before them.

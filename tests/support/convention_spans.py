@@ -104,7 +104,7 @@ def empty(client: Client) -> None:
     """Remove all spans, all logs and what was made of them."""
     tables = (
         "'otel_traces', 'otel_traces_trace_id_ts', 'otel_logs', 'clamped_spans', 'duplicate_calls', 'requests', "
-        "'llm_calls', 'retrievals', 'embeddings', 'stages', 'errors', 'scores', 'duplicate_calls'"
+        "'llm_calls', 'retrievals', 'embeddings', 'stages', 'errors', 'scores'"
     )
     for row in client.query_rows(
         "SELECT name FROM system.tables "

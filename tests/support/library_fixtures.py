@@ -84,6 +84,18 @@ class Collector:
             for span in scope.spans
         ]
 
+    def counts(self, metric: str) -> list[int]:
+        """Return the counts of a histogram's points, in the order of arrival."""
+        return [
+            point.count
+            for request in self.metrics
+            for resource in request.resource_metrics
+            for scope in resource.scope_metrics
+            for reported in scope.metrics
+            if reported.name == metric
+            for point in reported.histogram.data_points
+        ]
+
     def close(self) -> None:
         """Stop."""
         self.server.shutdown()

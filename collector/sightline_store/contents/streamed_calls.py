@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sightline_store.contents import values
-from sightline_store.contents.parts import Message, Part, PartKind
+from sightline_store.contents.part_shapes import tool_call
+from sightline_store.contents.parts import Message, Part
 from sightline_store.conventions import contents
 
 
@@ -16,18 +18,20 @@ def read(events: Iterable[tuple[str, Mapping[str, str]]]) -> list[Message]:
     Args:
         events: name and attributes; those with a chunk of OpenAI's chat are read.
     """
-    calls: dict[Any, dict[str, str]] = {}
+    calls: dict[str, Part] = {}
     for _, attributes in events:
         chunk = values.loaded(attributes.get(contents.STREAM_CHUNK, "")).content
         for choice in _members(chunk, "choices"):
-            for piece in _members(choice.get("delta"), "tool_calls"):
-                function = piece.get("function")
-                said = {"id": piece.get("id"), **(function if isinstance(function, Mapping) else {})}
-                call = calls.setdefault(piece.get("index"), {})
-                for name in ("id", "name", "arguments"):
-                    call[name] = call.get(name, "") + (said.get(name) or "")
-    parts = tuple(Part(PartKind.TOOL_CALL, call["arguments"], call["name"], call["id"]) for call in calls.values())
-    return [Message("assistant", parts)] if parts else []
+            for delta in _members(choice.get("delta"), "tool_calls"):
+                piece, key = tool_call(delta), f"{choice.get('index')} {delta.get('index')}"
+                call = calls.setdefault(key, replace(piece, text=""))
+                calls[key] = replace(
+                    call,
+                    text=call.text + piece.text,
+                    name=call.name or piece.name,
+                    identity=call.identity or piece.identity,
+                )
+    return [Message("assistant", tuple(calls.values()))] if calls else []
 
 
 def _members(value: Any, name: str) -> list[Mapping[str, Any]]:

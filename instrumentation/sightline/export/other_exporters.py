@@ -1,4 +1,4 @@
-"""Finds exporters of the application that send the spans of its TracerProvider to the same collector as Sightline."""
+"""The span processors of a TracerProvider, and its exporters that send to the same collector as Sightline."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,19 +18,23 @@ def same_place(provider: object, endpoint: str) -> str | None:
         endpoint: URL to which Sightline sends spans.
     """
     place = _place(endpoint)
-    for exporter in _exporters(getattr(provider, "_active_span_processor", None)):
-        other = getattr(exporter, "_endpoint", None)
+    for processor in processors(provider):
+        # That of the SDK's processors, and of those made from them.
+        other = getattr(getattr(processor, "span_exporter", None), "_endpoint", None)
         if isinstance(other, str) and place is not None and _place(other) == place:
             return other
     return None
 
 
-def _exporters(processor: Any) -> Iterator[Any]:
+def processors(provider: object) -> Iterator[Any]:
+    """Return the span processors of the SDK's TracerProvider, also those inside of others; none of another provider."""
+    return _inside(getattr(provider, "_active_span_processor", None))
+
+
+def _inside(processor: Any) -> Iterator[Any]:
+    yield processor
     for inner in getattr(processor, "_span_processors", ()):
-        yield from _exporters(inner)
-    exporter = getattr(processor, "span_exporter", None)  # of the SDK's processors, and of those made from them
-    if exporter is not None:
-        yield exporter
+        yield from _inside(inner)
 
 
 def _place(endpoint: str) -> tuple[str, int] | None:

@@ -14,7 +14,7 @@ from sightline.streaming.traced_streams import TracedAsyncIterator, TracedIterat
 
 
 def follow_client_stream(result: Any, open_span: OpenSpan) -> Any:
-    """Return the stream with its span around it; None when the result is none."""
+    """Return the stream with its span around it; None when the result is no stream."""
     name = type(result).__name__
     if name.endswith("EventStream"):
         # aiobotocore's has the methods of both loops and works in the async one only.
@@ -37,7 +37,7 @@ class _EitherIterator(TracedIterator, TracedAsyncIterator):
 
 
 class _Events(TracedIterator):
-    """A stream that is no iterator, but has one."""
+    """A stream whose iterator is another object."""
 
     __slots__ = ("_iterator",)
 
@@ -50,7 +50,7 @@ class _Events(TracedIterator):
 
 
 class _AsyncEvents(TracedAsyncIterator):
-    """The same for ``async for``."""
+    """A stream for ``async for`` whose iterator is another object."""
 
     __slots__ = ("_iterator",)
 

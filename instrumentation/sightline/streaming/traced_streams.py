@@ -149,9 +149,6 @@ class TracedGenerator(TracedIterator, Generator[Any, Any, Any]):
 
     __slots__ = ()
 
-    def __next__(self) -> Any:
-        return self._step(self._source.__next__)
-
     def send(self, value: Any, /) -> Any:
         """Resume the generator with a value."""
         return self._step(self._source.send, value)
@@ -159,10 +156,6 @@ class TracedGenerator(TracedIterator, Generator[Any, Any, Any]):
     def throw(self, *args: Any) -> Any:
         """Raise an exception inside the generator."""
         return self._step(self._source.throw, *args)
-
-    def close(self) -> None:
-        """Close the generator; the outcome is ``closed`` unless it had ended before."""
-        self._end_by(self._source_close)
 
     def __del__(self) -> None:
         meter = getattr(self, "_meter", None)
@@ -259,9 +252,6 @@ class TracedAsyncGenerator(TracedAsyncIterator, AsyncGenerator[Any, Any]):
 
     __slots__ = ()
 
-    def __anext__(self) -> Coroutine[Any, Any, Any]:
-        return self._astep(self._source.__anext__)
-
     def asend(self, value: Any, /) -> Coroutine[Any, Any, Any]:
         """Resume the generator with a value."""
         return self._astep(self._source.asend, value)
@@ -269,7 +259,3 @@ class TracedAsyncGenerator(TracedAsyncIterator, AsyncGenerator[Any, Any]):
     def athrow(self, *args: Any) -> Coroutine[Any, Any, Any]:
         """Raise an exception inside the generator."""
         return self._astep(self._source.athrow, *args)
-
-    async def aclose(self) -> None:
-        """Close the generator; the outcome is ``closed`` unless it had ended before."""
-        await TracedAsyncIterator.aclose(self)

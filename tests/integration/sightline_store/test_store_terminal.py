@@ -59,7 +59,7 @@ class Terminal:
         os.write(self._screen, keys.encode())
 
     def interrupt(self) -> None:
-        """Press Ctrl-C until the next prompt: readline loses one that comes between its prompt and its wait for a key."""
+        """Press Ctrl-C until the next prompt: readline loses one between its prompt and its wait for a key."""
         for _ in range(10):
             self.type(_CTRL_C)
             with contextlib.suppress(AssertionError):

@@ -5,6 +5,7 @@ import concurrent.futures
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
@@ -116,6 +117,16 @@ async def test_parallel_retrieval_of_frameworks_keeps_the_trace(spans: Spans) ->
         assert await run_in_threadpool(search, "d", top_k=2) == "dd"
         assert pool.submit(search, "e").result() == "e"
     in_one_trace(spans, 7)
+
+
+def test_other_threads_begin_without_a_span(spans: Spans) -> None:
+    """A thread of the application's own, and a pool of multiprocessing: the README names both."""
+    with ThreadPool(1) as pool, sightline.request("ask"):
+        thread = threading.Thread(target=search, args=("a",))
+        thread.start()
+        thread.join()
+        assert pool.apply(search, ("b",)) == "b"
+    assert [span.parent for span in spans if span.name == "retrieval Documents"] == [None, None]
 
 
 def test_errors_and_cancelled_work_are_the_futures_own(spans: Spans) -> None:

@@ -45,3 +45,18 @@ def test_calls_of_tools_are_put_together_from_the_chunks_of_a_stream() -> None:
         Part(PartKind.TOOL_CALL, '{"word": "timeout"}', "lookup", "call-1"),
         Part(PartKind.TOOL_CALL, "{}", "now", "call-2"),
     ]
+
+
+def test_damaged_pieces_of_calls_are_shown_as_they_are() -> None:
+    """Members of a wrong type raise nothing; a server that repeats id and name in each piece has one call."""
+    repeated = {"index": [0], "id": "call-1", "function": {"arguments": "{}", "name": "lookup"}}
+    events = (
+        _chunk(1, {**repeated, "function": {"arguments": {"a": 1}, "name": "lookup"}}),
+        _chunk(2, repeated),
+        _chunk(3, {"index": {}, "id": 5, "function": ["x"]}),
+    )
+    content = spans.read(StoredSpan("a", "", 1, "model", {}, events))
+    assert [(part.text, part.name, part.identity) for said in content.output for part in said.parts] == [
+        ('{"a": 1}{}', "lookup", "call-1"),
+        ("", "", "5"),
+    ]

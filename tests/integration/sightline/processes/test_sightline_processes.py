@@ -167,16 +167,7 @@ def test_configured_sampling_end_to_end(collector: Any) -> None:
     assert 50 < len(traces) < 150
     assert len(spans) - 2 == 2 * len(traces)
     assert all("ot=th:8" in span.trace_state for span in spans if span.trace_id in traces)
-    counts = [
-        point.count
-        for request in collector.metrics
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == semconv.METRIC_OPERATION_DURATION
-        for point in metric.histogram.data_points
-    ]
-    assert counts[-1] == 200
+    assert collector.counts(semconv.METRIC_OPERATION_DURATION)[-1] == 200
 
 
 def test_sketch_is_the_same_on_other_interpreters() -> None:

@@ -115,7 +115,7 @@ def test_the_log_holds_no_secret_of_a_url(collector: Any) -> None:
         logging.getLogger("sightline").setLevel(logging.INFO)
         export(OTLPSpanExporter(URL.replace("//", "//user:hunter2@") + "/v1/traces?key=hunter2"))
         try:
-            sightline.configure(endpoint="ftp://user:hunter2@host")
+            sightline.configure(endpoint="ftp://user:hunter2@host?next=http://hunter2")
         except sightline.errors.SettingsError as error:
             logging.error(error)
         tracing = sightline.configure(endpoint=URL.replace("//", "//user:hunter2@"))

@@ -1,6 +1,7 @@
 """Streams of client libraries, in each way in which they are iterated, entered and closed."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,18 +14,22 @@ from sightline.testing import Spans
 pytestmark = pytest.mark.usefixtures("no_context_errors")
 
 
-class EitherStream:
-    """Looks like LiteLLM's CustomStreamWrapper: for both loops, closed in either way."""
+class Words:
+    """A stream for the sync loop."""
 
-    def __init__(self) -> None:
-        self.words = iter(["a", "b"])
-        self.closed: list[str] = []
+    words: Iterator[str]
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         return next(self.words)
+
+
+class AsyncWords:
+    """A stream for the async loop."""
+
+    words: Iterator[str]
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self
@@ -34,6 +39,14 @@ class EitherStream:
             return next(self.words)
         except StopIteration:
             raise StopAsyncIteration from None
+
+
+class EitherStream(Words, AsyncWords):
+    """Looks like LiteLLM's CustomStreamWrapper: for both loops, closed in either way."""
+
+    def __init__(self) -> None:
+        self.words = iter(["a", "b"])
+        self.closed: list[str] = []
 
     def close(self) -> None:
         """Close."""
@@ -59,27 +72,12 @@ class MistralStream:
         return kind is KeyError
 
 
-class EventStream(MistralStream):
+class EventStream(MistralStream, Words):
     """For the sync loop."""
 
-    def __iter__(self) -> Iterator[str]:
-        return self
 
-    def __next__(self) -> str:
-        return next(self.words)
-
-
-class EventStreamAsync(MistralStream):
+class EventStreamAsync(MistralStream, AsyncWords):
     """For the async loop."""
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        try:
-            return next(self.words)
-        except StopIteration:
-            raise StopAsyncIteration from None
 
     async def __aenter__(self) -> Any:
         return self.__enter__()
@@ -133,7 +131,7 @@ def outcomes(spans: Spans) -> list[tuple[Any, Any]]:
 
 async def test_a_stream_for_both_loops_works_in_both(spans: Spans) -> None:
     """LiteLLM gives the same object for a sync and an async call."""
-    call = sightline.llm("m")(EitherStreams().make)
+    call = sightline.llm("m")(partial(EitherStream))
     assert list(call()) == ["a", "b"]
     assert [item async for item in call()] == ["a", "b"]
     stream = call()
@@ -144,14 +142,6 @@ async def test_a_stream_for_both_loops_works_in_both(spans: Spans) -> None:
         assert await anext(stream) == "a"
     assert stream.closed == ["aclose"]
     assert outcomes(spans) == [("completed", "ab"), ("completed", "ab"), ("closed", "a"), ("closed", "a")]
-
-
-class EitherStreams:
-    """Makes streams: a method is a function that returns one."""
-
-    def make(self) -> Any:
-        """Return a new one."""
-        return EitherStream()
 
 
 async def test_a_stream_is_left_by_its_own_exit(spans: Spans) -> None:
