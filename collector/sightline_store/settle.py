@@ -168,9 +168,10 @@ def _ends(client: Client, days: dict[str, str], since: datetime, until: datetime
 
 
 def _settle_traces(rows: Rows, tables: Sequence[str], traces: Traces) -> None:
+    # Before a copy or a root goes that alone knows it.
+    _spread_identity(rows, tables, traces)
     for table in tables:
         _remove_copies(rows, table, traces)
-    _spread_identity(rows, tables, traces)  # before a root goes that alone knows it
     for table in _KINDS:
         if table in tables:
             _remove_duplicates(rows, table, traces)
@@ -240,7 +241,10 @@ def _remove_copies(rows: Rows, table: str, traces: Traces) -> None:
 
 
 def _spread_identity(rows: Rows, tables: Sequence[str], traces: Traces) -> None:
-    """Give rows without a tenant, a user or a session what the spans of their trace that may be its request say."""
+    """Give rows without a tenant, a user or a session what the spans of their trace that may be its request say.
+
+    Of copies of a span only the last row gets it: the others are to go.
+    """
     for table in tables:
         names = [name for name in _IDENTITY if name in declared.tables()[table].stored_columns()]
         if not names or table == "scores":
@@ -253,7 +257,8 @@ def _spread_identity(rows: Rows, tables: Sequence[str], traces: Traces) -> None:
         found = rows.find(
             table,
             f"SELECT Timestamp, TraceId, SpanId, StoredAt, {', '.join(f'the_{name}' for name in names)} "
-            f"FROM {table} INNER JOIN ({known}) AS k ON k.trace_id = {table}.TraceId WHERE {traces.condition(table)} AND ({lacking})",
+            f"FROM {table} INNER JOIN ({known}) AS k ON k.trace_id = {table}.TraceId WHERE {traces.condition(table)} "
+            f"QUALIFY StoredAt = max(StoredAt) OVER (PARTITION BY {table}.TraceId, SpanId) AND ({lacking})",
             *(f"the_{name}" for name in names),
         )
         rows.insert_again(table, {name: f"the_{name}" for name in names}, found)
@@ -291,24 +296,29 @@ def _remove_duplicates(rows: Rows, table: str, traces: Traces) -> None:
     found = rows.find(
         table,
         f"""\
+WITH {calls.RIVALS}
 SELECT Timestamp, TraceId, SpanId, StoredAt FROM
 (
-    SELECT {columns}, is_row, {calls.NEIGHBOURS}
+    SELECT *, {calls.RELATIVES}
     FROM
     (
-        SELECT {columns}, is_row, {calls.COUNT}
+        SELECT {columns}, is_row, {calls.NEIGHBOURS}
         FROM
         (
-            SELECT Timestamp, TraceId, SpanId, StoredAt, '{kind}' AS Kind, {_facts(table)} AS facts, true AS is_row
-            FROM {table} WHERE {traces.condition(table)}
-            UNION ALL
-            SELECT Timestamp, TraceId, '', StoredAt, '{kind}', Facts, false
-            FROM duplicate_calls WHERE {traces.condition("duplicate_calls")} AND Kind = '{kind}'
+            SELECT {columns}, is_row, {calls.COUNT}
+            FROM
+            (
+                SELECT Timestamp, TraceId, SpanId, StoredAt, '{kind}' AS Kind, {_facts(table)} AS facts, true AS is_row
+                FROM {table} WHERE {traces.condition(table)}
+                UNION ALL
+                SELECT Timestamp, TraceId, '', StoredAt, '{kind}', Facts, false
+                FROM duplicate_calls WHERE {traces.condition("duplicate_calls")} AND Kind = '{kind}'
+            )
+            ORDER BY NOT is_row LIMIT 1 BY TraceId, facts.id
         )
-        ORDER BY NOT is_row LIMIT 1 BY TraceId, facts.id
     )
 )
-WHERE is_row AND notEmpty(neighbours) AND {calls.has_better(f"'{kind}'")}""",
+WHERE is_row AND {calls.has_better(f"'{kind}'")}""",
     )
     rows.copy(
         table, f"Timestamp, TraceId, '{kind}' AS Kind, {_facts(table)} AS Facts, StoredAt", "duplicate_calls", found

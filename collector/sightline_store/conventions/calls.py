@@ -111,15 +111,31 @@ CAST((cityHash64(SpanId), cityHash64(ParentSpanId), cityHash64(ServiceName), cit
 COUNT = "count() OVER (PARTITION BY TraceId, Kind) AS calls_of_trace"
 """How many calls of a kind a trace has: most have one, and need no more than that."""
 
+_GAP = "abs(other.began - facts.began)"
+_TOLERANCE = f"if(other.service = facts.service, {SAME_CLOCK_NS}, {OTHER_CLOCK_NS})"
+
 NEIGHBOURS = f"""\
-groupArrayIf(facts, calls_of_trace > 1) OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN {NEIGHBOUR_ROWS} PRECEDING AND {NEIGHBOUR_ROWS} FOLLOWING) AS neighbours,
-        arrayZip(neighbours.id, neighbours.parent) AS links"""
-"""The facts of the calls of a trace around a call, itself included; nothing where it is the only one."""
+groupArrayIf(facts, calls_of_trace > 1 AND TraceId != '') OVER (PARTITION BY TraceId, Kind ORDER BY Timestamp ROWS BETWEEN {NEIGHBOUR_ROWS} PRECEDING AND {NEIGHBOUR_ROWS} FOLLOWING) AS neighbours"""
+"""The facts of the calls of a trace around a call, itself included, nothing where it is the only one. A SELECT that uses
+its alias computes the window again for each use: it belongs into a subquery of its own."""
+
+RELATIVES = """\
+arrayFirst(call -> call.id = facts.parent, neighbours).parent AS grandparent,
+        arrayFilter(call -> call.parent = facts.id, neighbours).id AS children"""
+"""The parent of the parent of a call, and its children, where they are among its neighbours. In a lambda over them these
+would be computed for each: they belong into a subquery too."""
+
+RIVALS = f"""\
+arrayFilter(other -> bitAnd(bitAnd(other.id != facts.id, other.rank >= facts.rank), bitOr(
+        bitOr(bitOr(other.parent = facts.id, other.id = facts.parent), bitOr(other.id = grandparent, has(children, other.parent))),
+        bitAnd(
+            bitOr(other.scope != facts.scope, other.service != facts.service),
+            {_GAP} <= greatest(other.length, facts.length) + {_TOLERANCE}))), neighbours) AS rivals"""
+"""The neighbours that may be better and the same, near in the tree or in time: few, of a trace with very many calls too.
+Of bits, because AND and OR copy what the rest of the condition needs, of each neighbour, where they can spare it."""
 
 
 _LENGTH = "if(is_first, other.length, facts.length)"
-_GAP = "abs(other.began - facts.began)"
-_TOLERANCE = f"if(other.service = facts.service, {SAME_CLOCK_NS}, {OTHER_CLOCK_NS})"
 
 _NAMES_MEET = (
     f"(other.asked = {_NO_NAME} OR facts.asked = {_NO_NAME} "
@@ -139,7 +155,7 @@ _TOKENS_MEET = (
 
 
 def has_better(kind: str) -> str:
-    """The SQL of whether another of the calls `neighbours` is the same as the one with `facts`, and stays in its place.
+    """The SQL of whether one of the calls `rivals` is the same as the one with `facts`, and stays in its place.
 
     Two spans of one kind record the same call where
 
@@ -157,16 +173,15 @@ def has_better(kind: str) -> str:
     """
     return f"""\
 arrayExists(
-    (other, is_first) -> other.id != facts.id
-        AND other.rank + (is_first != ({kind} = 'model')) > facts.rank
+    (other, is_first) -> other.rank + (is_first != ({kind} = 'model')) > facts.rank
         AND multiIf(
             {kind} != 'model' AND (other.parent = facts.id OR other.id = facts.parent
-                OR has(links, (facts.parent, other.id)) OR has(links, (other.parent, facts.id))), true,
+                OR other.id = grandparent OR has(children, other.parent)), true,
             {kind} = 'search', false,
             other.scope = facts.scope AND other.service = facts.service,
                 {kind} = 'model' AND facts.scope != {_OWN_SCOPE} AND ((other.parent = facts.id AND facts.input < 0) OR (other.id = facts.parent AND other.input < 0)),
             {_GAP} <= {_LENGTH} + {_TOLERANCE} AND {_TOKENS_MEET} AND {_NAMES_MEET}),
-    neighbours, arrayMap(other -> (other.began, -other.length, other.id) < (facts.began, -facts.length, facts.id), neighbours))"""
+    rivals, arrayMap(other -> (other.began, -other.length, other.id) < (facts.began, -facts.length, facts.id), rivals))"""
 
 
 def calls_select() -> str:
@@ -175,6 +190,8 @@ def calls_select() -> str:
     tokens = f"input, output, toInt64OrZero({value_of('cache_read_tokens')}) + toInt64OrZero({value_of('cache_write_tokens')}), toInt64OrZero({value_of('reasoning_tokens')})"
     rank = f"if(Kind = 'search', 4 * ({documents}) + 2 * {has('returned')}, 4 * (greatest(input, output) >= 0) + 2 * (isNotNull(TtftMs) OR (Kind = 'embed' AND provider != '')))"
     return f"""\
+WITH
+    {RIVALS}
 SELECT
     Timestamp, TraceId, SpanId, ParentSpanId, ServiceName, ScopeName, Tenant, UserId, SessionId, Convention, Kind, StoredAt,
     {canonical_name(dialects.PROVIDERS, "provider", "provider")} AS Provider, RequestModel,
@@ -185,26 +202,32 @@ SELECT
         JSONExtract(cost_json, 'total', 'Nullable(Float64)'), JSONExtract(cost_json, 'total_cost', 'Nullable(Float64)'),
         arraySum(JSONExtractKeysAndValues(cost_json, 'Float64').2))) AS ToldCostUsd,
     DurationMs, TtftMs, TtftDefinition, StatusCode, ErrorType, facts,
-    TraceId != '' AND notEmpty(neighbours) AND {has_better("Kind")} AS is_duplicate
+    {has_better("Kind")} AS is_duplicate
 FROM
 (
     SELECT
-        {_CALL}, provider, reported_cost, cost_json, RequestModel, facts,
-        {NEIGHBOURS}
+        *,
+        {RELATIVES}
     FROM
     (
         SELECT
-            {_CALL},
-            {COUNT},
-            lower(trim(BOTH '"' FROM {value_of("provider")})) AS provider,
-            toFloat64OrNull({value_of("reported_cost")}) AS reported_cost,
-            {value_of("cost_json")} AS cost_json,
-            trim(BOTH '"' FROM if({has("request_model")}, {value_of("request_model")}, {value_of("response_model")})) AS RequestModel,
-            toLowCardinality(if({has("response_model")}, {value_of("response_model")}, RequestModel)) AS answered,
-            ifNull(toInt64OrNull({value_of("input_tokens")}), -1) AS input,
-            ifNull(toInt64OrNull({value_of("output_tokens")}), -1) AS output,
-            {facts(asked=name_of_model("toLowCardinality(RequestModel)"), answered=name_of_model("answered"), tokens=tokens, rank=rank, ms=MS_OF_STREAM)} AS facts
-        FROM spans_canonical
-        WHERE Kind IN ('model', 'search', 'embed')
+            {_CALL}, provider, reported_cost, cost_json, RequestModel, facts,
+            {NEIGHBOURS}
+        FROM
+        (
+            SELECT
+                {_CALL},
+                {COUNT},
+                lower(trim(BOTH '"' FROM {value_of("provider")})) AS provider,
+                toFloat64OrNull({value_of("reported_cost")}) AS reported_cost,
+                {value_of("cost_json")} AS cost_json,
+                trim(BOTH '"' FROM if({has("request_model")}, {value_of("request_model")}, {value_of("response_model")})) AS RequestModel,
+                toLowCardinality(if({has("response_model")}, {value_of("response_model")}, RequestModel)) AS answered,
+                ifNull(toInt64OrNull({value_of("input_tokens")}), -1) AS input,
+                ifNull(toInt64OrNull({value_of("output_tokens")}), -1) AS output,
+                {facts(asked=name_of_model("toLowCardinality(RequestModel)"), answered=name_of_model("answered"), tokens=tokens, rank=rank, ms=MS_OF_STREAM)} AS facts
+            FROM spans_canonical
+            WHERE Kind IN ('model', 'search', 'embed')
+        )
     )
 )"""

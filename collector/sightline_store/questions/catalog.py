@@ -17,7 +17,7 @@ _WINDOW = timedelta(days=1)
 _DEFAULTS = {
     "tenant": "", "model": "", "route": "", "search": "", "sort": "time", "descending": "1", "only_errors": "0",
     "limit": "20", "offset": "0", "bucket_s": "3600", "max_requests": "10000", "by": "model", "name": "faithfulness",
-    "since_s": "86400", "only_unscored": "1",
+    "since_s": "86400", "only_unscored": "1", "strategy": "stratified", "seed": "0",
 }  # fmt: skip
 
 

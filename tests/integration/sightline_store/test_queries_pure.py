@@ -117,6 +117,8 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     queries.price_list(asked)
     queries.trace_scores(asked, "AB")
     queries.samples(asked, since_s=60)
+    queries.sample_contents(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1}])
+    queries.run_scores(asked, "R")
     for single in (queries.overview, queries.filter_values, queries.labels, queries.tail_sampling):
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]

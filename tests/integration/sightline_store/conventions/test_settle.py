@@ -126,6 +126,19 @@ def test_what_is_known_of_a_duplicate_counts_when_its_copy_comes(client: Client,
     assert _ids(client, "llm_calls") == [ids[-1]]
 
 
+def test_a_copy_of_a_request_keeps_the_session_of_a_root_that_is_gone(client: Client, insert: Insert) -> None:
+    """The root alone says the session, and is no request once the marked span is there; the copy comes after that."""
+    spans = Spans()
+    root = spans.add({"http.route": "/ask", "session.id": "s1"}, server=True, trace=1, ms=5000)
+    marked = spans.add({"sightline.stage": "request"}, scope="sightline", trace=1, parent=root, ms=4000, after_ms=10)
+    empty(client)
+    for ids in ([root], [marked], [marked]):
+        insert(spans.some(ids))
+        _settle(client)
+    assert _ids(client, "requests") == [marked]
+    assert client.query_rows("SELECT SessionId FROM requests") == [{"SessionId": "s1"}]
+
+
 @pytest.mark.parametrize("inserts", [1, 3])
 def test_of_many_server_spans_the_root_is_the_request(client: Client, insert: Insert, inserts: int) -> None:
     """Sixty below a root, and sixty below a root that answers nobody; of parallel ones below a gateway each counts."""
