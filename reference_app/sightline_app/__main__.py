@@ -192,7 +192,14 @@ def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
         opened.close()
         raise
     try:
-        return run(app, opened, "the app", settings)
+        return run(
+            app,
+            opened,
+            "the app",
+            settings,
+            max_message_bytes=settings.max_body_bytes,
+            origins=settings.api.allowed_origins,
+        )
     finally:
         tracing.shutdown()
 

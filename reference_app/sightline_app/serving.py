@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Collection
 from typing import Any
 
 import uvicorn
@@ -44,7 +45,16 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     return opened
 
 
-def run(app: Any, opened: socket.socket, title: str, settings: PortSettings, *, grace_s: int = STOP_GRACE_S) -> int:
+def run(
+    app: Any,
+    opened: socket.socket,
+    title: str,
+    settings: PortSettings,
+    *,
+    grace_s: int = STOP_GRACE_S,
+    max_message_bytes: int = 0,
+    origins: Collection[str] = (),
+) -> int:
     """Serve until asked to stop.
 
     Args:
@@ -53,6 +63,8 @@ def run(app: Any, opened: socket.socket, title: str, settings: PortSettings, *, 
         title: what it is.
         settings: of its port.
         grace_s: seconds that open responses have to end after a signal.
+        max_message_bytes: largest message of a WebSocket; 0: none is opened.
+        origins: foreign origins whose pages may ask.
 
     Returns:
         0 after a signal, 1 when the application did not start.
@@ -63,9 +75,10 @@ def run(app: Any, opened: socket.socket, title: str, settings: PortSettings, *, 
     host, port = opened.getsockname()[:2]
     logging.getLogger("sightline").info("%s listens on http://%s:%s", title, host, port)
     config = uvicorn.Config(
-        HostGate(app, settings),
+        HostGate(app, settings, origins=origins),
         http=LimitedProtocol.under(settings),
-        ws="none",
+        ws="websockets-sansio" if max_message_bytes else "none",
+        ws_max_size=max_message_bytes,
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -6,7 +6,7 @@ Frameworks serve any Host, and some let pages of other ports of this machine ope
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from sightline_roles.host_check import HostCheck, headers_by_name
@@ -24,15 +24,17 @@ _POLICY_VIOLATION = 1008
 class HostGate:
     """An ASGI application in front of another."""
 
-    def __init__(self, app: Any, settings: PortSettings, *, links: bool = False) -> None:
+    def __init__(self, app: Any, settings: PortSettings, *, links: bool = False, origins: Collection[str] = ()) -> None:
         """Stand before an application.
 
         Args:
             app: the application.
             settings: of its port.
             links: pages elsewhere may link to its pages.
+            origins: foreign origins whose pages may ask, in lower case.
         """
         self._app: App = app
+        self._origins = frozenset(origins)
         self._check = HostCheck(settings.variable("allowed_hosts"), settings.host, settings.allowed_hosts, links=links)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +42,7 @@ class HostGate:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        why = self._check.refusal(headers_by_name(scope["headers"]))
+        why = self._check.refusal(headers_by_name(scope["headers"]), self._origins.__contains__)
         if not why:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

@@ -1,20 +1,20 @@
-"""From the pipeline's events to a response; when an answer ends, however it ends, it is charged and its turn is kept.
+"""From the pipeline's events to those of a response; when an answer ends, it is charged and its turn is kept.
 
-Both are done before the client reads ``event: done`` (or the JSON object), so that what it reads is acknowledged.
+Both are done before the client reads the event ``done`` (or the JSON object), so that what it reads is acknowledged.
+Server-sent events and WebSockets carry the same events, which `events_of` makes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import dataclasses
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator
+from typing import Any, cast
 
 import anyio
-from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import JSONResponse
 
 import sightline
 from sightline import semconv
@@ -24,7 +24,7 @@ from sightline_app.conversation.turns import Ending, Turn
 from sightline_app.errors import Unavailable
 from sightline_app.limits.call_estimate import spent_tokens
 from sightline_app.limits.limiter import Admission
-from sightline_app.pipeline import Done, Event, Question, Sources, Token
+from sightline_app.pipeline import Done, Event, Pipeline, Question, Sources, Token
 
 _log = logging.getLogger("sightline.app")
 _END_S = 5.0
@@ -44,6 +44,9 @@ class Answer:
         max_kept_chars: longest answer that the conversation keeps.
     """
 
+    events: AsyncGenerator[Event, None]
+    """Of the pipeline, after the sources; set by `begin`."""
+
     def __init__(self, question: Question, turn: OpenTurn, admission: Admission, max_kept_chars: int) -> None:
         self._question = question
         self._turn = turn
@@ -54,6 +57,25 @@ class Answer:
         """Whether it was charged and kept, or given up."""
         self.sources = Sources([])
         self.done = Done("")
+
+    async def begin(self, pipeline: Pipeline) -> None:
+        """Do everything that comes before the model.
+
+        Raises:
+            AppError: it failed, and nothing was charged or kept.
+        """
+        try:
+            await self._turn.begin()
+            asked = dataclasses.replace(self._question, history=self._turn.history)
+            self.events = cast("AsyncGenerator[Event, None]", pipeline.answer(asked))
+            try:
+                self.take(await anext(self.events))
+            except BaseException:
+                await self.events.aclose()
+                raise
+        except BaseException:
+            await self.give_up()
+            raise
 
     @property
     def text(self) -> str:
@@ -122,71 +144,44 @@ class Answer:
         await self._turn.finish(Turn(self._question.text, self.text[: self._max_kept_chars], ending, trace_id or ""))
 
 
-class EventStream(StreamingResponse):
-    """Server-sent events; tells the generator when the client is gone, so that its spans end as cancelled.
+async def events_of(answer: Answer, path: str) -> AsyncGenerator[tuple[str, Any], None]:
+    """Yield name and data of each event of a response: meta, sources, token, and done or error at the end.
 
     Args:
-        answer: what is streamed.
-        events: of the pipeline, after the sources.
+        answer: what is told.
+        path: where its stream is read and cancelled.
     """
-
-    media_type = "text/event-stream"
-
-    def __init__(self, answer: Answer, events: AsyncIterator[Event]) -> None:
-        self._answer = answer
-        self._events = _stream(answer, events)
-        self._source = events
-        headers = {"cache-control": "no-cache", "x-accel-buffering": "no", **answer.headers}
-        super().__init__(self._events, headers=headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until the end or until the client leaves."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            # Does nothing after a regular end. A cancelled scope would cancel this too, hence the shield.
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_END_S + 1), contextlib.suppress(BaseException):
-                await self._events.athrow(asyncio.CancelledError())
-            # A generator that never began cannot do this itself.
-            if not self._answer.has_ended:
-                with anyio.CancelScope(shield=True), anyio.move_on_after(1), contextlib.suppress(BaseException):
-                    await self._source.athrow(asyncio.CancelledError())  # type: ignore[attr-defined]
-                await self._answer.end("partial")
-
-
-async def _stream(answer: Answer, events: AsyncIterator[Event]) -> AsyncGenerator[str, None]:
-    """Turn the pipeline's events into server-sent ones."""
     trace_id, span_id = sightline.request_ids()
     try:
-        yield _sse("meta", {"trace_id": trace_id, "span_id": span_id, **answer.conversation})
-        yield _sse("sources", source_list(answer.sources))
-        async for event in events:
+        yield "meta", {"trace_id": trace_id, "span_id": span_id, "stream": path, **answer.conversation}
+        yield "sources", source_list(answer.sources)
+        async for event in answer.events:
             answer.take(event)
             if isinstance(event, Token):
-                yield _sse("token", {"text": event.text})
+                yield "token", {"text": event.text}
             elif isinstance(event, Done):
                 sightline.annotate_request({semconv.OUTPUT: answer.text})
-                yield _sse("done", {**_as_done(event), **await answer.end("complete")})
+                yield "done", {**_as_done(event), **await answer.end("complete")}
     except (asyncio.CancelledError, GeneratorExit) as gone:
         with contextlib.suppress(BaseException):
-            await events.athrow(gone)  # type: ignore[attr-defined]  # it is an async generator
+            await answer.events.athrow(gone)
         await answer.end("partial")
         raise
     except Unavailable as exc:
         _log.warning("%s", exc)
         mark_failed(exc, exc.kind)
-        yield _sse("error", {"message": str(exc), "type": exc.kind, **await answer.end("failed")})
+        yield "error", {"message": str(exc), "type": exc.kind, **await answer.end("failed")}
     except Exception as exc:
         _log.exception("the answer failed")
         mark_failed(exc, type(exc).__name__)
-        yield _sse("error", {"message": "internal error", "type": "internal_error", **await answer.end("failed")})
+        yield "error", {"message": "internal error", "type": "internal_error", **await answer.end("failed")}
 
 
-async def collect(answer: Answer, events: AsyncIterator[Event]) -> JSONResponse:
+async def collect(answer: Answer) -> JSONResponse:
     """Wait for the whole answer."""
     trace_id, span_id = sightline.request_ids()
     try:
-        async for event in events:
+        async for event in answer.events:
             answer.take(event)
     except asyncio.CancelledError:
         await answer.end("partial")
@@ -217,7 +212,3 @@ def source_list(event: Sources) -> list[dict[str, Any]]:
 
 def _as_done(done: Done) -> dict[str, Any]:
     return {"usage": done.usage, "finish_reason": done.finish_reason or "stop", "note": done.note}
-
-
-def _sse(name: str, data: Any) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 import sightline
-from sightline import semconv
-from sightline_app.api.answers import Answer, EventStream, collect
-from sightline_app.api.chat_request import read_json, read_question, read_session
+from sightline_app.api.chat import Chat
+from sightline_app.api.chat_request import read_json
+from sightline_app.api.chat_routes import add_chat
 from sightline_app.api.feedback import record_feedback
 from sightline_app.api.index_in_use import IndexInUse, open_pipeline
+from sightline_app.api.live_stream import LiveStreams
+from sightline_app.api.openapi import KEYED, SESSION, TENANT, USER, add_docs, body_of, errors
+from sightline_app.api.probes import add_probes
 from sightline_app.api.readiness import Readiness
 from sightline_app.api.request_spans import UNTRACED_URLS, TracedRequests, mark_failed
+from sightline_app.api.schema import FeedbackRequest
 from sightline_app.chat_page import add_chat_page
 from sightline_app.conversation.session_key import SessionKey, checked_id
 from sightline_app.conversation.sessions import Sessions
 from sightline_app.conversation.stores import ProcessConversations, RedisConversations
 from sightline_app.errors import RequestRefused, StateAway, Unavailable
 from sightline_app.limits.access import Access
-from sightline_app.limits.call_estimate import most_tokens
 from sightline_app.limits.ledgers import ProcessLedger, RedisLedger
 from sightline_app.limits.limiter import Limiter
-from sightline_app.pipeline import Pipeline, Sources
+from sightline_app.pipeline import Pipeline
 from sightline_app.settings import AppSettings
 from sightline_app.state.redis_link import RedisLink, open_link
 
@@ -57,42 +60,25 @@ def create_app(
     serving = IndexInUse(settings, build)
     readiness = Readiness(settings, link, limiter, asks_keys=not access.is_open)
 
-    app = FastAPI(title="sightline-app", lifespan=lambda _: _life(settings, tracing, serving, limiter, link))
+    streams = LiveStreams(settings.api)
+    chat = Chat(settings, access, serving=serving, sessions=sessions, limiter=limiter, streams=streams)
+    app = FastAPI(
+        title="sightline-app",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lambda _: _life(
+            settings, tracing, serving=serving, limiter=limiter, link=link, streams=streams, readiness=readiness
+        ),
+    )
     _handle_errors(app)
-
-    @app.post("/v1/chat")
-    async def chat(request: Request) -> Response:
-        """Answer a question from the documentation."""
-        caller = access.caller(request.headers)
-        sightline.identify(user=caller.user, tenant=caller.tenant)
-        body = await read_json(request, settings.max_body_bytes)
-        session = read_session(request, body)
-        sightline.identify(session=session)
-        question = read_question(body, caller.reads_as, settings.max_question_chars)
-        sightline.annotate_request({semconv.INPUT: question.text})
-        admission = await limiter.admit(caller, most_tokens(question, settings, has_session=session is not None))
-        key = SessionKey(caller.reads_as, session) if session else None
-        turn = sessions.open(key, question.history)
-        answer = Answer(question, turn, admission, settings.state.answer_max_chars)
-        try:
-            await turn.begin()
-            events = serving.pipeline.answer(dataclasses.replace(question, history=turn.history))
-            try:
-                first = await anext(events)  # everything before the model: failures are still HTTP errors here
-            except BaseException:
-                await events.aclose()  # type: ignore[attr-defined]  # it is an async generator
-                raise
-        except BaseException:
-            await answer.give_up()
-            raise
-        assert isinstance(first, Sources)
-        answer.take(first)
-        return EventStream(answer, events) if body.get("stream", True) else await collect(answer, events)
-
+    add_chat(app, settings, access, chat, streams)
     _add_forget(app, access, sessions)
-    _add_feedback(app, access, settings.max_body_bytes)
+    _add_feedback(app, access, serving, settings.max_body_bytes)
     add_chat_page(app, settings.dashboards_url)
-    _add_probes(app, settings, tracing, serving, readiness)
+    add_probes(app, settings, tracing, serving, readiness)
+    if settings.api.docs:
+        add_docs(app, asks_keys=not access.is_open)
     app.add_middleware(TracedRequests)
     FastAPIInstrumentor.instrument_app(app, exclude_spans=["send", "receive"], excluded_urls=UNTRACED_URLS)
     return app
@@ -100,10 +86,17 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _life(
-    settings: AppSettings, tracing: sightline.Tracing, serving: IndexInUse, limiter: Limiter, link: RedisLink | None
+    settings: AppSettings,
+    tracing: sightline.Tracing,
+    *,
+    serving: IndexInUse,
+    limiter: Limiter,
+    link: RedisLink | None,
+    streams: LiveStreams,
+    readiness: Readiness,
 ) -> AsyncIterator[None]:
     """What runs beside the requests, and what is closed after the last one."""
-    await serving.pipeline.generator.learn_note()
+    await serving.pipeline.learn_notes()
     tasks = [
         asyncio.create_task(serving.watch()),
         asyncio.create_task(limiter.keep_charging(settings.state.retry_s)),
@@ -111,6 +104,8 @@ async def _life(
     yield
     for task in tasks:
         task.cancel()
+    await streams.close()
+    await readiness.close()
     await limiter.charge_owed()
     if limiter.owed:
         _log.error("%d answers were never charged: Redis is away", limiter.owed)
@@ -136,6 +131,12 @@ def _handle_errors(app: FastAPI) -> None:
         del request
         return JSONResponse({"error": {"message": str(exc), "type": exc.kind}}, exc.status, exc.headers)
 
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, exc: RequestValidationError) -> JSONResponse:
+        del request
+        message = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in exc.errors())
+        return JSONResponse({"error": {"message": message, "type": "invalid_request"}}, 422)
+
     @app.exception_handler(Unavailable)
     async def unavailable(request: Request, exc: Unavailable) -> JSONResponse:
         del request
@@ -145,9 +146,17 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _add_forget(app: FastAPI, access: Access, sessions: Sessions) -> None:
-    @app.delete("/v1/conversation")
+    @app.delete(
+        "/v1/conversation",
+        tags=["chat"],
+        summary="Forget a conversation",
+        operation_id="forget_conversation",
+        status_code=204,
+        responses=errors(400, 401, 403, 503),
+        openapi_extra={"parameters": [TENANT, SESSION], "security": KEYED},
+    )
     async def forget(request: Request) -> Response:
-        """Forget the conversation of a session."""
+        """Remove the turns of the session that `x-session-id` names."""
         caller = access.caller(request.headers)
         session = checked_id(request.headers.get("x-session-id"), "session")
         if session is None:
@@ -160,42 +169,26 @@ def _add_forget(app: FastAPI, access: Access, sessions: Sessions) -> None:
         return Response(status_code=204)
 
 
-def _add_feedback(app: FastAPI, access: Access, max_body_bytes: int) -> None:
-    @app.post("/v1/feedback", status_code=204)
+def _add_feedback(app: FastAPI, access: Access, serving: IndexInUse, max_body_bytes: int) -> None:
+    @app.post(
+        "/v1/feedback",
+        tags=["chat"],
+        summary="Judge an answer",
+        operation_id="feedback",
+        status_code=204,
+        responses=errors(400, 401, 403, 413),
+        openapi_extra={
+            "requestBody": body_of(FeedbackRequest),
+            "parameters": [TENANT, USER, SESSION],
+            "security": KEYED,
+        },
+    )
     async def feedback(request: Request) -> Response:
         """Take a reader's verdict on an answer; it becomes a score of the answer's trace."""
         caller = access.caller(request.headers)
         sightline.identify(tenant=caller.tenant, session=checked_id(request.headers.get("x-session-id"), "session"))
-        record_feedback(await read_json(request, max_body_bytes), caller.user)
+        verdict = await read_json(request, max_body_bytes)
+        record_feedback(verdict, caller.user)
+        if not verdict["helpful"]:
+            await serving.pipeline.forget_answer(caller.reads_as, verdict["trace_id"])
         return Response(status_code=204)
-
-
-def _add_probes(
-    app: FastAPI, settings: AppSettings, tracing: sightline.Tracing, serving: IndexInUse, readiness: Readiness
-) -> None:
-    @app.get("/healthz")
-    async def health() -> JSONResponse:
-        pipeline = serving.pipeline
-        ready = await pipeline.retriever.ready()
-        told = {
-            "ready": ready,
-            "embedding": {"name": pipeline.embedding.name, "version": pipeline.embedding.version},
-            "retrieval": pipeline.retriever.backend,
-            "index": {"version": pipeline.manifest.version, "passages": pipeline.manifest.passages},
-            "model": settings.chat_model,
-            "note": pipeline.generator.note,
-            "priced_as": settings.priced_as,
-        }
-        return JSONResponse(told, 200 if ready else 503)
-
-    @app.get("/readyz")
-    async def ready() -> JSONResponse:
-        is_ready, told = await readiness.report(serving.pipeline)
-        return JSONResponse(told, 200 if is_ready else 503)
-
-    @app.get("/stats")
-    async def stats(flush: int = 0) -> dict[str, int]:
-        if flush:
-            await asyncio.to_thread(tracing.force_flush, 5.0)
-        counted = tracing.stats()
-        return {name: getattr(counted, name) for name in ("emitted", "exported", "dropped", "queued")}

@@ -1,9 +1,10 @@
-"""Reads a question from an HTTP request; refuses what cannot be one."""
+"""Reads a question from a request or a message; refuses what cannot be one."""
 
 from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -25,14 +26,32 @@ async def read_json(request: Request, limit_bytes: int) -> dict[str, Any]:
     raw = bytearray()
     async for piece in request.stream():
         raw += piece
-        if len(raw) > limit_bytes:
-            raise RequestRefused(
-                f"the request is larger than SIGHTLINE_APP_MAX_BODY_BYTES={limit_bytes}",
-                kind="request_too_large",
-                status=413,
-            )
+        check_size(len(raw), limit_bytes)
+    return parse_object(raw)
+
+
+def check_size(size_bytes: int, limit_bytes: int) -> None:
+    """Refuse what is too large.
+
+    Raises:
+        RequestRefused: 413.
+    """
+    if size_bytes > limit_bytes:
+        raise RequestRefused(
+            f"the request is larger than SIGHTLINE_APP_MAX_BODY_BYTES={limit_bytes}",
+            kind="request_too_large",
+            status=413,
+        )
+
+
+def parse_object(text: str | bytes | bytearray) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        RequestRefused: the text is none.
+    """
     try:
-        parsed = json.loads(raw)
+        parsed = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise RequestRefused(f"the body is not JSON: {exc}", kind="invalid_json") from exc
     if not isinstance(parsed, dict):
@@ -40,13 +59,13 @@ async def read_json(request: Request, limit_bytes: int) -> dict[str, Any]:
     return parsed
 
 
-def read_session(request: Request, body: dict[str, Any]) -> str | None:
-    """Return the session id of a request, from the header `x-session-id` or the body's `session_id`.
+def read_session(headers: Mapping[str, str], body: Mapping[str, Any]) -> str | None:
+    """Return the session id of a question, from the header `x-session-id` or the body's `session_id`.
 
     Raises:
         RequestRefused: it cannot be an id, or header and body name two.
     """
-    of_header = checked_id(request.headers.get("x-session-id"), "session")
+    of_header = checked_id(headers.get("x-session-id"), "session")
     of_body = checked_id(body.get("session_id"), "session")
     if of_header and of_body and of_header != of_body:
         raise RequestRefused("'session_id' and x-session-id name two sessions", kind="invalid_session")

@@ -75,7 +75,7 @@ class IndexInUse:
             _log.warning("keeping index %s: %s", self.pipeline.manifest.version, exc)
             return
         old, self.pipeline = self.pipeline, fresh
-        await fresh.generator.learn_note()
+        await fresh.learn_notes()
         _log.info("now serving index %s (%d passages)", manifest.version, manifest.passages)
         await asyncio.sleep(self._settings.request_timeout_s)
         await old.close()

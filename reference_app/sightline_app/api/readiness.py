@@ -46,6 +46,7 @@ class Readiness:
         self._settings = settings
         self._link = link
         self._limiter = limiter
+        self._client = httpx.AsyncClient(timeout=_MODEL_TIMEOUT_S)
         self._keys = "API keys are asked for" if asks_keys else "open: no API keys are asked for"
 
     async def parts(self, pipeline: Pipeline) -> dict[str, Part]:
@@ -81,8 +82,7 @@ class Readiness:
         url = f"{self._settings.model_base_url.rstrip('/')}/models"
         headers = {"authorization": f"Bearer {self._settings.model_api_key}"}
         try:
-            async with httpx.AsyncClient(timeout=_MODEL_TIMEOUT_S) as client:
-                status = (await client.get(url, headers=headers)).status_code
+            status = (await self._client.get(url, headers=headers)).status_code
         except httpx.HTTPError as exc:
             _log.warning("the model at %s is not reachable: %s", url, exc)
             return "it is not reachable (OPENAI_BASE_URL)"
@@ -90,3 +90,7 @@ class Readiness:
 
     async def _state(self) -> str:
         return "" if self._link is None or await self._link.answers() else "Redis is away"
+
+    async def close(self) -> None:
+        """Close the connection to the model."""
+        await self._client.aclose()

@@ -13,10 +13,21 @@ from sightline import semconv
 from sightline.asgi import RequestMiddleware
 from sightline_app import chat_page
 
-UNTRACED = ("/healthz", "/readyz", "/stats", "/v1/conversation", "/v1/feedback", *chat_page.PATHS)
-"""Paths that answer no question."""
-UNTRACED_URLS = ",".join(f"^[a-z]+://[^/]+{re.escape(path)}$" for path in UNTRACED)
-"""The same as OpenTelemetry's instrumentation takes them: patterns of whole addresses."""
+_UNTRACED = (
+    "/healthz",
+    "/readyz",
+    "/stats",
+    "/docs",
+    "/openapi.json",
+    "/v1/conversation",
+    "/v1/feedback",
+    "/v1/chat/ws",  # each of its questions is a request of its own
+    *chat_page.PATHS,
+)
+_PATHS = "|".join((*(re.escape(path) for path in _UNTRACED), "/v1/chat/streams/[^/]*"))
+_IS_UNTRACED = re.compile(_PATHS)
+UNTRACED_URLS = f"^[a-z]+://[^/]+(?:{_PATHS})$"
+"""Paths that answer no question, as OpenTelemetry's instrumentation takes them: patterns of whole addresses."""
 
 
 def mark_failed(exc: BaseException, kind: str) -> None:
@@ -40,5 +51,5 @@ class TracedRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        plain = scope["type"] != "http" or scope["path"] in UNTRACED
+        plain = scope["type"] != "http" or _IS_UNTRACED.fullmatch(scope["path"])
         await (self._plain if plain else self._traced)(scope, receive, send)

@@ -7,8 +7,10 @@ import { show } from "./markup.js";
 const element = (id) => document.getElementById(id);
 const conversation = element("conversation");
 const question = element("question");
+const RESUMES = 5;
+const RESUME_AFTER_MS = 1000;
 let session = stored("session") ?? renewed();
-let running = null;
+let running = null; // the turn that is answered now
 
 function stored(name) {
   return sessionStorage.getItem(`chat.${name}`);
@@ -38,6 +40,8 @@ class Turn {
     this.text = "";
     this.sources = [];
     this.ids = null;
+    this.lastEvent = "0";
+    this.aborter = new AbortController();
     this.began = performance.now();
     conversation.append(this.node);
     this.node.scrollIntoView({ block: "end" });
@@ -45,6 +49,53 @@ class Turn {
 
   find(selector) {
     return this.node.querySelector(selector);
+  }
+
+  get isOpen() {
+    return this.find(".answer").getAttribute("aria-busy") === "true";
+  }
+
+  get address() {
+    return this.ids?.stream?.slice(1); // relative, as all addresses of this page
+  }
+
+  /** Take the events of a response; where it is lost, read on after the last event that came. */
+  async follow(answer) {
+    let resumes = RESUMES;
+    for (;;) {
+      try {
+        for await (const [name, data, id] of eventsOf(answer.body)) {
+          this.take(name, data);
+          this.lastEvent = id;
+          resumes = RESUMES;
+        }
+      } catch (problem) {
+        if (this.aborter.signal.aborted) throw problem;
+      }
+      answer = null;
+      while (!answer) {
+        if (!this.isOpen || !this.address || resumes-- === 0) return;
+        await new Promise((resolve) => setTimeout(resolve, RESUME_AFTER_MS));
+        answer = await this.resumed();
+      }
+      if (!answer.ok || answer.status === 204) return;
+    }
+  }
+
+  async resumed() {
+    const { signal } = this.aborter;
+    try {
+      return await fetch(this.address, { headers: { ...headers(), "last-event-id": this.lastEvent }, signal });
+    } catch (problem) {
+      if (signal.aborted) throw problem;
+      return null; // not reachable: perhaps the next time
+    }
+  }
+
+  /** Stop reading, and stop the model. */
+  stop() {
+    this.aborter.abort();
+    if (this.address) fetch(this.address, { method: "DELETE", headers: headers() }).catch(() => null);
   }
 
   take(name, data) {
@@ -150,20 +201,20 @@ class Turn {
 async function ask(text) {
   element("empty").hidden = true;
   const turn = new Turn(text);
-  running = new AbortController();
+  running = turn;
   element("send").hidden = true;
   element("stop").hidden = false;
   try {
     const body = JSON.stringify({ question: text });
-    const answer = await fetch("v1/chat", { method: "POST", headers: headers(), body, signal: running.signal });
+    const answer = await fetch("v1/chat", { method: "POST", headers: headers(), body, signal: turn.aborter.signal });
     if (!answer.ok) {
       if (answer.status === 401) element("key-field").hidden = false;
       const told = await answer.json().catch(() => null);
       const wait = answer.headers.get("retry-after");
       throw new Error((told?.error?.message ?? `the server answered ${answer.status}`) + (wait ? `; try again in ${wait} s` : ""));
     }
-    for await (const [name, data] of eventsOf(answer.body)) turn.take(name, data);
-    if (turn.find(".answer").getAttribute("aria-busy") === "true") turn.fail("The stream broke off.");
+    await turn.follow(answer);
+    if (turn.isOpen) turn.fail("The stream broke off.");
   } catch (problem) {
     turn.fail(problem.name === "AbortError" ? "Stopped." : problem.message);
   } finally {
@@ -189,10 +240,10 @@ question.addEventListener("keydown", (event) => {
   }
 });
 
-element("stop").addEventListener("click", () => running?.abort());
+element("stop").addEventListener("click", () => running?.stop());
 
 element("new-conversation").addEventListener("click", async () => {
-  running?.abort();
+  running?.stop();
   const old = headers();
   session = renewed();
   conversation.replaceChildren();

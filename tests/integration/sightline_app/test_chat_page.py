@@ -11,6 +11,7 @@ import chat_app
 import httpx
 import pytest
 from browser import Browser
+from cutting_proxy import CuttingProxy
 
 from sightline import semconv
 from sightline.testing import Spans
@@ -84,6 +85,22 @@ def test_stop_ends_the_answer_at_the_model_too(browser: Browser, url: str, spans
         assert time.monotonic() < deadline, "the model's span did not end"
         time.sleep(0.05)
     assert spans.attributes(stage="model")[semconv.STREAM_OUTCOME] == "cancelled"
+
+
+def test_a_lost_connection_is_not_seen(browser: Browser, url: str, spans: Spans) -> None:
+    """The page reads the stream on where it was cut: each word is there once."""
+    proxy = CuttingProxy(url)
+    try:
+        browser.driver.get(proxy.url)
+        _ask(browser, f"{QUESTION} [words=60] [pause=0.05]")
+        browser.text("hotel")
+        proxy.cut()
+        browser.text("total ")
+    finally:
+        proxy.stop()
+    shown = browser.driver.execute_script("return document.querySelector('.answer').textContent").split()
+    assert shown == [chat_app.WORDS[number % len(chat_app.WORDS)] for number in range(60)]
+    assert spans.single(name="stream.resume")
 
 
 def test_a_broken_stream_and_a_refusal_are_said(

@@ -23,9 +23,10 @@ async def _greet(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-def _client(listens_on: str = "127.0.0.1", allowed: str = "") -> TestClient:
+def _client(listens_on: str = "127.0.0.1", allowed: str = "", origins: tuple[str, ...] = ()) -> TestClient:
     routes = [Route("/", lambda _: PlainTextResponse("in")), WebSocketRoute("/ws", _greet)]
-    return TestClient(HostGate(Starlette(routes=routes), _Port(host=listens_on, allowed_hosts=lower_names(allowed))))
+    port = _Port(host=listens_on, allowed_hosts=lower_names(allowed))
+    return TestClient(HostGate(Starlette(routes=routes), port, origins=origins))
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,15 @@ def test_only_its_own_pages_may_ask(headers: dict[str, str], passes: bool) -> No
             return
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/ws", headers=sent):
         pass
+
+
+def test_pages_of_listed_origins_may_ask() -> None:
+    """They alone, by the names that the port has; the list opens no other host."""
+    client = _client(origins=("https://www.example.org",))
+    sent = {"host": "localhost:8000", "sec-fetch-site": "cross-site"}
+    assert client.get("/", headers=sent | {"origin": "https://www.example.org"}).status_code == 200
+    with client.websocket_connect("/ws", headers=sent | {"origin": "https://www.example.org"}):
+        pass
+    assert client.get("/", headers=sent | {"origin": "https://www.example.org.evil.example"}).status_code == 403
+    foreign = {"host": "www.example.org", "origin": "https://www.example.org"}
+    assert client.get("/", headers=foreign).status_code == 403
