@@ -82,6 +82,9 @@ WINDOWED: dict[str, Ask] = {
     "errors_by_type": queries.errors_by_type,
     "collected": queries.collected,
     "tail_sampling": queries.tail_sampling,
+    "budgets_over_time": lambda client, filters: queries.budgets_over_time(
+        client, day := filters.at_most(timedelta(days=1)), bucket_s=day.bucket_s(40)
+    ),
     "embedding_spend": queries.embedding_spend,
     "embedding_spend bars": lambda client, filters: queries.embedding_spend(
         client, filters, bucket_s=filters.bucket_s(40)

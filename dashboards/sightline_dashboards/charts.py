@@ -242,6 +242,42 @@ def shares(
     )
 
 
+def budgets(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
+    """The used share of budgets over time. Rows of `budgets.shares`; a step holds until the next word of it."""
+    frame = pd.DataFrame(
+        [
+            {
+                "t": axes.timestamp(row["bucket"] + bucket_s / 2),
+                "share": row["share"],
+                "Budget": row["budget"],
+                "Used": formats.share(row["share"]),
+            }
+            for row in rows
+        ]
+    )
+    names = list(dict.fromkeys(row["budget"] for row in rows))
+    lines = (
+        alt.Chart(frame)
+        .mark_line(clip=True, strokeWidth=2, interpolate="step-after", point=alt.OverlayMarkDef(size=18, filled=True))
+        .encode(
+            x=axes.time_axis(filters),
+            y=alt.Y(
+                "share:Q",
+                axis=alt.Axis(title=None, labelExpr=axes.SHARE_LABEL, tickCount=5),
+                scale=alt.Scale(domainMin=0, domainMax=max(1.0, *(row["share"] for row in rows))),
+            ),
+            color=alt.Color(
+                "Budget:N",
+                scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])),
+                legend=alt.Legend(title=None, orient="bottom", columns=1, labelLimit=420),
+            ),
+            tooltip=[axes.time_tooltip("t"), "Budget:N", "Used:N"],
+        )
+    )
+    full = alt.Chart(pd.DataFrame({"share": [1.0]})).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(y="share:Q")
+    return alt.layer(lines, full).properties(height=height)
+
+
 def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
     """The mean of one score over time, its 95 % interval as a band. Rows of `queries.scores_over_time`, of one name."""
     frame = axes.timed_frame(rows, filters, bucket_s)

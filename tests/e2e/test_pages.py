@@ -135,6 +135,7 @@ def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], 
             assert "Embedding models" in told
             browser.text("no price is known")
             browser.text("lexical-svd")
+            assert "tenant acme" in browser.text("Spent at this pace")
         if page == "pipeline":
             browser.text("20 of 800 spans received (2.5 %) came late")
         assert "tenant=acme" in browser.driver.current_url

@@ -108,9 +108,20 @@ class Generator:
         self._random = random.Random(seed)
         self._processes = [Process("rag-api", f"rag-api-{n}") for n in range(2)]
         self._sessions = [f"session-{n:04d}" for n in range(400)]
+        self._used: dict[str, int] = {}
 
     def _hex(self, length: int) -> str:
         return f"{self._random.getrandbits(length * 4):0{length}x}"
+
+    def _budgets(self, tenant: str) -> dict[str, Any]:
+        """Charge a request to the budgets of its tenant."""
+        self._used[tenant] = self._used.get(tenant, 0) + 700
+        return {
+            "sightline.budget.name": ["tokens_per_day", "tokens_per_month"],
+            "sightline.budget.owner": [f"tenant {tenant}"] * 2,
+            "sightline.budget.limit": [100_000, 5_000_000],
+            "sightline.budget.used": [self._used[tenant]] * 2,
+        }
 
     def request(self, start: datetime, *, slow: float = 1.0) -> Traffic:
         """Make one request that begins at `start`; `slow` multiplies its search time."""
@@ -184,6 +195,7 @@ class Generator:
                 "sightline.guardrail.name": "prompt_injection",
                 "sightline.guardrail.flagged": fate == "blocked",
                 **({"sightline.guardrail.reason": "asks to ignore instructions"} if fate == "blocked" else {}),
+                **self._budgets(tenant),
             },
         )
         at += took

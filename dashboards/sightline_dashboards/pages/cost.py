@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source, spending
+from sightline_dashboards import budgets, charts, formats, source, spending
 from sightline_dashboards.cards import cost_cards
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
@@ -13,6 +15,8 @@ from sightline_dashboards.tables import trace_table
 from sightline_store.questions import queries
 from sightline_store.questions.queries import SpendBy
 
+_MOST_BUDGETS = 12
+_DRAWN_BUDGETS = 5
 _BY: dict[str, SpendBy] = {"Model": "model", "Tenant": "tenant", "User": "user", "Session": "session"}
 
 
@@ -60,6 +64,7 @@ def _body(selection: Selection) -> None:
             )
         else:
             empty_message("No call of a model that answers in this selection.")
+    _budgets(client, filters.at_most(timedelta(days=1)))
     with panel("Who takes it"):
         chosen = st.segmented_control(
             "By", list(_BY), default="Model", key="spend_by", label_visibility="collapsed", required=True
@@ -75,6 +80,48 @@ def _body(selection: Selection) -> None:
     with panel("Most expensive requests", more=("traces", "All by cost →"), sort="cost"):
         rows = queries.traces(client, filters, sort="cost", limit=10)
         trace_table(rows, key="expensive", empty="No request in this selection.", compact=True)
+
+
+def _budgets(client: queries.Asks, filters: queries.Filters) -> None:
+    """How far the token budgets are spent; nothing where no span says a budget."""
+    bucket_s = filters.bucket_s(40)
+    rows = queries.budgets_over_time(client, filters, bucket_s=bucket_s)
+    if not rows:
+        return
+    now = min(filters.end, datetime.now(UTC))
+    standings = budgets.standings(rows, now)
+    left, right = st.columns([3, 2], gap="small")
+    with left, panel("Token budgets", "tokens spent or reserved, the fullest first"):
+        columns = [
+            Column("Owner"),
+            Column("Budget"),
+            Column("Used", number=True),
+            Column("Limit", number=True),
+            Column("Share", number=True),
+            Column("Tokens / h", number=True),
+            Column("Spent at this pace"),
+        ]
+        table_rows = [
+            TableRow(
+                cells=(
+                    standing.owner,
+                    standing.name.replace("_", " "),
+                    formats.compact(standing.used),
+                    formats.compact(standing.limit),
+                    formats.share(standing.share),
+                    formats.compact(standing.per_hour),
+                    standing.runs_out(now),
+                )
+            )
+            for standing in standings[:_MOST_BUDGETS]
+        ]
+        table(columns, table_rows, key="budgets", empty="")
+        if len(standings) > _MOST_BUDGETS:
+            note(f"{len(standings) - _MOST_BUDGETS} budgets with a smaller share are not listed.")
+    with right, panel("Budgets used", f"the {min(_DRAWN_BUDGETS, len(standings))} fullest, a day at most"):
+        show_chart(
+            charts.budgets(budgets.shares(rows, standings[:_DRAWN_BUDGETS]), filters, bucket_s), key="budget_time"
+        )
 
 
 def _embeddings(rows: list[queries.Row]) -> None:

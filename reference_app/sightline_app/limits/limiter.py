@@ -180,10 +180,10 @@ def _budgets(caller: Caller, decision: Decision) -> dict[str, object]:
         return {}
     owners = [caller.user_owner if standing.name.startswith("user_") else caller.owner for standing in found]
     return {
-        attributes.BUDGET_NAME: [standing.name for standing in found],
-        attributes.BUDGET_OWNER: owners,
-        attributes.BUDGET_LIMIT: [standing.limit for standing in found],
-        attributes.BUDGET_USED: [standing.used for standing in found],
+        semconv.BUDGET_NAME: [standing.name for standing in found],
+        semconv.BUDGET_OWNER: owners,
+        semconv.BUDGET_LIMIT: [standing.limit for standing in found],
+        semconv.BUDGET_USED: [standing.used for standing in found],
     }
 
 

@@ -136,7 +136,7 @@ async def test_decision_is_a_guard_span_that_is_no_error(spans: Spans) -> None:
     ]
     assert told == ["allowed", False, None, "refused", True, "tokens_per_day", "refused", True, "state_away"]
     assert {span.status.status_code.name for span in spans} == {"UNSET"}
-    assert (list(spans)[1].attributes or {})[attributes.BUDGET_USED] == (900,)
+    assert (list(spans)[1].attributes or {})[semconv.BUDGET_USED] == (900,)
 
 
 async def test_caller_without_limits_costs_no_step(spans: Spans) -> None:
