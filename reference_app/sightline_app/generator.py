@@ -27,6 +27,9 @@ _SILENCE: tuple[type[Exception], ...] = (APITimeoutError, *(each.TimeoutExceptio
 LOCAL_NOTE = "extractive, no LLM"
 """``system_fingerprint`` of the extractive server, and what is shown wherever its answers are."""
 
+_REQUEST_FAULTS = frozenset({400, 413, 422})
+"""Status codes that speak of the request and not of the model's health."""
+
 _PROVIDERS = {"llamacpp": "llama.cpp", "vllm": "vllm"}
 """``owned_by`` of the model servers that say what they are, and the provider that spans name."""
 
@@ -53,13 +56,19 @@ class Generator:
         )
 
     @sightline.llm(provider="openai", capture="recorded")  # messages have attributes of their own
-    async def stream(self, messages: Sequence[Mapping[str, str]], deadline: float | None = None) -> AsyncIterator[Any]:
+    async def stream(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        deadline: float | None = None,
+        told: Mapping[str, object] | None = None,
+    ) -> AsyncIterator[Any]:
         """Yield the chunks of a streamed chat completion, the last with usage.
 
         Args:
             messages: role and content, oldest first.
             deadline: moment of `time.monotonic()` at which the request has taken too long; it holds while the model
                 is waited for, too.
+            told: further attributes of the span, for example why this model is asked.
 
         Raises:
             ModelUnavailable: no connection, an error status, silence for too long, a stream that broke off, or the
@@ -74,6 +83,7 @@ class Generator:
                 semconv.GEN_AI_PROVIDER_NAME: self._provider,
                 semconv.MODEL_PRICED_AS: settings.priced_as,
                 semconv.MODEL_NOTE: self.note,
+                **(told or {}),
             }
         )
         sightline.record_messages(input=[dict(message) for message in messages])
@@ -150,6 +160,12 @@ class Generator:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def blames_request(failure: ModelUnavailable) -> bool:
+    """Whether the model refused this request for what is in it, for example its length: others may still be served."""
+    cause = failure.__cause__
+    return isinstance(cause, APIStatusError) and cause.status_code in _REQUEST_FAULTS
 
 
 def server_times(timings: object, first_chunk_s: float | None) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -90,3 +92,10 @@ def build(question: str, hits: Sequence[Hit], history: Sequence[Message]) -> lis
     recent = [{"role": each["role"], "content": each["content"]} for each in history[-MAX_HISTORY_MESSAGES:]]
     asked = f"Passages:\n\n{passages or '(none were found)'}\n\nQuestion: {question}"
     return [{"role": "system", "content": SYSTEM}, *recent, {"role": "user", "content": asked}]
+
+
+def version() -> str:
+    """Return 12 hexadecimal digits that change with the prompt's wording and form."""
+    sample = Hit("id", "title", "text", [], "module", "2026-01-01", 1.0)
+    shapes = [build("question", hits, [{"role": "user", "content": "earlier"}]) for hits in ([], [sample, sample])]
+    return hashlib.sha256(json.dumps([shapes, STOP]).encode()).hexdigest()[:12]

@@ -187,16 +187,31 @@ def serve(settings: AppSettings, shelf: Shelf | None = None) -> Served:
 
 
 def events(text: str) -> list[tuple[str, Any]]:
-    """The server-sent events of a text."""
+    """Name and data of the server-sent events of a text."""
+    return [(name, data) for _, name, data in numbered_events(text)]
+
+
+def numbered_events(text: str) -> list[tuple[int, str, Any]]:
+    """Number, name and data of the server-sent events of a text; what has not ended is left out."""
     found = []
-    for block in text.split("\n\n"):
-        if block.strip():
-            name, data = block.strip().split("\n", 1)
-            found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    for block in text.split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
+        if "data" in fields:
+            found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
     return found
 
 
 if __name__ == "__main__":
     app_settings = AppSettings.from_env(os.environ)
     opened = listen("127.0.0.1", int(sys.argv[1]), "port")
-    sys.exit(run(create_app(app_settings, NoTracing(), build), opened, "the app", app_settings))
+    app = create_app(app_settings, NoTracing(), build)
+    sys.exit(
+        run(
+            app,
+            opened,
+            "the app",
+            app_settings,
+            max_message_bytes=app_settings.max_body_bytes,
+            origins=app_settings.api.allowed_origins,
+        )
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sightline_app.settings.api import ApiSettings
 from sightline_app.settings.base import APP_DIR, CACHE_DIR, OwnSettings
 from sightline_app.settings.embedding import MiniLMSettings
 from sightline_app.settings.guardrails import GuardrailSettings, PrivacySettings
 from sightline_app.settings.limits import LimitSettings
 from sightline_app.settings.model import MODEL_NAMES, ModelEndpoint
+from sightline_app.settings.stages import CacheSettings, PackSettings, RouteSettings
 from sightline_app.settings.state import StateSettings
 from sightline_roles.port_settings import PortSettings
 from sightline_roles.settings import setting
@@ -179,10 +181,14 @@ class AppSettings(OwnSettings, PortSettings):
     request_timeout_s: float = setting(
         "SIGHTLINE_APP_REQUEST_TIMEOUT_S", 120.0, "Longest whole request, in seconds", above=0
     )
+    api: ApiSettings = field(default_factory=ApiSettings)
     state: StateSettings = field(default_factory=StateSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    pack: PackSettings = field(default_factory=PackSettings)
+    route: RouteSettings = field(default_factory=RouteSettings)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""
@@ -205,3 +211,13 @@ class AppSettings(OwnSettings, PortSettings):
         if self.second_model_base_url is None or self.second_chat_model is None:
             return None
         return ModelEndpoint(self.second_model_base_url, self.second_model_api_key, self.second_chat_model)
+
+    @property
+    def large_endpoint(self) -> ModelEndpoint | None:
+        """The model for hard questions; None where none is set."""
+        route = self.route
+        if route.large_model is None:
+            return None
+        url = route.large_base_url or self.model_base_url
+        key = route.large_api_key or (self.model_api_key if url == self.model_base_url else "local")
+        return ModelEndpoint(url, key, route.large_model)

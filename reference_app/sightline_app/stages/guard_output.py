@@ -57,8 +57,16 @@ class GuardedAnswer:
         self._unmasking = masked.unmasking()
         self._nemo = nemo
         self._whole: list[str] = []
+        self._sent: list[str] = []
+        self.flagged = False
+        """Whether the guard found something, be it replaced or refused."""
         self.refused = False
         """Whether the answer was ended by the guard; its finish reason is ``content_filter``."""
+
+    @property
+    def text(self) -> str:
+        """What has left."""
+        return "".join(self._sent)
 
     @property
     def ended(self) -> bool:
@@ -70,13 +78,14 @@ class GuardedAnswer:
         if self._nemo is not None:
             self._whole.append(text)
             return ""
-        return self._unmasking.feed(text if self._guard is None else self._guard.feed(text))
+        self._sent.append(self._unmasking.feed(text if self._guard is None else self._guard.feed(text)))
+        return self._sent[-1]
 
     async def finish(self) -> str:
         """Return what was held back, and a refusal where the guard ended the answer."""
-        if self._guard is None and self._nemo is None:
-            return self._unmasking.finish()
-        return await self._finish()
+        unguarded = self._guard is None and self._nemo is None
+        self._sent.append(self._unmasking.finish() if unguarded else await self._finish())
+        return self._sent[-1]
 
     @sightline.guardrail(NAME, capture="none")
     async def _finish(self) -> str:
@@ -87,7 +96,7 @@ class GuardedAnswer:
             decision = await self._nemo.answer(self._question, whole)
             # Secrets are our own rule's: it replaces them instead of refusing the answer.
             if decision.flagged and decision.reason != "secret":
-                self.refused = True
+                self.refused = self.flagged = True
                 annotate(decision)
                 return REFUSALS.get(decision.reason, REFUSALS["nemo_rail"])
             left = whole
@@ -96,7 +105,7 @@ class GuardedAnswer:
             decision = self._guard.decision if self._guard.decision.flagged else decision
             sightline.annotate({_REPLACED: self._guard.replaced or None, _HELD: self._guard.most_held_chars})
         annotate(decision)
-        self.refused = self.ended
+        self.flagged, self.refused = decision.flagged, self.ended
         return self._unmasking.feed(left) + self._unmasking.finish() + self._refusal(decision)
 
     def _refusal(self, decision: Decision) -> str:

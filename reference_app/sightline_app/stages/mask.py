@@ -1,7 +1,8 @@
 """Masking: decides what the model, the embeddings endpoint and the vector store may see of this tenant's texts.
 
-Each of the three is a destination with an address. A destination in the tenant's region sees everything; another one
-sees placeholders instead of personal data, or nothing: then the request is refused before anything has left.
+Each is a destination with an address; a second model, where there is one, is another. A destination in the tenant's
+region sees everything; another one sees placeholders instead of personal data, or nothing: then the request is refused
+before anything has left. The request can do without the second model, so it is then not asked.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sightline_app.stages.events import Question
 NAME = "residency"
 """Name on spans."""
 MODEL = "model"
+LARGE_MODEL = "large-model"
 EMBEDDINGS = "embeddings"
 STORE = "store"
 _RULINGS = "sightline_app.residency.rulings"
@@ -37,10 +39,14 @@ class Masked:
     placeholders: Placeholders
     rulings: Mapping[str, Ruling]
 
+    def sees(self, destination: str) -> Sees:
+        """Return what a destination may see of this tenant's texts."""
+        ruling = self.rulings.get(destination)
+        return Sees.ALL if ruling is None else ruling.sees
+
     def text_for(self, destination: str, text: str) -> str:
         """Return a text as a destination may see it."""
-        ruling = self.rulings.get(destination)
-        return self.placeholders.mask(text) if ruling is not None and ruling.sees is Sees.MASKED else text
+        return self.placeholders.mask(text) if self.sees(destination) is Sees.MASKED else text
 
     def history_for(self, destination: str, history: Sequence[prompt.Message]) -> list[prompt.Message]:
         """Return earlier messages as a destination may see them."""
@@ -91,7 +97,7 @@ class MaskStage:
     def _apply(self, tenant: str) -> Masked:
         rulings = {name: self._ruling(tenant, address) for name, address in self._addresses.items()}
         told = {name: f"{each.sees.value}: {each.reason}" for name, each in rulings.items()}
-        refused = {name: each for name, each in rulings.items() if each.sees is Sees.NOTHING}
+        refused = {n: each for n, each in rulings.items() if each.sees is Sees.NOTHING and n != LARGE_MODEL}
         masked = sorted(name for name, each in rulings.items() if each.sees is Sees.MASKED)
         reason = "data_residency" if refused else f"masked for {', '.join(masked)}" if masked else None
         sightline.annotate({semconv.GUARDRAIL_FLAGGED: bool(refused), semconv.GUARDRAIL_REASON: reason, _RULINGS: told})

@@ -33,6 +33,7 @@ from sightline_app.settings import StateSettings
 
 _log = logging.getLogger("sightline.app.state")
 _MAX_CONNECTIONS = 32
+_CONVERSATIONS = "conversations and limits"
 
 
 class RedisLink:
@@ -42,15 +43,23 @@ class RedisLink:
         url: its address.
         settings: timeouts, and the pause after a failure.
         clock: monotonic seconds.
+        keeps: what is kept there, for the log.
 
     Raises:
         InvalidSetting: the URL is none of Redis.
     """
 
-    def __init__(self, url: str, settings: StateSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: StateSettings,
+        clock: Callable[[], float] = time.monotonic,
+        keeps: str = _CONVERSATIONS,
+    ) -> None:
         self.shown_url = _without_secret(url)
         self._settings = settings
         self._clock = clock
+        self._keeps = keeps
         self._failure = ""
         self._asks_again_s = 0.0
         self._answered_s = -math.inf
@@ -119,7 +128,7 @@ class RedisLink:
             if self._answered_s > began_s:
                 raise StateAway(reason) from exc
             if not self._failure:
-                _log.error("%s. Conversations and limits go on without it until it is back", reason)
+                _log.error("%s. Until it is back, the app goes on without its %s", reason, self._keeps)
             self._failure, self._asks_again_s = reason, self._clock() + self._settings.retry_s
             raise StateAway(reason) from exc
         self._answered_s = self._clock()
@@ -134,31 +143,33 @@ class RedisLink:
         await self._client.connection_pool.disconnect()
 
 
-def open_link(settings: StateSettings) -> RedisLink | None:
+def open_link(settings: StateSettings, keeps: str = _CONVERSATIONS) -> RedisLink | None:
     """Return the Redis that the settings name; None where this process keeps the state itself.
+
+    Args:
+        settings: address and timeouts.
+        keeps: what is kept there, for the log.
 
     Raises:
         InvalidSetting: `redis` is set and no Redis is named that could be asked.
     """
     if settings.mode == "process":
-        _log.warning("SIGHTLINE_APP_STATE=process: %s", _PROCESS_ONLY)
+        _log.warning("SIGHTLINE_APP_STATE=process: %s", _PROCESS_ONLY.format(keeps))
         return None
     local = f"redis://{settings.local_host}:{settings.local_port}/0"
-    link = RedisLink(settings.redis_secret_url or local, settings)
+    link = RedisLink(settings.redis_secret_url or local, settings, keeps=keeps)
     if settings.mode == "redis" or settings.redis_secret_url or answers(local, settings.connect_timeout_s):
-        _log.info("conversations and limits are kept in Redis at %s", link.shown_url)
+        _log.info("%s are kept in Redis at %s", keeps, link.shown_url)
         return link
     _log.error(
         "NO REDIS: none answers at %s and REDIS_URL is not set: %s. Start `sightline-redis`, then this app again",
         link.shown_url,
-        _PROCESS_ONLY,
+        _PROCESS_ONLY.format(keeps),
     )
     return None
 
 
-_PROCESS_ONLY = (
-    "conversations and limits are kept in this process alone: no other process shares them, and they end with it"
-)
+_PROCESS_ONLY = "{} are kept in this process alone: no other process shares them, and they end with it"
 
 
 def answers(url: str, timeout_s: float) -> bool:

@@ -21,7 +21,7 @@ from sightline.testing import Spans
 from sightline_app.generator import LOCAL_NOTE
 from sightline_app.model_server.extractive_api import create_app as create_model
 from sightline_app.quality import Known
-from sightline_app.settings import AppSettings, ModelSettings, StateSettings
+from sightline_app.settings import ApiSettings, AppSettings, ModelSettings, StateSettings
 from sightline_app.traffic import Plan
 from sightline_app.traffic import run as run_traffic
 
@@ -114,7 +114,8 @@ def test_every_stage_is_a_span_of_one_trace_with_its_attributes(start: Start) ->
     meta = events(answer.text)[0][1]
     assert meta["trace_id"] == format(request.context.trace_id, "032x")
     guards = [world.spans.single(name=f"guardrail {name}-guard") for name in ("question", "passage", "answer")]
-    stages = [world.spans.single(stage=each) for each in ("workflow", "embed", "search", "rerank", "prompt", "model")]
+    stages = [world.spans.single(stage=each) for each in ("workflow", "embed", "search", "rerank", "model")]
+    stages += [world.spans.single(name=each) for each in ("pack", "prompt")]
     for span in (*stages, *guards):
         assert span.context.trace_id == request.context.trace_id
         assert span.attributes[semconv.TENANT_ID] == "acme", span.name
@@ -260,8 +261,8 @@ def test_model_that_fails_in_mid_stream_ends_with_an_error_event(start: Start, b
 
 
 def test_client_that_leaves_cancels_the_model(start: Start) -> None:
-    """The model's span ends at once as cancelled, and the request says that the client was gone."""
-    world = start()
+    """Where no stream is resumed, the model's span ends at once as cancelled; the request says that the client left."""
+    world = start(api=ApiSettings(resume_s=0))
     with httpx.stream("POST", f"{world.url}/v1/chat", json={"question": "How do I join path components?"}) as answer:
         for line in answer.iter_lines():
             if line == "event: token":

@@ -24,7 +24,7 @@ from sightline.testing import Spans
 from sightline_app.conversation import sessions
 from sightline_app.limits import attributes
 from sightline_app.limits.api_keys import SERVICE, KeyRing
-from sightline_app.settings import AppSettings, LimitSettings, StateSettings
+from sightline_app.settings import ApiSettings, AppSettings, LimitSettings, StateSettings
 
 ACME = {"x-tenant-id": "acme", "x-session-id": "s1"}
 
@@ -48,6 +48,7 @@ def _start(model: Model, redis_place: RedisPlace, tmp_path: Path, spans: Spans) 
             max_output_tokens=400,
             state=state or redis_place.settings(),
             limits=LimitSettings(**limits),
+            api=ApiSettings(resume_s=0),  # an answer ends with its client
         )
         running.append(chat_app.serve(settings))
         return running[-1].url
@@ -146,7 +147,7 @@ def test_answer_that_the_client_left_is_kept_as_partial_and_charged(
     told = request_span(spans)
     assert told[semconv.RESPONSE_OUTCOME] == "client_gone"
     assert 100 < told[attributes.LIMIT_CHARGED_TOKENS] < told[attributes.LIMIT_RESERVED_TOKENS] / 2
-    assert told[attributes.BUDGET_USED] == (told[attributes.LIMIT_CHARGED_TOKENS],)
+    assert told[semconv.BUDGET_USED] == (told[attributes.LIMIT_CHARGED_TOKENS],)
     ask(url, "What is json.loads?")
     assert contents(model)[1].endswith("[this answer was cut off here]")
     assert contents(model)[1].startswith("alpha bravo charlie")
@@ -213,7 +214,7 @@ def test_question_is_answered_while_redis_is_away(
     assert contents(model)[0] == "What is os.path.join?"
     assert httpx.get(f"{url}/readyz").json()["degraded"] is False
     recorded = request_span(spans)
-    assert recorded[attributes.BUDGET_USED] == (150,)  # the unchecked answer was charged, too
+    assert recorded[semconv.BUDGET_USED] == (150,)  # the unchecked answer was charged, too
 
 
 def test_closed_limits_answer_503_while_redis_is_away(start: Start, redis_place: RedisPlace) -> None:
@@ -240,10 +241,10 @@ def test_budget_that_is_used_up_is_a_429_with_its_reason(start: Start, spans: Sp
     assert first.status_code == 200
     assert first.headers["ratelimit-policy"].startswith('"tokens_per_day";q=1700;qu="tokens";w=86400')
     told = request_span(spans)
-    assert told[attributes.BUDGET_NAME] == ("tokens_per_day", "user_tokens_per_month")
-    assert told[attributes.BUDGET_OWNER] == (f"key {token.split('_')[1]}", "user acme/u1")
-    assert told[attributes.BUDGET_LIMIT] == (1700, 100_000)
-    assert told[attributes.BUDGET_USED] == (50, 50)
+    assert told[semconv.BUDGET_NAME] == ("tokens_per_day", "user_tokens_per_month")
+    assert told[semconv.BUDGET_OWNER] == (f"key {token.split('_')[1]}", "user acme/u1")
+    assert told[semconv.BUDGET_LIMIT] == (1700, 100_000)
+    assert told[semconv.BUDGET_USED] == (50, 50)
     assert told[attributes.LIMIT_CHARGED_TOKENS] == 50
     refused = next(answer for _ in range(20) if (answer := ask(url, "What?", key)).status_code != 200)
     assert refused.status_code == 429
