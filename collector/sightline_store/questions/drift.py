@@ -169,7 +169,8 @@ def canary_searches(client: Asks, run_id: str, since: datetime) -> int:
 
 def changes(client: Asks, windows: Windows, *, limit: int = 20) -> list[Row]:
     """Versions and models that appeared since the reference began, the newest first."""
-    return ask(client, "drift_changes", {**windows.params(), "limit": limit})
+    params = {"reference_from": sql_moment(windows.reference_from), "current_to": sql_moment(windows.current_to)}
+    return ask(client, "drift_changes", {**params, "limit": limit})
 
 
 def sketches(

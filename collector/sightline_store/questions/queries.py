@@ -71,6 +71,10 @@ class Filters:
         """The window of the same length that ends where this one begins."""
         return replace(self, start=self.start - self.duration, end=self.start)
 
+    def at_most(self, duration: timedelta) -> Filters:
+        """The end of the window: all of it, or the last part of that length."""
+        return replace(self, start=max(self.start, self.end - duration))
+
     def bucket_s(self, points: int = 60) -> int:
         """Width, in seconds, of the narrowest nameable bucket that gives at most `points` (one more at the edge)."""
         wanted = self.duration.total_seconds() / points
@@ -286,6 +290,15 @@ def embedding_spend(client: Asks, filters: Filters, *, bucket_s: int = 0) -> lis
     They are not part of `overview`, `spend_over_time` and `spend_by`, which are about models that answer.
     """
     return ask(client, "embedding_spend", {**filters.params(), "bucket_s": bucket_s})
+
+
+def budgets_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
+    """How far each token budget was spent at the end of each bucket; [] where no span says a budget.
+
+    It reads attributes of raw spans: a page asks for a day at most.
+    """
+    width = bucket_s or filters.bucket_s(40)
+    return ask(client, "budgets_over_time", {**_window(filters), "tenant": filters.tenant, "bucket_s": width})
 
 
 def price_list(client: Asks) -> list[Row]:

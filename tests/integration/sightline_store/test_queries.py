@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -436,3 +437,21 @@ def test_trace_reads_the_same_in_other_conventions(store_url: str) -> None:
     assert [row["model_name"] for row in read] == ["", "", "gpt-4o", ""]
     assert [row["error_type"] for row in read] == ["", "", "", "Timeout"]
     assert read[0]["session_id"] == "s-1"
+
+
+def test_budgets_are_as_last_told_in_each_bucket(filled: Filled, window: Filters) -> None:
+    """By owner and name, of one tenant where the page is narrowed to it; a span that says half of it adds nothing."""
+    expected: dict[tuple[str, str, int], tuple[float, int]] = {}
+    for span in filled.spans("guard"):
+        told = {key: json.loads(span["SpanAttributes"][f"sightline.budget.{key}"]) for key in ("owner", "name", "used")}
+        at = datetime.fromisoformat(span["Timestamp"]).replace(tzinfo=UTC).timestamp() + span["Duration"] / 1e9
+        for owner, name, used in zip(told["owner"], told["name"], told["used"], strict=True):
+            key = (owner, name, int(at // 600 * 600))
+            expected[key] = max(expected.get(key, (0.0, 0)), (at, used))
+    rows = queries.budgets_over_time(filled.client, window, bucket_s=600)
+    assert {(row["owner"], row["name"], row["bucket"]): row["used_tokens"] for row in rows} == {
+        key: used for key, (_, used) in expected.items()
+    }
+    assert {row["token_limit"] for row in rows} == {100_000, 5_000_000}
+    acme = queries.budgets_over_time(filled.client, replace(window, tenant="acme"), bucket_s=600)
+    assert acme == [row for row in rows if row["owner"] == "tenant acme"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_store.questions import queries
+from sightline_store.questions import drift, queries
 from sightline_store.questions.estimates import estimate
 from sightline_store.questions.queries import Filters
 
@@ -94,6 +94,24 @@ def test_every_question_says_first_what_it_answers(name: str) -> None:
     assert "-- include:" not in text
 
 
+def _ask_about_drift(asked: Recorder) -> None:
+    hours = [END - timedelta(hours=number) for number in (4, 3, 2, 1)]
+    windows = drift.Windows(reference_from=hours[0], reference_to=hours[1], current_from=hours[2], current_to=hours[3])
+    plan = drift.Plan(windows=windows, comparisons=[drift.Comparison(collection="Docs")])
+    for of_plan in (drift.searches, drift.query_sketches, drift.documents, drift.moved_documents):
+        of_plan(asked, plan)
+    for of_windows in (drift.keys, drift.evaluations, drift.canaries, drift.changes):
+        of_windows(asked, windows)
+    drift.answers(asked, windows, refusals="^no")
+    drift.sketches(asked, windows, sketch_version="v", embedding="m", embedding_version="1")
+    drift.texts(asked, ["ab"], hours[0], hours[1])
+    drift.results(asked, hours[0], hours[1])
+    drift.pin(asked, "x")
+    for single in (lambda: drift.size(asked, windows), lambda: drift.canary_searches(asked, "r", hours[0])):
+        with pytest.raises(IndexError):
+            single()
+
+
 def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> None:
     """Each function asks a file that is there with exactly the parameters that the file names."""
     asked, window = Recorder(), Filters(start=END - timedelta(hours=1), end=END)
@@ -102,7 +120,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.spend_over_time, queries.spend_by, queries.embedding_spend, queries.errors_by_type,
         queries.retrieval_over_time, queries.retrieval_by_index, queries.retrieval_documents,
         queries.scores_over_time, queries.score_summary, queries.traces, queries.loss, queries.ingest_over_time,
-        queries.collected,
+        queries.collected, queries.budgets_over_time,
     ):  # fmt: skip
         question(asked, window)  # type: ignore[operator]
     for sort in ("cost", "faithfulness"):
@@ -122,6 +140,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     for single in (queries.overview, queries.filter_values, queries.labels, queries.tail_sampling):
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]
+    _ask_about_drift(asked)
     with pytest.raises(IndexError):
         queries.freshness(asked)
     with pytest.raises(IndexError):

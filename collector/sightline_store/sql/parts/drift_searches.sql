@@ -1,7 +1,7 @@
 -- The searches of both windows, one a trace and collection, each once for every comparison that it belongs to. A comparison
 -- is a place in the lists of parameters; '*' there is any index version, '' any tenant, 0 any topic; sketches of
 -- another version than the comparison's are none. A topic is the number of the
--- centre that is nearest to the query's sketch. Of more traces than wanted, one in {stride} is read.
+-- centre that is nearest to the query's sketch. Of more traces than wanted, one in `stride` is read.
 SELECT
     comparison, is_current, TraceHash, TopScore, is_failed, IsEmpty, IsStale, DocumentIds,
     if(QuerySketchVersion = {sketch_versions:Array(String)}[comparison], numbers, []) AS vector

@@ -28,7 +28,7 @@ WITH
             c.is_current AS is_current, c.service AS service, c.model AS model, c.tenant AS tenant, c.tokens AS tokens, c.is_failed AS is_failed, c.reason AS reason,
             if(t.system_text = '', '', leftPad(lower(hex(toUInt32(cityHash64(t.system_text) % 4294967296))), 8, '0')) AS prompt,
             if(t.answer = '', nan, toFloat64(lengthUTF8(t.answer))) AS answer_length,
-            if(t.answer = '', nan, toFloat64(match(t.answer, '\\[[0-9]{1,3}\\]'))) AS cited,
+            if(t.answer = '', nan, toFloat64(match(t.answer, '\\[[0-9][0-9]?[0-9]?\\]'))) AS cited,
             if(t.answer = '', nan, toFloat64(match(lowerUTF8(leftUTF8(t.answer, 400)), {refusals:String}))) AS refused
         FROM
         (

@@ -1,6 +1,6 @@
 -- What do canary questions find now, beside what they found before? One row a canary that was asked in the current window and in the reference.
 -- A canary is a question that `sightline-evals drift --ask` asks at intervals: a score 'drift.canary' on its trace says which it was. The newest answer
--- counts as the current one, the newest ten of the reference as the ones before. Overlaps are shares of the first {depth} documents.
+-- counts as the current one, the newest ten of the reference as the ones before. Overlaps are shares of the first `depth` documents.
 WITH
     asked AS
     (

@@ -1,4 +1,4 @@
--- Sketches of queries of both windows, at most {limit} of each, to find topics in: those of one version, chosen by a hash of the trace.
+-- Sketches of queries of both windows, at most `limit` of each, to find topics in: those of one version, chosen by a hash of the trace.
 SELECT
     trace_id, is_current, tenant, started_ms, vector
 FROM

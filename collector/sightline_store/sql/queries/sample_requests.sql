@@ -1,7 +1,7 @@
 -- Which answered requests does a judge look at? With how many there are to draw from, in all and of each tenant.
 -- strategy: 'stratified' lets tenants take turns, requests without a score first; 'random' draws from all alike; 'low-score'
 -- takes those that were judged worst, by their newest groundedness, else faithfulness. Within that the order is a shuffle that
--- the seed decides, so that two runs agree and a sample is no burst. A trace counts as scored when a RAGAS score of it holds,
+-- the seed decides, so that two runs agree and a sample is no burst. A trace counts as scored when a RAGAS score or its groundedness holds,
 -- not when its judge failed.
 -- Parameters: since_s (look back, seconds), limit (rows), only_unscored (1: leave scored traces out), strategy, seed.
 WITH
@@ -10,7 +10,7 @@ WITH
     scored AS
     (
         SELECT DISTINCT TraceId FROM scores
-        WHERE Timestamp >= earliest AND Source = 'ragas' AND (Value IS NOT NULL OR ErrorType = '')
+        WHERE Timestamp >= earliest AND (Source = 'ragas' OR Name = 'groundedness') AND (Value IS NOT NULL OR ErrorType = '')
     ),
     -- Traces with an answer (1) and passages (2), by keys alone. A key that either may stand in (3) counts where a call of a model
     -- and one of a search are known.
