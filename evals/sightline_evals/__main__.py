@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from sightline_evals.cli import run
+from sightline_evals.cli import calibrate, dataset, drift, gate, run, watch
 from sightline_evals.errors import EvalsError, UsageError
 from sightline_evals.gate import ExitCode
 from sightline_store.errors import StoreError
 
-_COMMANDS = (run,)
+_COMMANDS = (run, dataset, drift, gate, calibrate, watch)
 
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] = os.environ)
         print(f"sightline-evals: {exc}", file=sys.stderr)  # noqa: T201
         return ExitCode.INFRASTRUCTURE
     except KeyboardInterrupt:
-        print("sightline-evals: interrupted; scores sent so far are kept", file=sys.stderr)  # noqa: T201
+        print("sightline-evals: interrupted", file=sys.stderr)  # noqa: T201
         return 130
 
 

@@ -14,11 +14,12 @@ from typing import Final
 
 import sightline
 from sightline_evals.errors import ScoresNotSent, UsageError
-from sightline_evals.scorers import SampleScore
+from sightline_evals.scoring.scores import SampleScore
 
 SERVICE_NAME: Final = "sightline-evals"
 """`service.name` of the scores."""
-_FLUSH_EVERY: Final = 2000  # well below the size of the library's queue, which drops what does not fit
+FLUSH_EVERY: Final = 500
+"""Scores between two waits for the collector; far fewer than the library's queue holds, which drops what exceeds it."""
 
 
 class Emitter:
@@ -41,14 +42,13 @@ class Emitter:
         except sightline.SettingsError as exc:
             raise UsageError(str(exc)) from exc
         self._stats_at_start = self._tracing.score_stats()
-        self.sent = 0
+        self.handed_over = 0
+        """Scores that the library got."""
+        self.accepted = 0
+        """Scores that the collector has accepted."""
 
     def send(self, scored: SampleScore) -> None:
-        """Hand one score to the library.
-
-        Raises:
-            ScoresNotSent: the collector does not accept scores.
-        """
+        """Hand one score to the library; after `FLUSH_EVERY` of them, `flush` is due."""
         sample, score = scored.sample, scored.score
         sightline.score(
             score.name,
@@ -64,27 +64,28 @@ class Emitter:
             note=sample.note or None,
             error=score.error or None,
         )
-        self.sent += 1
-        if self.sent % _FLUSH_EVERY == 0:
-            self._flush()
+        self.handed_over += 1
 
-    def close(self) -> None:
+    @property
+    def is_flush_due(self) -> bool:
+        """Whether so many scores wait that the next ones might be dropped."""
+        return self.handed_over - self.accepted >= FLUSH_EVERY
+
+    def flush(self) -> None:
         """Wait until the collector has accepted all scores.
 
         Raises:
-            ScoresNotSent: it did not accept them all in time; the others are lost.
+            ScoresNotSent: it did not accept them all in time.
         """
-        try:
-            self._flush()
-        finally:
-            self._tracing.shutdown()
-
-    def _flush(self) -> None:
         self._tracing.force_flush(self._timeout_s)
-        accepted = self._tracing.score_stats().exported - self._stats_at_start.exported
-        if accepted < self.sent:
+        self.accepted = self._tracing.score_stats().exported - self._stats_at_start.exported
+        if self.accepted < self.handed_over:
             raise ScoresNotSent(
-                f"the collector at {self._tracing.settings.logs_endpoint} accepted {accepted} of {self.sent} scores "
-                f"within {self._timeout_s:g} s. Start one with `sightline up`, set OTEL_EXPORTER_OTLP_ENDPOINT to "
-                "yours, or use --no-send; with OTEL_SDK_DISABLED=true nothing is sent"
+                f"the collector at {self._tracing.settings.logs_endpoint} accepted {self.accepted} of "
+                f"{self.handed_over} scores within {self._timeout_s:g} s. Start one with `sightline up`, set "
+                "OTEL_EXPORTER_OTLP_ENDPOINT to yours, or use --no-send; with OTEL_SDK_DISABLED=true nothing is sent"
             )
+
+    def close(self) -> None:
+        """End the sending; what was not accepted is lost."""
+        self._tracing.shutdown()

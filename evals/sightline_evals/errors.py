@@ -4,15 +4,21 @@
 
     EvalsError
     ├── UsageError            a flag or a setting is invalid: exit code 2, trying again does not help
-    │   └── DatasetError      a line of the dataset cannot be used; `path` and `line` say which
-    ├── JudgeError            a score could not be computed: it becomes NaN with this class's name as its error type
-    │   ├── JudgeUnavailable  the endpoint does not answer or is overloaded (429, 5xx): trying again can help
-    │   ├── JudgeTimeout      the answer did not come in time: trying again can help
-    │   ├── JudgeRefused      the endpoint refuses the request (401, 404, 400): trying again does not help
-    │   ├── JudgeTruncated    the answer was cut off at max_tokens: raise SIGHTLINE_JUDGE_MAX_TOKENS
-    │   ├── JudgeInvalid      the answer does not have the requested form
-    │   └── JudgeGivenUp      not called, because the judge failed too often in a row
-    └── ScoresNotSent         the collector did not accept the scores: exit code 3, trying again can help
+    │   ├── DatasetError      a line of the dataset cannot be used; `path` and `line` say which
+    │   └── ReportError       a run's report cannot be used; `path` says which
+    ├── ScoreError            a score could not be had: it becomes NaN with this class's name as its error type
+    │   ├── JudgeError            the judge failed
+    │   │   ├── JudgeUnavailable  the endpoint does not answer or is overloaded (429, 5xx): trying again can help
+    │   │   ├── JudgeTimeout      the answer did not come in time: trying again can help
+    │   │   ├── JudgeRefused      the endpoint refuses the request (401, 404, 400): trying again does not help
+    │   │   ├── JudgeTruncated    the answer was cut off at max_tokens: raise SIGHTLINE_JUDGE_MAX_TOKENS
+    │   │   ├── JudgeInvalid      the answer does not have the requested form
+    │   │   └── JudgeGivenUp      not called, because the judge failed too often in a row
+    │   ├── NotAnswered           the application gave no answer to the question
+    │   ├── BudgetReached         not called, because the run's budget is used up
+    │   └── DeadlineReached       not scored, because the run's time is used up
+    ├── ScoresNotSent         the collector did not accept the scores: exit code 3, trying again can help
+    └── RunNotKept            the folder of the run's results cannot be used: exit code 3
 """
 
 from __future__ import annotations
@@ -44,8 +50,26 @@ class DatasetError(UsageError):
         super().__init__(f"{path}:{line}: {reason}" if line else f"{path}: {reason}")
 
 
-class JudgeError(EvalsError):
-    """A score could not be computed."""
+class ReportError(UsageError):
+    """A report of `sightline-evals run --json` cannot be used.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong, and what was expected.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+class ScoreError(EvalsError):
+    """A score could not be had."""
+
+
+class JudgeError(ScoreError):
+    """The judge failed."""
 
 
 class JudgeUnavailable(JudgeError):
@@ -72,5 +96,21 @@ class JudgeGivenUp(JudgeError):
     """The judge was not called, because it failed too often in a row."""
 
 
+class NotAnswered(ScoreError):
+    """The application gave no answer to the question."""
+
+
+class BudgetReached(ScoreError):
+    """The run's budget is used up."""
+
+
+class DeadlineReached(ScoreError):
+    """The run's time is used up."""
+
+
 class ScoresNotSent(EvalsError):
     """The collector did not take the scores."""
+
+
+class RunNotKept(EvalsError):
+    """The folder of the run's results cannot be used."""

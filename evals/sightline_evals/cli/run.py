@@ -3,61 +3,68 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import sys
-import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
-from tqdm import tqdm
-
-from sightline_evals.dataset import Sample, read_dataset
-from sightline_evals.emit import Emitter
-from sightline_evals.errors import ScoresNotSent, UsageError
-from sightline_evals.gate import ExitCode, Verdict, gate_verdict
-from sightline_evals.judges import Judge
-from sightline_evals.judges.offline import OfflineJudge
-from sightline_evals.judges.remote import RemoteJudge
-from sightline_evals.report import Run, as_json, table
-from sightline_evals.samples import stored_samples
-from sightline_evals.scorers import GROUNDEDNESS, METRICS, SampleScore, Scorer, default_metrics
+from sightline_evals.errors import UsageError
+from sightline_evals.gate import Rules
+from sightline_evals.running import carry_out
+from sightline_evals.samples import STRATEGIES
+from sightline_evals.scoring.metrics import METRICS, default_gated_metric, metric_of
 from sightline_evals.settings import JudgeSettings
-from sightline_evals.summary import summarize
-from sightline_store.client import Client
+from sightline_evals.wishes import Limits, Wishes
 from sightline_store.moments import duration_s
-from sightline_store.settings import StoreSettings
 
-_EPILOG = """\
+_METRIC_LINES = "\n".join(
+    f"  {name} ({', '.join(part for part in _parts if part)})\n      {metric_of(name).about}"
+    for name in METRICS
+    for _parts in [
+        (
+            "offline judge only" if not metric_of(name).by_model else "",
+            "a model only" if not metric_of(name).by_offline else "",
+            "embeddings" if metric_of(name).with_embeddings else "",
+            "needs " + ", ".join(sorted(metric_of(name).needs)),
+        )
+    ]
+)
+_EPILOG = f"""\
 examples:
   sightline-evals run --since 1h                      score an hour of traces with the offline judge, send the scores
-  sightline-evals run --since 1d --limit 200 --judge remote --concurrency 8
+  sightline-evals run --since 1d --limit 200 --judge remote --budget-usd 2
                                                       the same with a model (SIGHTLINE_JUDGE_MODEL) as judge
-  sightline-evals run --dataset cases.jsonl --fail-under faithfulness=0.8 context_precision=0.6 --json report.json
+  sightline-evals run --dataset cases.jsonl --fail-under groundedness=0.7 faithfulness=0.8 --json report.json
                                                       a gate in CI: needs no collector and no store
+  sightline-evals run --dataset cases.jsonl --ask http://127.0.0.1:8080 --fail-under 0.8
+                                                      the same with what a running application answers now
+  sightline-evals run --resume latest                 go on with a run that was interrupted or killed
 
 dataset: one JSON object a line: question, contexts (list of texts), answer and/or reference, id (optional)
 
 metrics:
-  faithfulness        share of the answer's statements that the passages support (RAGAS)
-  context_precision   how far useful passages rank above useless ones (RAGAS; uses the reference if there is one)
-  context_recall      share of the reference's statements that the passages support (RAGAS; datasets only)
-  groundedness        soft faithfulness out of probabilities (offline judge only)
+{_METRIC_LINES}
 
 judges:
   offline   compares words, numbers, names and negations; no model, no network, always the same answer. For triage and
             trends: it cannot see paraphrase or inference, and its scores do not compare with those of a model.
-  remote    any OpenAI-compatible endpoint: SIGHTLINE_JUDGE_MODEL, SIGHTLINE_JUDGE_BASE_URL, SIGHTLINE_JUDGE_API_KEY
+  remote    any OpenAI-compatible endpoint: SIGHTLINE_JUDGE_MODEL, SIGHTLINE_JUDGE_BASE_URL, SIGHTLINE_JUDGE_API_KEY.
+            It is asked as fast as it allows, at most --concurrency calls at once; answers that were paid are kept.
 
-NaN: a judge that fails gives NaN with the reason, never a pass. NaN is left out of means, counted, and sent.
+NaN: a score that could not be had is NaN with the reason, never a pass. NaN is left out of means, counted, and sent.
+Every kind of it counts against --min-coverage: a judge that fails, an answer that makes no statement ("I don't know"),
+a sample without a reference. What failed also widens the claim: a floor must hold even if all of it were the worst.
 
-exit codes: 0 pass, 1 a mean is below its floor, 2 usage, 3 infrastructure (judge, store or collector failed, or
-nothing was measured where a floor is set), 130 interrupted
+exit codes:
+  0    pass: each floor holds, in the worst case of what failed too, and its metric covers enough of the samples
+  1    a mean is below its floor, even if all that failed were the best; or so many answers make no statement that
+       the rest does not stand for all
+  2    usage: a flag, a setting or the dataset is wrong
+  3    infrastructure, the quality is unknown: the judge, store, application or collector failed, the budget or the
+       deadline ended the run too early, or there was nothing to judge (--allow-empty lets that pass)
+  4    inconclusive, with --strict only: the mean holds its floor, but its interval does not
+  130  interrupted (143 by SIGTERM): what was scored is kept, and --resume goes on
 
-environment: SIGHTLINE_STORE_URL for --since, OTEL_EXPORTER_OTLP_ENDPOINT for sending, SIGHTLINE_JUDGE_* for judges
+environment: SIGHTLINE_STORE_URL for --since, OTEL_EXPORTER_OTLP_ENDPOINT for sending, SIGHTLINE_JUDGE_* for judges,
+SIGHTLINE_EVALS_CACHE_DIR for what is kept
 """
 
 
@@ -66,115 +73,174 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser: argparse.ArgumentParser = commands.add_parser(
         "run",
         help="score stored traces or a dataset",
-        description="Score stored traces or a dataset with RAGAS, send the scores, and pass or fail.",
+        description="Score stored traces or a dataset, send the scores, and pass or fail.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    source = parser.add_mutually_exclusive_group(required=True)
+    _add_samples(parser.add_argument_group("samples"))
+    _add_judging(parser.add_argument_group("judging"))
+    _add_limits(parser.add_argument_group("limits"))
+    _add_gate(parser.add_argument_group("pass or fail"))
+    _add_output(parser.add_argument_group("output"))
+    return parser
+
+
+def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
+    """Score, send, report, and give the verdict."""
+    return carry_out(_wishes(arguments, JudgeSettings.from_env(env)), env)
+
+
+def _add_samples(group: argparse._ArgumentGroup) -> None:
+    source = group.add_mutually_exclusive_group()
     source.add_argument("--since", metavar="TIME", help="stored traces of the last 90s, 30m, 1h, 7d …")
-    source.add_argument("--dataset", metavar="FILE", type=Path, help="a JSONL file of cases")
-    parser.add_argument("--limit", type=int, metavar="N", help="most samples (default: 100 traces; all of a dataset)")
-    parser.add_argument("--rescore", action="store_true", help="with --since: take traces that have a score too")
-    parser.add_argument(
-        "--metrics", nargs="+", metavar="NAME", help=f"of {', '.join(METRICS)} (default: what the samples allow)"
+    source.add_argument("--dataset", metavar="FILE", type=Path, help="a file of cases")
+    group.add_argument("--ask", metavar="URL", help="with --dataset: judge what this application answers now")
+    group.add_argument(
+        "--resume", metavar="RUN_ID", help="go on with a run that ended early; latest is the one that was written last"
     )
-    parser.add_argument(
+    group.add_argument("--limit", type=int, metavar="N", help="most samples (default: 100 traces; all of a dataset)")
+    group.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default=STRATEGIES[0],
+        help="how traces are drawn: as many of each tenant (default), all alike, or the worst judged; the mean is "
+        "weighted back to all traces",
+    )
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="another one draws other traces (default: 0)")
+    group.add_argument("--rescore", action="store_true", help="with --since: take traces that have a score too")
+
+
+def _add_judging(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--metrics", nargs="+", metavar="NAME", help="see below (default: what the samples allow)")
+    group.add_argument(
         "--judge", choices=["offline", "remote"], help="the judge (default: remote if SIGHTLINE_JUDGE_MODEL is set)"
     )
-    parser.add_argument(
-        "--concurrency", type=int, default=4, metavar="N", help="scores computed at the same time (default: 4)"
+    group.add_argument(
+        "--concurrency",
+        type=int,
+        default=4,
+        metavar="N",
+        help="samples scored at the same time, at most (default: 4); a judge that limits its rate gets fewer calls",
     )
-    parser.add_argument(
-        "--run-id", metavar="ID", help="sent with every score (default: date, time and a random suffix)"
-    )
-    parser.add_argument(
-        "--send",
-        action=argparse.BooleanOptionalAction,
-        help="send scores to the collector (default: with --since yes, with --dataset no)",
-    )
-    parser.add_argument("--json", metavar="PATH", help="write the report as JSON; - is standard output")
-    parser.add_argument(
+    group.add_argument("--no-cache", action="store_true", help="ask a model again what it has answered before")
+
+
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--deadline", metavar="TIME", default="1h", help="time for all scores (default: 1h); 0 is none")
+    group.add_argument("--budget-usd", type=float, metavar="USD", help="most that the judge may cost")
+    group.add_argument("--budget-tokens", type=int, metavar="N", help="most tokens of the judge, in and out")
+
+
+def _add_gate(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--fail-under",
         nargs="+",
         action="extend",
         default=[],
         metavar="METRIC=MEAN",
-        help="exit 1 when a mean is below this",
+        help="exit 1 when a mean is below this; a number alone is for groundedness (offline judge) or faithfulness",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--fail-over",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="METRIC=MEAN",
+        help="exit 1 when a mean is above this, for metrics where lower is better",
+    )
+    group.add_argument(
+        "--min-coverage",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="[METRIC=]SHARE",
+        help="share of the samples that a metric with a floor must have a value of (default: 0.9)",
+    )
+    group.add_argument(
         "--max-error-share",
         type=float,
         default=0.1,
         metavar="SHARE",
-        help="exit 3 when the judge failed on more than this share of the samples of a metric (default: 0.1)",
+        help="exit 3 when more than this share of a metric's scores failed (default: 0.1)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--min-scored",
         type=int,
         default=1,
         metavar="N",
-        help="exit 3 when a metric of --fail-under has fewer values than this (default: 1)",
+        help="exit 3 when a metric with a floor has fewer values than this (default: 1)",
     )
-    return parser
+    group.add_argument(
+        "--errors-count-as-failures",
+        action="store_true",
+        help="a score that failed is the worst score: the run ends with 1 and not with 3",
+    )
+    group.add_argument("--allow-empty", action="store_true", help="pass where there was nothing to judge")
+    group.add_argument(
+        "--strict", action="store_true", help="exit 4 when a mean holds its floor and its interval does not"
+    )
 
 
-def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
-    """Score, send, report, and give the verdict."""
-    settings = JudgeSettings.from_env(env)
-    floors = _floors(_comma_separated(arguments.fail_under))
-    if arguments.limit is not None and arguments.limit < 1:
-        raise UsageError(f"--limit is {arguments.limit}; needs 1 or more")
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--run-id", metavar="ID", help="sent with every score (default: date, time and a random suffix)")
+    group.add_argument(
+        "--send",
+        action=argparse.BooleanOptionalAction,
+        help="send scores to the collector (default: with --since and --ask yes, else no)",
+    )
+    group.add_argument("--json", metavar="PATH", help="write the report as JSON; - is standard output")
+
+
+def _wishes(arguments: argparse.Namespace, settings: JudgeSettings) -> Wishes:
+    """The flags, checked."""
+    is_offline = arguments.judge == "offline" or (arguments.judge is None and not settings.model)
+    if not (arguments.since or arguments.dataset or arguments.resume):
+        raise UsageError("run needs --since, --dataset or --resume")
+    if arguments.ask and not (arguments.dataset or arguments.resume):
+        raise UsageError("--ask needs --dataset: the questions")
+    for name, least in (("limit", 1), ("concurrency", 1), ("budget_tokens", 1), ("budget_usd", 0.0)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            raise UsageError(f"--{name.replace('_', '-')} is {value}; needs {least:g} or more")
+    if not 0 <= arguments.seed < 2**64:
+        raise UsageError(f"--seed is {arguments.seed}; needs 0 or more")
     if not 0 <= arguments.max_error_share <= 1:
         raise UsageError(f"--max-error-share is {arguments.max_error_share:g}; needs 0 to 1")
-    judge = _judge(arguments.judge, settings)
-    # Before anything is read, so that a wrong name is told at once.
-    requested_metrics = tuple(_comma_separated(arguments.metrics or ()))
-    Scorer(judge, requested_metrics or METRICS[:2], settings, arguments.concurrency)
-    if arguments.since and "context_recall" in requested_metrics:
-        raise UsageError("context_recall needs reference answers, which stored traces do not have; use --dataset")
-
-    samples, source = _samples(arguments, env)
-    metrics = requested_metrics or _with_floors(default_metrics(samples), floors)
-    for name in floors:
-        if name not in metrics:
-            raise UsageError(f"--fail-under names {name}, which is not measured; measured are {', '.join(metrics)}")
-    scorer = Scorer(judge, metrics, settings, arguments.concurrency)
-    run_id = arguments.run_id or f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
-    send = arguments.send if arguments.send is not None else bool(arguments.since)
-    emitter = Emitter(run_id, env) if send and samples else None
-
-    if samples and set(metrics) != {GROUNDEDNESS}:
-        judge.llm()  # imports RAGAS, whose seconds do not count as scoring
-    started = time.perf_counter()
-    sample_scores = asyncio.run(_score_samples(scorer, judge, samples, len(metrics), emitter))
-    facts = Run(
-        id=run_id,
-        source=source,
-        judge=judge.name,
-        judge_version=judge.version,
-        samples=len(samples),
-        duration_s=time.perf_counter() - started,
-        notes=tuple(sorted({sample.note for sample in samples if sample.note})),
-        sent=emitter.sent if emitter else None,
+    floors = _floors(_comma_separated(arguments.fail_under), "--fail-under", is_offline=is_offline)
+    floors |= _floors(_comma_separated(arguments.fail_over), "--fail-over", is_offline=is_offline)
+    if arguments.since:
+        duration_s(arguments.since)
+    return Wishes(
+        since=arguments.since,
+        dataset=arguments.dataset,
+        ask=arguments.ask,
+        resume=arguments.resume,
+        limit=arguments.limit,
+        strategy=arguments.strategy,
+        seed=arguments.seed,
+        rescore=arguments.rescore,
+        metrics=tuple(_comma_separated(arguments.metrics or ())),
+        is_offline=is_offline,
+        concurrency=arguments.concurrency,
+        run_id=arguments.run_id,
+        send=arguments.send,
+        json_path=arguments.json,
+        floors=floors,
+        rules=Rules(
+            max_error_share=arguments.max_error_share,
+            min_scored=arguments.min_scored,
+            min_coverage=_coverage(_comma_separated(arguments.min_coverage)),
+            errors_count_as_failures=arguments.errors_count_as_failures,
+            allow_empty=arguments.allow_empty,
+            strict=arguments.strict,
+        ),
+        limits=Limits(
+            deadline_s=float(duration_s(arguments.deadline)) if arguments.deadline not in {"0", "none"} else None,
+            usd=arguments.budget_usd,
+            tokens=arguments.budget_tokens,
+            use_cache=not arguments.no_cache,
+        ),
     )
-    summaries = summarize(sample_score.score for sample_score in sample_scores)
-    verdict = gate_verdict(
-        summaries, floors, max_error_share=arguments.max_error_share, min_scored=arguments.min_scored
-    )
-    if emitter is not None:
-        try:
-            emitter.close()
-        except ScoresNotSent as exc:
-            facts = replace(facts, sent=None)
-            verdict = Verdict(ExitCode.INFRASTRUCTURE, (str(exc), *verdict.reasons))
-    _write(arguments.json, table(facts, summaries, verdict), as_json(facts, summaries, verdict, sample_scores))
-    return verdict.code
-
-
-def _judge(judge_name: str | None, settings: JudgeSettings) -> Judge:
-    if judge_name == "remote" or (judge_name is None and settings.model):
-        return RemoteJudge(settings)
-    return OfflineJudge(settings.threshold)
 
 
 def _comma_separated(texts: Sequence[str]) -> list[str]:
@@ -182,81 +248,37 @@ def _comma_separated(texts: Sequence[str]) -> list[str]:
     return [part for text in texts for part in text.split(",") if part]
 
 
-def _floors(texts: Sequence[str]) -> dict[str, float]:
+def _floors(texts: Sequence[str], flag: str, *, is_offline: bool) -> dict[str, float]:
     floors: dict[str, float] = {}
     for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            floor = float(value)
-        except ValueError:
-            floor = -1.0
-        if name not in METRICS or not 0 <= floor <= 1:
-            raise UsageError(
-                f"--fail-under {text!r}: needs METRIC=MEAN with a mean of 0 to 1, such as faithfulness=0.8"
-            )
+        name, _, value = text.rpartition("=")
+        name = name or default_gated_metric(is_offline=is_offline)
+        floor = _share(value)
+        if name not in METRICS or floor is None:
+            raise UsageError(f"{flag} {text!r}: needs METRIC=MEAN with a mean of 0 to 1, such as faithfulness=0.8")
+        if metric_of(name).lower_is_better != (flag == "--fail-over"):
+            way_out = "--fail-over" if flag == "--fail-under" else "--fail-under"
+            better = "lower" if metric_of(name).lower_is_better else "higher"
+            raise UsageError(f"{flag} {text!r}: of {name} {better} is better; use {way_out}")
         floors[name] = floor
     return floors
 
 
-def _with_floors(metrics: tuple[str, ...], floors: Mapping[str, float]) -> tuple[str, ...]:
-    """The default metrics, and those that have a floor."""
-    return (*metrics, *(name for name in floors if name not in metrics))
+def _coverage(texts: Sequence[str]) -> dict[str, float]:
+    found = {"": 0.9}
+    for text in texts:
+        name, _, value = text.rpartition("=")
+        share = _share(value)
+        if share is None or (name and name not in METRICS):
+            raise UsageError(f"--min-coverage {text!r}: needs SHARE or METRIC=SHARE with a share of 0 to 1")
+        found[name] = share
+    return found
 
 
-def _samples(arguments: argparse.Namespace, env: Mapping[str, str]) -> tuple[list[Sample], str]:
-    if arguments.dataset is not None:
-        return read_dataset(arguments.dataset, arguments.limit), str(arguments.dataset)
-    since_s = duration_s(arguments.since)
-    settings = StoreSettings.from_env(env)
-    client = Client(settings)
+def _share(text: str) -> float | None:
+    """A number of 0 to 1, None where the text is none."""
     try:
-        stored = stored_samples(client, since_s=since_s, limit=arguments.limit or 100, rescore=arguments.rescore)
-    finally:
-        client.close()
-    source = f"the traces of the last {arguments.since}"
-    if stored.samples:
-        tenants = list(stored.by_tenant.items())
-        tenant_counts = ", ".join(f"{tenant} {count}" for tenant, count in tenants[:8])
-        source += f" ({tenant_counts}{', …' if len(tenants) > 8 else ''})"
-    if stored.incomplete:
-        source += f"; {stored.incomplete} more had no question, answer or passage captured"
-    return stored.samples, source
-
-
-async def _score_samples(
-    scorer: Scorer, judge: Judge, samples: Sequence[Sample], metrics: int, emitter: Emitter | None
-) -> list[SampleScore]:
-    if not samples:
-        return []
-    # Shown on a terminal only.
-    with tqdm(total=len(samples) * metrics, desc="scoring", unit="score", disable=None, file=sys.stderr) as bar:
-        failed = 0
-
-        def on_score(sample_score: SampleScore) -> None:
-            nonlocal failed
-            if emitter is not None:
-                emitter.send(sample_score)
-            failed += bool(sample_score.score.error)
-            if failed:
-                bar.set_postfix(failed=failed, refresh=False)
-            bar.update()
-
-        try:
-            return await scorer.score_all(samples, on_score)
-        finally:
-            await judge.close()
-
-
-def _write(path: str | None, text: str, report: object) -> None:
-    stream: TextIO = sys.stderr if path == "-" else sys.stdout
-    stream.write(text)
-    if path is None:
-        return
-    encoded = json.dumps(report, ensure_ascii=False, indent=None if path == "-" else 2, allow_nan=False) + "\n"
-    if path == "-":
-        sys.stdout.write(encoded)
-        return
-    try:
-        Path(path).write_text(encoded, encoding="utf-8")
-    except OSError as exc:
-        raise UsageError(f"--json {path}: {exc.strerror}") from exc
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
