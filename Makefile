@@ -4,7 +4,7 @@
 # make demo ONCE=1          the same, ends with the numbers as one JSON line; exit code 0 if every span is stored
 # make demo DOCS=path       answers from your own Markdown, text or HTML files
 # make demo DATA=dir        keeps everything in another folder than .sightline
-# make demo QUESTIONS=20    asks fewer questions (40)
+# make demo QUESTIONS=10    asks fewer questions (30, and some follow-ups)
 # make demo MODEL=extractive   answers without a language model: faster, for tests and load
 # PYTHON=python3.12         chooses the interpreter (3.11 to 3.13) for .venv
 
@@ -20,7 +20,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Each worker has a ClickHouse, a Weaviate and a Redis of its own, which a test file shares; more would want more memory.
 TWO_AT_ONCE := -n 2 --dist loadfile
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -146,6 +146,21 @@ bench-retrieval: $(INSTALLED) weaviate ## how often retrieval finds the answer, 
 
 bench-guardrails: $(INSTALLED) ## what the guardrails catch, what they flag by mistake, and what they cost (a minute)
 	@$(BIN)/python benchmarks/guardrails.py
+
+bench-judging: $(INSTALLED) ## 10,000 stored traces judged offline, and again with two kill -9: each scored once (about 20 minutes)
+	@$(BIN)/python benchmarks/judging.py
+
+bench-gate: $(INSTALLED) ## false alarms and power of the evaluation gate, beside mean thresholds (about 20 minutes)
+	@$(BIN)/python benchmarks/gate.py
+
+bench-drift: $(INSTALLED) ## false alarms and power of `sightline-evals drift`, beside Evidently and NannyML (about 25 minutes)
+	@$(BIN)/python benchmarks/drift.py
+
+bench-judge: $(INSTALLED) ## how well the offline judge ranks answers, beside overlap of words and its version 1 (5 minutes; SETS=folder adds public sets)
+	@$(BIN)/python benchmarks/judge.py $(if $(SETS),--sets "$(SETS)")
+
+bench-answer-cache: $(INSTALLED) ## which questions the answer cache takes for the same, and which it must not (a minute)
+	@$(BIN)/python benchmarks/answer_cache.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

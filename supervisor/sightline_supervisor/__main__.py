@@ -51,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
         "--docs", type=Path, metavar="PATH", help="Markdown, text or HTML to answer from (the Python standard library)"
     )
     demo_parser.add_argument("--once", action="store_true", help="print the numbers as JSON and end")
-    demo_parser.add_argument("--questions", type=_positive, metavar="N", default=40, help="how many to ask (40)")
+    demo_parser.add_argument(
+        "--questions", type=_positive, metavar="N", default=30, help="how many to ask, follow-ups not counted (30)"
+    )
     demo_parser.add_argument(
         "--model",
         choices=("smollm2", "extractive"),

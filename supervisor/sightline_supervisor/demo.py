@@ -64,7 +64,7 @@ class DemoOptions:
     """Folder or file to answer from; None: the documentation of the Python standard library."""
     once: bool = False
     """End after the summary, with the numbers as JSON on the last line of standard output."""
-    questions: int = 40
+    questions: int = 30
     """How many questions to ask, follow-ups not counted."""
     scored: int = 20
     """How many answers to score."""
@@ -121,10 +121,10 @@ class _Demo:
         self._screen.done(f"Ready in {ready_s:.1f} s. Dashboards: {self._settings.dashboards_address}")
         if self._options.open_browser:
             open_page(self._settings.dashboards_address)
-        asked = await supervisor.guard(self._ask())
+        await supervisor.guard(self._ask())
         await supervisor.guard(self._answers_stored())
         scored = await supervisor.guard(self._try(self._score_step()))
-        summary = await supervisor.guard(self._sum_up(ready_s, asked, scored))
+        summary = await supervisor.guard(self._sum_up(ready_s, scored))
         out = Console(highlight=False)
         out.print(table(summary))
         if not summary.is_whole:
@@ -307,7 +307,7 @@ class _Demo:
         """The begin of the run as ClickHouse reads a DateTime64(3, 'UTC')."""
         return f"{self._since:%Y-%m-%d %H:%M:%S}.{self._since.microsecond // 1000:03}"
 
-    async def _sum_up(self, ready_s: float, asked: Mapping[str, Any], scored: Mapping[str, Any]) -> Summary:
+    async def _sum_up(self, ready_s: float, scored: Mapping[str, Any]) -> Summary:
         """Wait until what was emitted has arrived, then ask every role for its numbers."""
         settings = self._settings
         app = await fetch_json(f"{settings.app_address}/stats?flush=1", timeout_s=30) or {}
@@ -336,7 +336,7 @@ class _Demo:
             prompt_p50_ms=number(row.get("prompt_p50_ms")),
             prompt_p95_ms=number(row.get("prompt_p95_ms")),
             cached_input_tokens=count(row.get("cached_input_tokens")),
-            worst=worst_answer(scored, asked),
+            worst=worst_answer(scored),
             cost_usd=number(row.get("cost_usd")),
             priced_as=self._env.get("SIGHTLINE_PRICED_AS"),
             retrieval_hit_at_5=None if self._options.docs else number(row.get("retrieval_hit_at_5")),

@@ -92,12 +92,11 @@ def _jsonable(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def worst_answer(scored: Mapping[str, Any], asked: Mapping[str, Any]) -> WorstAnswer | None:
+def worst_answer(scored: Mapping[str, Any]) -> WorstAnswer | None:
     """Return the answer that was judged least faithful; None where none was judged.
 
     Args:
-        scored: JSON of `sightline-evals run`.
-        asked: JSON of `sightline-app ask`; it has the texts.
+        scored: JSON of `sightline-evals run`, schema ``sightline-evals/2``.
     """
     judged = [
         (value, row)
@@ -107,11 +106,11 @@ def worst_answer(scored: Mapping[str, Any], asked: Mapping[str, Any]) -> WorstAn
     if not judged:
         return None
     value, row = min(judged, key=lambda pair: pair[0])
-    trace_id = str(row.get("trace_id") or "")
-    texts: Mapping[str, Any] = next(
-        (each for each in asked.get("answers") or () if each.get("trace_id") == trace_id), {}
+    judged_case: Mapping[str, Any] = next(
+        (each for each in scored.get("cases") or () if each.get("case") == row.get("case")), {}
     )
-    question, answer = (" ".join(str(texts.get(name) or "").split()) for name in ("question", "answer"))
+    question, answer = (" ".join(str(judged_case.get(name) or "").split()) for name in ("question", "answer"))
+    trace_id = str(judged_case.get("trace_id") or "")
     return WorstAnswer(value, trace_id, question, answer, str(row.get("explanation") or ""))
 
 

@@ -79,6 +79,21 @@ def _evals_dataset(command: str, up: Up, folder: Path) -> None:
     assert json.loads((folder / "report.json").read_text())["outcome"] == "pass"
 
 
+def _evals_stored(command: str, up: Up, folder: Path) -> None:
+    """No application runs here: without traces the command ends with 3, as it should."""
+    assert "0 samples" in up.run(shlex.split(f"{command} --allow-empty"), folder).stdout
+
+
+def _evals_gate(command: str, up: Up, folder: Path) -> None:
+    """The first run becomes the baseline, the second one is compared with it."""
+    for _ in range(2):
+        _evals_dataset(f"sightline-evals run --dataset cases.jsonl --json {folder / 'report.json'}", up, folder)
+        shown = up.run(shlex.split(command), folder).stdout
+    assert len(list((folder / "baselines").iterdir())) == 2
+    assert "faithfulness" in shown
+    assert "<testsuite" in (folder / "gate.xml").read_text()
+
+
 def _plain(command: str, up: Up, folder: Path) -> None:
     assert up.run(shlex.split(command), folder).stdout
 
@@ -99,7 +114,11 @@ RUNNERS: dict[str, Callable[[str, Up, Path], None]] = {
     "export WEAVIATE_URL=http://weaviate:8080 WEAVIATE_GRPC_PORT=50051": _export,
     "export OPENAI_BASE_URL=https://api.openai.com/v1 OPENAI_API_KEY=secret SIGHTLINE_CHAT_MODEL=gpt-4o-mini": _export,
     "sightline-evals run --dataset cases.jsonl --fail-under faithfulness=0.8 --json report.json": _evals_dataset,
-    "sightline-evals run --since 1h": _plain,
+    "sightline-evals gate report.json --baseline baselines --keep --junit gate.xml": _evals_gate,
+    "sightline-evals run --since 1h": _evals_stored,
+    "sightline-evals watch --help": _plain,
+    "sightline-evals dataset add cases.jsonl --since 7d --feedback down": _plain,
+    "sightline-evals drift --window 1h": _plain,
     "sightline-store query": _plain,
     "sightline-collector doctor": _plain,
     "sightline-collector keys create --name rag-api --tenant acme": _plain,

@@ -108,7 +108,7 @@ PACKAGES_OF_EXTRAS = {
     "supervisor": ("supervisor/sightline_supervisor",),
 }
 """Folders of the packages that are installed with an extra; `sightline_roles` comes with whatever imports it."""
-OPTIONAL_EXTRAS = {"app": "onnx"}
+OPTIONAL_EXTRAS = {"app": "onnx", "evals": "onnx"}
 """An extra that adds something to another one: what it brings is imported where it is there."""
 NAMESPACES = {
     "google.protobuf": "protobuf",
@@ -257,6 +257,7 @@ def test_every_package_of_the_platform_belongs_to_an_extra() -> None:
     assert named | {"roles/sightline_roles"} == set(_packages()) - {
         "instrumentation/sightline",
         "instrumentation/sightline_pytest",
+        "evals/sightline_evals_pytest",  # imported by pytest, which its users have
     }
 
 

@@ -35,7 +35,7 @@ def _body(selection: Selection) -> None:
         _summary(summary)
     with panel("Lowest scores"):
         names = [row["name"] for row in summary]
-        first = "faithfulness" if "faithfulness" in names else names[0]
+        first = next((name for name in ("groundedness", "faithfulness") if name in names), names[0])
         name = (
             st.segmented_control(
                 "Score", names, default=first, key="score_name", label_visibility="collapsed", required=True

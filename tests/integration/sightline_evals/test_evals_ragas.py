@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sightline_evals.__main__ import main
-from sightline_evals.dataset import Sample
+from sightline_evals.datasets import Sample
 from sightline_evals.judges.offline import OfflineJudge
-from sightline_evals.scorers import Scorer
+from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.settings import JudgeSettings
 
 CONTEXTS = (
@@ -38,7 +38,7 @@ async def test_metrics_with_the_offline_judge(sample: Sample, metric: str, value
     score = await Scorer(OfflineJudge(), [metric], JudgeSettings()).score(sample, metric)
     assert score.error == "", score.explanation
     assert score.value == pytest.approx(value, abs=0.2 if metric == "context_precision" else 1e-6)
-    assert (score.judge, score.judge_version) == ("ragas/offline lexical", "lexical-1")
+    assert (score.judge, score.judge_version) == ("ragas/offline lexical", "lexical-2")
 
 
 async def test_texts_that_look_like_prompts_do_not_confuse_the_judge() -> None:
@@ -70,6 +70,7 @@ def test_a_dataset_run_ends_with_its_verdict(tmp_path: Path, capsys: pytest.Capt
     assert main([*flags, "faithfulness=0.5", "context_recall=0.5"], {}) == 0
     report = json.loads(capsys.readouterr().out)
     assert {name: metric["scored"] for name, metric in report["metrics"].items()} == {
+        "groundedness": 1,
         "faithfulness": 1,
         "context_precision": 1,
         "context_recall": 1,

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from sightline_evals.dataset import Sample
+from sightline_evals.datasets import Sample
 from sightline_evals.judges.offline import OfflineJudge
 from sightline_evals.judges.remote import RemoteJudge
-from sightline_evals.scorers import Score, Scorer
+from sightline_evals.scoring import Score
+from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.settings import JudgeSettings
 
 SAMPLE = Sample(
@@ -143,7 +144,9 @@ def endpoint() -> Iterator[_Endpoint]:
 
 
 async def _score(url: str, behaviour: str, metric: str = "faithfulness", **settings: Any) -> Score:
-    wanted = JudgeSettings(**{"model": behaviour, "base_url": url, "api_key": "k", "retries": 0, **settings})
+    wanted = JudgeSettings(
+        **{"model": behaviour, "base_url": url, "api_key": "k", "retries": 0, "rate_limit_wait_s": 0.1, **settings}
+    )
     judge = RemoteJudge(wanted)
     try:
         return await Scorer(judge, [metric], wanted).score(SAMPLE, metric)
@@ -155,7 +158,7 @@ async def test_a_model_gives_faithfulness_and_context_precision(endpoint: _Endpo
     """One statement of two is supported; the useful passage stands first."""
     score = await _score(endpoint.url, "good")
     assert (score.value, score.error) == (0.5, "")
-    assert (score.judge, score.judge_version) == ("ragas/good", "ragas-0.4.3")
+    assert (score.judge, score.judge_version) == ("ragas/good", "ragas-0.4.3-2")
     assert score.explanation.splitlines()[0] == "1 of 2 statements supported"
     assert "- It was written in 1815 by Napoleon." in score.explanation
     assert (await _score(endpoint.url, "good", "context_precision")).value == 1

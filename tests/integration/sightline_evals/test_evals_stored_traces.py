@@ -96,31 +96,55 @@ def test_stored_traces_are_scored_and_the_scores_come_back(
     for table in ("requests", "llm_calls", "retrievals"):  # each view writes its table when it has it
         assert len(_wait_for_rows(client, f"SELECT TraceId FROM {table}", 6)) == 6, table
 
-    flags = ["run", "--since", "1h", "--json", "-", "--fail-under", "faithfulness=0.95"]
+    flags = ["run", "--since", "1h", "--json", "-", "--metrics", "faithfulness", "context_precision"]
+    flags += ["--fail-under", "faithfulness=0.95"]
     assert main([*flags, "--limit", "2", "--run-id", "first"], env) == 1
     report = json.loads(capsys.readouterr().out)
-    assert {one["tenant"] for one in report["scores"]} == {"big", "small"}
+    assert {one["tenant"] for one in report["cases"]} == {"big", "small"}
+    assert (report["run"]["drawn_from"], report["run"]["sampling"]["strategy"]) == (6, "stratified")
+    # Of the big tenant one of five was drawn, so the mean is that of all six.
+    assert sorted(one["weight"] for one in report["cases"]) == [1, 5]
+    assert report["metrics"]["faithfulness"]["mean"] == pytest.approx(5 / 6)
+    assert all(one["duration_ms"] > 0 for one in report["cases"])
     assert report["run"]["sent"] == 4
     assert report["run"]["notes"] == ["extractive, no LLM"]
 
     assert len(_wait_for_rows(client, "SELECT Name FROM scores", 4)) == 4
     assert main([*flags, "--run-id", "second"], env) == 0
-    scores = json.loads(capsys.readouterr().out)["scores"]
-    assert len({one["trace_id"] for one in scores} | {one["trace_id"] for one in report["scores"]}) == 6
+    cases = json.loads(capsys.readouterr().out)["cases"]
+    assert len({one["trace_id"] for one in cases} | {one["trace_id"] for one in report["cases"]}) == 6
 
     rows = _wait_for_rows(client, "SELECT s.*, r.SpanId AS request FROM scores s JOIN requests r USING TraceId", 12)
     assert len(rows) == 12
     assert all(row["SpanId"] == row["request"] for row in rows)
     assert {row["Judge"] for row in rows} == {"ragas/offline lexical"}
-    assert {row["JudgeVersion"] for row in rows} == {"lexical-1"}
+    assert {row["JudgeVersion"] for row in rows} == {"lexical-2"}
     assert {row["Note"] for row in rows} == {"extractive, no LLM"}
     assert {row["RunId"] for row in rows} == {"first", "second"}
     assert sorted(row["Value"] for row in rows if row["Name"] == "faithfulness") == [0, 1, 1, 1, 1, 1]
     assert {row["Value"] for row in rows if row["Name"] == "context_precision" and row["Label"] == "precise"} == {1.0}
 
-    assert main(["run", "--since", "1h"], env) == 0
-    assert "0 samples" in capsys.readouterr().out
-    assert main(["run", "--since", "1h", "--fail-under", "faithfulness=0.1"], env) == 3
+    assert main(["run", "--since", "1h"], env) == 3
+    out = capsys.readouterr().out
+    assert "0 samples" in out
+    assert "no sample was found" in out
+    assert main(["run", "--since", "1h", "--allow-empty"], env) == 0
+
+    capsys.readouterr()
+    worst = ["run", "--since", "1h", "--strategy", "low-score", "--limit", "2", "--no-send", "--json", "-"]
+    assert main(worst, env) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["cases"][0]["answer"] == BAD
+    assert any("judged badly" in note for note in report["run"]["notes"])
+    alike = ["run", "--since", "1h", "--strategy", "random", "--rescore", "--limit", "3", "--no-send", "--json", "-"]
+    drawn = []
+    for seed in ("1", "1", "2", "3"):
+        assert main([*alike, "--seed", seed], env) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert {one["weight"] for one in report["cases"]} == {2.0}
+        drawn.append([one["case"] for one in report["cases"]])
+    assert drawn[0] == drawn[1]
+    assert len({tuple(each) for each in drawn}) > 1
 
 
 def test_a_failed_judge_is_stored_as_unknown_and_tried_again(
@@ -160,4 +184,6 @@ def test_scores_that_the_collector_does_not_take_are_a_failure(
     path.write_text(json.dumps({"question": "Q?", "answer": GOOD, "contexts": [GOOD]}), encoding="utf-8")
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     assert main(["run", "--dataset", str(path), "--metrics", "groundedness", "--send"], env) == 3
-    assert "accepted 0 of 1 scores" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "accepted 0 of 1 scores" in out
+    assert "--resume" in out

@@ -398,3 +398,30 @@ def test_what_a_reranker_left_of_the_passages_counts_even_if_it_is_nothing(clien
         ],
     )
     assert (row["answer"], row["contexts"]) == ("A.", [])
+
+
+def test_a_request_below_a_parent_that_was_never_exported_is_judged(client: Client, insert: Insert) -> None:
+    """A gateway or a browser began the trace and told nobody: the topmost span of the application is the request."""
+    stored = Spans()
+    root = stored.add(_ROOT, trace=9, parent=0xABCDEF, server=True)
+    found = {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": _json([{"id": "a", "content": "one"}])}
+    stored.add({**found, "gen_ai.retrieval.query.text": "Q?"}, trace=9, parent=root, after_ms=1)
+    stored.add({"gen_ai.operation.name": "chat", "gen_ai.completion.0.content": "A."}, trace=9, parent=root, after_ms=2)
+    stored.rows(client, insert, "SELECT 1")
+    (row,) = _samples(client)
+    assert (row["question"], row["answer"], row["contexts"]) == ("Q?", "A.", ["one"])
+    (request,) = queries.sample_requests(client, since_s=_ALL)
+    assert (request["trace_id"], request["span_id"], request["drawn_from"]) == (f"{9:032x}", row["span_id"], 1)
+
+
+def test_what_a_collector_left_out_is_told_with_what_it_kept(client: Client, insert: Insert) -> None:
+    """The weight that the collector writes on the spans that it keeps, and the state of a head sampler."""
+    stored = Spans()
+    root = stored.add(_ROOT | {"sightline.sampling.weight": "20"}, trace=8)
+    found = {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": _json([{"id": "a", "content": "one"}])}
+    stored.add({**found, "gen_ai.retrieval.query.text": "Q?"}, trace=8, parent=root, after_ms=1)
+    stored.add({"gen_ai.operation.name": "chat", "gen_ai.completion.0.content": "A."}, trace=8, parent=root, after_ms=2)
+    stored.resource.scope_spans[-1].spans[-1].trace_state = "ot=th:8"
+    stored.rows(client, insert, "SELECT 1")
+    (row,) = _samples(client)
+    assert (row["sampling_weight"], row["trace_state"]) == (20, "ot=th:8")

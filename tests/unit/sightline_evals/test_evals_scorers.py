@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from sightline_evals.dataset import Sample
-from sightline_evals.errors import JudgeError, JudgeUnavailable, UsageError
+from sightline_evals.datasets import Sample
+from sightline_evals.errors import JudgeError, JudgeInvalid, JudgeUnavailable, UsageError
 from sightline_evals.judges.offline import OfflineJudge
-from sightline_evals.scorers import METRICS, SampleScore, Scorer, default_metrics
+from sightline_evals.scoring import SampleScore, default_metrics
+from sightline_evals.scoring.ragas_scores import Computed
+from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.settings import JudgeSettings
 
 SAMPLE = Sample("1", "What is it?", "It is a red house with 3 doors.", ("It is a red house.",), reference="A house.")
@@ -49,7 +51,7 @@ async def test_groundedness_explains_the_worst_statement_first() -> None:
     """The explanation shows a person where to look."""
     score = await Scorer(OfflineJudge(), ["groundedness"], JudgeSettings()).score(SAMPLE, "groundedness")
     assert 0 < score.value < 1
-    assert (score.label, score.judge, score.judge_version) == ("partly grounded", "offline lexical", "lexical-1")
+    assert (score.label, score.judge, score.judge_version) == ("partly grounded", "offline lexical", "lexical-2")
     assert score.explanation.startswith("It is a red house with 3 doors. (p(unsupported)=")
 
 
@@ -65,7 +67,7 @@ async def test_groundedness_explains_the_worst_statement_first() -> None:
 )
 async def test_nothing_to_judge_is_nan_without_an_error(sample: Sample, metric: str, label: str) -> None:
     """It is no pass and no failure of the judge."""
-    score = await Scorer(OfflineJudge(), METRICS, JudgeSettings()).score(sample, metric)
+    score = await Scorer(OfflineJudge(), [metric], JudgeSettings()).score(sample, metric)
     assert math.isnan(score.value)
     assert (score.label, score.error) == (label, "")
     assert score.explanation
@@ -127,10 +129,11 @@ async def test_no_more_scores_are_in_the_making_than_asked_for() -> None:
     assert most == 3
 
 
-def test_default_metrics_follow_the_samples() -> None:
-    """Recall needs a reference."""
-    assert default_metrics([SAMPLE]) == ("faithfulness", "context_precision", "context_recall")
-    assert default_metrics(samples(2)) == ("faithfulness", "context_precision")
+def test_default_metrics_follow_the_samples_and_the_judge() -> None:
+    """Recall needs a reference; the soft score comes first where the judge has one."""
+    assert default_metrics([SAMPLE]) == ("groundedness", "faithfulness", "context_precision", "context_recall")
+    assert default_metrics(samples(2)) == ("groundedness", "faithfulness", "context_precision")
+    assert default_metrics(samples(2), is_offline=False) == ("faithfulness", "context_precision")
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,33 @@ def test_groundedness_is_the_offline_judges_own() -> None:
     """A model gives verdicts and no probabilities."""
     with pytest.raises(UsageError, match="offline judge only"):
         Scorer(Judge(OSError(), None), ["groundedness"], JudgeSettings())
+
+
+async def test_one_metric_that_always_fails_is_given_up_while_others_go_on() -> None:
+    """Its successes between do not keep it alive; a failure of any kind counts."""
+    judge = Judge(ValueError("prose"), JudgeInvalid("no JSON"))
+
+    class Both(Scorer):
+        async def _compute(self, sample: Sample, metric: str) -> Any:
+            return Computed(1.0, "", "fine") if metric == "faithfulness" else await super()._compute(sample, metric)
+
+    metrics = ["faithfulness", "context_precision"]
+    scored = await Both(judge, metrics, JudgeSettings(give_up_after=3), concurrency=1).score_all(samples(6))
+    errors = [one.score.error for one in scored if one.score.name == "context_precision"]
+    assert errors == ["JudgeInvalid"] * 3 + ["JudgeGivenUp"] * 3
+    assert judge.asked == 3
+    assert all(one.score.value == 1 for one in scored if one.score.name == "faithfulness")
+
+
+@pytest.mark.parametrize(
+    ("metric", "judge", "message"),
+    [
+        ("response_groundedness", OfflineJudge(), "needs a model as judge"),
+        ("answer_relevancy", Judge(OSError(), None), "needs embeddings: set SIGHTLINE_JUDGE_EMBEDDING_MODEL"),
+        ("semantic_similarity", OfflineJudge(), "needs a model as judge"),
+    ],
+)
+def test_what_a_judge_cannot_give_is_refused_with_the_way_out(metric: str, judge: Any, message: str) -> None:
+    """Before anything is scored."""
+    with pytest.raises(UsageError, match=message):
+        Scorer(judge, [metric], JudgeSettings())

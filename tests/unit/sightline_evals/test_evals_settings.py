@@ -11,7 +11,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     """No variable is needed."""
     settings = JudgeSettings.from_env({})
     assert settings == JudgeSettings()
-    assert (settings.model, settings.max_tokens, settings.threshold) == ("", 4096, 0.5)
+    assert (settings.model, settings.max_tokens, settings.threshold) == ("", 4096, None)
 
 
 def test_own_variables_go_before_those_of_openai() -> None:

@@ -63,6 +63,30 @@ def test_an_answer_of_one_word_is_a_statement_when_it_is_all_there_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        ("I love it. Me too!", ["I love it."]),
+        ("Good.", ["Good."]),
+        ("Did you know that blue is a primary colour?", ["Did you know that blue is a primary colour?"]),
+        ("He wrote it in 1999, didn't he?", ["He wrote it in 1999, didn't he?"]),
+        ("Did you like the scene where the bats attacked?", ["Did you like the scene where the bats attacked?"]),
+        ("Which one?", []),
+        ("It holds 300 books. Which one do you like?", ["It holds 300 books."]),
+        ("I don't know if that is true, my mother told me.", ["I don't know if that is true, my mother told me."]),
+    ],
+)
+def test_replies_of_a_conversation_are_statements(reply: str, found: list[str]) -> None:
+    """First-person claims, short replies and questions that tell something can be invented too."""
+    assert statements(reply) == found
+
+
+def test_numbers_of_an_inline_list_are_no_claims() -> None:
+    """A list that is written in one line parts into its items, without their numbers."""
+    answer = "It can fail for two reasons: 1. Power is cut. 2. The disk is full."
+    assert statements(answer) == ["Power is cut.", "The disk is full."]
+
+
+@pytest.mark.parametrize(
     ("sentence", "refusal"),
     [
         ("I\u2019m sorry, but I couldn\u2019t find anything about that.", True),

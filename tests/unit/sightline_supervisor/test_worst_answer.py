@@ -1,4 +1,4 @@
-"""The least faithful answer of a run, out of what two roles print."""
+"""The least faithful answer of a run, out of the report of the evals."""
 
 import io
 
@@ -6,31 +6,35 @@ from rich.console import Console
 
 from sightline_supervisor.summary import Summary, table, worst_answer
 
-ASKED = {"answers": [{"trace_id": "b", "question": "How\nlong?", "answer": "Ten " * 200}]}
 REASONS = "1 of 2 statements supported\n- It is ten. (number not in it)\n+ It is. (in it)"
 SCORED = {
+    "schema": "sightline-evals/2",
+    "cases": [
+        {"case": "a", "trace_id": "a", "question": "What?", "answer": "That."},
+        {"case": "b", "trace_id": "b", "question": "How\nlong?", "answer": "Ten " * 200},
+    ],
     "scores": [
-        {"metric": "faithfulness", "value": None, "trace_id": "x"},
-        {"metric": "faithfulness", "value": 0.9, "trace_id": "a", "explanation": "fine"},
-        {"metric": "context_precision", "value": 0.0, "trace_id": "a"},
-        {"metric": "faithfulness", "value": 0.5, "trace_id": "b", "explanation": REASONS},
-    ]
+        {"metric": "faithfulness", "value": None, "case": "x"},
+        {"metric": "faithfulness", "value": 0.9, "case": "a", "explanation": "fine"},
+        {"metric": "context_precision", "value": 0.0, "case": "a"},
+        {"metric": "faithfulness", "value": 0.5, "case": "b", "explanation": REASONS},
+    ],
 }
 
 
 def test_lowest_faithfulness_is_the_worst_and_brings_its_texts() -> None:
     """Other metrics and answers that could not be judged do not count."""
-    worst = worst_answer(SCORED, ASKED)
+    worst = worst_answer(SCORED)
     assert worst is not None
     assert (worst.faithfulness, worst.trace_id, worst.question) == (0.5, "b", "How long?")
-    assert worst_answer({"scores": SCORED["scores"][:1]}, ASKED) is None
-    assert worst_answer({}, {}) is None
+    assert worst_answer({"scores": SCORED["scores"][:1]}) is None
+    assert worst_answer({}) is None
 
 
 def test_table_shows_what_was_not_supported_and_where_the_model_spent_its_time() -> None:
     """A long answer is cut, supported statements are left out, and times that the model does not give have no rows."""
     out = io.StringIO()
-    summary = Summary(worst=worst_answer(SCORED, ASKED), prompt_p50_ms=400, queue_p50_ms=None)
+    summary = Summary(worst=worst_answer(SCORED), prompt_p50_ms=400, queue_p50_ms=None)
     Console(file=out, width=400).print(table(summary))
     text = " ".join(out.getvalue().split())
     assert "- It is ten. (number not in it)" in text

@@ -1,0 +1,78 @@
+"""How much a watch may judge, and what it remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sightline_evals.__main__ import main
+from sightline_evals.budget import Budget, Price
+from sightline_evals.errors import BudgetReached
+from sightline_evals.watching import Allowance, Judged
+
+
+def test_an_hours_traces_are_spread_over_the_hour() -> None:
+    """No more than a tenth is saved up, so that a burst after a quiet night is not judged whole."""
+    allowance = Allowance(120, now=0.0)
+    assert allowance.left(0.0) == 1
+    allowance.take(1)
+    assert allowance.left(29.0) == 0
+    assert allowance.left(30.0) == 1
+    assert allowance.left(36_000.0) == 12
+    judged = 0
+    for second in range(36_000, 39_600):
+        left = allowance.left(float(second))
+        allowance.take(left)
+        judged += left
+    assert 120 <= judged <= 132
+
+
+def test_what_was_judged_is_remembered_and_forgotten(tmp_path: Path) -> None:
+    """Across restarts, with a torn line at the end, for as long as it could be drawn again."""
+    path = tmp_path / "judged.jsonl"
+    judged = Judged(path, keep_s=3600)
+    judged.add({"a", "b"})
+    judged.close()
+    with path.open("a") as file:
+        file.write('["c", 17')
+    again = Judged(path, keep_s=3600)
+    assert "a" in again
+    assert "b" in again
+    assert "c" not in again
+    again.close()
+    forgetful = Judged(path, keep_s=-1)
+    assert "a" not in forgetful
+    forgetful.close()
+
+
+def test_a_budget_begins_anew_each_hour() -> None:
+    """What was spent in all stays known."""
+    budget = Budget(Price(1.0, 1.0), tokens=1000)
+    with budget.call("x" * 400):
+        budget.spent(100, 20)
+    with budget.call("x" * 400):
+        budget.spent(800, 20)
+    with pytest.raises(BudgetReached, match="does not last"), budget.call("x" * 400):
+        pass
+    budget.renew()
+    with budget.call("x" * 400):
+        budget.spent(100, 20)
+    assert (budget.calls, budget.input_tokens, budget.reached) == (3, 1000, "")
+    assert budget.cost_usd == pytest.approx(1060e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--per-hour", "0"], "--per-hour is 0"),
+        (["--metrics", "context_recall"], "needs reference answers"),
+        (["--metrics", "truth"], "no metric 'truth'"),
+        (["--window", "long"], "no duration"),
+        (["--judge", "remote"], "SIGHTLINE_JUDGE_MODEL"),
+    ],
+)
+def test_wrong_flags_exit_2(flags: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is watched."""
+    assert main(["watch", *flags], {}) == 2
+    assert message in capsys.readouterr().err
