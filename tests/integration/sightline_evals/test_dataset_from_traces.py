@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import queries_traffic
 from role_process import Role, free_port
 
 import sightline
@@ -64,6 +65,7 @@ def traffic(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Four answers, one without content, with scores and feedback on some."""
     client = Client(StoreSettings(url=store_url, database=DATABASE))
     migrate.apply(client)
+    queries_traffic.insert(store_url, "model_prices", queries_traffic.price_rows(), DATABASE)
     port, folder = free_port(), tmp_path_factory.mktemp("collector")
     env = {
         "SIGHTLINE_STORE_URL": store_url,
