@@ -154,7 +154,7 @@ class _Asked:
         self._body = body
         self._stream: LiveStream | None = None
         self._pump: asyncio.Task[None] | None = None
-        self._is_lost = self._is_cancelled = self._is_told = False
+        self._is_lost = self._is_cancelled = self._is_told = self._is_delivered = False
         # Without the handshake's headers: they would put all questions into the trace that opened the socket.
         scope = {**socket.scope, "headers": []}
         self._task = asyncio.create_task(RequestMiddleware(self._serve, {"token"})(scope, self._receive, self._send))
@@ -210,7 +210,9 @@ class _Asked:
             _log.exception("a question over a WebSocket failed")
             mark_failed(exc, type(exc).__name__)
             await self._tell(send, "error", {"message": "internal error", "type": "internal_error", "status": 500})
-        await (receive() if self._is_lost else send({"type": "websocket.close"}))
+        # A client that leaves when it has the last event is not gone in the middle of an answer.
+        is_gone = self._is_lost and not self._is_delivered
+        await (receive() if is_gone else send({"type": "websocket.close"}))
 
     async def _answer(self, send: Send) -> None:
         caller = self._chat.caller(self._headers)
@@ -235,6 +237,7 @@ class _Asked:
         """Pass on the events only: the socket itself stays open."""
         if message["type"] == "websocket.send" and not self._is_lost:
             await self._socket.send(message)
+            self._is_delivered = self._is_told
 
     async def _send_events(self, stream: LiveStream, send: Send) -> None:
         reading = stream.read()
