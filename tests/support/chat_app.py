@@ -33,6 +33,7 @@ from sightline_app.pipeline import Pipeline
 from sightline_app.retriever import Hit
 from sightline_app.serving import listen, run
 from sightline_app.settings import AppSettings
+from sightline_roles.host_gate import HostGate
 
 WORDS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel")
 """What the model says, round and round; no numbers, since the guard of answers holds them back."""
@@ -182,8 +183,9 @@ class Served:
 
 
 def serve(settings: AppSettings, shelf: Shelf | None = None) -> Served:
-    """Serve the app in this process."""
-    return Served(create_app(settings, NoTracing(), lambda settings: build(settings, shelf)))
+    """Serve the app in this process, with what stands before it as a command."""
+    app = create_app(settings, NoTracing(), lambda settings: build(settings, shelf))
+    return Served(HostGate(app, settings, origins=settings.api.allowed_origins))
 
 
 def events(text: str) -> list[tuple[str, Any]]:

@@ -44,7 +44,7 @@ _HOLD_MARGIN_S = 60.0
 def create_app(
     settings: AppSettings, tracing: sightline.Tracing, build: Callable[[AppSettings], Pipeline] = open_pipeline
 ) -> FastAPI:
-    """Return the ASGI application.
+    """Return the ASGI application. `serving.run` checks before it whose pages may ask.
 
     Args:
         settings: limits and addresses.

@@ -214,7 +214,8 @@ class LiveStream:
         """Cancel the answer, once; where its client asked for it, the stream ends with an event that says so."""
         if self._task is not None and self._cancelled is None and not self.has_ended:
             self._cancelled = why
-            self._task.cancel()
+            # Not at once: a task that is cancelled before its first step never runs, and the stream would have no end.
+            asyncio.get_running_loop().call_soon(self._task.cancel)
 
     async def ended(self) -> None:
         """Wait for the end."""

@@ -6,7 +6,6 @@ nor addresses, and whoever writes a client reads them before there is a key. `SI
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, Final
 
@@ -117,15 +116,11 @@ def describe(app: FastAPI, *, asks_keys: bool) -> dict[str, Any]:
     components["schemas"] = dict(sorted({**models["$defs"], **components.get("schemas", {})}.items()))
     components["securitySchemes"] = _SCHEMES
     told["paths"]["/v1/chat/ws"] = {"get": _socket()}
-    for operation in operations(told):
-        if not asks_keys and "security" in operation:
-            operation["security"] = [{}, *operation["security"]]
+    if not asks_keys:
+        for operation in (each for path in told["paths"].values() for each in path.values()):
+            if "security" in operation:
+                operation["security"] = [{}, *operation["security"]]
     return told
-
-
-def operations(told: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    """Return all operations of a description."""
-    return [operation for path in told["paths"].values() for operation in path.values()]
 
 
 def _socket() -> dict[str, Any]:

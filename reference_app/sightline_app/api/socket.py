@@ -12,29 +12,30 @@ refused is an `error` event with the HTTP status that it would have had; the soc
 4403   the API key belongs to another tenant
 ====== ===============================================================================
 
-A page of a foreign origin is refused before the socket opens: 403. Pings come from the server (uvicorn, each 20 s).
+`serving.run` refuses pages of foreign origins before the socket opens: 403. Pings come from uvicorn, each 20 s.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sightline.asgi import RequestMiddleware
 from sightline_app.api.chat import Chat
 from sightline_app.api.chat_request import check_size, parse_object
-from sightline_app.api.live_stream import CANCELLED, Cancelled, LiveStream
+from sightline_app.api.live_stream import CANCELLED, Cancelled, LiveStream, Reading
 from sightline_app.api.request_spans import mark_failed
 from sightline_app.errors import RequestRefused, Unavailable
 from sightline_app.limits.access import Access
 from sightline_app.settings import AppSettings
-from sightline_roles.host_check import HostCheck, headers_by_name
+from sightline_roles.host_check import headers_by_name
 
 _log = logging.getLogger("sightline.app")
 _UNSUPPORTED, _TOO_LARGE, _LOST = 1003, 1009, 1006
@@ -46,7 +47,7 @@ class ChatSockets:
     """Serves sockets.
 
     Args:
-        settings: size of messages, and whose pages may ask.
+        settings: size of messages.
         access: who may ask.
         chat: answers.
     """
@@ -55,15 +56,10 @@ class ChatSockets:
         self._max_bytes = settings.max_body_bytes
         self._access = access
         self._chat = chat
-        self._origins = settings.api.allowed_origins
-        self._check = HostCheck(settings.variable("allowed_hosts"), settings.host, settings.allowed_hosts)
 
     async def serve(self, socket: WebSocket) -> None:
         """Answer the questions of one socket until it closes."""
         headers = headers_by_name(socket.scope["headers"])
-        if self._check.refusal(headers, self._origins.__contains__):
-            await socket.close()  # before it is accepted: 403
-            return
         await socket.accept()
         running: _Asked | None = None
         closing: _Closed | None = None
@@ -80,8 +76,9 @@ class ChatSockets:
         finally:
             if running is not None:
                 running.leave()
-        if closing is not None:
-            await socket.close(closing.code, closing.reason)
+        if closing is not None and socket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(WebSocketDisconnect):
+                await socket.close(closing.code, closing.reason)
         if running is not None:
             await running.finish()
 
@@ -167,10 +164,14 @@ class _Asked:
     def cancel(self) -> None:
         """Cancel the answer because the client asks for it."""
         self._is_cancelled = True
-        if self._stream is None:
-            self._task.cancel()
-        else:
+        # Not at once: a task that is cancelled before its first step never runs, and the client would hear of nothing.
+        asyncio.get_running_loop().call_soon(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._stream is not None:
             self._stream.cancel(Cancelled.ASKED)
+        elif not self._is_told:
+            self._task.cancel()
 
     def leave(self) -> None:
         """Send nothing more; what comes before the model is cancelled, an answer waits for its client to come back."""
@@ -218,7 +219,8 @@ class _Asked:
         caller = self._chat.caller(self._headers)
         answer, owner = await self._chat.begin(caller, self._headers, self._body)
         self._stream = self._chat.stream(answer, owner)
-        self._pump = asyncio.create_task(self._send_events(self._stream, send))
+        reading = self._stream.read()
+        self._pump = asyncio.create_task(self._send_events(reading, send))
         try:
             await asyncio.wait({self._pump})
         except asyncio.CancelledError:
@@ -226,6 +228,7 @@ class _Asked:
             self._stream.cancel(Cancelled.STOPPED)
             raise
         finally:
+            reading.close()
             await self._stream.finish()
 
     async def _receive(self) -> Message:
@@ -239,21 +242,20 @@ class _Asked:
             await self._socket.send(message)
             self._is_delivered = self._is_told
 
-    async def _send_events(self, stream: LiveStream, send: Send) -> None:
-        reading = stream.read()
-        try:
-            async for event in reading:
-                if event is not None:
-                    await self._tell(send, event.name, json.loads(event.data), event.number)
-        except WebSocketDisconnect:
-            pass  # whoever receives from the socket hears of it, too
-        finally:
-            reading.close()
+    async def _send_events(self, reading: Reading, send: Send) -> None:
+        async for event in reading:
+            if event is not None:
+                await self._tell(send, event.name, json.loads(event.data), event.number)
+            if self._is_lost:
+                break
 
     async def _tell(self, send: Send, name: str, data: Any, number: int | None = None) -> None:
         # Before it is sent: the client may ask the next question as soon as it has the last event.
         self._is_told = name in ("done", "error")
-        await send({"type": "websocket.send", "text": _text(name, data, number)})
+        try:
+            await send({"type": "websocket.send", "text": _text(name, data, number)})
+        except WebSocketDisconnect:  # whoever receives from the socket hears of it, too
+            self._is_lost = True
 
 
 def _text(name: str, data: Any, number: int | None = None) -> str:

@@ -55,18 +55,6 @@ class AppSettings(OwnSettings, PortSettings):
     chat_model: str = setting(
         "SIGHTLINE_CHAT_MODEL", "", "Model that answers", default_text="the name of the model in SIGHTLINE_MODEL"
     )
-    second_model_base_url: str | None = setting(
-        "SIGHTLINE_SECOND_MODEL_BASE_URL",
-        None,
-        "OpenAI-compatible endpoint of a second model, for example a second `sightline-model` on another port",
-        default_text="unset: there is no second model",
-    )
-    second_model_api_key: str = setting(
-        "SIGHTLINE_SECOND_MODEL_API_KEY", "local", "Key sent to the second model's endpoint", secret=True
-    )
-    second_chat_model: str | None = setting(
-        "SIGHTLINE_SECOND_CHAT_MODEL", None, "Name of the second model; needed with SIGHTLINE_SECOND_MODEL_BASE_URL"
-    )
     max_output_tokens: int = setting(
         "SIGHTLINE_APP_MAX_OUTPUT_TOKENS", 120, "Upper bound of an answer, in tokens", at_least=1
     )
@@ -197,20 +185,11 @@ class AppSettings(OwnSettings, PortSettings):
             raise self.invalid("top_k", f"at most {self.variable('candidates')} ({self.candidates})")
         if not self.chat_model:
             object.__setattr__(self, "chat_model", MODEL_NAMES[self.local_model])
-        if self.second_model_base_url and not self.second_chat_model:
-            raise self.invalid("second_chat_model", "the name of the model at SIGHTLINE_SECOND_MODEL_BASE_URL")
 
     @property
     def endpoint(self) -> ModelEndpoint:
         """The model that answers."""
         return ModelEndpoint(self.model_base_url, self.model_api_key, self.chat_model)
-
-    @property
-    def second_endpoint(self) -> ModelEndpoint | None:
-        """The second model; None where none is set."""
-        if self.second_model_base_url is None or self.second_chat_model is None:
-            return None
-        return ModelEndpoint(self.second_model_base_url, self.second_model_api_key, self.second_chat_model)
 
     @property
     def large_endpoint(self) -> ModelEndpoint | None:

@@ -226,7 +226,7 @@ class RedisAnswers:
             if vector is not None:
                 copy.table.put(_group(row.partition(":")[0], vector), row, vector)
         # Another request may have learned more while this one waited.
-        copy.newest = max(copy.newest, *told[1:2], key=float)
+        copy.newest = max([copy.newest, *told[1:2]], key=float)
         return copy.table
 
 

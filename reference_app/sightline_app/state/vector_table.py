@@ -52,9 +52,10 @@ class VectorTable:
         self._group_of[row] = group
         self._groups[group][row] = vector
         self._stacked.pop(group, None)
-        dropped = list(self._group_of)[: max(0, len(self) - self._max_rows)]
-        for each in dropped:
-            self.drop(each)
+        dropped = []
+        while len(self) > self._max_rows:
+            dropped.append(next(iter(self._group_of)))
+            self.drop(dropped[-1])
         return dropped
 
     def drop(self, row: str) -> None:

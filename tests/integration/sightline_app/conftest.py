@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sightline.testing import Spans, captured
 
 if TYPE_CHECKING:
-    from chat_app import Model
+    from chat_app import Model, Served, Shelf
     from redis_place import RedisPlace
 
     from sightline_app.state.redis_link import RedisLink
@@ -37,6 +38,26 @@ def model(model_session: Model) -> Model:
     """The model, which has no prompt yet."""
     model_session.prompts.clear()
     return model_session
+
+
+@pytest.fixture(name="serve")
+def _serve(model: Model, tmp_path: Path, spans: Spans) -> Iterator[Callable[..., str]]:
+    """Serve the app in this process, its state there too; changes of the settings in, its address out."""
+    import chat_app
+
+    from sightline_app.settings import AppSettings, StateSettings
+
+    del spans
+    running: list[Served] = []
+
+    def serve(shelf: Shelf | None = None, **changes: Any) -> str:
+        usual = {"model_base_url": model.url, "top_k": 2, "candidates": 3, "state": StateSettings(mode="process")}
+        running.append(chat_app.serve(AppSettings(data_dir=tmp_path, **{**usual, **changes}), shelf))
+        return running[-1].url
+
+    yield serve
+    for served in running:
+        served.stop()
 
 
 @pytest.fixture(scope="session", name="redis_session")

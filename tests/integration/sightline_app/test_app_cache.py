@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import chat_app
 import httpx
 import pytest
-from chat_app import Model, Served, Shelf, events
+from chat_app import Model, Shelf, events
 from redis_place import RedisPlace
 from role_process import Role, free_port
 from two_models import ModeModel
@@ -21,7 +21,6 @@ from sightline.testing import Spans
 from sightline_app.index import Manifest
 from sightline_app.limits import attributes
 from sightline_app.settings import (
-    AppSettings,
     CacheSettings,
     GuardrailSettings,
     LimitSettings,
@@ -35,29 +34,13 @@ Start = Callable[..., str]
 
 
 @pytest.fixture(name="start")
-def _start(model: Model, redis_place: RedisPlace, tmp_path: Path, spans: Spans) -> Iterator[Start]:
+def _start(redis_place: RedisPlace, serve: Start) -> Start:
     """Serve the app in this process, with a cache; returns its address."""
-    del spans
-    running: list[Served] = []
 
     def start(state: StateSettings | None = None, shelf: Shelf | None = None, **app: Any) -> str:
-        settings = AppSettings(
-            data_dir=tmp_path,
-            **{
-                "model_base_url": model.url,
-                "top_k": 2,
-                "candidates": 3,
-                "state": state or redis_place.settings(),
-                "cache": CacheSettings(on=True),
-                **app,
-            },
-        )
-        running.append(chat_app.serve(settings, shelf))
-        return running[-1].url
+        return serve(shelf, **{"state": state or redis_place.settings(), "cache": CacheSettings(on=True), **app})
 
-    yield start
-    for served in running:
-        served.stop()
+    return start
 
 
 def ask(url: str, question: str = ASKED, tenant: str = "acme", **body: Any) -> list[tuple[str, Any]]:

@@ -7,43 +7,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import chat_app
 import httpx
 import pytest
-from chat_app import Model, Served, numbered_events
+from chat_app import numbered_events
 from fastapi.openapi.models import OpenAPI
 from jsonschema import Draft202012Validator
 
 from sightline.testing import Spans
 from sightline_app.api import schema
 from sightline_app.limits.api_keys import KeyRing
-from sightline_app.settings import ApiSettings, AppSettings, LimitSettings, StateSettings
+from sightline_app.settings import ApiSettings, LimitSettings
 
 Start = Callable[..., str]
 
 
 @pytest.fixture(name="start")
-def _start(model: Model, tmp_path: Path, spans: Spans) -> Iterator[Start]:
+def _start(serve: Start) -> Start:
     """Serve the app in this process; returns its address."""
-    del spans
-    running: list[Served] = []
 
     def start(api: ApiSettings | None = None, **limits: Any) -> str:
-        settings = AppSettings(
-            data_dir=tmp_path,
-            model_base_url=model.url,
-            top_k=2,
-            candidates=3,
-            state=StateSettings(mode="process"),
-            limits=LimitSettings(**limits),
-            api=api or ApiSettings(),
-        )
-        running.append(chat_app.serve(settings))
-        return running[-1].url
+        return serve(limits=LimitSettings(**limits), api=api or ApiSettings())
 
-    yield start
-    for served in running:
-        served.stop()
+    return start
 
 
 def described(url: str) -> dict[str, Any]:

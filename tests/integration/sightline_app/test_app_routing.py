@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import chat_app
 import httpx
 import pytest
-from chat_app import Served, events
+from chat_app import events
 from two_models import ModeModel
 
 from sightline import semconv
 from sightline.testing import Spans
 from sightline_app.limits import attributes
-from sightline_app.settings import AppSettings, LimitSettings, PrivacySettings, RouteSettings, StateSettings
+from sightline_app.settings import LimitSettings, PrivacySettings, RouteSettings
 from sightline_app.stages import generate, route
 
 EASY = "How do I join paths?"
@@ -50,28 +49,18 @@ def large(models: tuple[ModeModel, ModeModel]) -> ModeModel:
 
 
 @pytest.fixture(name="start")
-def _start(small: ModeModel, large: ModeModel, tmp_path: Path, spans: Spans) -> Iterator[Start]:
+def _start(small: ModeModel, large: ModeModel, serve: Callable[..., str]) -> Start:
     """Serve the app in this process; returns its address."""
-    del spans
-    running: list[Served] = []
 
     def start(app: dict[str, Any] | None = None, **routing: Any) -> str:
-        settings = AppSettings(
-            data_dir=tmp_path,
+        return serve(
             model_base_url=small.url,
             chat_model="m-small",
-            top_k=2,
-            candidates=3,
-            state=StateSettings(mode="process"),
             route=RouteSettings(large_model="m-large", large_base_url=large.url, **{**BY_PHRASE, **routing}),
             **(app or {}),
         )
-        running.append(chat_app.serve(settings))
-        return running[-1].url
 
-    yield start
-    for served in running:
-        served.stop()
+    return start
 
 
 def ask(url: str, question: str) -> list[tuple[str, Any]]:

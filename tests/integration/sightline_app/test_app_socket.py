@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import chat_app
 import httpx
 import pytest
-from chat_app import Model, Served, numbered_events
+from chat_app import numbered_events
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -20,7 +19,7 @@ from sightline import semconv
 from sightline.testing import Spans
 from sightline_app.api import live_stream
 from sightline_app.limits.api_keys import KeyRing
-from sightline_app.settings import ApiSettings, AppSettings, LimitSettings, StateSettings
+from sightline_app.settings import ApiSettings, LimitSettings
 
 ACME = {"x-tenant-id": "acme", "x-session-id": "s1"}
 ENDLESS = "Tell me [words=5000] [pause=0.02]"
@@ -29,28 +28,14 @@ Start = Callable[..., str]
 
 
 @pytest.fixture(name="start")
-def _start(model: Model, tmp_path: Path, spans: Spans) -> Iterator[Start]:
+def _start(serve: Start) -> Start:
     """Serve the app in this process; returns the address of its socket."""
-    del spans
-    running: list[Served] = []
 
     def start(api: ApiSettings | None = None, **limits: Any) -> str:
-        settings = AppSettings(
-            data_dir=tmp_path,
-            model_base_url=model.url,
-            top_k=2,
-            candidates=3,
-            max_body_bytes=10_000,
-            state=StateSettings(mode="process"),
-            limits=LimitSettings(**limits),
-            api=api or ApiSettings(),
-        )
-        running.append(chat_app.serve(settings))
-        return f"{running[-1].url.replace('http', 'ws', 1)}/v1/chat/ws"
+        url = serve(max_body_bytes=10_000, limits=LimitSettings(**limits), api=api or ApiSettings())
+        return f"{url.replace('http', 'ws', 1)}/v1/chat/ws"
 
-    yield start
-    for served in running:
-        served.stop()
+    return start
 
 
 def opened(url: str, **headers: str) -> ClientConnection:
@@ -162,6 +147,16 @@ def test_answer_is_cancelled_and_the_next_question_answered(start: Start, spans:
         assert ended(spans, "model")[0].attributes[semconv.STREAM_OUTCOME] == "cancelled"
         assert ask(socket, "What?")[-1]["event"] == "done"
     assert ended(spans, "request", 2)[0].attributes[live_stream.CANCELLED_BY] == "asked"
+
+
+def test_cancel_right_behind_its_question_is_told(start: Start) -> None:
+    """Both came before the question began to run."""
+    with opened(start()) as socket:
+        for message in ({"type": "question", "question": ENDLESS}, {"type": "cancel"}):
+            socket.protocol.send_text(json.dumps(message).encode())
+        socket.socket.sendall(b"".join(socket.protocol.data_to_send()))  # in one piece
+        assert until(socket, "done", "error")[-1]["data"] == live_stream.CANCELLED
+        assert ask(socket, "What?")[-1]["event"] == "done"
 
 
 def test_limits_hold_for_each_question(start: Start) -> None:

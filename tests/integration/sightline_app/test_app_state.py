@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import chat_app
 import httpx
 import pytest
-from chat_app import Model, Served, events
+from chat_app import Model, events
 from redis_place import RedisPlace
 from role_process import Role, free_port
 
@@ -33,29 +33,19 @@ Start = Callable[..., str]
 
 
 @pytest.fixture(name="start")
-def _start(model: Model, redis_place: RedisPlace, tmp_path: Path, spans: Spans) -> Iterator[Start]:
+def _start(redis_place: RedisPlace, serve: Start) -> Start:
     """Serve the app in this process; returns its address."""
-    del spans
-    running: list[Served] = []
 
     def start(state: StateSettings | None = None, **limits: Any) -> str:
-        settings = AppSettings(
-            data_dir=tmp_path,
-            model_base_url=model.url,
-            top_k=2,
-            candidates=3,
+        return serve(
             passage_chars=1000,
             max_output_tokens=400,
             state=state or redis_place.settings(),
             limits=LimitSettings(**limits),
             api=ApiSettings(resume_s=0),  # an answer ends with its client
         )
-        running.append(chat_app.serve(settings))
-        return running[-1].url
 
-    yield start
-    for served in running:
-        served.stop()
+    return start
 
 
 def ask(url: str, question: str, headers: dict[str, str] = ACME, **body: Any) -> httpx.Response:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import chat_app
 import httpx
 import pytest
-from chat_app import WORDS, Model, Served, numbered_events
+from chat_app import WORDS, numbered_events
 
 from sightline import semconv
 from sightline.testing import Spans
 from sightline_app.api import live_stream
 from sightline_app.limits import attributes
 from sightline_app.limits.api_keys import SERVICE, KeyRing
-from sightline_app.settings import ApiSettings, AppSettings, LimitSettings, StateSettings
+from sightline_app.settings import ApiSettings, LimitSettings
 
 ACME = {"x-tenant-id": "acme", "x-session-id": "s1"}
 LONG = "Tell me [words=40] [pause=0.02]"
@@ -31,27 +30,13 @@ Start = Callable[..., str]
 
 
 @pytest.fixture(name="start")
-def _start(model: Model, tmp_path: Path, spans: Spans) -> Iterator[Start]:
+def _start(serve: Start) -> Start:
     """Serve the app in this process; returns its address."""
-    del spans
-    running: list[Served] = []
 
     def start(limits: dict[str, Any] | None = None, **changes: Any) -> str:
-        settings = AppSettings(
-            data_dir=tmp_path,
-            model_base_url=model.url,
-            top_k=2,
-            candidates=3,
-            state=StateSettings(mode="process"),
-            limits=LimitSettings(**(limits or {})),
-            api=ApiSettings(**changes),
-        )
-        running.append(chat_app.serve(settings))
-        return running[-1].url
+        return serve(limits=LimitSettings(**(limits or {})), api=ApiSettings(**changes))
 
-    yield start
-    for served in running:
-        served.stop()
+    return start
 
 
 def lose(url: str, question: str, tokens: int, headers: dict[str, str] = ACME) -> list[Event]:

@@ -27,7 +27,7 @@ from sightline.testing import captured
 from sightline_app.errors import ModelRefused, ModelUnavailable
 from sightline_app.generator import Generator
 from sightline_app.model_server import weights
-from sightline_app.settings import AppSettings, ModelSettings
+from sightline_app.settings import AppSettings, ModelSettings, RouteSettings
 from sightline_supervisor.process import Launcher
 from sightline_supervisor.roles import model_role
 from sightline_supervisor.screen import Screen
@@ -162,12 +162,10 @@ async def test_two_models_run_beside_each_other(url: str, tmp_path: Path) -> Non
     try:
         settings = AppSettings(
             model_base_url=f"{url}/v1",
-            second_model_base_url=f"{second_url}/v1",
-            second_chat_model="second",
-            second_model_api_key="k2",
+            route=RouteSettings(large_base_url=f"{second_url}/v1", large_model="second", large_api_key="k2"),
             max_output_tokens=2,
         )
-        for endpoint in (settings.endpoint, settings.second_endpoint):
+        for endpoint in (settings.endpoint, settings.large_endpoint):
             generator = Generator(settings, endpoint)
             found = [chunk async for chunk in generator.stream(MESSAGES)]
             assert {chunk.model for chunk in found} == {endpoint.model if endpoint else ""}

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +20,8 @@ from sightline_app.settings import CacheSettings
 from sightline_app.stages.cache import content_words, marks, pieces, unfit
 from sightline_app.stages.events import Question
 from sightline_app.stages.mask import Masked
-from sightline_app.state.answer_store import CachedAnswer, ProcessAnswers
+from sightline_app.state.answer_store import CachedAnswer, ProcessAnswers, RedisAnswers
+from sightline_app.state.redis_link import RedisLink
 from sightline_app.state.vector_table import VectorTable
 
 HIT = Hit("1", "join()", "Join.", ["os.path.join"], "os", "2026-01-01", 0.5)
@@ -140,3 +146,32 @@ async def test_process_forgets_after_its_time() -> None:
     now[0] = 60.1
     assert (await store.nearest("t", "s", at(0), "", lambda _: True)).answer is None
     assert (await store.nearest("t", "s", at(0), "", lambda _: True)).similarity == 0
+
+
+class OneAnswer:
+    """A Redis with one vector, which remembers from which moments on new ones were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str | int] = []
+
+    def script(self, path: Path) -> Any:
+        """A script; only the one that returns new vectors does anything."""
+
+        async def run(keys: Sequence[str], arguments: Sequence[str | int]) -> list[str]:
+            del keys
+            if path.name != "new_answers.lua":
+                return []
+            self.asked.append(arguments[0])
+            new = ["scope:1", "1764456789123456", base64.b64encode(at(0).tobytes()).decode()]
+            return new if float(arguments[0]) < float(new[1]) else []
+
+        return run
+
+
+async def test_process_asks_redis_only_for_vectors_that_are_new() -> None:
+    """Also after a look-up for which there were none."""
+    redis = OneAnswer()
+    store = RedisAnswers(cast("RedisLink", redis), CacheSettings())
+    for _ in range(4):
+        assert (await store.nearest("acme", "scope", at(90), "", lambda _: True)).answer is None
+    assert redis.asked == ["0", *["1764456789123456"] * 3]

@@ -132,6 +132,17 @@ async def test_answer_that_waits_for_its_client_hears_of_the_cancellation() -> N
     assert CANCELLED["type"] in told[-1].data
 
 
+async def test_answer_that_is_cancelled_before_it_began_has_an_end() -> None:
+    """It begins, hears of it, and its client reads how it ended."""
+    source = Source(1, waits=True)
+    stream = start(source)
+    stream.cancel(Cancelled.ASKED)
+    async with asyncio.timeout(30):
+        told = [event async for event in stream.read() if event is not None]
+    assert source.cancelled
+    assert [event.name for event in told] == ["token", "error"]
+
+
 async def test_silence_is_told_as_none() -> None:
     """As often as it lasts."""
     stream = start(Source(1, waits=True), heartbeat_s=0.001)

@@ -100,11 +100,11 @@ def test_app_asks_for_the_model_that_the_local_server_has() -> None:
     """One variable switches both; a second endpoint needs its model's name."""
     assert AppSettings.from_env({}).endpoint.model == "smollm2-135m-instruct"
     assert AppSettings.from_env({"SIGHTLINE_MODEL": "extractive"}).endpoint.model == "extractive-v1"
-    assert AppSettings.from_env({}).second_endpoint is None
-    env = {"SIGHTLINE_SECOND_MODEL_BASE_URL": "http://127.0.0.1:8082/v1"}
-    with pytest.raises(InvalidSetting, match="SIGHTLINE_SECOND_CHAT_MODEL"):
+    assert AppSettings.from_env({}).large_endpoint is None
+    env = {"SIGHTLINE_APP_LARGE_MODEL_BASE_URL": "http://127.0.0.1:8082/v1"}
+    with pytest.raises(InvalidSetting, match="SIGHTLINE_APP_LARGE_MODEL"):
         AppSettings.from_env(env)
-    second = AppSettings.from_env({**env, "SIGHTLINE_SECOND_CHAT_MODEL": "large"}).second_endpoint
+    second = AppSettings.from_env({**env, "SIGHTLINE_APP_LARGE_MODEL": "large"}).large_endpoint
     assert second is not None
     assert (second.base_url, second.model) == ("http://127.0.0.1:8082/v1", "large")
 
