@@ -153,7 +153,7 @@ bench-judging: $(INSTALLED) ## 10,000 stored traces judged offline, and again wi
 bench-gate: $(INSTALLED) ## false alarms and power of the evaluation gate, beside mean thresholds (about 20 minutes)
 	@$(BIN)/python benchmarks/gate.py
 
-bench-drift: $(INSTALLED) ## false alarms and power of `sightline-evals drift`, beside Evidently and NannyML (about 25 minutes)
+bench-drift: $(INSTALLED) ## false alarms and power of `sightline-evals drift`, beside Evidently and NannyML (long)
 	@$(BIN)/python benchmarks/drift.py
 
 bench-judge: $(INSTALLED) ## how well the offline judge ranks answers, beside overlap of words and its version 1 (5 minutes; SETS=folder adds public sets)

@@ -56,7 +56,7 @@ def evidently(windows: dict[str, Any]) -> dict[str, Any]:
     def alarms(reference: Any, current: Any) -> dict[str, bool]:
         # Frames of its own for each method: `model` adds a column to those that it gets.
         found = {
-            name: bool(method(frame(current[:, :32] / 127), frame(reference[:, :32] / 127))[1])
+            name: bool(method(frame(current[:, :32]), frame(reference[:, :32]))[1])
             for name, method in of_sketches.items()
         }
         for name, column in (("top_score", 32), ("tokens", 33)):

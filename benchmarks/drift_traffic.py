@@ -6,7 +6,6 @@ the views fill llm_calls. All draws are of one generator a window, so a window i
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ import drift_worlds
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline import sketch
 from sightline_store.client import Client
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
@@ -86,17 +86,14 @@ SHIFTS: dict[str, Traffic] = {
 """What happens at the shift, by name. Versions and names on the spans stay what they were: nothing tells of it."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What peers get of a window: float[searches, 34]: 32 numbers of the sketch, best score, tokens of the answer."""
-
-    features: NDArray[Any]
-
-
 def insert(
     client: Client, worlds: drift_worlds.Worlds, traffic: Traffic, start: datetime, length: timedelta, n: int, seed: int
-) -> Drawn:
-    """Draw a window of `n` requests and put it into the store."""
+) -> NDArray[Any]:
+    """Draw a window of `n` requests and put it into the store.
+
+    Returns:
+        What peers get of it, float[n, 34]: 32 numbers of the sketch, best score, tokens of the answer.
+    """
     rng = np.random.default_rng(seed)
     places = _questions(worlds, traffic, rng, n)
     tenants = rng.choice(len(TENANTS), size=n, p=_TENANT_SHARES)
@@ -118,13 +115,14 @@ def insert(
         if rng.random() < _SCORED:
             value = float(np.clip(0.8 + traffic.groundedness + 0.15 * rng.standard_normal(), 0, 1))
             scores.append(_score(moment, trace, "groundedness", value, "lexical", ""))
-        features.append([*_numbers(search["QuerySketch"]), search["Scores"][0], tokens])
+        numbers = sketch.decode(search["QuerySketch"]) if search["QuerySketch"] else [0.0] * sketch.SIZE
+        features.append([*numbers, search["Scores"][0], tokens])
     marked, asked = _canaries(worlds, traffic, start + length / 2, seed, rng)
     _put(client, "retrievals", [*searches, *asked])
     _put(client, "requests", requests)
     _put(client, "scores", [*scores, *marked])
     _put(client, "otel_traces", spans)
-    return Drawn(np.asarray(features, dtype=float))
+    return np.asarray(features, dtype=float)
 
 
 def _questions(worlds: drift_worlds.Worlds, traffic: Traffic, rng: np.random.Generator, n: int) -> NDArray[Any]:
@@ -192,10 +190,6 @@ def _score(moment: str, trace: str, name: str, value: float, judge: str, explana
         "Timestamp": moment, "TraceId": trace, "Name": name, "Value": value, "Judge": judge, "JudgeVersion": "1",
         "Explanation": explanation, "Source": "code", "ServiceName": "sightline-evals",
     }  # fmt: skip
-
-
-def _numbers(text: str) -> list[int]:
-    return np.frombuffer(base64.b64decode(text), dtype=np.int8).tolist() if text else [0] * 32
 
 
 def _moment(start: datetime, seconds: float) -> str:

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline import sketch
-from sightline_app.corpus import Passage
 from sightline_app.embeddings.lexical import LexicalEmbedding
 from sightline_app.embeddings.minilm import MiniLM
 from sightline_app.lexicon import Lexicon, weighted_terms
@@ -157,6 +156,3 @@ def _typo(text: str, rng: random.Random) -> str:
         if letters[place].isalpha() and letters[place + 1].isalpha() and rng.random() < 0.12:
             letters[place], letters[place + 1] = letters[place + 1], letters[place]
     return "".join(letters)
-
-
-__all__ = ["DEPTH", "Passage", "World", "Worlds", "build"]

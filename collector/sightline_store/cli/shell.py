@@ -242,7 +242,7 @@ class _Line:
         except StoreError:
             words = _WORDS
         readline.set_completer(lambda text, index: next(_matches(words, text, index), None))
-        readline.set_completer_delims(" \t\n(),;=<>+-*/'\"")
+        readline.set_completer_delims(" \t\n(),;=<>+-*'\"")
         readline.parse_and_bind("tab: complete")
 
     def __enter__(self) -> None:

@@ -22,9 +22,9 @@ _DEFAULTS = {
 
 
 def names() -> list[str]:
-    """Every question, by name."""
-    folder = resources.files("sightline_store.sql").joinpath("queries")
-    return sorted(entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    """Every question, by name: the path of its file below `sql/queries`, for example `spend_by` or `drift/size`."""
+    with resources.as_file(resources.files("sightline_store.sql").joinpath("queries")) as folder:
+        return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.sql"))
 
 
 def text(name: str) -> str:

@@ -1,6 +1,6 @@
 """Questions that compare two windows of traffic: what drift is computed from.
 
-Each is one statement of `sql/queries/drift_*.sql` over a reference window and a current one. Rows come back as those of
+Each is one statement of `sql/queries/drift/*.sql` over a reference window and a current one. Rows come back as those of
 `queries` do. Nothing is judged here: whether a difference matters is for `sightline-evals drift` to say.
 """
 
@@ -111,32 +111,32 @@ class Plan:
 
 def size(client: Asks, windows: Windows) -> Row:
     """How many searches (`reference_searches`, `current_searches`) and model calls (`calls`) the windows hold."""
-    return ask(client, "drift_size", windows.params())[0]
+    return ask(client, "drift/size", windows.params())[0]
 
 
 def keys(client: Asks, windows: Windows, *, stride: int = 1) -> list[Row]:
     """What was searched, with which embedding and index, a tenant and window; counts are of one trace in `stride`."""
-    return ask(client, "drift_keys", {**windows.params(), "stride": stride})
+    return ask(client, "drift/keys", {**windows.params(), "stride": stride})
 
 
 def searches(client: Asks, plan: Plan) -> list[Row]:
     """Distributions of `top_score`, `empty`, `failed` and `stale`, a comparison and signal."""
-    return ask(client, "drift_searches", plan.params())
+    return ask(client, "drift/searches", plan.params())
 
 
 def query_sketches(client: Asks, plan: Plan) -> list[Row]:
     """How well sketches of the windows are told apart (`auc`), and how far their mean moved, a comparison and half."""
-    return ask(client, "drift_queries", plan.params())
+    return ask(client, "drift/queries", plan.params())
 
 
 def documents(client: Asks, plan: Plan, *, depth: int = 5) -> list[Row]:
     """How far the documents that are found moved, with 128 permutations, a comparison."""
-    return ask(client, "drift_documents", {**plan.params(), "depth": depth})
+    return ask(client, "drift/documents", {**plan.params(), "depth": depth})
 
 
 def moved_documents(client: Asks, plan: Plan, *, depth: int = 5, limit: int = 10) -> list[Row]:
     """The documents whose share of searches moved most; the plan should hold one comparison."""
-    return ask(client, "drift_moved_documents", {**plan.params(), "depth": depth, "limit": limit})
+    return ask(client, "drift/moved_documents", {**plan.params(), "depth": depth, "limit": limit})
 
 
 def answers(client: Asks, windows: Windows, *, refusals: str, stride: int = 1) -> list[Row]:
@@ -148,29 +148,29 @@ def answers(client: Asks, windows: Windows, *, refusals: str, stride: int = 1) -
         refusals: regular expression (RE2) of an answer's beginning, lower case, that refuses.
         stride: one trace in so many is read.
     """
-    return ask(client, "drift_answers", {**windows.params(), "refusals": refusals, "stride": stride})
+    return ask(client, "drift/answers", {**windows.params(), "refusals": refusals, "stride": stride})
 
 
 def evaluations(client: Asks, windows: Windows, *, stride: int = 1) -> list[Row]:
     """Distributions of scores, by (judge, its version, model) and name."""
-    return ask(client, "drift_evaluations", {**windows.params(), "stride": stride})
+    return ask(client, "drift/evaluations", {**windows.params(), "stride": stride})
 
 
 def canaries(client: Asks, windows: Windows, *, depth: int = 5, limit: int = 1000) -> list[Row]:
     """What each canary question finds now and found before."""
-    return ask(client, "drift_canaries", {**windows.params(), "depth": depth, "limit": limit})
+    return ask(client, "drift/canaries", {**windows.params(), "depth": depth, "limit": limit})
 
 
 def canary_searches(client: Asks, run_id: str, since: datetime) -> int:
     """How many canaries of a run have a search in the store."""
-    rows = ask(client, "drift_canary_searches", {"run_id": run_id, "from": sql_moment(since)})
+    rows = ask(client, "drift/canary_searches", {"run_id": run_id, "from": sql_moment(since)})
     return int(rows[0]["stored"])
 
 
 def changes(client: Asks, windows: Windows, *, limit: int = 20) -> list[Row]:
     """Versions and models that appeared since the reference began, the newest first."""
     params = {"reference_from": sql_moment(windows.reference_from), "current_to": sql_moment(windows.current_to)}
-    return ask(client, "drift_changes", {**params, "limit": limit})
+    return ask(client, "drift/changes", {**params, "limit": limit})
 
 
 def sketches(
@@ -191,7 +191,7 @@ def sketches(
         "stride": stride,
         "limit": limit,
     }
-    return ask(client, "drift_sketches", {**windows.params(), **params})
+    return ask(client, "drift/sketches", {**windows.params(), **params})
 
 
 def texts(client: Asks, trace_ids: Sequence[str], start: datetime, end: datetime) -> dict[str, str]:
@@ -199,15 +199,15 @@ def texts(client: Asks, trace_ids: Sequence[str], start: datetime, end: datetime
     if not trace_ids:
         return {}
     params = {"trace_ids": list(trace_ids), "from": sql_moment(start), "to": sql_moment(end)}
-    return {row["trace_id"]: row["text"] for row in ask(client, "drift_texts", params)}
+    return {row["trace_id"]: row["text"] for row in ask(client, "drift/texts", params)}
 
 
 def results(client: Asks, start: datetime, end: datetime, *, limit: int = 1000) -> list[Row]:
     """What runs of `sightline-evals drift` found in a stretch of time, the newest first."""
-    return ask(client, "drift_results", {"from": sql_moment(start), "to": sql_moment(end), "limit": limit})
+    return ask(client, "drift/results", {"from": sql_moment(start), "to": sql_moment(end), "limit": limit})
 
 
 def pin(client: Asks, name: str) -> dict[str, Any] | None:
     """The window (`from_ms`, `to_ms`) that was pinned under a name; None where there is none."""
-    rows = ask(client, "drift_pin", {"name": name})
+    rows = ask(client, "drift/pin", {"name": name})
     return rows[0] if rows else None

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from sightline_evals.drift import battery, canaries, judged, report, windows
+from sightline_evals.drift import battery, canaries, decision, judged, report, windows
 from sightline_evals.drift.results import Sender
 from sightline_evals.drift.sequence import State
 from sightline_evals.errors import EvalsError, UsageError
@@ -45,7 +45,7 @@ what is compared:
   canaries    the share of documents that each canary still finds, and of those it should find
 
 an alarm needs a p-value of 0.001 for all comparisons of the window together (Holm), or one of 0.05 in two windows in a
-row, and an effect that matters; docs/adr/016-drift.md has the measured false-alarm rate.
+row, and an effect that matters; docs/adr/016-drift.md says how often a run without drift alarmed.
 
 canaries: one JSON object a line: question, and optionally id, expected (ids of documents), tenant
 
@@ -105,7 +105,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--send",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="send what was found to the collector, for the pages (default: yes)",
+        help="send what was found to the collector; `sightline-store query drift/results` shows it (default: yes)",
     )
     parser.add_argument("--all", action="store_true", help="show every comparison")
     parser.add_argument("--json", metavar="PATH", help="write the report as JSON; - is standard output")
@@ -251,11 +251,7 @@ class _Drifting:
             arguments = self._arguments
             self._reference = windows.parse_reference(arguments.reference, arguments.reference_windows, self._client)
         compared = windows.compared(self._reference, self._window_s, until)
-        measured = battery.measure(self._client, compared, self._options)
-        states = judged.judge(measured)
-        earlier = windows.before(compared, self._reference)
-        if earlier is not None and judged.needs_confirmation(states):
-            states = judged.judge(measured, battery.measure(self._client, earlier, self._options, measured))
+        measured, states = decision.decide(self._client, compared, self._reference, self._options)
         return judged.run_of(
             run_id,
             measured,

@@ -46,7 +46,7 @@ class Battery:
         centres: by which its searches were divided into them.
         stride: one trace in so many was read.
         searches: searches of the reference and of the current window, all of them.
-        canaries: rows of the question `drift_canaries`.
+        canaries: rows of the question `drift/canaries`.
     """
 
     windows: drift.Windows

@@ -3,7 +3,8 @@
 The application need not know of them. Each question is sent with a W3C `traceparent` of a new trace, and a score
 `drift.canary` on that trace says which canary it was; the application's own spans say what was found. So any
 application will do that continues the trace of a request, which instrumentations of OpenTelemetry and Sightline do,
-and whose search records its documents. Users' statistics leave those traces out.
+and whose search records its documents. The other comparisons of drift leave those traces out; all else counts them as
+traffic.
 
 Source: https://www.w3.org/TR/trace-context/
 """
@@ -21,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from sightline_evals.errors import DatasetError, UsageError
+from sightline_roles.settings import is_http_url
 
 PLACE: Final = "{question}"
 """In the body of a request, where the question goes, as the inside of a JSON text."""
@@ -132,12 +133,12 @@ def ask(
         body: JSON of a request, with `{question}` where the question goes.
         headers: further header fields, such as an API key.
         timeout_s: seconds that one answer may take.
-        on_answer: called with each one when it has come.
+        on_answer: called with each one, in their order and in the caller's thread.
 
     Raises:
         UsageError: the address or the body cannot be used.
     """
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+    if not is_http_url(url):
         raise UsageError(f"--ask {url!r}: needs an address such as http://127.0.0.1:8080/v1/chat")
     if PLACE not in body:
         raise UsageError(f"--ask-body must hold {PLACE} where the question goes")
@@ -146,13 +147,12 @@ def ask(
     except ValueError as exc:
         raise UsageError(f"--ask-body is no JSON: {exc}") from exc
 
-    def one(canary: Canary) -> Asked:
-        asked = _ask(canary, url, body, headers, timeout_s)
-        on_answer(asked)
-        return asked
-
+    answered = []
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(one, canaries))
+        for asked in pool.map(lambda canary: _ask(canary, url, body, headers, timeout_s), canaries):
+            on_answer(asked)
+            answered.append(asked)
+    return answered
 
 
 def _ask(canary: Canary, url: str, body: str, headers: Sequence[tuple[str, str]], timeout_s: float) -> Asked:
@@ -177,7 +177,7 @@ def _ask(canary: Canary, url: str, body: str, headers: Sequence[tuple[str, str]]
 
 
 def explanation(canary: Canary) -> str:
-    """What the score of an asked canary says of it, for `drift_canaries.sql`."""
+    """What the score of an asked canary says of it, for `drift/canaries.sql`."""
     return json.dumps(
         {"question": canary.question[:500], "expected": list(canary.expected[:_MOST_EXPLAINED])}, ensure_ascii=False
     )

@@ -34,8 +34,9 @@ class Mismatch:
     """Something that needs no statistics: it is told at once."""
 
     kind: str
-    """`unlike_embedding`: a query was embedded by another model or version than its index; `new_sketch`: the vectors of
-    queries have another length than in the reference; `new_embedding`: the index has another embedding than there."""
+    """`unlike_embedding`: queries were embedded by another model or version than their index; `new_sketch`: the vectors
+    of queries have another length than in the reference; `new_embedding`: the index has another embedding than in the
+    reference."""
     subject: str
     """The collection."""
     was: str
@@ -52,20 +53,18 @@ class Planned:
         comparisons: with enough searches in both windows; whole series first.
         too_few: those without, as (comparison, reference n, current n).
         mismatches: told at once.
-        collections: in the current window.
     """
 
     comparisons: tuple[Comparison, ...]
     too_few: tuple[tuple[Comparison, int, int], ...]
     mismatches: tuple[Mismatch, ...]
-    collections: tuple[str, ...]
 
 
 def plan(rows: Sequence[Mapping[str, Any]], *, min_n: int) -> Planned:
     """Plan the comparisons.
 
     Args:
-        rows: of the question `drift_keys`.
+        rows: of the question `drift/keys`.
         min_n: searches that each window needs of a comparison.
     """
     counts: dict[bool, dict[Series, dict[tuple[str, str], int]]] = {True: {}, False: {}}
@@ -103,7 +102,6 @@ def plan(rows: Sequence[Mapping[str, Any]], *, min_n: int) -> Planned:
         tuple(found),
         tuple(too_few),
         (*_unlike(rows), *_new_sketches(sketches), *_new_embeddings(counts)),
-        tuple(sorted({series.collection for series in counts[True]})),
     )
 
 

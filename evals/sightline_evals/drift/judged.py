@@ -53,8 +53,8 @@ class Run:
         id: sent with every result.
         battery: what was measured.
         judged: each measurement with its state; alarms first, then the smallest p-value.
-        changes: rows of the question `drift_changes`, the newest first.
-        moved: rows of the question `drift_moved_documents`, of the comparison whose documents moved most.
+        changes: rows of the question `drift/changes`, the newest first.
+        moved: rows of the question `drift/moved_documents`, of the first comparison.
         code: how the process should end.
         sentence: the verdict.
     """

@@ -10,6 +10,7 @@ from sightline_evals.drift.judged import Judged, Run
 from sightline_evals.drift.sequence import State
 from sightline_evals.drift.signals import Measurement
 from sightline_evals.drift.topics import printable
+from sightline_evals.gating.inference import p_text
 
 SCHEMA: Final = "sightline-drift/1"
 _MOST_ROWS: Final = 12
@@ -64,7 +65,7 @@ def _measurements(shown: Sequence[Judged]) -> list[str]:
             each.measurement.signal,
             _effect(each.measurement),
             _interval(each.measurement),
-            _p(each.measurement.p_adjusted),
+            "-" if each.measurement.p_adjusted is None else p_text(each.measurement.p_adjusted),
             str(each.measurement.reference_n),
             str(each.measurement.current_n),
             printable(each.measurement.subject)[:_SUBJECT_CHARS],
@@ -100,10 +101,6 @@ def _interval(measured: Measurement) -> str:
     return f"{measured.low:.{digits}f} to {measured.high:.{digits}f}"
 
 
-def _p(value: float | None) -> str:
-    return "-" if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
 def _documents(run: Run) -> list[str]:
     return [
         f"  {row['reference_share']:6.1%} to {row['current_share']:6.1%}  "
@@ -113,7 +110,7 @@ def _documents(run: Run) -> list[str]:
 
 
 def as_json(run: Run) -> dict[str, Any]:
-    """The run as one JSON object; see docs/adr/016-drift.md for its members."""
+    """The run as one JSON object, of the schema `SCHEMA`; None where something is unknown."""
     battery = run.battery
     windows = battery.windows
     return {

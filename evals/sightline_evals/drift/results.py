@@ -2,7 +2,7 @@
 
 One event `drift.SIGNAL` a comparison, without a trace, so that the means of answers' scores do not see them: value is
 the effect, label the state, and the explanation JSON with interval, p-value, key and sizes (read by the question
-`drift_results`). `drift.verdict` says the whole run in a sentence, `drift.canary` marks the trace of a canary,
+`drift/results`). `drift.verdict` says the whole run in a sentence, `drift.canary` marks the trace of a canary,
 `drift.pin` keeps a window.
 
 Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/#event-gen_aievaluationresult
@@ -17,12 +17,12 @@ from typing import Any, Final
 import sightline
 from sightline_evals.drift import canaries
 from sightline_evals.drift.judged import Run
+from sightline_evals.emit import SERVICE_NAME
 from sightline_evals.errors import ScoresNotSent, UsageError
 from sightline_store.questions.drift import Windows
 
 JUDGE: Final = "sightline-drift"
 JUDGE_VERSION: Final = "1"
-_SERVICE: Final = "sightline-evals"
 _FLUSH_EVERY: Final = 1000  # well below the size of the library's queue, which drops what does not fit
 
 
@@ -40,7 +40,7 @@ class Sender:
     def __init__(self, env: Mapping[str, str], timeout_s: float = 15.0) -> None:
         self._timeout_s = timeout_s
         try:
-            self._tracing = sightline.configure(service_name=_SERVICE, env=env)
+            self._tracing = sightline.configure(service_name=SERVICE_NAME, env=env)
         except sightline.SettingsError as exc:
             raise UsageError(str(exc)) from exc
         self._at_start = self._tracing.score_stats().exported

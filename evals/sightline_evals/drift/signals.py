@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sightline_evals.drift import significance
+from sightline_evals.gating.inference import holm
 from sightline_store.questions.drift import ANY_INDEX, Comparison
-
-_Z95: Final = 1.959963984540054
 
 LEAST_DEVIATIONS: Final = 0.1
 """Least Wasserstein distance that matters, in standard deviations of the reference."""
@@ -120,8 +119,8 @@ def of_distribution(row: Mapping[str, Any], signal: str, key: Mapping[str, str],
     return replace(
         empty,
         effect=effect,
-        low=effect - _Z95 * error,
-        high=effect + _Z95 * error,
+        low=effect - significance.Z95 * error,
+        high=effect + significance.Z95 * error,
         p=significance.ks_p(ks, reference_n, current_n) if is_tested else None,
         matters=moved >= LEAST_DEVIATIONS or ks >= LEAST_KS,
         reference=was,
@@ -131,13 +130,13 @@ def of_distribution(row: Mapping[str, Any], signal: str, key: Mapping[str, str],
 
 
 def of_searches(rows: Iterable[Mapping[str, Any]], keys: Sequence[Mapping[str, str]], min_n: int) -> list[Measurement]:
-    """Measure `drift_searches`; `keys` belong to its comparisons, in order."""
+    """Measure `drift/searches`; `keys` belong to its comparisons, in order."""
     found = (of_distribution(row, _RETRIEVAL[row["signal"]], keys[row["comparison"] - 1], min_n) for row in rows)
     return [measured for measured in found if measured is not None]
 
 
 def of_queries(rows: Iterable[Mapping[str, Any]], keys: Sequence[Mapping[str, str]], min_n: int) -> list[Measurement]:
-    """Measure `drift_queries`: its two halves are one measurement."""
+    """Measure `drift/queries`: its two halves are one measurement."""
     halves: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         if math.isfinite(row["auc"]):
@@ -169,7 +168,7 @@ def of_queries(rows: Iterable[Mapping[str, Any]], keys: Sequence[Mapping[str, st
 
 
 def of_documents(rows: Iterable[Mapping[str, Any]], keys: Sequence[Mapping[str, str]], min_n: int) -> list[Measurement]:
-    """Measure `drift_documents`."""
+    """Measure `drift/documents`."""
     found = []
     for row in rows:
         reference_n, current_n = int(row["reference_n"]), int(row["current_n"])
@@ -186,8 +185,8 @@ def of_documents(rows: Iterable[Mapping[str, Any]], keys: Sequence[Mapping[str, 
                 key=keys[row["comparison"] - 1],
                 kind="moved",
                 effect=effect,
-                low=effect - _Z95 * deviation,
-                high=effect + _Z95 * deviation,
+                low=effect - significance.Z95 * deviation,
+                high=effect + significance.Z95 * deviation,
                 p=significance.permutation_p(row["chi_square"]) if is_tested else None,
                 matters=effect >= LEAST_MOVED,
                 reference_n=reference_n,
@@ -205,7 +204,7 @@ def of_documents(rows: Iterable[Mapping[str, Any]], keys: Sequence[Mapping[str, 
 
 
 def of_answers(rows: Iterable[Mapping[str, Any]], min_n: int) -> list[Measurement]:
-    """Measure `drift_answers`. A narrower key that holds the same answers as the wider one is left out."""
+    """Measure `drift/answers`. A narrower key that holds the same answers as the wider one is left out."""
     found: dict[tuple[str, int, int, str], Measurement] = {}
     ordered = sorted(rows, key=lambda row: (-sum(part == "*" for part in row["comparison"]), row["comparison"]))
     for row in ordered:
@@ -220,7 +219,7 @@ def of_answers(rows: Iterable[Mapping[str, Any]], min_n: int) -> list[Measuremen
 
 
 def of_evaluations(rows: Iterable[Mapping[str, Any]], min_n: int) -> list[Measurement]:
-    """Measure `drift_evaluations`, as `of_answers` does."""
+    """Measure `drift/evaluations`, as `of_answers` does."""
     found: dict[tuple[str, int, int, str, str], Measurement] = {}
     for row in sorted(rows, key=lambda row: (row["comparison"][2] != "*", row["comparison"])):
         judge, version, model = row["comparison"]
@@ -233,7 +232,7 @@ def of_evaluations(rows: Iterable[Mapping[str, Any]], min_n: int) -> list[Measur
 
 
 def of_canaries(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
-    """Measure `drift_canaries`: whether canaries find less of what they found, and of what they should find.
+    """Measure `drift/canaries`: whether canaries find less of what they found, and of what they should find.
 
     The reference overlap of a canary is that of its answers before with each other, so that an approximate search,
     whose answers differ by themselves, is no drift. Where there is one answer before, it is 1.
@@ -269,9 +268,9 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 
 def corrected(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The same measurements with p-values that hold for all of them together."""
+    """The same measurements with p-values that hold for all of them together, by Holm: whatever depends on what."""
     tested = [place for place, measured in enumerate(measurements) if measured.p is not None]
-    adjusted = significance.holm([measurements[place].p or 0.0 for place in tested])
+    adjusted = holm([measurements[place].p or 0.0 for place in tested])
     told = dict(zip(tested, adjusted, strict=True))
     return [replace(measured, p_adjusted=told.get(place)) for place, measured in enumerate(measurements)]
 

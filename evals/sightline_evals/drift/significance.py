@@ -1,4 +1,4 @@
-"""What chance explains: p-values, intervals and their correction for many tests. Pure.
+"""What chance explains: p-values and intervals. Pure.
 
 All p-values are of the hypothesis that the searches (or answers) of both windows are draws from one distribution. A
 drift that is real can be too small to matter: `signals` asks for a least effect beside these.
@@ -13,7 +13,10 @@ from typing import Final
 
 import numpy as np
 
-_Z95: Final = 1.959963984540054
+from sightline_evals.calibration.reliability import wilson
+
+Z95: Final = 1.959963984540054
+"""97.5th percentile of the standard normal distribution."""
 
 
 def _special() -> ModuleType:
@@ -37,25 +40,16 @@ def shares_p(reference_hits: int, reference_n: int, current_hits: int, current_n
     return float(stats.fisher_exact(table).pvalue)
 
 
-def shares_interval(
-    reference_hits: float, reference_n: float, current_hits: float, current_n: float
-) -> tuple[float, float]:
+def shares_interval(reference_hits: int, reference_n: int, current_hits: int, current_n: int) -> tuple[float, float]:
     """95 % interval of the difference of two shares, current less reference.
 
     Source: R. G. Newcombe, Interval estimation for the difference between independent proportions (1998), method 10.
     """
     r, c = reference_hits / reference_n, current_hits / current_n
-    (r_low, r_high), (c_low, c_high) = _wilson(r, reference_n), _wilson(c, current_n)
+    (r_low, r_high), (c_low, c_high) = wilson(reference_hits, reference_n), wilson(current_hits, current_n)
     low = (c - r) - math.hypot(c - c_low, r_high - r)
     high = (c - r) + math.hypot(c_high - c, r - r_low)
     return low, high
-
-
-def _wilson(share: float, n: float) -> tuple[float, float]:
-    square = _Z95 * _Z95
-    centre = (share + square / (2 * n)) / (1 + square / n)
-    half = _Z95 / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def auc_p(halves: Sequence[tuple[float, int, int]]) -> float:
@@ -83,7 +77,7 @@ def auc_interval(auc: float, reference_n: int, current_n: int) -> tuple[float, f
     first, second = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     square = auc * auc
     variance = auc * (1 - auc) + (current_n - 1) * (first - square) + (reference_n - 1) * (second - square)
-    half = _Z95 * math.sqrt(max(0.0, variance) / (reference_n * current_n))
+    half = Z95 * math.sqrt(max(0.0, variance) / (reference_n * current_n))
     return max(0.0, auc - half), min(1.0, auc + half)
 
 
@@ -127,17 +121,3 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     deviation = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stats.t.ppf(0.975, len(values) - 1)) * deviation
     return mean - half, mean + half
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values for "at least one of these is false", whatever depends on what, in the same order.
-
-    Source: S. Holm, A simple sequentially rejective multiple test procedure (1979).
-    """
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted = [1.0] * len(p_values)
-    highest = 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted

@@ -77,7 +77,7 @@ def find(client: Asks, rows: Sequence[Mapping[str, Any]], windows: drift.Windows
 
     Args:
         client: the store, which is asked for the texts of typical queries.
-        rows: of the question `drift_sketches`.
+        rows: of the question `drift/sketches`.
         windows: of those rows.
 
     Returns:

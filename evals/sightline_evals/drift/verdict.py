@@ -46,7 +46,7 @@ def sentence(
         alarms: the most certain first.
         suspected: shown by one window only.
         tested: everything that had enough data.
-        changes: rows of the question `drift_changes`, the newest first.
+        changes: rows of the question `drift/changes`, the newest first.
     """
     told = [mismatch(each) for each in battery.planned.mismatches[:_MOST_TOLD]]
     if alarms:

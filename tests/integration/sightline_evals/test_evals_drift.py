@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from role_process import free_port
+from collector_role import start_collector
+from role_process import StartRole, free_port
 
 from sightline_evals.__main__ import main
 from sightline_store.client import Client
@@ -34,21 +35,19 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def collected(roles: Callable[..., Any], store_url: str, tmp_path: Path) -> Iterator[tuple[dict[str, str], Client]]:
+def collected(roles: StartRole, store_url: str, tmp_path: Path) -> Iterator[tuple[dict[str, str], Client]]:
     """A collector that writes to a database of its own; the environment to reach both, and a client."""
     client = Client(StoreSettings(url=store_url, database=DATABASE))
     migrate.apply(client)
-    port = free_port()
-    env = {
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": DATABASE,
-        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-        "SIGHTLINE_COLLECTOR_GRPC_PORT": "0",
-        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
-    }
-    roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
-    yield env, client
+    collector = start_collector(roles, tmp_path, store_url, STORE_DATABASE=DATABASE)
+    yield (
+        {
+            "SIGHTLINE_STORE_URL": store_url,
+            "SIGHTLINE_STORE_DATABASE": DATABASE,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        },
+        client,
+    )
     gc.collect()
     client.command(f"DROP DATABASE {DATABASE}", database="")
     client.close()
@@ -174,9 +173,7 @@ def test_a_store_that_is_away_is_infrastructure(capsys: pytest.CaptureFixture[st
 
 
 @pytest.fixture
-def application(
-    collected: tuple[dict[str, str], Client], roles: Callable[..., Any], tmp_path: Path
-) -> tuple[str, Path]:
+def application(collected: tuple[dict[str, str], Client], roles: StartRole, tmp_path: Path) -> tuple[str, Path]:
     """The address of a traced application, and the file that is its index."""
     env, _ = collected
     url, index = f"http://127.0.0.1:{free_port()}/", tmp_path / "index.json"

@@ -15,7 +15,6 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,13 @@ from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed
-from sightline_store.questions import queries
+from sightline_store.questions import catalog, queries
 from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _SECRET = "what-nobody-else-may-read"
 _ATTACKS = json.loads((attack_runner.LISTS / "store_attacks.json").read_text(encoding="utf-8"))
-_QUESTIONS = sorted(
-    entry.name.removesuffix(".sql")
-    for entry in resources.files("sightline_store.sql").joinpath("queries").iterdir()
-    if entry.name.endswith(".sql")
-)
+_QUESTIONS = catalog.names()
 _LOOKALIKES = json.loads((attack_runner.LISTS / "store_lookalikes.json").read_text(encoding="utf-8"))
 _OF_TYPE = {"String": "", "UInt8": "1", "UInt32": "60", "UInt64": "60", "Int64": "1", "Float64": "0.5"}
 

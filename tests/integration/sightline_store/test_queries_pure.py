@@ -3,23 +3,18 @@
 import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from importlib import resources
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_store.questions import drift, queries
+from sightline_store.questions import catalog, drift, queries
 from sightline_store.questions.estimates import estimate
 from sightline_store.questions.queries import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FILES = sorted(
-    entry.name.removesuffix(".sql")
-    for entry in resources.files("sightline_store").joinpath("sql", "queries").iterdir()
-    if entry.name.endswith(".sql")
-)
+FILES = catalog.names()
 
 
 class Recorder:

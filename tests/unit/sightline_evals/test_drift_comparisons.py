@@ -96,7 +96,7 @@ def test_sketches_of_another_length_are_told_at_once() -> None:
 def test_nothing_searched_is_nothing_planned() -> None:
     """An empty store raises nothing."""
     planned = comparisons.plan([], min_n=100)
-    assert (planned.comparisons, planned.too_few, planned.mismatches, planned.collections) == ((), (), (), ())
+    assert (planned.comparisons, planned.too_few, planned.mismatches) == ((), (), ())
 
 
 def test_previous_leaves_one_window_for_confirmation() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,6 +179,14 @@ def test_p_values_are_corrected_together_and_the_untested_stay_untested() -> Non
     assert told[0].p is not None
     assert told[0].p_adjusted == pytest.approx(2 * told[0].p)
     assert told[1].p_adjusted is None
+
+
+def test_correction_is_holms_by_hand() -> None:
+    """Holm's own way: 0.01·4, 0.02·3, 0.03·2, 0.04·1, never falling."""
+    (one,) = signals.of_searches([_distribution()], [KEY], 100)
+    told = signals.corrected([replace(one, p=p) for p in (0.03, 0.01, 0.04, 0.02)])
+    assert [each.p_adjusted for each in told] == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert signals.corrected([]) == []
 
 
 def test_a_key_says_what_it_is_about_and_nothing_else() -> None:

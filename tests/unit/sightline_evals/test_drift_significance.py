@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from sightline_evals.drift import significance
@@ -84,21 +81,6 @@ def test_canaries_are_tested_by_their_signs() -> None:
     assert significance.fall_p([-0.2] * 5 + [0.0] * 20) == pytest.approx(1 / 32)
     assert significance.fall_p([0.0] * 9) == 1.0
     assert significance.fall_p([0.2] * 9) == 1.0
-
-
-def test_holm_by_hand() -> None:
-    """Holm's own way: 0.01·4, 0.02·3, 0.03·2, 0.04·1, never falling."""
-    assert significance.holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert significance.holm([]) == []
-
-
-@given(st.lists(st.floats(0, 1), max_size=30))
-def test_holm_keeps_the_order_and_never_shrinks(p_values: list[float]) -> None:
-    """Corrected p-values are at least the given ones, at most 1, and in the same order."""
-    adjusted = significance.holm(p_values)
-    assert all(given <= told <= 1 for given, told in zip(p_values, adjusted, strict=True))
-    pairs = sorted(zip(p_values, adjusted, strict=True))
-    assert all(a[1] <= b[1] for a, b in itertools.pairwise(pairs))
 
 
 def test_mean_interval_of_one_value_is_that_value() -> None:

@@ -48,7 +48,7 @@ def _battery(*measurements: Measurement, **others: Any) -> battery.Battery:
     fields: dict[str, Any] = {
         "windows": WINDOWS,
         "measurements": measurements,
-        "planned": comparisons.Planned((), (), (), ("Docs",)),
+        "planned": comparisons.Planned((), (), ()),
         "topics": (),
         "centres": drift.Topics(),
         "stride": 1,
@@ -136,7 +136,7 @@ def test_the_window_before_confirms_and_does_nothing_else() -> None:
 def test_a_mismatch_is_drift_without_statistics() -> None:
     """The sentence names both embeddings."""
     mismatch = comparisons.Mismatch("unlike_embedding", "Docs", "m 1", "m 2", 7)
-    planned = comparisons.Planned((), (), (mismatch,), ("Docs",))
+    planned = comparisons.Planned((), (), (mismatch,))
     run = _run(_battery(planned=planned))
     assert run.code is ExitCode.BELOW
     assert run.sentence == "Queries of Docs are embedded by m 2, its index by m 1 (7 searches)."

@@ -154,19 +154,30 @@ def test_comparisons_keep_collections_tenants_versions_and_windows_apart(store: 
     assert sizes == {1: (3, 4), 2: (3, 2), 3: (0, 1), 4: (3, 2), 5: (3, 2), 6: (0, 1)}
 
 
+def _embedded(search: dict[str, Any], version: str) -> dict[str, Any]:
+    """A row of `embeddings` in the trace of a search."""
+    return {**{name: search[name] for name in ("Timestamp", "TraceId")}, "Embedding": "m", "EmbeddingVersion": version}
+
+
 def test_keys_tell_windows_versions_and_queries_embedded_unlike_their_index(store: Store) -> None:
     """The name of a collection goes without the version of its index."""
     right, wrong = store.search(NOW, Collection="Docs_v1"), store.search(NOW)
     store.put("retrievals", [store.search(THEN), right, wrong])
-    embedded = [
-        {"Timestamp": row["Timestamp"], "TraceId": row["TraceId"], "Embedding": "m", "EmbeddingVersion": version}
-        for row, version in ((right, "1"), (wrong, "2"))
-    ]
-    store.put("embeddings", embedded)
+    store.put("embeddings", [_embedded(right, "1"), _embedded(wrong, "2")])
     found = {bool(row["is_current"]): row for row in drift.keys(store.client, WINDOWS)}
     assert found[True]["collection"] == "Docs"
     assert (found[True]["searches"], found[True]["unlike"], found[True]["unlike_embedding"]) == (2, 1, "m 2")
     assert (found[False]["searches"], found[False]["unlike"]) == (1, 0)
+
+
+def test_a_trace_that_embeds_by_two_models_is_unlike_neither_of_their_indexes(store: Store) -> None:
+    """Two collections with models of their own are searched in one request."""
+    one = store.search(NOW)
+    other = {**one, "SpanId": "c", "Collection": "Other", "Embedding": "n"}
+    store.put("retrievals", [one, other])
+    store.put("embeddings", [{**_embedded(one, "1"), "SpanId": name, "Embedding": name} for name in ("m", "n")])
+    found = {row["collection"]: row["unlike"] for row in drift.keys(store.client, WINDOWS)}
+    assert found == {"Docs": 0, "Other": 0}
 
 
 def test_canaries_and_later_turns_of_a_session_are_no_traffic(store: Store) -> None:
@@ -396,7 +407,7 @@ def test_sketches_and_texts_of_typical_questions(store: Store) -> None:
     rng = random.Random(6)
     rows = [store.search(moment, QuerySketch=_sketch(0, rng)) for moment in (THEN, NOW) for _ in range(20)]
     store.put("retrievals", rows)
-    given = {"sketch_version": VERSION, "embedding": "m", "embedding_version": "1"}
+    given: dict[str, Any] = {"sketch_version": VERSION, "embedding": "m", "embedding_version": "1"}
     found = drift.sketches(store.client, WINDOWS, **given, limit=7)
     assert sorted(bool(row["is_current"]) for row in found) == [False] * 7 + [True] * 7
     assert all(len(row["vector"]) == 32 and -128 <= min(row["vector"]) < 0 < max(row["vector"]) <= 127 for row in found)
@@ -423,7 +434,7 @@ def test_results_and_pins_come_back_as_they_were_sent(store: Store) -> None:
     moment = NOW.strftime("%Y-%m-%d %H:%M:%S")
     base = {"Timestamp": moment, "RunId": "r1"}
     pins = [(THEN, 5), (NOW, 6)]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {**base, "Name": "drift.retrieval.top_score", "Label": "quiet", "Value": -0.1, "Explanation": json.dumps(told)},
         {**base, "Name": "drift.verdict", "Label": "no drift", "Value": 0, "Explanation": "broken {"},
         {**base, "Name": "drift.canary"},

@@ -1,11 +1,11 @@
 -- Sketches of queries of both windows, at most `limit` of each, to find topics in: those of one version, chosen by a hash of the trace.
 SELECT
-    trace_id, is_current, tenant, started_ms, vector
+    trace_id, is_current, started_ms, vector
 FROM
 (
     SELECT
         Timestamp >= {current_from:DateTime64(3, 'UTC')} AS is_current,
-        TraceId AS trace_id, toString(Tenant) AS tenant, toUnixTimestamp64Milli(Timestamp) AS started_ms, TraceHash,
+        TraceId AS trace_id, toUnixTimestamp64Milli(Timestamp) AS started_ms, TraceHash,
         -- include: drift_vector.sql
         AS vector
     FROM retrievals
