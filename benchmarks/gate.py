@@ -6,7 +6,8 @@ Pairs of runs are simulated: cases of two questions a conversation, answers of o
 with a probability that depends on the conversation and on the question; three in ten cases are always right; 2 % of the
 scores are missing on either side. In a pair without a true drop both runs are drawn from the same probabilities. In one
 with a drop, some answers of the new run have no supported statement at all; how many is what the gate printed as
-its detectable drop (the median over pairs without a drop). All of the gate but the reading of files runs.
+its detectable drop (the median over pairs without a drop). What runs of the gate is `gating.comparison.compare`: the
+reading of reports and the matching of cases do not, nor do floors and must-pass cases.
 
 Beside it, on the same pairs, the rules that other tools have: a mean below a floor (the true mean less 0.02), a mean
 that is lower by more than 0.05, a share of passing cases below a threshold (the true share less 0.02). The last line is

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 from sightline_evals.gate import Verdict
+from sightline_evals.report_file import SCHEMA
 from sightline_evals.runs.records import line_of, none_if_nan
 from sightline_evals.summary import RESAMPLES, Summary
 
-SCHEMA: Final = "sightline-evals/2"
-"""Version of the JSON report."""
 _INTERVAL: Final = (
     f"95%, percentile bootstrap over conversations, weighted, {RESAMPLES} resamples; "
     "Wilson's where all values are equal"

@@ -77,7 +77,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--baseline-value",
         choices=[str(value) for value in BaselineValue],
         default=str(BaselineValue.MEAN),
-        help="what several baselines say about a case (default: mean, which is unbiased)",
+        help="what several baselines say about a case (default: mean, which is unbiased; the median gives false alarms "
+        "where pass/fail scores differ from run to run)",
     )
     parser.add_argument(
         "--rerun", type=Path, metavar="PATH", help="second run of the same code: flaky cases are left out"

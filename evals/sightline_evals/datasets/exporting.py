@@ -15,7 +15,7 @@ from typing import Any, Final
 from sightline_evals.datasets import jsonl, parquet
 from sightline_evals.datasets.sample import Sample
 from sightline_evals.datasets.schema import row_of
-from sightline_evals.datasets.writing import write_bytes, write_dataset
+from sightline_evals.datasets.writing import make_folder, write_bytes, write_dataset
 from sightline_evals.errors import DatasetError, UsageError
 
 FILE_FORMATS: Final = ("jsonl", "csv", "tsv", "parquet")
@@ -44,10 +44,7 @@ def export(samples: Sequence[Sample], form: str, folder: Path, name: str) -> Pat
     target = folder / "datasets" / f"{name}.jsonl" if form == "ragas" else folder / f"{name}.{form}"
     if target.exists():
         raise DatasetError(target, 0, "is there already; name another folder, or remove it")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise DatasetError(target.parent, 0, f"cannot be made: {exc.strerror or exc}") from exc
+    make_folder(target.parent)
     if form == "ragas":
         write_bytes(target, jsonl.encoded(ragas_row(sample) for sample in samples))
     else:

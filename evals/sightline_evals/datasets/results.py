@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from sightline_evals import report_file
 from sightline_evals.datasets.sample import Sample
 from sightline_evals.datasets.schema import RowInvalid, sample_of
-from sightline_evals.errors import DatasetError
-
-SCHEMA: Final = "sightline-evals/2"
-"""`schema` of the reports that hold cases."""
+from sightline_evals.errors import ReportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +32,15 @@ def read_results(path: Path) -> list[Result]:
     A case of a run over traces has the weight 1: there its weight is how many requests of the traffic it stood for.
 
     Raises:
-        DatasetError: the file is no such report, or a case of it cannot be used.
+        ReportError: the file is no such report, or a case of it cannot be used.
     """
-    try:
-        report = json.loads(path.read_bytes())
-    except OSError as exc:
-        raise DatasetError(path, 0, exc.strerror or str(exc)) from exc
-    except (ValueError, RecursionError) as exc:
-        raise DatasetError(path, 0, f"is not JSON: {exc}") from exc
-    if not isinstance(report, dict) or report.get("schema") != SCHEMA or not isinstance(report.get("cases"), list):
-        raise DatasetError(
-            path,
-            0,
-            f"is no report of the schema {SCHEMA!r}; `sightline-evals run --json FILE` writes one",
-        )
+    report = report_file.read(path)
+    if not isinstance(report.get("cases"), list):
+        raise ReportError(path, "cases is missing or no list")
     try:
         scores = _scores(report.get("scores") or ())
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise DatasetError(path, 0, f"its scores cannot be used: {exc!r}") from exc
+        raise ReportError(path, f"its scores cannot be used: {exc!r}") from exc
     results = [_result(path, number, case, scores) for number, case in enumerate(report["cases"], start=1)]
     run = report.get("run")
     if isinstance(run, dict) and run.get("dataset"):
@@ -74,5 +62,5 @@ def _result(path: Path, number: int, case: Any, scores: Mapping[str, Mapping[str
         row = {"id": case["case"], **{name: value for name, value in case.items() if name != "case"}}
         sample = sample_of(row)
     except (AttributeError, KeyError, TypeError, RowInvalid) as exc:
-        raise DatasetError(path, 0, f"case {number} cannot be used: {exc}") from exc
+        raise ReportError(path, f"case {number} cannot be used: {exc}") from exc
     return Result(sample, scores.get(sample.id, {}))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from sightline_evals.datasets.differences import Difference
 from sightline_evals.datasets.duplicates import Duplicate
 from sightline_evals.datasets.sample import Sample
 from sightline_evals.datasets.schema import row_of
-
-
-def one_line(text: str, width: int = 72) -> str:
-    """A text on one line without control characters, which could move a terminal's cursor; cut after `width`."""
-    shown = " ".join("".join(" " if unicodedata.category(mark)[0] == "C" else mark for mark in text).split())
-    return shown if len(shown) <= width else shown[: width - 1] + "…"
+from sightline_evals.untrusted import on_a_line
 
 
 def aligned(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -33,8 +27,8 @@ def case_table(samples: Iterable[Sample]) -> str:
         ("case", "question", "answer", "passages", "reference", "must pass"),
         (
             (
-                one_line(sample.id, 32),
-                one_line(sample.question, 60),
+                on_a_line(sample.id, 32),
+                on_a_line(sample.question, 60),
                 f"{len(sample.answer)} chars" if sample.answer else "-",
                 len(sample.contexts),
                 "yes" if sample.reference else "-",
@@ -50,7 +44,7 @@ def case_text(sample: Sample) -> str:
     paragraphs = []
     for name, value in row_of(sample).items():
         parts = value if isinstance(value, list) else [value]
-        shown = "".join(f"\n  {one_line(str(part), 2_000)}" for part in parts) or " none"
+        shown = "".join(f"\n  {on_a_line(str(part), 2_000)}" for part in parts) or " none"
         paragraphs.append(f"{name}:{shown}\n")
     return "".join(paragraphs)
 
@@ -58,10 +52,10 @@ def case_text(sample: Sample) -> str:
 def difference_table(found: Difference) -> str:
     """One line for each case that differs."""
     rows = [
-        *(("added", one_line(one.id, 32), "", one_line(one.question)) for one in found.added),
-        *(("removed", one_line(one.id, 32), "", one_line(one.question)) for one in found.removed),
+        *(("added", on_a_line(one.id, 32), "", on_a_line(one.question, 72)) for one in found.added),
+        *(("removed", on_a_line(one.id, 32), "", on_a_line(one.question, 72)) for one in found.removed),
         *(
-            ("changed", one_line(one.after.id, 32), ", ".join(one.values), one_line(one.after.question))
+            ("changed", on_a_line(one.after.id, 32), ", ".join(one.values), on_a_line(one.after.question, 72))
             for one in found.changed
         ),
     ]
@@ -75,10 +69,10 @@ def duplicate_table(found: Iterable[Duplicate]) -> str:
         (
             (
                 f"{one.cosine:.3f}",
-                one_line(one.sample.id, 32),
-                one_line(one.sample.question, 48),
-                one_line(one.kept.id, 32),
-                one_line(one.kept.question, 48),
+                on_a_line(one.sample.id, 32),
+                on_a_line(one.sample.question, 48),
+                on_a_line(one.kept.id, 32),
+                on_a_line(one.kept.question, 48),
                 "differ" if one.references_differ else "",
             )
             for one in sorted(found, key=lambda one: -one.cosine)

@@ -67,6 +67,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise DatasetError(path, 0, f"cannot be written: {exc.strerror or exc}") from exc
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is missing.
+
+    Raises:
+        DatasetError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise DatasetError(folder, 0, f"cannot be made: {exc.strerror or exc}") from exc
+
+
 def _encoded(path: Path, samples: Sequence[Sample]) -> bytes:
     rows = [row_of(sample) for sample in samples]
     match path.suffix.lower():

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from sightline_evals.gating.results import Check, GateResult, Outcome
 from sightline_evals.gating.table import headline
-from sightline_evals.gating.untrusted import shown
+from sightline_evals.untrusted import shown
 
 SUITE = "sightline-evals gate"
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from sightline_evals.gating.results import GateResult, Outcome, WorseCase
 from sightline_evals.gating.table import COLUMNS, cells, footnotes, headline
-from sightline_evals.gating.untrusted import markup
+from sightline_evals.untrusted import markup
 
 _LONGEST_ANSWER = 1500
 _LONGEST_STATEMENT = 300

@@ -28,7 +28,8 @@ class BaselineValue(StrEnum):
     MEAN = "mean"
     """The mean of its values: unbiased, so it is the default."""
     MEDIAN = "median"
-    """The median: one odd run counts less, but cases that pass more often than not are taken for certain ones."""
+    """The median: one odd run counts less, but a case that passes more often than not is taken for a certain one. With
+    pass/fail scores that differ from run to run this reports drops that are none: `benchmarks/gate.py` counts them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,15 @@ that was not measured.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sightline_evals import report_file
 from sightline_evals.errors import ReportError
 
-SCHEMA: Final = "sightline-evals/2"
-"""The form of report that is read."""
 MEASURES: Final = ("ttft_ms", "duration_ms", "cost_usd", "input_tokens", "output_tokens")
 """What cases have beside scores. Lower is better; changes are relative."""
 NOT_FINITE: Final = "NotFinite"
@@ -117,26 +115,9 @@ def read_report(path: Path) -> RunReport:
     """Read a report.
 
     Raises:
-        ReportError: the file cannot be read, is not JSON, or lacks the form of `SCHEMA`; the message says where.
+        ReportError: the file cannot be read, is not JSON, or lacks the form of a report; the message says where.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as exc:
-        raise ReportError(path, exc.strerror or str(exc)) from exc
-    except UnicodeDecodeError as exc:
-        raise ReportError(path, f"is not UTF-8 at byte {exc.start + 1}") from exc
-    try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as exc:
-        where = f" at line {exc.lineno}: {exc.msg}" if isinstance(exc, json.JSONDecodeError) else ": nested too deep"
-        raise ReportError(path, f"is not JSON{where}; needs the file that `sightline-evals run --json` writes") from exc
-    except ValueError as exc:  # a whole number of more digits than Python converts
-        raise ReportError(path, f"is not JSON that can be read: {exc}") from exc
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != SCHEMA:
-        found = f"its schema is {schema!r}" if schema is not None else "it names no schema"
-        raise ReportError(path, f"is no report of this version: {found}, needs {SCHEMA!r}; run the evaluation again")
-    return _Reading(path).report(document)
+    return _Reading(path).report(report_file.read(path))
 
 
 class _Reading:

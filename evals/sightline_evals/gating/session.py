@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sightline_evals.errors import EvalsError
-from sightline_evals.gating.baselines import LAST, keep, read_baselines
+from sightline_evals.errors import EvalsError, UsageError
+from sightline_evals.gating.baselines import LAST, is_folder, keep, read_baselines
 from sightline_evals.gating.policy import COVERAGE, Policy
 from sightline_evals.gating.results import GateResult
 from sightline_evals.gating.run_report import read_report
@@ -106,8 +106,11 @@ class EvalSession:
             policy: in place of all of the above but `last` and `keep_passed`.
 
         Raises:
-            UsageError: a report cannot be read, or the runs do not compare.
+            UsageError: a report cannot be read, the runs do not compare, or `keep_passed` has no folder.
         """
+        paths = [Path(baseline)] if isinstance(baseline, str | os.PathLike) else [Path(path) for path in baseline]
+        if keep_passed and not is_folder(paths):
+            raise UsageError("keep_passed needs one folder as baseline")
         policy = policy or Policy(
             metrics=tuple(metrics),
             margins=dict(margins or {}),
@@ -117,7 +120,6 @@ class EvalSession:
             allow_dataset_change=allow_dataset_change,
             strict=strict,
         )
-        paths = [Path(baseline)] if isinstance(baseline, str | os.PathLike) else [Path(path) for path in baseline]
         current = read_report(Path(report))
         baselines, notes = read_baselines(paths, last=last, current=current, any_dataset=policy.allow_dataset_change)
         result = gate(current, baselines, policy, notes=notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sightline_evals.gating.inference import p_text
 from sightline_evals.gating.results import GateResult, MetricComparison, Outcome
-from sightline_evals.gating.untrusted import on_a_line
+from sightline_evals.untrusted import on_a_line
 
 COLUMNS = ("metric", "base", "new", "change", "95% bounds", "p (Holm)", "verdict", "detectable")
 """Headings; one-sided bounds; `detectable` is the true drop that is reported with a chance of 80%."""

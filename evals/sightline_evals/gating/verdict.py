@@ -71,7 +71,8 @@ def gate(
         ]
         comparisons = compare(matched, policy)
         checks += [comparison.check for comparison in comparisons]
-    checks += bound_checks(current, case_ids, policy)
+    # A bound is about this run: cases that the baseline does not have count too.
+    checks += bound_checks(current, list(current.cases) if common_only else case_ids, policy)
     checks += must_pass_checks(current, baselines, metrics, policy)
     return GateResult(
         current=current,

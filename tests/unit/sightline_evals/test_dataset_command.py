@@ -63,7 +63,7 @@ def test_show_of_one_case_does_not_move_the_cursor(tmp_path: Path, capsys: pytes
     assert ran("show", path, "--case", "a") == 0
     assert ran("show", path) == 0
     text = capsys.readouterr().out
-    assert "Q [2J ?" in text
+    assert "Q\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}?" in text
     assert "\x1b" not in text
     assert "\u202e" not in text
     with pytest.raises(UsageError, match="has no case 'z'"):

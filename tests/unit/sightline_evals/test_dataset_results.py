@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sightline_evals.datasets import results
-from sightline_evals.errors import DatasetError
+from sightline_evals.errors import ReportError
 
 CASE = {
     "case": "a",
@@ -74,8 +74,8 @@ def test_the_share_of_the_traffic_is_no_weight_of_a_case(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"schema": None}, "is no report of the schema 'sightline-evals/2'"),
-        ({"cases": None}, "is no report of the schema"),
+        ({"schema": None}, "is no report of this version: it names no schema, needs 'sightline-evals/2'"),
+        ({"cases": None}, "cases is missing or no list"),
         ({"cases": [CASE, 7]}, "case 2 cannot be used"),
         ({"cases": [{**CASE, "question": ""}]}, "case 1 cannot be used: question is missing or empty"),
         ({"cases": [{}]}, "case 1 cannot be used"),
@@ -84,15 +84,15 @@ def test_the_share_of_the_traffic_is_no_weight_of_a_case(tmp_path: Path) -> None
 )
 def test_another_file_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     """The message says which command writes such a report, or which case is wrong."""
-    with pytest.raises(DatasetError, match=reason):
+    with pytest.raises(ReportError, match=reason):
         results.read_results(report(tmp_path, **changes))
 
 
 def test_what_is_no_json_is_told(tmp_path: Path) -> None:
     """Also a file that is not there."""
     path = tmp_path / "report.json"
-    with pytest.raises(DatasetError, match="No such file"):
+    with pytest.raises(ReportError, match="No such file"):
         results.read_results(path)
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(DatasetError, match="is not JSON"):
+    with pytest.raises(ReportError, match="is not JSON"):
         results.read_results(path)

@@ -8,7 +8,8 @@ import math
 import sys
 from pathlib import Path
 
-from sightline_evals.errors import DatasetError, UsageError
+from sightline_evals import report_file
+from sightline_evals.errors import UsageError
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -49,14 +50,6 @@ def refuse_existing(path: Path | None) -> None:
         raise UsageError(f"{path} is there already; name another file, or remove it")
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder where it is missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise DatasetError(folder, 0, f"cannot be made: {exc.strerror or exc}") from exc
-
-
 def counted(number: int, noun: str) -> str:
     """The number and its noun, as in 1 case, 2 cases."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -71,13 +64,7 @@ def write(path: str | None, text: str, as_json: object) -> None:
     """Text to standard output, or to standard error where the JSON goes there."""
     stream = sys.stderr if path == "-" else sys.stdout
     stream.write(text)
-    if path is None:
-        return
-    encoded = json.dumps(as_json, ensure_ascii=False, indent=None if path == "-" else 2, allow_nan=False) + "\n"
-    if path == "-":
-        sys.stdout.write(encoded)
-        return
-    try:
-        Path(path).write_text(encoded, encoding="utf-8")
-    except OSError as exc:
-        raise UsageError(f"--json {path}: {exc.strerror}") from exc
+    if path is not None:
+        encoded = json.dumps(as_json, ensure_ascii=False, indent=None if path == "-" else 2, allow_nan=False)
+        with report_file.stream(path) as out:
+            out.write(f"{encoded}\n")

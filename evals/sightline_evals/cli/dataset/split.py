@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sightline_evals.cli.dataset import output
 from sightline_evals.datasets import read_dataset, splitting, tables, write_dataset
+from sightline_evals.datasets.writing import make_folder
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace, _: Mapping[str, str]) -> ExitCode:
     paths = {name: folder / f"{arguments.file.stem}.{name}{arguments.file.suffix}" for name in parts}
     for path in paths.values():
         output.refuse_existing(path)
-    output.make_folder(folder)
+    make_folder(folder)
     for name, part in parts.items():
         write_dataset(paths[name], part)
     rows = [(name, f"{shares[name]:g}", len(part), paths[name]) for name, part in parts.items()]

@@ -9,6 +9,8 @@ import pytest
 from gate_reports import report, write
 
 from sightline_evals.__main__ import main
+from sightline_evals.errors import UsageError
+from sightline_evals.gating.session import EvalSession
 
 GOOD = [1.0] * 30
 BAD = [0.0] * 12 + [1.0] * 18
@@ -166,6 +168,17 @@ def test_flags_reach_the_policy(run: Run, tmp_path: Path, capsys: pytest.Capture
     assert run("short.json", "--baseline", "good.json") == 3
     assert run("short.json", "--baseline", "good.json", "--min-coverage", "0.5") == 0
     assert run("short.json", "--baseline", "good.json", "--min-coverage", "0.9,faithfulness=0.5") == 0
+
+
+@pytest.mark.usefixtures("run")
+def test_a_session_keeps_only_into_a_folder(tmp_path: Path) -> None:
+    """As `--keep` does, and before anything is compared."""
+    session = EvalSession(tmp_path)
+    for baseline in ([], ["good.json"], "good.json"):
+        with pytest.raises(UsageError, match="keep_passed needs one folder"):
+            session.gate("good.json", baseline=baseline, keep_passed=True)
+    assert session.gate("good.json", baseline="green", keep_passed=True)
+    assert len(list((tmp_path / "green").iterdir())) == 1
 
 
 def test_help_says_what_the_verdicts_and_codes_are(capsys: pytest.CaptureFixture[str]) -> None:

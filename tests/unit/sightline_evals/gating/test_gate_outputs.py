@@ -18,7 +18,7 @@ from sightline_evals.gating.junit import junit, junit_refusal
 from sightline_evals.gating.markdown import markdown, markdown_refusal
 from sightline_evals.gating.result_json import as_json
 from sightline_evals.gating.table import table
-from sightline_evals.gating.untrusted import markup, on_a_line, shown
+from sightline_evals.untrusted import markup, on_a_line, shown
 
 HOSTILE = (
     "\x1b[2J\x00\x07 | a | b |\n\n# heading\n</details></td></pre><script>alert(1)</script>"

@@ -1,4 +1,4 @@
-"""Student's t, the fair coin and three-way counts, against values of SciPy 1.16 and of tables."""
+"""Student's t, the fair coin and three-way counts, against tables and exact values."""
 
 import math
 

@@ -215,6 +215,15 @@ def test_another_dataset_is_refused_unless_allowed(read: Any) -> None:
     assert result.notes == ("8 common cases are compared, of 10 in the current run and 8 before",)
 
 
+def test_a_floor_holds_for_the_cases_that_the_baseline_does_not_have(read: Any) -> None:
+    """It is about this run: new cases that fail break it, though they cannot be compared."""
+    old, new = read({"faithfulness": [1.0] * 8}, dataset="b" * 64), read({"faithfulness": [1.0] * 8 + [0.0] * 8})
+    result = gate(new, [old], Policy(allow_dataset_change=True, floors={"faithfulness": 0.8}))
+    assert outcome(result) is Outcome.PASS
+    assert outcome(result, "floor of faithfulness") is Outcome.REGRESSION
+    assert "mean 0.5000 of 16 cases" in reason(result, "floor of faithfulness")
+
+
 def test_runs_over_traces_are_refused(read: Any) -> None:
     """Their cases are never the same."""
     values = {"faithfulness": [1.0] * 3}
