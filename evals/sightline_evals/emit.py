@@ -86,6 +86,15 @@ class Emitter:
                 "OTEL_EXPORTER_OTLP_ENDPOINT to yours, or use --no-send; with OTEL_SDK_DISABLED=true nothing is sent"
             )
 
+    def forget_lost(self) -> int:
+        """Expect no longer what the collector has refused, once nothing waits any more; returns how many scores."""
+        stats = self._tracing.score_stats()
+        if stats.queued:
+            return 0
+        self.accepted = stats.exported - self._stats_at_start.exported
+        lost, self.handed_over = self.handed_over - self.accepted, self.accepted
+        return lost
+
     def close(self) -> None:
         """End the sending; what was not accepted is lost."""
         self._tracing.shutdown()

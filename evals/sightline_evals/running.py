@@ -70,7 +70,7 @@ def carry_out(wishes: Wishes, env: Mapping[str, str]) -> int:
             wishes = wishes.resumed(journal.head["wishes"], tuple(journal.head["metrics"]))
         elif journal.head:
             raise UsageError(f"--run-id {run_id}: there is such a run; --resume {run_id} goes on with it")
-        run = _Running(wishes, env, run_id, journal)
+        run = _Running(wishes, env, run_id, journal, settings=settings, places=places)
         stack.callback(run.close)
         return run.carry_out()
 
@@ -84,8 +84,10 @@ class _Running:
         env: Mapping[str, str],
         run_id: str,
         journal: Journal,
+        *,
+        settings: JudgeSettings,
+        places: RunSettings,
     ) -> None:
-        settings, places = JudgeSettings.from_env(env), RunSettings.from_env(env)
         self._wishes = wishes
         self._run_id = run_id
         self._journal = journal

@@ -237,6 +237,9 @@ class Watcher:
             self._emitter.flush()
         except ScoresNotSent as exc:
             _logger.warning("scores wait: %s", exc)
+            if self._emitter.forget_lost():
+                # Whose scores they were is not known: traces that have none in the store are drawn again.
+                self._waiting = set()
             return
         if self._waiting:
             self._judged.add(self._waiting)

@@ -6,7 +6,7 @@
 * Other transient failures (no connection, no answer in time, 408, 409, 425, 5xx) are tried again `retries` times, with
   growing pauses. Of an endpoint that never answered anything, a call that ran into its time limit is not made again.
 * A parameter that the endpoint refuses (400 or 422 that names it) is left out, once for the whole run, and the call is
-  made again; for ``max_tokens`` its newer name ``max_completion_tokens`` is tried before.
+  made again; the longest answer has two names, ``max_tokens`` and ``max_completion_tokens``, which are both tried.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create, https://platform.openai.com/docs/guides/error-codes
 """
@@ -35,7 +35,7 @@ from sightline_evals.settings import JudgeSettings
 Answered = TypeVar("Answered")
 
 _TRANSIENT: Final = frozenset({408, 409, 425})
-_LENGTH_PARAMETERS: Final = ("max_tokens", "max_completion_tokens")
+_OTHER_NAME: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _LONGEST_BACKOFF_S: Final = 8.0
 
 
@@ -65,11 +65,12 @@ class Endpoint:
             max_retries=0,
         )
         self._parameters: dict[str, Any] = {"response_format": {"type": "json_object"}}
-        if settings.max_tokens_parameter in _LENGTH_PARAMETERS:
+        if settings.max_tokens_parameter in _OTHER_NAME:
             self._parameters[settings.max_tokens_parameter] = settings.max_tokens
         for name, value in (("temperature", settings.temperature), ("top_p", settings.top_p)):
             if value is not None:
                 self._parameters[name] = value
+        self._refused: set[str] = set()
         self._has_answered = False
 
     async def complete(self, messages: Sequence[dict[str, str]]) -> str:
@@ -174,8 +175,11 @@ class Endpoint:
         )
         if not refused:
             return
-        if self._parameters.pop(refused, None) is not None and refused == "max_tokens":
-            self._parameters["max_completion_tokens"] = self._settings.max_tokens
+        self._refused.add(refused)
+        value = self._parameters.pop(refused, None)
+        other = _OTHER_NAME.get(refused, refused)
+        if value is not None and other not in self._refused:
+            self._parameters[other] = value
         raise _ParameterLeftOut(refused) from exc
 
     def _text_of(self, completion: Any) -> str:

@@ -15,8 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
+from sightline_evals.calibration.fitting import soft
 from sightline_evals.calibration.maps import Calibration
 from sightline_evals.judges.lexical.context import Features, context_index
 from sightline_evals.judges.lexical.weakness import weakness
@@ -33,8 +35,8 @@ DEFAULT_THRESHOLD: Final = 0.5
 """Probability from which a statement counts as unsupported, where no calibration says another."""
 
 _USEFUL_COVERAGE: Final = 0.24
-"""Least share of the answer's and the question's words that a useful context holds. On 1,329 pairs of MTRAG answers
-with their own passages or others of the same collection, 97% of the own and 4% of the others are called useful."""
+"""Least share of the answer's and the question's words that a useful context holds, chosen on answers of MTRAG with their
+own passages and with others of the same collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class OfflineJudge:
         self.threshold = default if threshold is None else threshold
         self._calibration = calibration
         self._llm: Any = None
+        self._kept_evidence = lru_cache(maxsize=128)(self._evidence)
 
     @property
     def name(self) -> str:
@@ -113,17 +116,22 @@ class OfflineJudge:
         return statements(text)
 
     def evidence(self, statement: str, context: str) -> Evidence:
-        """Evidence against one statement in one context."""
+        """Evidence against one statement in one context; kept, since several metrics ask for it."""
+        return self._kept_evidence(statement, context)
+
+    def _evidence(self, statement: str, context: str) -> Evidence:
         index = context_index(context)
         features = index.features(statement)
-        p_unsupported = WEIGHTS.p_unsupported(features)
-        if self._calibration is not None:
-            p_unsupported = self._calibration.calibrated(p_unsupported)
-        return Evidence(features, index.coverage(statement)[0], p_unsupported, weakness(statement, context))
+        found_words = index.coverage(statement)[0]
+        return Evidence(features, found_words, self._p_unsupported(features), weakness(statement, context))
 
     def supported(self, evidence: Evidence) -> bool:
         """The verdict at this judge's threshold."""
         return evidence.p_unsupported < self.threshold
+
+    def _p_unsupported(self, features: Features) -> float:
+        raw = WEIGHTS.p_unsupported(features)
+        return raw if self._calibration is None else self._calibration.calibrated(raw)
 
     def useful(self, question: str, context: str, answer: str) -> tuple[bool, str]:
         """Whether a context helped to arrive at an answer, and why, for a person.
@@ -135,17 +143,15 @@ class OfflineJudge:
         coverage = (2 * answer_words + answer_pairs + index.coverage(question)[0]) / 4
         if coverage >= _USEFUL_COVERAGE:
             return True, f"holds {coverage:.0%} of the answer's and the question's words and pairs"
-        if any(self.supported(self.evidence(statement, context)) for statement in self.statements(answer)):
+        if any(self._p_unsupported(index.features(each)) < self.threshold for each in self.statements(answer)):
             return True, "supports a statement of the answer"
         return False, f"holds only {coverage:.0%} of the answer's and the question's words and pairs"
 
 
 def groundedness(probabilities: Sequence[float]) -> float:
-    """One soft score of an answer, 0 to 1: 1 less the mean of the highest and the average p(unsupported).
+    """One soft score of an answer, 0 to 1: 1 less `soft`, the mean of the highest and the average p(unsupported).
 
     It keeps the probabilities that a count of verdicts discards, so it ranks answers better and suits a gate. NaN
     without statements.
     """
-    if not probabilities:
-        return math.nan
-    return 1 - (max(probabilities) + sum(probabilities) / len(probabilities)) / 2
+    return 1 - soft(probabilities) if probabilities else math.nan

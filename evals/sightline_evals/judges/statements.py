@@ -7,6 +7,7 @@ Everything here is pure and deterministic, so a score can be computed again year
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from sightline_evals.judges.lexical.languages import language_of
@@ -45,6 +46,12 @@ def statements(answer: str) -> list[str]:
     any of these has no statement and so no score. In Chinese and Japanese, a full comma between two clauses parts
     statements.
     """
+    return list(_statements(answer))
+
+
+@lru_cache(maxsize=64)
+def _statements(answer: str) -> tuple[str, ...]:
+    """The same; kept, since each metric and each passage asks for them."""
     language = language_of(answer)
     claims: list[str] = []
     fragments: list[str] = []
@@ -59,4 +66,4 @@ def statements(answer: str) -> list[str]:
             claims.append(sentence)
         elif content and not sentence.endswith((":", "：")):
             fragments.append(sentence)
-    return claims or fragments or questions
+    return tuple(claims or fragments or questions)

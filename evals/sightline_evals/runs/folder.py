@@ -10,6 +10,7 @@ from typing import IO, Final
 from urllib.parse import quote
 
 from sightline_evals.errors import RunNotKept, UsageError
+from sightline_evals.runs.journal import run_id_of
 
 LATEST: Final = "latest"
 """The run that was written last."""
@@ -59,8 +60,6 @@ def find(runs: Path, run_id: str) -> str:
     Raises:
         UsageError: there is none.
     """
-    from sightline_evals.runs.journal import run_id_of  # noqa: PLC0415 - the journal imports this module
-
     kept = sorted(runs.glob(f"*/{_JOURNAL}"), key=lambda path: path.stat().st_mtime, reverse=True)
     if run_id == LATEST:
         found = next((name for path in kept if (name := run_id_of(path))), None)

@@ -6,13 +6,14 @@ Importing this module is quick; RAGAS itself is imported with the first score.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sightline_evals.datasets import Sample
 from sightline_evals.errors import ScoreError
 from sightline_evals.judges import Judge
+from sightline_evals.judges.offline import OfflineJudge
 from sightline_evals.scoring import metrics
 from sightline_evals.scoring.scores import DECLINED, Statement
 
@@ -46,16 +47,13 @@ class Computed:
     statements: tuple[Statement, ...] = ()
 
 
-async def compute(
-    metric: str, sample: Sample, judge: Judge, p_unsupported: Callable[[str, str], float] | None
-) -> Computed:
+async def compute(metric: str, sample: Sample, judge: Judge) -> Computed:
     """Compute a RAGAS metric.
 
     Args:
         metric: its name.
         sample: has what the metric needs.
-        judge: gives RAGAS its answers.
-        p_unsupported: the probability that a statement is not supported by a text, of a judge that has one.
+        judge: gives RAGAS its answers; the offline one's probabilities stand with the statements.
 
     Raises:
         Exception: whatever the judge raised; `judge.judge_error_of` says what it means.
@@ -74,7 +72,8 @@ async def compute(
         raise recorder.failure or exc from None
     if recorder.failure is not None:  # RAGAS swallows some
         raise recorder.failure
-    statements = _statements(metric, recorder.answers, "\n".join(sample.contexts), p_unsupported)
+    offline = judge if isinstance(judge, OfflineJudge) else None
+    statements = _statements(metric, recorder.answers, "\n".join(sample.contexts), offline)
     explanation = _explanation(metric, recorder.answers, statements)
     label = DECLINED if math.isnan(value) else ""
     return Computed(value, label, explanation, statements)
@@ -166,7 +165,7 @@ def _statements(
     metric: str,
     answers: Sequence[dict[str, Any]],
     context: str,
-    p_unsupported: Callable[[str, str], float] | None,
+    offline: OfflineJudge | None,
 ) -> tuple[Statement, ...]:
     """The evidence in the judge's answers, the bad ones first where the order means nothing."""
     if metric in _PASSAGE_METRICS:
@@ -185,7 +184,7 @@ def _statements(
     found = [
         Statement(
             str(row["statement"]),
-            None if p_unsupported is None else round(p_unsupported(str(row["statement"]), context), 4),
+            None if offline is None else round(offline.evidence(str(row["statement"]), context).p_unsupported, 4),
             bool(row.get("attributed", row.get("verdict"))),
             str(row["reason"]),
         )

@@ -7,7 +7,6 @@ import logging
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Protocol
 
 from sightline_evals import deadlines
@@ -64,10 +63,10 @@ class Scorer:
             raise UsageError(f"concurrency is {concurrency}; needs 1 or more")
         if not metrics:
             raise UsageError(f"no metric is named; there are {', '.join(METRICS)}")
-        is_offline = isinstance(judge, OfflineJudge)
+        self._offline = judge if isinstance(judge, OfflineJudge) else None
         for metric in metrics:
             has_embeddings = hasattr(judge, "embeddings") and bool(settings.embedding_model)
-            check_judge(metric, is_offline=is_offline, has_embeddings=has_embeddings)
+            check_judge(metric, is_offline=self._offline is not None, has_embeddings=has_embeddings)
         self._judge = judge
         self.metrics = tuple(dict.fromkeys(metrics))
         self._settings = settings
@@ -79,7 +78,6 @@ class Scorer:
         self._deadline_at: float | None = None
         self._deadline_s = 0.0
         self._hash_of: dict[str, str] = {}
-        self._evidence = lru_cache(maxsize=128)(judge.evidence) if isinstance(judge, OfflineJudge) else None
 
     def stop(self, reason: ScoreError) -> None:
         """Score nothing more; what is left gets a NaN with this reason."""
@@ -242,35 +240,13 @@ class Scorer:
 
     async def _compute(self, sample: Sample, metric: str) -> Computed:
         if metric == GROUNDEDNESS:
-            return self._groundedness(sample)
-        return await compute(metric, sample, self._judge, self._p_unsupported if self._evidence else None)
-
-    def _p_unsupported(self, statement: str, context: str) -> float:
-        assert self._evidence is not None
-        return self._evidence(statement, context).p_unsupported
-
-    def _groundedness(self, sample: Sample) -> Computed:
-        assert isinstance(self._judge, OfflineJudge)
-        assert self._evidence is not None
-        context = "\n".join(sample.contexts)
-        found = [(text, self._evidence(text, context)) for text in self._judge.statements(sample.answer)]
-        found.sort(key=lambda pair: -pair[1].p_unsupported)
-        if not found:
-            return Computed(math.nan, DECLINED, "the answer makes no checkable statement")
-        statements = tuple(
-            Statement(text, round(evidence.p_unsupported, 4), self._judge.supported(evidence), evidence.reason())
-            for text, evidence in found
-        )
-        return Computed(
-            groundedness([evidence.p_unsupported for _, evidence in found]),
-            "",
-            bounded_text(f"{statement.text} ({statement.reason})" for statement in statements),
-            statements,
-        )
+            assert self._offline is not None  # `check_judge`
+            return _groundedness(self._offline, sample)
+        return await compute(metric, sample, self._judge)
 
     @property
     def _threshold(self) -> float | None:
-        return self._judge.threshold if isinstance(self._judge, OfflineJudge) else None
+        return None if self._offline is None else self._offline.threshold
 
     def _prompt_sha256(self, metric: str) -> str:
         if not isinstance(self._judge, RemoteJudge):
@@ -342,3 +318,21 @@ class _InOrder:
 async def _as_async(samples: Iterable[Sample]) -> AsyncIterator[Sample]:
     for sample in samples:
         yield sample
+
+
+def _groundedness(judge: OfflineJudge, sample: Sample) -> Computed:
+    context = "\n".join(sample.contexts)
+    found = [(text, judge.evidence(text, context)) for text in judge.statements(sample.answer)]
+    found.sort(key=lambda pair: -pair[1].p_unsupported)
+    if not found:
+        return Computed(math.nan, DECLINED, "the answer makes no checkable statement")
+    statements = tuple(
+        Statement(text, round(evidence.p_unsupported, 4), judge.supported(evidence), evidence.reason())
+        for text, evidence in found
+    )
+    return Computed(
+        groundedness([evidence.p_unsupported for _, evidence in found]),
+        "",
+        bounded_text(f"{statement.text} ({statement.reason})" for statement in statements),
+        statements,
+    )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,6 @@ import pytest
 import sightline
 from sightline_evals.__main__ import main
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 # The library leaves its kept connection to the collector to the garbage collector, which tells of it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -27,42 +23,6 @@ PASSAGES = [
 ]
 GOOD = "Use os.path.join, which joins one or more path segments."
 BAD = "Napoleon invented an unrelated protocol in 1815."
-
-
-@pytest.fixture
-def traced(
-    roles: Callable[..., Any], store_url: str, tmp_path: Path, free_port_of: Callable[[], int]
-) -> Iterator[tuple[dict[str, str], Client]]:
-    """A collector that writes to a database of its own; the environment to reach both, and a client."""
-    client = Client(StoreSettings(url=store_url, database=DATABASE))
-    migrate.apply(client)
-    port = free_port_of()
-    env = {
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": DATABASE,
-        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-        "SIGHTLINE_COLLECTOR_GRPC_PORT": "0",
-        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
-    }
-    roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
-    yield env, client
-    gc.collect()
-    client.command(f"DROP DATABASE {DATABASE}", database="")
-    client.close()
-
-
-@pytest.fixture
-def free_port_of() -> Callable[[], int]:
-    """A function that gives a port of loopback that is free now."""
-    import socket
-
-    def port() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return port
 
 
 def _answer(tenant: str, question: str, text: str) -> None:
@@ -84,10 +44,10 @@ def _wait_for_rows(client: Client, sql: str, rows: int) -> list[dict[str, Any]]:
 
 
 def test_stored_traces_are_scored_and_the_scores_come_back(
-    traced: tuple[dict[str, str], Client], capsys: pytest.CaptureFixture[str]
+    collected: tuple[dict[str, str], Client], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each trace gets its scores beside its request, with judge, run and note; a second run finds nothing to do."""
-    env, client = traced
+    env, client = collected
     tracing = sightline.configure(service_name="rag", capture="full", env=env)
     for number in range(6):
         _answer("small" if number == 5 else "big", f"How do I join paths {number}?", BAD if number == 5 else GOOD)
@@ -148,10 +108,10 @@ def test_stored_traces_are_scored_and_the_scores_come_back(
 
 
 def test_a_failed_judge_is_stored_as_unknown_and_tried_again(
-    traced: tuple[dict[str, str], Client], capsys: pytest.CaptureFixture[str]
+    collected: tuple[dict[str, str], Client], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """NaN arrives as NULL with its reason, ends the run with 3, and the trace is still unscored afterwards."""
-    env, client = traced
+    env, client = collected
     tracing = sightline.configure(service_name="rag", capture="full", env=env)
     _answer("big", "How do I join paths?", GOOD)
     assert tracing.force_flush(10)

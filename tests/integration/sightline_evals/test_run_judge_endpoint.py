@@ -212,6 +212,23 @@ def test_parameters_can_be_set(endpoint: JudgeEndpoint, report_of: Any) -> None:
     assert endpoint.requests[0].keys() == {"messages", "model", "response_format", "top_p", "max_completion_tokens"}
 
 
+@pytest.mark.parametrize(
+    ("refused", "sent"), [({"max_completion_tokens"}, {"max_tokens"}), ({"max_tokens", "max_completion_tokens"}, set())]
+)
+def test_both_names_of_the_longest_answer_are_tried(
+    endpoint: JudgeEndpoint, report_of: Any, refused: set[str], sent: set[str]
+) -> None:
+    """An older server knows the older name only; one that knows neither gets none."""
+
+    def picky(body: dict[str, Any]) -> Reply | None:
+        return next((judge_endpoint.error(422, f"Unknown field {each}") for each in refused & body.keys()), None)
+
+    endpoint.before = picky
+    code, report = report_of([GOOD], SIGHTLINE_JUDGE_MAX_TOKENS_PARAMETER="max_completion_tokens")
+    assert (code, report["metrics"]["faithfulness"]["scored"]) == (0, 1)
+    assert endpoint.requests[-1].keys() == {"messages", "model", "response_format", "temperature", "top_p", *sent}
+
+
 def test_paid_answers_are_not_paid_again(endpoint: JudgeEndpoint, report_of: Any) -> None:
     """A second run over the same cases costs nothing, unless that is wished."""
     _, first = report_of([GOOD, BAD])

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import sightline
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 DATABASE = "evals_watch"
 PASSAGE = "os.path.join(path, *paths) joins one or more path segments."
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def env(roles: Callable[..., Any], store_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment to reach a collector that writes to a database of its own."""
-    client = Client(StoreSettings(url=store_url, database=DATABASE))
-    migrate.apply(client)
-    port = _free_port()
-    found = {
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": DATABASE,
-        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
-        "SIGHTLINE_COLLECTOR_GRPC_PORT": "0",
-        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
-        "SIGHTLINE_EVALS_CACHE_DIR": str(tmp_path / "cache"),
-    }
-    roles("sightline-collector", "serve", env=found, health_url=f"http://127.0.0.1:{port}/healthz")
-    yield found
-    client.command(f"DROP DATABASE {DATABASE}", database="")
-    client.close()
 
 
 def _answer(number: int) -> None:
@@ -79,9 +47,9 @@ def _wait(client: Client, sql: str, wanted: int) -> int:
     return found
 
 
-def test_live_traffic_is_judged_once_across_restarts(env: dict[str, str]) -> None:
+def test_live_traffic_is_judged_once_across_restarts(collected: tuple[dict[str, str], Client], tmp_path: Path) -> None:
     """Two watches, one after the other, share a memory; SIGTERM ends each cleanly, and its scores are there."""
-    client = Client(StoreSettings(url=env["SIGHTLINE_STORE_URL"], database=DATABASE))
+    env, client = collected[0] | {"SIGHTLINE_EVALS_CACHE_DIR": str(tmp_path / "cache")}, collected[1]
     tracing = sightline.configure(service_name="rag", capture="full", env=env)
     scores = "SELECT count() AS n FROM scores"
     for begin, end in ((0, 3), (3, 5)):
@@ -102,7 +70,6 @@ def test_live_traffic_is_judged_once_across_restarts(env: dict[str, str]) -> Non
     rows = client.query_rows("SELECT TraceId, RunId FROM scores")
     assert len({row["TraceId"] for row in rows}) == len(rows) == 5
     assert {row["RunId"] for row in rows} == {"watch"}
-    client.close()
 
 
 def test_a_store_that_is_away_is_waited_for(tmp_path: Path) -> None:

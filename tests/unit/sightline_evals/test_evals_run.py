@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sightline_evals import samples
+from sightline_evals import report_file, samples
 from sightline_evals.__main__ import main
 from sightline_evals.gating.run_report import read_report
 from sightline_evals.scoring.scorer import Scorer
@@ -83,6 +83,13 @@ def test_a_report_that_cannot_be_written_is_told_before_the_scoring(
     for path in (tmp_path / "no" / "r.json", tmp_path):
         assert run("--dataset", cases(tmp_path, GOOD), "--json", str(path)) == 2
         assert f"--json {path}" in capsys.readouterr().err
+
+
+def test_a_report_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
+    """Neither the report nor the draft beside it."""
+    with pytest.raises(TypeError), report_file.stream(str(tmp_path / "report.json")) as out:
+        json.dump([1, object()], out)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_report_has_the_form_that_other_commands_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

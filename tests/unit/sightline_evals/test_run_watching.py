@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from sightline_evals.__main__ import main
 from sightline_evals.budget import Budget, Price
-from sightline_evals.errors import BudgetReached
+from sightline_evals.datasets import Sample
+from sightline_evals.emit import Emitter
+from sightline_evals.errors import BudgetReached, ScoresNotSent
+from sightline_evals.scoring.scores import SampleScore, Score
 from sightline_evals.watching import Allowance, Judged
 
 
@@ -44,6 +49,40 @@ def test_what_was_judged_is_remembered_and_forgotten(tmp_path: Path) -> None:
     forgetful = Judged(path, keep_s=-1)
     assert "a" not in forgetful
     forgetful.close()
+
+
+def test_scores_that_were_refused_are_not_waited_for_again() -> None:
+    """Else no later score would count as accepted."""
+    statuses = [400]
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(statuses.pop() if statuses else 200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    emitter = Emitter("r", {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}"})
+    scored = SampleScore(Sample("1", "Q?", "A.", ("A.",)), Score("groundedness", 1.0, "grounded", "", "", "j", "1"))
+    try:
+        emitter.send(scored)
+        with pytest.raises(ScoresNotSent, match="0 of 1 scores"):
+            emitter.flush()
+        assert emitter.forget_lost() == 1
+        emitter.send(scored)
+        emitter.flush()
+        assert (emitter.accepted, emitter.forget_lost()) == (1, 0)
+    finally:
+        emitter.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_a_budget_begins_anew_each_hour() -> None:

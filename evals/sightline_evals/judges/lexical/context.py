@@ -64,7 +64,7 @@ class Context:
 
     def __init__(self, text: str) -> None:
         self.language: Language | None = language_of(text)
-        self._sentences: list[list[Word]] = []
+        self._sentences: list[Sequence[Word]] = []
         self._sentences_of: dict[str, set[int]] = {}
         self._texts: set[str] = set()
         self._pairs: set[tuple[str, str]] = set()
@@ -82,7 +82,7 @@ class Context:
     def features(self, statement: str) -> Features:
         """Evidence against one statement; a statement without content words is judged on all its words."""
         split = words(statement, self.language)
-        content = [word for word in split if not word.stop] or split
+        content = [word for word in split if not word.stop] or list(split)
         stems = [word.stem for word in content]
         distinct_stems = list(dict.fromkeys(stems))
         if not distinct_stems:
@@ -91,7 +91,7 @@ class Context:
         total = sum(rarity.values())
         missing = [stem for stem in distinct_stems if stem not in self._sentences_of]
         pairs = list(pairwise(stems))
-        likeness, misplaced = self._oppositions(split)
+        likeness, misplaced = self._oppositions(split, _statement_places(statement, self.language))
         return Features(
             missing_tokens=sum(word.text not in self._texts for word in split) / (len(split) + _FEW_WORDS),
             missing_words=len(missing) / (len(distinct_stems) + _FEW_WORDS),
@@ -143,11 +143,10 @@ class Context:
                 weights[start] = weights.get(start, 0.0) + rarity[stem]
         return max(weights.values(), default=0.0)
 
-    def _oppositions(self, split: Sequence[Word]) -> tuple[float, int]:
+    def _oppositions(self, split: Sequence[Word], statement_places: Sequence[Place]) -> tuple[float, int]:
         """(likeness to the sentences whose opposite a statement says or 0, misplaced numbers)."""
         likest: float = 0.0
         misplaced = 0
-        statement_places = places(split, self.language)
         told = {word.stem for word in split if word.number}
         for clause in _clauses(split):
             likeness, indexes = self._likest_sentences(clause)
@@ -197,6 +196,12 @@ def _clauses(split: Sequence[Word]) -> list[list[Word]]:
         clause for clause in by_number.values() if sum(not (word.stop or word.number) for word in clause) >= 3
     ]
     return long_enough or [list(split)]
+
+
+# One statement is compared with several contexts.
+@lru_cache(maxsize=128)
+def _statement_places(statement: str, language: Language | None) -> tuple[Place, ...]:
+    return tuple(places(words(statement, language), language))
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -26,7 +27,7 @@ class Opposites:
         not_prefixed: stems that begin with such a prefix by chance.
         failing: words that deny what follows them.
         softening: stems that may tell a denial in other words; where one stands, denials are not compared.
-        not_denials: phrases with a denial that deny nothing.
+        not_denials: phrases with a denial that deny nothing, by their first word.
         links: words after which a denial no longer reaches, as long as it has reached something.
         joints: words that part a sentence into what a denial concerns and what it does not.
     """
@@ -37,7 +38,7 @@ class Opposites:
     not_prefixed: frozenset[str]
     failing: frozenset[str]
     softening: frozenset[str]
-    not_denials: tuple[tuple[str, ...], ...]
+    not_denials: Mapping[str, tuple[tuple[str, ...], ...]]
     links: frozenset[str]
     joints: frozenset[str]
 
@@ -49,6 +50,9 @@ def _read_opposites() -> Opposites:
         first, second = stem(one, ENGLISH.stemmer), stem(other, ENGLISH.stemmer)
         of.setdefault(first, set()).add(second)
         of.setdefault(second, set()).add(first)
+    not_denials: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for phrase in (tuple(text.split()) for text in data["not_denials"]):
+        not_denials[phrase[0]] = (*not_denials.get(phrase[0], ()), phrase)
     return Opposites(
         of={key: frozenset(values) for key, values in of.items()},
         ordered=_stemmed(data["ordered"].split()),
@@ -56,7 +60,7 @@ def _read_opposites() -> Opposites:
         not_prefixed=_stemmed(data["not_prefixed"].split()),
         failing=frozenset(data["failing"].split()),
         softening=_stemmed(data["softening"].split()),
-        not_denials=tuple(tuple(phrase.split()) for phrase in data["not_denials"]),
+        not_denials=not_denials,
         links=frozenset(data["links"].split()) | frozenset(data["joints"].split()),
         joints=frozenset(data["joints"].split()),
     )
@@ -73,17 +77,21 @@ def opposites_of(word: str, vocabulary: Mapping[str, object]) -> list[str]:
         word: in lower case, as it is written.
         vocabulary: its keys are stems.
     """
+    return [other for other in _opposites_of(word) if other in vocabulary]
+
+
+@lru_cache(maxsize=50_000)
+def _opposites_of(word: str) -> tuple[str, ...]:
+    """Every stem that would mean the opposite of a word, whether it exists or not."""
     if not (word.isascii() and word.isalpha()):
-        return []
+        return ()
     stemmed = stem(word, ENGLISH.stemmer)
-    found = [other for other in sorted(OPPOSITES.of.get(stemmed, ())) if other in vocabulary]
+    found = sorted(OPPOSITES.of.get(stemmed, ()))
     for prefix in OPPOSITES.prefixes:
         if len(word) >= 3:
             longer = stem(prefix + word, ENGLISH.stemmer)
-            if longer in vocabulary and longer not in OPPOSITES.not_prefixed:
+            if longer not in OPPOSITES.not_prefixed:
                 found.append(longer)
         if word.startswith(prefix) and len(word) >= len(prefix) + 3 and stemmed not in OPPOSITES.not_prefixed:
-            shorter = stem(word[len(prefix) :], ENGLISH.stemmer)
-            if shorter in vocabulary:
-                found.append(shorter)
-    return found
+            found.append(stem(word[len(prefix) :], ENGLISH.stemmer))
+    return tuple(found)

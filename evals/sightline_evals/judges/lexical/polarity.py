@@ -150,9 +150,9 @@ def _excused(words: Sequence[Word]) -> set[int]:
     if len(words) > 1 and texts[0] == "no" and (words[1].clause != words[0].clause or texts[1] == "but"):
         excused.add(0)
     excused.update(at for at, text in enumerate(texts[:-1]) if text == "no" and words[at + 1].number)  # No. 5
-    for start in range(len(texts)):
-        for phrase in OPPOSITES.not_denials:
-            if texts[start] == phrase[0] and tuple(texts[start : start + len(phrase)]) == phrase:
+    for start, text in enumerate(texts):
+        for phrase in OPPOSITES.not_denials.get(text, ()):
+            if tuple(texts[start : start + len(phrase)]) == phrase:
                 excused.update(range(start, start + len(phrase)))
     return excused
 

@@ -55,14 +55,19 @@ def straightened(text: str) -> str:
     return straight if straight.isascii() else unicodedata.normalize("NFKC", straight)
 
 
-def words(sentence: str, language: Language | None = None) -> list[Word]:
+def words(sentence: str, language: Language | None = None) -> tuple[Word, ...]:
     """Split one sentence into words; ``snake_case``, ``camelCase`` and dotted names are split into their words.
 
     Args:
         sentence: the text.
         language: of its stop words, negations and stemmer; English where it is not known.
     """
-    known = language or ENGLISH
+    return _words(sentence, language or ENGLISH)
+
+
+# One statement is compared with several contexts, and one passage stands in several contexts.
+@lru_cache(maxsize=1024)
+def _words(sentence: str, known: Language) -> tuple[Word, ...]:
     result: list[Word] = []
     clause = 0
     for match in _TOKEN.finditer(straightened(sentence)):
@@ -73,7 +78,7 @@ def words(sentence: str, language: Language | None = None) -> list[Word]:
             result.extend(_pairs(match.group(), known, clause))
         else:
             _add_parts(match.group(), known, clause, result)
-    return result
+    return tuple(result)
 
 
 def _add_parts(raw: str, language: Language, clause: int, result: list[Word]) -> None:
