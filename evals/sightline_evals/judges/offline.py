@@ -35,8 +35,8 @@ DEFAULT_THRESHOLD: Final = 0.5
 """Probability from which a statement counts as unsupported, where no calibration says another."""
 
 _USEFUL_COVERAGE: Final = 0.24
-"""Least share of the answer's and the question's words that a useful context holds, chosen on answers of MTRAG with their
-own passages and with others of the same collection."""
+"""Least share of the answer's and the question's words that a useful context holds, chosen on answers of MTRAG with
+their own passages and with others of the same collection."""
 
 
 @dataclass(frozen=True, slots=True)
