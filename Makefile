@@ -18,9 +18,10 @@ SOURCES := instrumentation roles collector dashboards evals reference_app superv
 export UV_PYTHON_DOWNLOADS := never
 
 # Each worker has a ClickHouse, a Weaviate and a Redis of its own, which a test file shares; more would want more memory.
-TWO_AT_ONCE := -n 2 --dist loadfile
+# The files go in the order of tests/conftest.py, the longest first.
+TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts grafana clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,7 +38,7 @@ test: $(INSTALLED) browser weaviate redis kafka otelcol drivers lint types ## ev
 	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest -n auto --durations=15 tests/unit tests/typing
 	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
-	@$(BIN)/pytest --durations=15 tests/e2e
+	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/e2e
 
 install: $(INSTALLED) ## .venv with the locked packages
 
@@ -67,7 +68,7 @@ integration: $(INSTALLED) weaviate redis kafka otelcol drivers ## against the re
 	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
-	@$(BIN)/pytest --durations=15 tests/e2e
+	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/e2e
 
 pythons: $(INSTALLED) ## the library's suites on each CPython 3.11 to 3.13 that is installed, and on the oldest OpenTelemetry
 	@$(BIN)/python tests/support/pythons.py
@@ -135,6 +136,9 @@ bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (a
 bench-settle: $(INSTALLED) ## what bringing traces together costs the store (about a minute)
 	@$(BIN)/python benchmarks/settle.py
 
+bench-alerts: $(INSTALLED) ## false pages and minutes to detection of the ready alert rules, beside a plain threshold (about 20 minutes)
+	@$(BIN)/python benchmarks/alerts.py
+
 bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)
 	@$(BIN)/python benchmarks/query.py
 
@@ -161,6 +165,9 @@ bench-judge: $(INSTALLED) ## how well the offline judge ranks answers, beside ov
 
 bench-answer-cache: $(INSTALLED) ## which questions the answer cache takes for the same, and which it must not (a minute)
 	@$(BIN)/python benchmarks/answer_cache.py
+
+grafana: $(INSTALLED) ## deploy/grafana/sightline.json: the dashboard for Grafana, from the questions of the pages
+	@$(BIN)/python deploy/grafana/dashboard.py
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import drift_runs, judges, people, queries, written
 from sightline_store.questions.queries import Filters
 
 WINDOWS = {
@@ -67,6 +67,21 @@ WINDOWED: dict[str, Ask] = {
     "traces by faithfulness": lambda client, filters: queries.traces(
         client, filters, sort="faithfulness", descending=False, limit=50
     ),
+    "questions of traces": lambda client, filters: written.questions(client, queries.traces(client, filters, limit=50)),
+    "questions of traces by cost": lambda client, filters: written.questions(
+        client, queries.traces(client, filters, sort="cost", limit=10)
+    ),
+    "traces with a word": lambda client, filters: queries.traces(client, filters, search="shipping", limit=50),
+    "traces with an attribute": lambda client, filters: queries.traces(
+        client, filters, search="gen_ai.request.top_k:5", limit=50
+    ),
+    "traces with numbers": lambda client, filters: queries.traces(
+        client, filters, search="cost>0.001 ttft>200 score.faithfulness<0.8 -stage:cache", limit=50
+    ),
+    "searched_requests": lambda client, filters: queries.searched_requests(
+        client, filters, search="cost>0.001 shipping"
+    ),
+    "data_since": queries.data_since,
     "traces page 3": lambda client, filters: queries.traces(client, filters, limit=50, offset=100),
     "traces failed": lambda client, filters: queries.traces(client, filters, only_errors=True, limit=50),
     "traces of a session": lambda client, filters: queries.traces(client, filters, search="session-4711", limit=50),
@@ -79,6 +94,26 @@ WINDOWED: dict[str, Ask] = {
     "retrieval_over_time": queries.retrieval_over_time,
     "retrieval_by_index": queries.retrieval_by_index,
     "retrieval_documents": lambda client, filters: queries.retrieval_documents(client, filters, limit=20),
+    "titles of passages": lambda client, filters: written.titles(
+        client, queries.retrieval_documents(client, filters, limit=20)
+    ),
+    "questions of the lowest scores": lambda client, filters: written.conversations(
+        client,
+        [{**row, "started_ms": row["asked_ms"]} for row in queries.score_list(client, filters, "faithfulness")],
+    ),
+    "judge health": lambda client, filters: judges.health(client, filters.end - timedelta(days=30), filters.end),
+    "drift_runs": lambda client, filters: drift_runs.runs(client, filters.end - timedelta(days=30), filters.end),
+    "drift_comparisons": lambda client, filters: [
+        drift_runs.comparisons(client, run, limit=25)
+        for run in drift_runs.runs(client, filters.end - timedelta(days=30), filters.end, limit=1)
+    ],
+    "drift_history": lambda client, filters: drift_runs.history(
+        client, filters.end - timedelta(days=30), filters.end, ["canaries.overlap", "canaries.recall"]
+    ),
+    "sessions": people.sessions,
+    "review_queue lowest": lambda client, filters: people.review_queue(client, filters, "lowest", reviewer="Ann"),
+    "review_queue random": lambda client, filters: people.review_queue(client, filters, "random", reviewer="Ann"),
+    "reviews": people.reviews,
     "errors_by_type": queries.errors_by_type,
     "collected": queries.collected,
     "tail_sampling": queries.tail_sampling,
@@ -90,7 +125,19 @@ WINDOWED: dict[str, Ask] = {
         client, filters, bucket_s=filters.bucket_s(40)
     ),
 }
-_NEVER_NARROWED = {"filter_values", "labels", "loss", "ingest_over_time", "collected", "tail_sampling"}
+_NEVER_NARROWED = {
+    "filter_values",
+    "labels",
+    "loss",
+    "ingest_over_time",
+    "collected",
+    "tail_sampling",
+    "data_since",
+    "judge health",
+    "drift_runs",
+    "drift_comparisons",
+    "drift_history",
+}
 TRACE_LIMIT = 2000
 """Spans of a trace that the page shows."""
 

@@ -21,6 +21,7 @@ SECTIONS = {
     "sightline_store": "The store: `sightline-store`",
     "sightline_node": "The embedded ClickHouse: `sightline-store serve`",
     "sightline_dashboards": "The dashboards: `sightline-dashboards`",
+    "sightline_mcp": "The MCP server: `sightline-mcp`",
     "sightline_evals": "The evals: `sightline-evals run`",
     "sightline_app": "The reference application, its model server, its Weaviate and its Redis",
     "sightline_supervisor": "The supervisor: `sightline up` and `sightline demo`",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -41,13 +42,17 @@ def options(settings: DashboardSettings) -> dict[str, object]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["alerts"]:
+        sys.exit(_alerts(given[1:]))
     argparse.ArgumentParser(
         prog="sightline-dashboards",
         description="Serve the dashboards on SIGHTLINE_DASHBOARDS_HOST:SIGHTLINE_DASHBOARDS_PORT "
         "over the store at SIGHTLINE_STORE_URL.",
-        epilog="Settings are environment variables: see docs/settings.md.",
-    ).parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+        epilog="`sightline-dashboards alerts --help`: rules that tell people. Settings are environment variables: see "
+        "docs/settings.md.",
+    ).parse_args(given)
+    _log_to_stderr()
     try:
         settings = DashboardSettings.from_env()
         store = StoreSettings.from_env()
@@ -68,6 +73,22 @@ def main(argv: Sequence[str] | None = None) -> None:
             serving.run(page, settings)
         except (ValueError, OSError) as exc:
             sys.exit(f"sightline-dashboards: {exc}")
+
+
+def _alerts(given: Sequence[str]) -> int:
+    """Run `alerts`, which needs nothing of Streamlit; returns the exit code."""
+    try:
+        from sightline_dashboards.alerts import cli  # noqa: PLC0415
+    except ImportError as exc:
+        if (exc.name or "").startswith("sightline"):
+            raise
+        sys.exit(f'sightline-dashboards alerts: needs {exc.name}: pip install "sightline-platform[dashboards]"')
+    _log_to_stderr()
+    return cli.main(given, os.environ)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from sightline_dashboards import assets, navigation
-from sightline_dashboards.pages import cost, latency, overview, pipeline, quality, retrieval, trace, traces
+from sightline_dashboards.pages import (
+    alerts,
+    cost,
+    latency,
+    overview,
+    pipeline,
+    quality,
+    retrieval,
+    review,
+    sessions,
+    trace,
+    traces,
+)
 
 
 def run() -> None:
@@ -19,10 +31,13 @@ def run() -> None:
         "latency": st.Page(latency.render, title="Latency", url_path="latency"),
         "traces": st.Page(traces.render, title="Traces", url_path="traces"),
         "trace": st.Page(trace.render, title="Trace", url_path="trace"),
+        "sessions": st.Page(sessions.render, title="Sessions", url_path="sessions"),
         "cost": st.Page(cost.render, title="Cost", url_path="cost"),
         "retrieval": st.Page(retrieval.render, title="Retrieval", url_path="retrieval"),
         "quality": st.Page(quality.render, title="Quality", url_path="quality"),
+        "review": st.Page(review.render, title="Review", url_path="review"),
         "pipeline": st.Page(pipeline.render, title="Pipeline", url_path="pipeline"),
+        "alerts": st.Page(alerts.render, title="Alerts", url_path="alerts"),
     }
     navigation.remember(pages)
     st.navigation(list(pages.values())).run()

@@ -39,7 +39,8 @@ def overview_cards(
         before: the window of the same length before it.
         spent: what each of the two cost.
         loss: rows of `queries.loss`.
-        sparks: values over the window by name: ttft, total, errors, cost, faithfulness, retrieval_hit_at_5, spans.
+        sparks: values over the window by name: ttft, total, errors, cost, groundedness, faithfulness,
+            retrieval_hit_at_5, spans.
         since: what the changes are against, in words.
     """
     enough_requests = min(now.requests, before.requests) >= _MIN_REQUESTS
@@ -83,14 +84,7 @@ def overview_cards(
             spark=sparks["cost"],
             hint=_cost_split(spent[0]),
         ),
-        _score_card(
-            "Groundedness",
-            "quality",
-            now.faithfulness,
-            before.faithfulness,
-            spark=sparks["faithfulness"],
-            failed=now.faithfulness_failed,
-        ),
+        _groundedness_card(now, before, sparks),
         _score_card("Retrieval hit@5", "retrieval", now.hit_at_5, before.hit_at_5, spark=sparks["retrieval_hit_at_5"]),
     ]
     against = f"Change against {since}"
@@ -254,6 +248,32 @@ def _score_card(label: str, page: str, now: Estimate, before: Estimate, *, spark
     note = f"{formats.count(now.n)} judged" if now.n else "nothing judged yet"
     note += f", {formats.count(failed)} failed" if failed else ""
     return _card(label, formats.estimate(now.mean, now.half_width), page, change, note, spark=spark)
+
+
+def _groundedness_card(now: Overview, before: Overview, sparks: Mapping[str, Spark]) -> Card:
+    """Groundedness, RAGAS's faithfulness beside it; that alone, under its own name, where only it was judged."""
+    if now.faithfulness.n and not now.groundedness.n:
+        card = _score_card(
+            "Faithfulness (RAGAS)",
+            "quality",
+            now.faithfulness,
+            before.faithfulness,
+            spark=sparks["faithfulness"],
+            failed=now.faithfulness_failed,
+        )
+        return replace(card, hint="No judge gave a groundedness")
+    card = _score_card(
+        "Groundedness",
+        "quality",
+        now.groundedness,
+        before.groundedness,
+        spark=sparks["groundedness"],
+        failed=now.groundedness_failed,
+    )
+    if not now.faithfulness.n:
+        return card
+    beside = formats.estimate(now.faithfulness.mean, now.faithfulness.half_width)
+    return replace(card, note=f"RAGAS {beside}", hint=f"{card.note}. RAGAS faithfulness {beside}")
 
 
 def _intervals_disjoint(now: Estimate, before: Estimate) -> bool:

@@ -292,11 +292,12 @@ def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_
     band = base.mark_area(clip=True, opacity=0.15).encode(
         y=alt.Y("low:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(domain=[0, 1])), y2="high:Q"
     )
+    bars = base.mark_rule(clip=True, strokeWidth=1.2, opacity=0.45).encode(y="low:Q", y2="high:Q")
     line = base.mark_line(clip=True, strokeWidth=2).encode(y="mean:Q")
     points = base.mark_point(clip=True, size=22, filled=True).encode(
         y="mean:Q", tooltip=[axes.time_tooltip("t"), "Mean:N", "Judged:N", "Not judged:N"]
     )
-    return alt.layer(band, line, points).properties(height=height)
+    return alt.layer(band, bars, line, points).properties(height=height)
 
 
 def _stack(

@@ -6,7 +6,7 @@ strangers and never becomes markup. A click comes back to Python, which opens th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -99,6 +99,36 @@ def table(
         row = rows[int(result.open)]
         navigation.open_page(row.page, **row.params)
     return str(result.sort) if result.sort else None
+
+
+def search(
+    value: str,
+    *,
+    keys: Sequence[tuple[str, str]],
+    values: Mapping[str, Sequence[str]],
+    key: str,
+    placeholder: str,
+    error: tuple[int, str] | None = None,
+) -> str | None:
+    """Show a search box that completes; return the text that was just entered.
+
+    Args:
+        value: its text.
+        keys: what a term can begin with, each with what it means.
+        values: key to the values that are suggested behind it.
+        key: of the element.
+        placeholder: shown while it is empty.
+        error: number of the character, from 1, and what was expected there.
+    """
+    data = {
+        "value": value,
+        "keys": [{"put": put, "hint": hint} for put, hint in keys],
+        "values": {name: list(known) for name, known in values.items()},
+        "placeholder": placeholder,
+        "error": {"at": error[0], "expected": error[1]} if error else None,
+    }
+    result = _component("search")(key=key, data=data, on_search_change=_nothing)
+    return str(result.search["text"]) if result.search else None
 
 
 def waterfall(data: dict[str, Any], *, key: str) -> str | None:

@@ -24,6 +24,7 @@ WINDOWS: dict[str, tuple[str, timedelta]] = {
 }
 DEFAULT_WINDOW = "1h"
 _CHOICES = {"tenant": "All tenants", "model": "All models", "route": "All routes"}
+_VALUES = "filter_values"
 REFRESH_S = 5.0
 """Seconds between refreshes while the page is live."""
 
@@ -55,6 +56,11 @@ class Selection:
         return REFRESH_S if self.live else None
 
 
+def values() -> dict[str, list[str]]:
+    """The tenants, models and routes of the window, as the bar has them."""
+    return dict(st.session_state.get(_VALUES, {}))
+
+
 def show() -> Selection:
     """Show the bar and return its selection. Values in the URL that the window does not hold stay selectable."""
     for name in (*_CHOICES, "window", "live"):
@@ -66,6 +72,7 @@ def show() -> Selection:
         values = queries.filter_values(source.client(), Selection(window=st.session_state["window"]).filters())
     except StoreError:
         values = {}
+    st.session_state[_VALUES] = values
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filterbar"):
         window = st.selectbox(
             "Window",

@@ -112,6 +112,12 @@ def shortened(text: str, length: int = 12) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def first_line(text: str, length: int = 90) -> str:
+    """Return the first line of a text that holds anything, shortened."""
+    lines = (line.strip() for line in text[:10_000].splitlines())
+    return shortened(next((line for line in lines if line), ""), length)
+
+
 @dataclass(frozen=True)
 class Change:
     """How a number moved against the window before."""

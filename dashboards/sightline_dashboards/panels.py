@@ -12,6 +12,7 @@ from streamlit.errors import StreamlitAPIException
 
 from sightline_dashboards import assets, axes, filterbar, formats, navigation, source
 from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.tables import local_time
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
 
@@ -52,6 +53,15 @@ def panel(title: str, note: str = "", *, more: tuple[str, str] | None = None, **
                 navigation.link(more[0], more[1], **params)
         with source.show_errors():
             yield
+
+
+def charted(filters: Filters) -> Filters:
+    """The part of a window that charts show: where its data begins late, a note says so and they begin there too."""
+    first = queries.data_since(source.client(), filters)
+    fitted = filters.fitted(first)
+    if first is not None and fitted is not filters:
+        note(f"Data of this window begins at {local_time(first.timestamp() * 1e3, seconds=False)}; so do the charts.")
+    return fitted
 
 
 def note(text: str) -> None:

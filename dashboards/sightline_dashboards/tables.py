@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,16 +14,38 @@ from sightline_dashboards.elements import Column, TableRow, table
 
 Rows = Sequence[dict[str, Any]]
 
+_NOT_CAPTURED, _NOT_JUDGED, _NO_CALL = "not captured", "not judged", "no call"
+_QUESTION_CHARS, _COMPACT_QUESTION_CHARS, _MAX_TITLE_CHARS = 50, 44, 600
+
 NONE = "-"
 """Text in place of a tenant, user or collection that a span does not name."""
 
 
 def trace_table(
-    rows: Rows, *, key: str, empty: str, compact: bool = False, sort: str = "", descending: bool = True
+    rows: Rows,
+    *,
+    key: str,
+    empty: str,
+    questions: Mapping[str, str],
+    compact: bool = False,
+    sort: str = "",
+    descending: bool = True,
 ) -> str | None:
-    """Show requests, each a link to its trace; return the name of the column that was clicked to sort by, if any."""
+    """Show requests, each a link to its trace; return the name of the column that was clicked to sort by, if any.
+
+    Args:
+        rows: of `queries.traces`.
+        key: of the element.
+        empty: shown in place of no rows.
+        questions: trace id to what was asked.
+        compact: only the columns that tell most.
+        sort: name of the column by which the rows are sorted.
+        descending: whether the greatest come first.
+    """
+    has_ragas = any(row["faithfulness"] is not None for row in rows)
     columns = [
         Column("Asked", sort="time", link=True),
+        Column("Question", hint="What was asked: its first line"),
         Column("Outcome"),
         Column(
             "First token",
@@ -34,19 +56,34 @@ def trace_table(
         Column("Total", number=True, sort="total"),
         *(() if compact else (Column("Tokens in → out", number=True),)),
         Column("Cost", number=True, sort="cost"),
-        Column("Faithfulness", number=True, sort="faithfulness", hint="Unknown where no judge gave a value"),
-        Column("Tenant"),
-        *(() if compact else (Column("User"), Column("Session", mono=True), Column("Route"))),
-        Column("Trace", mono=True),
+        Column(
+            "Groundedness",
+            number=True,
+            sort="groundedness",
+            hint="How much of the answer the passages support; unknown where no judge gave a value",
+        ),
+        *(
+            (Column("Faithfulness", number=True, sort="faithfulness", hint="The same by RAGAS"),)
+            if has_ragas and not compact
+            else ()
+        ),
+        *(
+            ()
+            if compact
+            else (Column("Tenant"), Column("User"), Column("Session", mono=True), Column("Trace", mono=True))
+        ),
     ]
     if compact:
         columns = [Column(**{**column.__dict__, "sort": ""}) for column in columns]
     table_rows = [
         TableRow(
-            cells=_trace_cells(row, compact),
+            cells=(
+                cells := _trace_cells(row, questions.get(row["trace_id"], ""), compact=compact, has_ragas=has_ragas)
+            ),
             page="trace",
             params={"trace": row["trace_id"]},
-            tones=_tones(row, len(columns)),
+            tones=_tones(row, cells),
+            titles=["", formats.shortened(questions.get(row["trace_id"], ""), _MAX_TITLE_CHARS)],
         )
         for row in rows
     ]
@@ -100,6 +137,17 @@ def outcome(row: dict[str, Any]) -> str:
     return f"✕ {row['error_type'] or status}"
 
 
+def grounded(row: dict[str, Any], *, is_faithfulness_beside: bool = False) -> str:
+    """Return a request's groundedness; RAGAS's faithfulness, named, where there is only that and no column has it."""
+    if row["groundedness"] is None and row["faithfulness"] is not None and not is_faithfulness_beside:
+        return f"{formats.score(row['faithfulness'])} by RAGAS"
+    return _score(row, "groundedness")
+
+
+def _score(row: dict[str, Any], name: str) -> str:
+    return formats.score(row[name]) if row["judged"] else _NOT_JUDGED
+
+
 def _zone() -> ZoneInfo | Any:
     try:
         return ZoneInfo(st.context.timezone or "UTC")
@@ -107,28 +155,37 @@ def _zone() -> ZoneInfo | Any:
         return UTC
 
 
-def _trace_cells(row: dict[str, Any], compact: bool) -> list[str]:
+def _trace_cells(row: dict[str, Any], question: str, *, compact: bool, has_ragas: bool) -> list[str]:
     tokens = (
         f"{formats.compact(row['input_tokens'])} → {formats.compact(row['output_tokens'])}"
         if row["llm_calls"]
-        else "no call"
+        else _NO_CALL
     )
     return [
         local_time(row["started_ms"]),
+        formats.first_line(question, _COMPACT_QUESTION_CHARS if compact else _QUESTION_CHARS) or _NOT_CAPTURED,
         outcome(row),
         formats.first_token(row["ttft_ms"], row["ttft_definition"]),
         formats.duration(row["total_ms"]),
         *(() if compact else (tokens,)),
-        formats.money(row["cost_usd"]) if row["llm_calls"] else "no call",
-        formats.score(row["faithfulness"]) if row["judged"] else "not judged",
-        row["tenant_name"] or NONE,
-        *(() if compact else (row["user_id"] or NONE, row["session_id"] or NONE, row["route_name"] or row["name"])),
-        row["trace_id"][:8],
+        formats.money(row["cost_usd"]) if row["llm_calls"] else _NO_CALL,
+        grounded(row, is_faithfulness_beside=not compact),
+        *((_score(row, "faithfulness"),) if has_ragas and not compact else ()),
+        *(
+            ()
+            if compact
+            else (
+                row["tenant_name"] or NONE,
+                row["user_id"] or NONE,
+                formats.shortened(row["session_id"] or NONE, 14),
+                row["trace_id"][:8],
+            )
+        ),
     ]
 
 
-def _tones(row: dict[str, Any], width: int) -> list[str]:
-    tones = [""] * width
+def _tones(row: dict[str, Any], cells: Sequence[str]) -> list[str]:
+    tones = ["unknown" if cell in {_NOT_CAPTURED, _NOT_JUDGED, _NO_CALL} else "" for cell in cells]
     if row["failed"]:
-        tones[1] = "bad"
+        tones[2] = "bad"
     return tones

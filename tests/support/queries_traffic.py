@@ -365,6 +365,25 @@ class Generator:
                     "sightline.evaluation.note": "extractive, no LLM",
                 }
                 failed = rng.random() < 0.05
+                p_unsupported = rng.random() ** 3
+                statement = answer.replace(" [1]", "").replace(" [2]", "")
+                score(
+                    "groundedness",
+                    None if failed else round(1 - p_unsupported, 4),
+                    **{
+                        **judge,
+                        "sightline.evaluation.judge": "offline",
+                        "sightline.evaluation.source": "code",
+                        **(
+                            {"error.type": "JudgeTimeout"}
+                            if failed
+                            else {
+                                "gen_ai.evaluation.explanation": f"{statement} (p(unsupported)="
+                                f"{p_unsupported:.2f}: {1 - p_unsupported:.0%} of its words in the context)"
+                            }
+                        ),
+                    },
+                )
                 for name, mean in (("faithfulness", 0.9), ("context_precision", 0.7), ("context_recall", 0.66)):
                     value = None if failed else round(min(1.0, max(0.0, rng.gauss(mean, 0.15))), 4)
                     score(

@@ -103,6 +103,7 @@ PACKAGES_OF_EXTRAS = {
     "collector": ("collector/sightline_collector", "collector/sightline_store"),
     "embedded": ("collector/sightline_node",),
     "dashboards": ("dashboards/sightline_dashboards",),
+    "mcp": ("dashboards/sightline_mcp",),
     "evals": ("evals/sightline_evals",),
     "app": ("reference_app/sightline_app",),
     "supervisor": ("supervisor/sightline_supervisor",),

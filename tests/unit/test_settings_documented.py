@@ -20,6 +20,7 @@ PACKAGES = {
     "sightline_node": "collector",
     "sightline_collector": "collector",
     "sightline_dashboards": "dashboards",
+    "sightline_mcp": "dashboards",
     "sightline_evals": "evals",
     "sightline_app": "reference_app",
     "sightline_supervisor": "supervisor",

@@ -103,9 +103,14 @@ _SPAN = (
 """What the tuples of a sample's `spans` hold, in their order."""
 
 
+def sampled_spans(row: Mapping[str, Any]) -> list[SpanContent]:
+    """The content of the spans of a row of the question `samples`."""
+    return read(stored_spans(dict(zip(_SPAN, span, strict=True)) for span in row["spans"]))
+
+
 def sample(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the question `samples` with `question`, `answer` and `contexts` in place of its spans."""
-    found = conversation(read(stored_spans(dict(zip(_SPAN, span, strict=True)) for span in row["spans"])))
+    found = conversation(sampled_spans(row))
     calls = sorted(row["calls"], key=lambda call: (call[0] == found.model_span_id, call[1]))
     return {
         "trace_id": row["trace_id"],

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions import queries
+from sightline_store.questions import conditions, queries, search
 
 _PLACE = re.compile(r"\{(\w+):((?:[^{}']|'[^']*')+)\}")
 # The value of a parameter that is left out: the last day, all of the traffic.
@@ -17,7 +17,9 @@ _WINDOW = timedelta(days=1)
 _DEFAULTS = {
     "tenant": "", "model": "", "route": "", "search": "", "sort": "time", "descending": "1", "only_errors": "0",
     "limit": "20", "offset": "0", "bucket_s": "3600", "max_requests": "10000", "by": "model", "name": "faithfulness",
+    "max_read": "10000", "max_behind": "30000",
     "since_s": "86400", "only_unscored": "1", "strategy": "stratified", "seed": "0",
+    "service": "", "slower_than_ms": "1000", "duration": "ttft",
 }  # fmt: skip
 
 
@@ -35,8 +37,9 @@ def text(name: str) -> str:
 
 
 def places(sql: str) -> dict[str, str]:
-    """Parameter to its ClickHouse type."""
-    return {match[1]: match[2].strip() for match in _PLACE.finditer(sql)}
+    """Parameter to its ClickHouse type; `search` is a text of `questions/search.py`."""
+    found = {match[1]: match[2].strip() for match in _PLACE.finditer(sql)}
+    return found | ({"search": "Search"} if conditions.MARK in sql else {})
 
 
 def listing() -> str:
@@ -74,7 +77,9 @@ def prepared(name: str, pairs: Iterable[str], now: datetime | None = None) -> tu
     missing = [key for key, value in params.items() if value is None]
     if missing:
         raise ValueError(f"{name} needs {', '.join(missing)}: write --param {missing[0]}=VALUE")
-    return sql, {key: _typed(wanted[key], value) for key, value in params.items() if value is not None}
+    narrowed = conditions.condition(search.parse(str(params.pop("search", ""))))
+    typed = {key: _typed(wanted[key], value) for key, value in params.items() if value is not None}
+    return narrowed.put_into(sql), typed | narrowed.params
 
 
 def _typed(kind: str, value: str) -> str | list[str] | list[int]:

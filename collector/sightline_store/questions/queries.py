@@ -8,28 +8,27 @@ the statement (`{name:Type}`), so no value can change it.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib import resources
-from textwrap import indent
 from typing import Any, Literal, Protocol
 
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
 from sightline_store.moments import sql_moment
+from sightline_store.questions import conditions
+from sightline_store.questions.conditions import sql_text
 from sightline_store.questions.estimates import Estimate, estimate
+from sightline_store.questions.search import parse
 
 Row = dict[str, Any]
-Sort = Literal["time", "ttft", "total", "cost", "faithfulness"]
+Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
 SpendBy = Literal["model", "tenant", "user", "session"]
 SampleBy = Literal["stratified", "random", "low-score"]
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
-_INCLUDE = re.compile(r"^( *)-- include: (\w+\.sql)\n", re.MULTILINE)
 
 
 class Asks(Protocol):
@@ -75,6 +74,17 @@ class Filters:
         """The end of the window: all of it, or the last part of that length."""
         return replace(self, start=max(self.start, self.end - duration))
 
+    def fitted(self, first: datetime | None) -> Filters:
+        """The part of the window that holds data, with a little room before it; all of it where most of it does.
+
+        Args:
+            first: when its data begins, as `data_since` says it.
+        """
+        if first is None or self.end - first > self.duration * 0.8:
+            return self
+        covered = max(self.end - first, timedelta(minutes=1))
+        return replace(self, start=max(self.start, first - covered * 0.03))
+
     def bucket_s(self, points: int = 60) -> int:
         """Width, in seconds, of the narrowest nameable bucket that gives at most `points` (one more at the edge)."""
         wanted = self.duration.total_seconds() / points
@@ -113,6 +123,8 @@ class Overview:
     output_tokens: int | None
     cost_usd: float | None
     """Cost of the model calls whose price is known; None where none is. Compare `unpriced_calls`, `embedding_spend`."""
+    groundedness: Estimate
+    groundedness_failed: int
     faithfulness: Estimate
     faithfulness_failed: int
     hit_at_5: Estimate
@@ -126,12 +138,7 @@ class Overview:
 @cache
 def sql(name: str) -> str:
     """Return the text of a question, as it is sent: instead of a line `-- include: FILE`, that file of `sql/parts`."""
-    return _whole(f"queries/{name}.sql")
-
-
-def _whole(file: str) -> str:
-    text = resources.files("sightline_store.sql").joinpath(file).read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda match: indent(_whole(f"parts/{match[2]}"), match[1]), text)
+    return sql_text(f"queries/{name}.sql")
 
 
 def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
@@ -142,9 +149,10 @@ def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
 def overview(client: Asks, filters: Filters) -> Overview:
     """How did the window go? Ask again with `filters.previous()` for the one before."""
     row = ask(client, "overview", filters.params())[0]
-    faithfulness = estimate(row.pop("faithfulness"), row.pop("faithfulness_sd"), row.pop("faithfulness_n"))
+    names = ("groundedness", "faithfulness")
+    grounded, faithful = (estimate(row.pop(name), row.pop(f"{name}_sd"), row.pop(f"{name}_n")) for name in names)
     hit = estimate(row.pop("hit"), None, row.pop("hit_n"))
-    return Overview(**row, faithfulness=faithfulness, hit_at_5=hit)
+    return Overview(**row, groundedness=grounded, faithfulness=faithful, hit_at_5=hit)
 
 
 def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
@@ -241,24 +249,49 @@ def traces(
 ) -> list[Row]:
     """One page of requests with what each spent and scored; `matching` in each row is the number on all pages.
 
-    Sorted by faithfulness, only judged answers are listed. Unknown values sort last either way.
+    Sorted by a score, only answers that have it are listed. Unknown values sort last either way.
+
+    Args:
+        client: the store.
+        filters: the window, and what it is narrowed to.
+        search: in the language of `search.parse`. Words and attributes are looked for in the newest requests that hold
+            its other terms: see `searched_requests`.
+        sort: by what.
+        descending: whether the greatest come first.
+        only_errors: only requests that failed.
+        limit: rows of a page.
+        offset: rows before it.
+
+    Raises:
+        SearchError: the search cannot be read.
     """
-    name = {"cost": "traces_by_cost", "faithfulness": "traces_by_faithfulness"}.get(sort, "traces")
+    name = {"cost": "traces_by_cost", "groundedness": "traces_by_score", "faithfulness": "traces_by_score"}.get(
+        sort, "traces"
+    )
+    narrowed = conditions.condition(parse(search))
     params = {
         **filters.params(),
-        "search": search.strip(),
         "descending": int(descending),
         "only_errors": int(only_errors),
         "limit": limit,
         "offset": offset,
+        **narrowed.params,
     }
-    rows = ask(client, name, {**params, "sort": sort} if name == "traces" else params)
+    params |= {"traces": {"sort": sort}, "traces_by_score": {"name": sort}}.get(name, {})
+    rows = client.query_rows(narrowed.put_into(sql(name)), params)
     totals = {row["trace_id"]: row for row in trace_totals(client, rows)}
     return [{**row, **totals[row["trace_id"]]} for row in rows]
 
 
+def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:
+    """In how many requests words and attributes are looked for: `read` of the `requests` that hold its other terms."""
+    narrowed = conditions.condition(parse(search), only_columns=True)
+    params = {**filters.params(), "only_errors": int(only_errors), **conditions.limits(), **narrowed.params}
+    return client.query_rows(narrowed.put_into(sql("searched_requests")), params)[0]
+
+
 def trace_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:
-    """What each trace of `requests` (rows with trace_id and started_ms) spent and how faithful its answer was."""
+    """What each trace of `requests` (rows with trace_id and started_ms) spent and how grounded its answer was."""
     if not requests:
         return []
     params = {
@@ -314,6 +347,20 @@ def trace_spend(client: Asks, trace_id: str) -> list[Row]:
 def trace_scores(client: Asks, trace_id: str, *, limit: int = 200) -> list[Row]:
     """Every score given to a trace, the newest first."""
     return ask(client, "trace_scores", {"trace_id": trace_id.lower(), "limit": limit})
+
+
+def trace_tenants(client: Asks, trace_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Trace id to the tenants that its spans and logs name, '' where one names none; unknown traces are absent."""
+    if not trace_ids:
+        return {}
+    rows = ask(client, "trace_tenants", {"trace_ids": [trace_id.lower() for trace_id in trace_ids]})
+    return {row["trace_id"]: set(row["tenants"]) for row in rows}
+
+
+def data_since(client: Asks, filters: Filters) -> datetime | None:
+    """When the data of the window begins (its narrowing is ignored); None where it holds none."""
+    first_ms = ask(client, "data_since", _window(filters))[0]["first_ms"]
+    return None if first_ms is None else datetime.fromtimestamp(first_ms / 1000, UTC)
 
 
 def filter_values(client: Asks, filters: Filters) -> dict[str, list[str]]:

@@ -17,7 +17,12 @@ from sightline_store.errors import StoreError
 from sightline_store.quoting import quote_string
 from sightline_store.schema import declared
 
-EVERYWHERE = frozenset({"model_prices", "row_definitions", "leases", "settle_marks"})
+EVERYWHERE = frozenset(
+    {
+        *("model_prices", "row_definitions", "leases", "settle_marks"),
+        *("alert_events", "alert_deliveries", "alert_silences"),
+    }
+)
 """Tables that every server holds whole: what is small and joined by every question."""
 
 

@@ -10,9 +10,9 @@ from sightline_dashboards import budgets, charts, formats, source, spending
 from sightline_dashboards.cards import cost_cards
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import trace_table
-from sightline_store.questions import queries
+from sightline_store.questions import queries, search, written
 from sightline_store.questions.queries import SpendBy
 
 _MOST_BUDGETS = 12
@@ -26,8 +26,9 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
-    client, filters = source.client(), selection.filters()
-    now, before = queries.overview(client, filters), queries.overview(client, filters.previous())
+    client, whole = source.client(), selection.filters()
+    filters = charted(whole)
+    now, before = queries.overview(client, whole), queries.overview(client, whole.previous())
     bucket_s = filters.bucket_s(40)
     buckets = queries.embedding_spend(client, filters, bucket_s=bucket_s)
     if not now.llm_calls and not buckets:
@@ -35,7 +36,7 @@ def _body(selection: Selection) -> None:
         return
     spent = (
         spending.spending(now, buckets),
-        spending.spending(before, queries.embedding_spend(client, filters.previous())),
+        spending.spending(before, queries.embedding_spend(client, whole.previous())),
     )
     embedded = spending.by_name(buckets)
     cards(cost_cards(now, before, spent), key="cost_cards")
@@ -79,7 +80,20 @@ def _body(selection: Selection) -> None:
         _unpriced(spend_rows if by == "Model" else queries.spend_by(client, filters, "model"), embedded)
     with panel("Most expensive requests", more=("traces", "All by cost →"), sort="cost"):
         rows = queries.traces(client, filters, sort="cost", limit=10)
-        trace_table(rows, key="expensive", empty="No request in this selection.", compact=True)
+        trace_table(
+            rows,
+            key="expensive",
+            empty="No request in this selection.",
+            questions=written.questions(client, rows),
+            compact=True,
+        )
+
+
+def _narrowed(by: str, name: str) -> dict[str, str]:
+    """The address of the traces of a row: the filter bar narrows to a model and a tenant, the search to the others."""
+    if by in {"Model", "Tenant"} or not name:
+        return {by.lower(): name}
+    return {"q": search.equals(_BY[by], name)}
 
 
 def _budgets(client: queries.Asks, filters: queries.Filters) -> None:
@@ -205,7 +219,7 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
                 ", ".join(name or "itself" for name in row["priced_as"]),
             ),
             page="traces",
-            params={by.lower(): row["name"]} if by in {"Model", "Tenant"} else {"q": row["name"]},
+            params=_narrowed(by, row["name"]),
         )
         for row in rows
     ]

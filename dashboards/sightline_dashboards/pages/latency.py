@@ -7,10 +7,10 @@ import streamlit as st
 from sightline_dashboards import charts, formats, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import trace_table
 from sightline_dashboards.theme import stage_colour
-from sightline_store.questions import queries
+from sightline_store.questions import queries, written
 
 _BANDS = {"p95": "slow_ms", "Median": "median_ms", "Mean": "mean_ms"}
 _BAND_WORDS = {
@@ -32,7 +32,7 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
-    client, filters = source.client(), selection.filters()
+    client, filters = source.client(), charted(selection.filters())
     bucket_s = filters.bucket_s()
     over_time = queries.latency_over_time(client, filters, bucket_s=bucket_s)
     if not over_time:
@@ -68,10 +68,12 @@ def _body(selection: Selection) -> None:
     with left, panel("Stages by themselves", "whole spans, also after the first token"):
         _stages(queries.stage_summary(client, filters))
     with right, panel("Slowest first tokens", more=("traces", "All by first token →"), sort="ttft"):
+        rows = queries.traces(client, filters, sort="ttft", limit=10)
         trace_table(
-            queries.traces(client, filters, sort="ttft", limit=10),
+            rows,
             key="slowest",
             empty="No request in this selection.",
+            questions=written.questions(client, rows),
             compact=True,
         )
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import axes, charts, formats, source, spending
+from sightline_dashboards import axes, charts, drift, drift_panel, formats, source, spending
 from sightline_dashboards.cards import overview_cards
-from sightline_dashboards.elements import cards
+from sightline_dashboards.elements import Card, cards
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
-from sightline_dashboards.tables import models_table, trace_table
-from sightline_store.questions import queries
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.tables import local_time, models_table, trace_table
+from sightline_store.questions import queries, written
 from sightline_store.questions.queries import Filters, Row, Sort
 
 _SPARK_POINTS = 24
@@ -20,7 +20,7 @@ _BARS = 40
 _NOTABLE: dict[str, tuple[Sort, bool]] = {
     "Slowest first token": ("ttft", True),
     "Slowest in total": ("total", True),
-    "Least grounded": ("faithfulness", False),
+    "Least grounded": ("groundedness", False),
     "Most expensive": ("cost", True),
 }
 
@@ -31,12 +31,13 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
-    client, filters = source.client(), selection.filters()
-    now = queries.overview(client, filters)
+    client, whole = source.client(), selection.filters()
+    now = queries.overview(client, whole)
     if not now.requests:
         empty_store(selection)
         return
-    before = queries.overview(client, filters.previous())
+    filters = charted(whole)
+    before = queries.overview(client, whole.previous())
     # In the buckets of the bars: their sum is the cost on the card.
     over_time, embedded = (
         queries.spend_over_time(client, filters, bucket_s=filters.bucket_s(_BARS)),
@@ -44,20 +45,18 @@ def _body(selection: Selection) -> None:
     )
     spent = (
         spending.spending(now, embedded),
-        spending.spending(before, queries.embedding_spend(client, filters.previous())),
+        spending.spending(before, queries.embedding_spend(client, whole.previous())),
     )
     costs = spending.over_time(over_time, embedded)
-    cards(
-        overview_cards(
-            now,
-            before,
-            spent,
-            queries.loss(client, filters),
-            _sparks(filters, costs),
-            since=f"the {selection.label.removeprefix('last ')} before",
-        ),
-        key="overview_cards",
+    shown = overview_cards(
+        now,
+        before,
+        spent,
+        queries.loss(client, whole),
+        _sparks(filters, costs),
+        since=f"the {selection.label.removeprefix('last ')} before",
     )
+    cards([*shown[:-1], _drift_card(filters), shown[-1]], key="overview_cards")
     left, right = st.columns([3, 2], gap="small")
     with (
         left,
@@ -90,7 +89,19 @@ def _body(selection: Selection) -> None:
         )
         sort, descending = _NOTABLE[chosen or "Slowest first token"]
         rows = queries.traces(client, filters, sort=sort, descending=descending, limit=8)
-        trace_table(rows, key="notable_rows", empty="No answer of this window has been judged yet.", compact=True)
+        trace_table(
+            rows,
+            key="notable_rows",
+            empty="No answer of this window has been judged yet.",
+            questions=written.questions(client, rows),
+            compact=True,
+        )
+
+
+def _drift_card(filters: Filters) -> Card:
+    runs = drift_panel.runs(source.client(), filters)
+    stands = drift.standing(runs)
+    return drift.card(runs, local_time(stands.since_ms, seconds=False) if stands else "")
 
 
 def stage_note(rows: list[dict[str, Any]]) -> str:
@@ -133,7 +144,7 @@ def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]
         "spans": series([{"bucket": bucket, "n": n} for bucket, n in spans.items()], "n"),
         **{
             name: series([row for row in scores if row["name"] == name], "mean")
-            for name in ("faithfulness", "retrieval_hit_at_5")
+            for name in ("groundedness", "faithfulness", "retrieval_hit_at_5")
         },
     }
 

@@ -37,7 +37,8 @@ def _body(selection: Selection) -> None:
     cards(
         pipeline_cards(fresh, loss, sampling, since=local_time(fresh["oldest_ms"], seconds=False)), key="pipeline_cards"
     )
-    bucket_s = filters.bucket_s()
+    shown = filters.fitted(datetime.fromtimestamp(fresh["oldest_ms"] / 1e3, UTC))  # charts begin where data does
+    bucket_s = shown.bucket_s()
     if fresh["misdated_spans"]:
         note(
             f"Spans that began after 2106 by their own time, which is wrong: {formats.count(fresh['misdated_spans'])}. "
@@ -45,9 +46,9 @@ def _body(selection: Selection) -> None:
         )
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Queryable spans", "by service and the time of the span"):
-        ingested = queries.ingest_over_time(client, filters, bucket_s=bucket_s)
+        ingested = queries.ingest_over_time(client, shown, bucket_s=bucket_s)
         if ingested:
-            show_chart(charts.stacked_bars(ingested, "spans", "service", filters, bucket_s, unit="count"), key="ingest")
+            show_chart(charts.stacked_bars(ingested, "spans", "service", shown, bucket_s, unit="count"), key="ingest")
         else:
             empty_store(selection, "spans")
     with right, panel("Numbered against stored", "a service"):
@@ -58,9 +59,9 @@ def _body(selection: Selection) -> None:
             note(late_spans_note(sampling))
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
-        rows = queries.latency_over_time(client, filters, bucket_s=bucket_s)
+        rows = queries.latency_over_time(client, shown, bucket_s=bucket_s)
         if rows:
-            show_chart(charts.failures(rows, filters, bucket_s), key="failures")
+            show_chart(charts.failures(rows, shown, bucket_s), key="failures")
         else:
             empty_store(selection)
     with right, panel("What fails"):

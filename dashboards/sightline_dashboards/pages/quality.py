@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source
+from sightline_dashboards import charts, evidence, formats, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import NONE, local_time
-from sightline_store.questions import queries
+from sightline_store.questions import judges, queries, written
+
+_HEALTH_LOOK_BACK = timedelta(days=30)
+_BAD_STATES = {"shifted", "judge failed"}
+_FIGURES: Final[dict[str, str]] = {
+    "control_shift": "Shift on the control set",
+    "kappa": "Agreement with people (kappa)",
+    "auroc": "Ranks bad below good (AUROC)",
+    "ppi_rate": "Share of bad answers",
+}
+"""Figures of a judge's health, in the order in which they are shown."""
 
 
 def render() -> None:
@@ -18,7 +31,7 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
-    client, filters = source.client(), selection.filters()
+    client, filters = source.client(), charted(selection.filters())
     summary = queries.score_summary(client, filters)
     if not summary:
         if queries.overview(client, filters).requests:
@@ -28,21 +41,86 @@ def _body(selection: Selection) -> None:
         else:
             empty_store(selection)
         return
+    summary.sort(key=lambda row: (*(row["name"] != name for name in evidence.NAMES), row["name"]))
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
         _over_time(client, filters, [row["name"] for row in summary])
     with right, panel("Scores of the window"):
         _summary(summary)
+    with panel("Health of the judges", "what `sightline-evals health` found last, up to 30 days back"):
+        _health(client, filters)
     with panel("Lowest scores"):
         names = [row["name"] for row in summary]
-        first = next((name for name in ("groundedness", "faithfulness") if name in names), names[0])
+        first = names[0]
         name = (
             st.segmented_control(
                 "Score", names, default=first, key="score_name", label_visibility="collapsed", required=True
             )
             or first
         )
-        _lowest(queries.score_list(client, filters, name), name)
+        _lowest(client, queries.score_list(client, filters, name), name)
+
+
+def newest_figures(rows: list[queries.Row]) -> list[queries.Row]:
+    """Return the newest figure of each judge and metric.
+
+    Args:
+        rows: of the question `judge/health`, the newest first.
+    """
+    newest: dict[tuple[str, ...], queries.Row] = {}
+    for row in rows:
+        newest.setdefault((row["metric"], row["judge"], row["judge_version"], row["figure"]), row)
+    order = {figure: number for number, figure in enumerate(_FIGURES)}
+    return sorted(newest.values(), key=lambda row: (row["metric"], row["judge"], order.get(row["figure"], len(order))))
+
+
+def figure_value(row: queries.Row) -> str:
+    """Return the value of a figure with its 95 % interval."""
+    if row["value"] is None:
+        return formats.UNKNOWN
+    signed = "+.3f" if row["figure"] == "control_shift" else ".3f"
+    value = format(row["value"], signed)
+    if row["low"] is None or row["high"] is None:
+        return value
+    return f"{value} ({format(row['low'], signed)} to {format(row['high'], signed)})"
+
+
+def _health(client: queries.Asks, filters: queries.Filters) -> None:
+    """Show what is known of the judges: whether they moved, and how they agree with people."""
+    rows = newest_figures(judges.health(client, filters.end - _HEALTH_LOOK_BACK, filters.end))
+    if not rows:
+        empty_message(
+            "No judge was checked yet: `sightline-evals health` scores a fixed control set again and compares the "
+            "judge with people's labels."
+        )
+        return
+    columns = [
+        Column("Figure"),
+        Column("Judge"),
+        Column("Score"),
+        Column("Value (95 % interval)", number=True),
+        Column("State"),
+        Column("n", number=True, hint="Answers of the control set, or labels of people"),
+        Column("Checked"),
+        Column("In words", wrap=True),
+    ]
+    table_rows = [
+        TableRow(
+            cells=(
+                _FIGURES.get(str(row["figure"]), str(row["figure"])),
+                f"{row['judge']} {row['judge_version']}".strip(),
+                row["metric"],
+                figure_value(row),
+                row["state"],
+                formats.count(row["n"]),
+                local_time(row["at_ms"], seconds=False),
+                formats.shortened(row["sentence"], 300),
+            ),
+            tones=["", "", "", "", "bad" if row["state"] in _BAD_STATES else "", "", "", ""],
+        )
+        for row in rows
+    ]
+    table(columns, table_rows, key="judge_health", empty="")
 
 
 def _over_time(client: queries.Asks, filters: queries.Filters, names: list[str]) -> None:
@@ -63,8 +141,8 @@ def _summary(rows: list[queries.Row]) -> None:
         Column("Score"),
         Column("Mean", number=True),
         Column("Judged", number=True),
-        Column("Not judged", number=True),
-        Column("Judge"),
+        Column("No value", number=True, hint="The judge failed, or there was nothing to judge: never a pass"),
+        Column("Judge", wrap=True),
     ]
     table_rows = [
         TableRow(
@@ -72,7 +150,7 @@ def _summary(rows: list[queries.Row]) -> None:
                 row["name"],
                 formats.estimate(row["estimate"].mean, row["estimate"].half_width),
                 formats.count(row["n"]),
-                formats.count(row["failed"]),
+                no_value(row["failed"], row["n"]),
                 ", ".join(row["judges"]) or "code",
             ),
             tones=["", "", "", "bad" if row["failed"] else "", ""],
@@ -82,27 +160,53 @@ def _summary(rows: list[queries.Row]) -> None:
     table(columns, table_rows, key="score_summary", empty="No scores.")
 
 
-def _lowest(rows: list[queries.Row], name: str) -> None:
+def no_value(failed: int, judged: int) -> str:
+    """Return how many scores have no value, with their share."""
+    return (
+        f"{formats.share_of(failed, failed + judged)} ({formats.share(failed / (failed + judged))})"
+        if failed
+        else "none"
+    )
+
+
+def reason(row: queries.Row) -> str:
+    """Return what a judge holds against an answer: its first unsupported sentence, else its own words."""
+    told = evidence.statements(row)
+    if bad := evidence.unsupported(told):
+        more = f" (and {formats.count(len(bad) - 1)} more)" if len(bad) > 1 else ""
+        return f"“{formats.shortened(bad[0].text, 240)}”{more}"
+    if told and row["name"] == "groundedness":  # the most doubtful sentence comes first
+        return f"least sure of “{formats.shortened(told[0].text, 240)}”"
+    if told:
+        return "every sentence is supported"
+    return formats.shortened(row["explanation"] or row["error_type"] or row["label"] or "no reason given", 300)
+
+
+def _lowest(client: queries.Asks, rows: list[queries.Row], name: str) -> None:
+    asked = written.conversations(client, [{**row, "started_ms": row["asked_ms"]} for row in rows])
     columns = [
         Column("Asked", link=True),
-        Column("Tenant"),
+        Column("Question"),
         Column("Score", number=True),
-        Column("Why", wrap=True),
+        Column("Not supported" if name in evidence.NAMES else "Why", wrap=True),
         Column("Judge"),
+        Column("Tenant"),
         Column("Trace", mono=True),
     ]
     table_rows = [
         TableRow(
             cells=(
                 local_time(row["asked_ms"]),
-                row["tenant_name"] or NONE,
+                formats.first_line(asked[row["trace_id"]].question, 60) if row["trace_id"] in asked else "not captured",
                 formats.score(row["value"]),
-                formats.shortened(row["explanation"] or row["error_type"] or "no reason given", 300),
-                row["judge"] or "code",
+                reason(row),
+                f"{row['judge']} {row['judge_version']}".strip() or "code",
+                row["tenant_name"] or NONE,
                 row["trace_id"][:8],
             ),
             page="trace",
             params={"trace": row["trace_id"]},
+            titles=["", "", "", formats.shortened(row["explanation"], 600)],
         )
         for row in rows
     ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source
+from sightline_dashboards import charts, drift_panel, formats, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
 from sightline_dashboards.tables import NONE, local_time
-from sightline_store.questions import queries
+from sightline_store.questions import queries, written
 
 
 def render() -> None:
@@ -18,11 +20,12 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
-    client, filters = source.client(), selection.filters()
+    client, filters = source.client(), charted(selection.filters())
     bucket_s = filters.bucket_s()
     rows = queries.retrieval_over_time(client, filters, bucket_s=bucket_s)
     if not rows:
         empty_store(selection, "searches")
+        drift_panel.show(filters)
         return
     left, middle, right = st.columns([4, 4, 3], gap="small")
     with left, panel("Score of the best passage", "median, 10th to 90th percentile"):
@@ -56,10 +59,12 @@ def _body(selection: Selection) -> None:
             f"{formats.share_of(empty, counted)} searches with a count of results found nothing, "
             f"{formats.share_of(errors, searches)} searches failed."
         )
+    drift_panel.show(filters)
     with panel("Index and embedding"):
         _indexes(queries.retrieval_by_index(client, filters))
     with panel("Passages found most", "share of the searches that found anything"):
-        _documents(queries.retrieval_documents(client, filters, limit=20))
+        found = queries.retrieval_documents(client, filters, limit=20)
+        _documents(found, written.titles(client, found))
 
 
 def _indexes(rows: list[queries.Row]) -> None:
@@ -99,9 +104,10 @@ def _indexes(rows: list[queries.Row]) -> None:
     table(columns, table_rows, key="indexes", empty="No search in this selection.")
 
 
-def _documents(rows: list[queries.Row]) -> None:
+def _documents(rows: list[queries.Row], titles: Mapping[str, str]) -> None:
     columns = [
-        Column("Passage", link=True),
+        Column("Passage", link=True, wrap=True),
+        Column("Id", mono=True),
         Column("Found", number=True),
         Column("Share", number=True),
         Column("Mean rank", number=True),
@@ -110,7 +116,8 @@ def _documents(rows: list[queries.Row]) -> None:
     table_rows = [
         TableRow(
             cells=(
-                row["document_id"],
+                formats.shortened(titles.get(row["document_id"], "text not captured"), 120),
+                formats.shortened(row["document_id"], 24),
                 formats.count(row["hits"]),
                 formats.share(row["share"]),
                 formats.significant(row["mean_rank"]),
@@ -118,6 +125,7 @@ def _documents(rows: list[queries.Row]) -> None:
             ),
             page="trace",
             params={"trace": row["trace_id"]},
+            titles=["", row["document_id"]],
         )
         for row in rows
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import formats, navigation, payloads, source
+from sightline_dashboards import answer_panel, formats, navigation, payloads, source
 from sightline_dashboards.elements import waterfall
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, note, page, panel, rerun
@@ -19,19 +19,13 @@ from sightline_dashboards.waterfall import Node, Trace, drawing, layout
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.spans import SpanContent
-from sightline_store.contents.traces import Conversation
-from sightline_store.questions import queries
+from sightline_store.questions import queries, search
 
+_NOT_JUDGED = "not judged"
 _MAX_EVENTS = 200
 _MAX_ATTRIBUTE_CHARS = 10_000
 _SHORT_PROMPT_CHARS = 600
-_LONG_TEXT_CHARS, _LONG_TEXT_LINES, _LONG_TEXT_HEIGHT = 2500, 30, 420  # a longer text gets a scroll bar, at this height
 _TRACE_ID = re.compile(r"[0-9a-f]{1,32}")
-_HOW_TO_CAPTURE = (
-    "Sightline's library records them only with SIGHTLINE_CAPTURE=truncated or full. Other instrumentations have "
-    "settings of their own, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, TRACELOOP_TRACE_CONTENT and "
-    "OPENINFERENCE_HIDE_OUTPUTS."
-)
 
 _TOKEN_RULES = {
     "total": "total: the total proves which tokens include which",
@@ -95,7 +89,7 @@ def _body(selection: Selection) -> None:
             path_note += " " + formats.first_token_note(trace.first_token_definition, 0)
         note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
     with left:
-        _answer_panel(conversation, scores)
+        answer_panel.show(conversation, scores)
     node = next(node for node in trace.nodes if node.span["span_id"] == selected)
     with right, st.container(border=True), source.show_errors():
         content = next((content for content in stored.contents if content.span.span_id == selected), None)
@@ -116,22 +110,31 @@ def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapp
     if spend:
         tokens = f"{formats.compact(_sum(spend, 'input_tokens'))} → {formats.compact(_sum(spend, 'output_tokens'))}"
     priced_as = next((call["priced_as"] for call in spend if call["priced_as"]), "")
-    faithfulness = next((score["value"] for score in scores if score["name"] == "faithfulness"), None)
-    is_judged = any(score["name"] == "faithfulness" for score in scores)
     cells = [
         ("Status", status),
         ("First token", f"<b>{formats.first_token(trace.ttft_ms, trace.first_token_definition)}</b>"),
         ("Total", f"<b>{formats.duration(request.end_ms - request.start_ms)}</b>"),
         ("Tokens in → out", f"<b>{tokens}</b>"),
         (f"Cost, as if {priced_as}" if priced_as else "Cost", f"<b>{formats.money(cost) if spend else 'no call'}</b>"),
-        ("Faithfulness", f"<b>{formats.score(faithfulness) if is_judged else 'not judged'}</b>"),
+        ("Groundedness", f"<b>{_newest(scores, 'groundedness')}</b>"),
+        *(
+            [("Faithfulness, RAGAS", f"<b>{ragas}</b>")]
+            if (ragas := _newest(scores, "faithfulness")) != _NOT_JUDGED
+            else []
+        ),
         ("Tenant", _link(span["tenant_name"], {"tenant": span["tenant_name"]})),
-        ("User", _link(span["user_id"], {"q": span["user_id"]})),
-        ("Session", _link(span["session_id"], {"q": span["session_id"]})),
+        ("User", _link(span["user_id"], {"q": search.equals("user", span["user_id"])})),
+        ("Session", _link(span["session_id"], {"q": search.equals("session", span["session_id"])})),
         ("Began", escape(local_time(int(span["start_ns"]) / 1e6))),
     ]
     cells_html = "".join(f"<div><small>{escape(name)}</small>{value}</div>" for name, value in cells)
     return f'<div class="sl-head">{cells_html}</div>'
+
+
+def _newest(scores: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The newest score of a name; `_NOT_JUDGED` where there is none."""
+    values = [score["value"] for score in scores if score["name"] == name]
+    return formats.score(values[0]) if values else _NOT_JUDGED
 
 
 def sentence(node: Node, trace: Trace) -> str:
@@ -149,78 +152,6 @@ def sentence(node: Node, trace: Trace) -> str:
     if node.orphan:
         text += " Its parent is not in the store."
     return text
-
-
-def score_line(score: Mapping[str, Any]) -> str:
-    """Return one score with its reason as HTML; every text in it is escaped."""
-    value = formats.score(score["value"]) if score["value"] is not None else "unknown"
-    judge = " ".join(part for part in (score["judge"] or score["source"], score["judge_version"]) if part)
-    details = " · ".join(escape(part) for part in (judge, score["note"], score["label"], score["error_type"]) if part)
-    reason = f"<p>{escape(score['explanation'])}</p>" if score["explanation"] else ""
-    return f'<div class="sl-score"><b>{escape(score["name"])} {value}</b> <span>{details}</span>{reason}</div>'
-
-
-def _answer_panel(conversation: Conversation, scores: Sequence[Mapping[str, Any]]) -> None:
-    """Show question, answer, passages and scores of the trace."""
-    passages = conversation.passages
-    with panel(
-        "Answer and its grounds",
-        f"{formats.count(len(passages))} passages given" if passages else "no passages captured",
-    ):
-        is_asked = _show_words("Question", conversation.question, _beside_the_question(conversation))
-        is_answered = _show_words("Answer", conversation.answer, [p for m in conversation.answered for p in m.parts])
-        if conversation.is_answer_cut:
-            note("The end of the answer is missing: a limit on the length of a value cut it off.")
-        if not is_answered:
-            what = "No answer was captured" if is_asked else "No prompt and no answer were captured"
-            empty_message(f"{what}: {_HOW_TO_CAPTURE}")
-        if len(conversation.asked) > 1:
-            count = formats.count(len(conversation.asked))
-            with st.expander(f"Everything that the model was given ({count} messages)"):
-                _show_messages(conversation.asked)
-        lines = "".join(score_line(score) for score in scores)
-        lines = lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>'
-        if passages:
-            passages_column, scores_column = st.columns([3, 2], gap="small")
-            passages_column.html(payloads.passage_cards(passages, conversation.answer))
-            scores_column.html(lines)
-        else:
-            st.html(lines)
-
-
-def _beside_the_question(conversation: Conversation) -> list[Part]:
-    """Images and files of the user's last message; without any words the data that went in."""
-    from_users = [message for message in conversation.asked if message.role in {"user", ""}]
-    worded = [message for message in from_users if message.text] or from_users
-    hidden = {PartKind.TOOL_CALL, PartKind.TOOL_RESULT} | ({PartKind.DATA} if conversation.question else set())
-    return [part for message in worded[-1:] for part in message.parts if part.kind not in hidden]
-
-
-def _show_words(label: str, text: str, parts: Sequence[Part]) -> bool:
-    """Show a text and the parts beside it under a label; return whether there was anything to show."""
-    others = payloads.parts_html(parts)
-    if not (text or others):
-        return False
-    if label:
-        st.html(f'<p class="sl-role">{escape(label)}</p>')
-    if text:
-        shown, cut = payloads.bounded(text)
-        is_long = len(shown) > _LONG_TEXT_CHARS or shown.count("\n") > _LONG_TEXT_LINES
-        st.code(shown, language=None, wrap_lines=True, height=_LONG_TEXT_HEIGHT if is_long else "content")
-        if cut:
-            note(cut)
-    if others:
-        st.html(others)
-    return True
-
-
-def _show_messages(messages: Sequence[Message]) -> None:
-    """Show messages in their order, each under its role."""
-    shown, left_out = payloads.bounded_messages(messages)
-    for message in shown:
-        _show_words(message.role, message.text, message.parts)
-    if left_out:
-        note(left_out)
 
 
 def _span_panel(
@@ -263,10 +194,10 @@ def _show_content(content: SpanContent, answer: str) -> None:
     if shown := content.input or query:
         label = "Query" if content.has_passages else "Call" if content.span.stage == "tool" else "Prompt"
         with st.expander(label, expanded=given < _SHORT_PROMPT_CHARS):
-            _show_messages(shown)
+            answer_panel.show_messages(shown)
     if content.output:
         with st.expander("Result" if content.span.stage == "tool" else "Answer", expanded=True):
-            _show_messages(content.output)
+            answer_panel.show_messages(content.output)
             if content.is_cut:
                 note("Its end is missing: a limit on the length of a value cut it off.")
     if content.has_passages:

@@ -1,23 +1,24 @@
-"""Traces: find a request by id, session, user, latency, cost or score."""
+"""Traces: find a request by what was asked or answered, by who asked, by its latency, cost or score."""
 
 from __future__ import annotations
 
 import csv
 import io
+from html import escape
 from typing import Any, get_args
 
 import streamlit as st
 
-from sightline_dashboards import formats, source
+from sightline_dashboards import formats, searchbar, source
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, page, panel, rerun
 from sightline_dashboards.tables import trace_table
-from sightline_store.questions import queries
+from sightline_store.questions import queries, written
 from sightline_store.questions.queries import Sort
 
 _PAGE_ROWS = 50
 _SORTS: tuple[Sort, ...] = get_args(Sort)
-_ASCENDING_FIRST = {"faithfulness"}
+_ASCENDING_FIRST = {"groundedness", "faithfulness"}
 
 
 def render() -> None:
@@ -27,23 +28,20 @@ def render() -> None:
 
 def _body(selection: Selection) -> None:
     client, filters = source.client(), selection.filters()
+    searched = searchbar.show(key="trace")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        search = st.text_input(
-            "Search",
-            value=st.query_params.get("q", ""),
-            placeholder="Trace id, session or user",
-            key="trace_search",
-            label_visibility="collapsed",
-            width=280,
-        )
         only_errors = st.checkbox("Failed only", value=st.query_params.get("failed") == "1", key="trace_failed")
+        searchbar.show_language()
         summary = st.container(width="content")
+    if searched is None:
+        return
+    text = searched.text
     sort, descending = _sorting()
-    number = _page_number((selection, search, only_errors))
+    number = _page_number((selection, text, only_errors))
     rows = queries.traces(
         client,
         filters,
-        search=search,
+        search=text,
         sort=sort,
         descending=descending,
         only_errors=only_errors,
@@ -53,24 +51,28 @@ def _body(selection: Selection) -> None:
     if not rows and number > 1:
         st.session_state["trace_page"] = 1
         rerun()
-    if not rows and not search and not only_errors and sort == "time":
+    if not rows and not text and not only_errors and sort == "time":
         empty_store(selection)
         return
     matching = rows[0]["matching"] if rows else 0
+    reach = searchbar.reach(client, filters, searched, only_errors=only_errors)
     with summary:
-        st.html(f'<p class="sl-note" data-testid="matching">{formats.count(matching)} requests, {selection.label}</p>')
+        told = f"{formats.count(matching)} requests, {selection.label}"
+        st.html(f'<p class="sl-note" data-testid="matching">{escape(f"{told}. {reach}" if reach else told)}</p>')
     clicked_sort = None
     with panel(
         "Requests", f"by {sort}, {'highest' if descending else 'lowest'} first" if sort != "time" else "newest first"
     ):
+        questions = written.questions(client, rows)
         clicked_sort = trace_table(
             rows,
             key="traces",
-            empty="Nothing matches. Clear the search, or widen the window.",
+            empty=f"Nothing matches. Clear the search, or widen the window. {reach}".rstrip(),
+            questions=questions,
             sort=sort,
             descending=descending,
         )
-        _foot(number, matching, rows)
+        _foot(number, matching, [{**row, "question": questions.get(row["trace_id"], "")} for row in rows])
     if clicked_sort:
         _sort_by(clicked_sort, sort, descending)
 

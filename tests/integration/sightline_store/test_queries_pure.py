@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_store.questions import catalog, drift, queries
+from sightline_store.questions import alerts, catalog, drift, drift_runs, judges, people, queries, written
 from sightline_store.questions.estimates import estimate
 from sightline_store.questions.queries import Filters
 
@@ -95,7 +95,7 @@ def _ask_about_drift(asked: Recorder) -> None:
     plan = drift.Plan(windows=windows, comparisons=[drift.Comparison(collection="Docs")])
     for of_plan in (drift.searches, drift.query_sketches, drift.documents, drift.moved_documents):
         of_plan(asked, plan)
-    for of_windows in (drift.keys, drift.evaluations, drift.canaries, drift.changes):
+    for of_windows in (drift.keys, drift.evaluations, drift.ingestion, drift.canaries, drift.changes):
         of_windows(asked, windows)
     drift.answers(asked, windows, refusals="^no")
     drift.sketches(asked, windows, sketch_version="v", embedding="m", embedding_version="1")
@@ -105,6 +105,19 @@ def _ask_about_drift(asked: Recorder) -> None:
     for single in (lambda: drift.size(asked, windows), lambda: drift.canary_searches(asked, "r", hours[0])):
         with pytest.raises(IndexError):
             single()
+
+
+def _ask_about_alerts(asked: Recorder) -> None:
+    stretch = alerts.Stretch(start=END - timedelta(hours=1), end=END, bucket_s=60)
+    for question in (alerts.requests, alerts.spend, alerts.searches, alerts.lost_spans, alerts.drift_runs):
+        question(asked, stretch)
+    alerts.latency(asked, stretch, "ttft")
+    for named in (alerts.scores, alerts.collector_gauge):
+        named(asked, stretch, "groundedness")
+    alerts.states(asked)
+    alerts.phases(asked, stretch.start, stretch.end)
+    alerts.deliveries(asked, stretch.start)
+    alerts.silences(asked, END)
 
 
 def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> None:
@@ -118,8 +131,13 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.collected, queries.budgets_over_time,
     ):  # fmt: skip
         question(asked, window)  # type: ignore[operator]
-    for sort in ("cost", "faithfulness"):
+    for sort in ("cost", "groundedness"):
         queries.traces(asked, window, sort=sort)
+    written.questions(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1, "service": "s", "name": "n"}])
+    written.titles(asked, [{"document_id": "d", "trace_id": "AB", "found_ms": 1}])
+    drift_runs.runs(asked, window.start, window.end)
+    drift_runs.comparisons(asked, {"run_id": "R", "at_ms": 1})
+    drift_runs.history(asked, window.start, window.end, ["retrieval.empty"])
     queries.trace_totals(asked, [{"trace_id": "AB", "started_ms": 1}])
     queries.score_list(asked, window, "faithfulness")
     queries.trace_spans(asked, "AB")
@@ -129,13 +147,25 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     queries.ttft_trace(asked, "AB")
     queries.price_list(asked)
     queries.trace_scores(asked, "AB")
+    queries.trace_tenants(asked, ["AB"])
     queries.samples(asked, since_s=60)
     queries.sample_contents(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1}])
     queries.run_scores(asked, "R")
-    for single in (queries.overview, queries.filter_values, queries.labels, queries.tail_sampling):
+    for single in (
+        queries.overview, queries.filter_values, queries.labels, queries.tail_sampling, queries.data_since,
+        queries.searched_requests,
+    ):  # fmt: skip
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]
     _ask_about_drift(asked)
+    _ask_about_alerts(asked)
+    judges.judged(asked, window, name="faithfulness", judge="J", judge_version="1", human="feedback")
+    judges.judges(asked, END, "faithfulness")
+    judges.health(asked, window.start, END)
+    people.sessions(asked, window)
+    people.session_totals(asked, window, ["S"])
+    people.review_queue(asked, window, "lowest", reviewer="Ann")
+    people.reviews(asked, window)
     with pytest.raises(IndexError):
         queries.freshness(asked)
     with pytest.raises(IndexError):

@@ -20,14 +20,17 @@ NOW = Overview(
     input_tokens=900_000,
     output_tokens=90_000,
     cost_usd=1.82,
-    faithfulness=Estimate(0.91, 0.89, 0.93, 200),
+    groundedness=Estimate(0.91, 0.89, 0.93, 200),
+    groundedness_failed=3,
+    faithfulness=Estimate(0.84, 0.80, 0.88, 200),
     faithfulness_failed=3,
     hit_at_5=Estimate(0.88, 0.85, 0.91, 400),
 )
 SPENT = (spending(NOW, []), spending(NOW, []))
 LOSS = [{"service": "api", "instances": 2, "emitted": 100, "stored_spans": 98, "lost": 2, "doubled": 0}]
 NO_SPARKS: dict[str, list[float | None]] = {
-    name: [] for name in ("ttft", "total", "errors", "cost", "faithfulness", "retrieval_hit_at_5", "spans")
+    name: []
+    for name in ("ttft", "total", "errors", "cost", "groundedness", "faithfulness", "retrieval_hit_at_5", "spans")
 }
 
 
@@ -49,14 +52,14 @@ def test_overview_has_seven_cards_each_with_a_page() -> None:
 
 def test_small_or_uncertain_changes_are_not_coloured() -> None:
     """Noise gets an arrow and no colour."""
-    before = replace(NOW, errors=38, ttft_p95_ms=405.0, faithfulness=Estimate(0.90, 0.88, 0.92, 200))
+    before = replace(NOW, errors=38, ttft_p95_ms=405.0, groundedness=Estimate(0.90, 0.88, 0.92, 200))
     cards = {card.label: card for card in overview_cards(NOW, before, SPENT, LOSS, NO_SPARKS, since="before")}
     assert {cards[name].tone for name in ("TTFT p95", "Errors", "Groundedness")} == {"neutral"}
 
 
 def test_clear_changes_are_coloured() -> None:
     """Intervals that do not touch, and times that moved much over many requests."""
-    before = replace(NOW, errors=2, ttft_p95_ms=300.0, faithfulness=Estimate(0.70, 0.68, 0.72, 200))
+    before = replace(NOW, errors=2, ttft_p95_ms=300.0, groundedness=Estimate(0.70, 0.68, 0.72, 200))
     cards = {card.label: card for card in overview_cards(NOW, before, SPENT, LOSS, NO_SPARKS, since="before")}
     assert cards["TTFT p95"].tone == "bad"
     assert cards["Errors"].tone == "bad"
@@ -66,7 +69,7 @@ def test_clear_changes_are_coloured() -> None:
 def test_unknown_is_never_zero() -> None:
     """No price, no score and no numbered span are unknown."""
     nothing = Estimate(None, None, None, 0)
-    now = replace(NOW, cost_usd=None, faithfulness=nothing, hit_at_5=nothing)
+    now = replace(NOW, cost_usd=None, groundedness=nothing, faithfulness=nothing, hit_at_5=nothing)
     spent = (spending(now, []), SPENT[1])
     cards = {card.label: card for card in overview_cards(now, NOW, spent, [], NO_SPARKS, since="before")}
     for label in ("Cost / 1k requests", "Groundedness", "Retrieval hit@5", "Spans lost"):

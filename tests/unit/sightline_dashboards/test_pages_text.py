@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from sightline_dashboards import payloads
+from sightline_dashboards.answer_panel import score_line
 from sightline_dashboards.pages.pipeline import emitted_text, late_spans_note
-from sightline_dashboards.pages.trace import call_numbers, score_line
+from sightline_dashboards.pages.trace import call_numbers
 from sightline_dashboards.pages.traces import as_csv
 from sightline_store.contents.parts import Passage
 

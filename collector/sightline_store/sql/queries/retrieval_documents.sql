@@ -6,7 +6,8 @@ SELECT
     hits / sum(countIf(rank = 1)) OVER () AS share,
     avg(rank) AS mean_rank,
     avgOrNull(score) AS mean_score,
-    argMax(TraceId, Timestamp) AS trace_id
+    argMax(TraceId, Timestamp) AS trace_id,
+    toUnixTimestamp64Milli(max(Timestamp)) AS found_ms
 FROM
 (
     SELECT TraceId, Timestamp, DocumentIds, Scores

@@ -1,12 +1,12 @@
 -- Which answers scored lowest (or failed to be judged) on one score? The judge's reasons beside them; failures last.
 SELECT
-    s.TraceId AS trace_id, s.value AS value, s.label AS label, s.explanation AS explanation, s.judge AS judge,
+    s.TraceId AS trace_id, {name:String} AS name, r.SpanId AS span_id, s.value AS value, s.label AS label, s.explanation AS explanation, s.judge AS judge, s.judge_version AS judge_version,
     s.error_type AS error_type, toUnixTimestamp64Milli(r.Asked) AS asked_ms, r.tenant AS tenant_name
 FROM
 (
     SELECT
-        TraceHash, TraceId, Value AS value, toString(Label) AS label, left(Explanation, 500) AS explanation,
-        toString(Judge) AS judge, toString(ErrorType) AS error_type
+        TraceHash, TraceId, Value AS value, toString(Label) AS label, Explanation AS explanation,
+        toString(Judge) AS judge, toString(JudgeVersion) AS judge_version, toString(ErrorType) AS error_type
     FROM scores
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash != cityHash64('')
     ORDER BY Timestamp DESC
@@ -14,7 +14,7 @@ FROM
 ) AS s
 INNER JOIN
 (
-    SELECT TraceHash, min(Timestamp) AS Asked, any(toString(Tenant)) AS tenant
+    SELECT TraceHash, min(Timestamp) AS Asked, argMin(SpanId, Timestamp) AS SpanId, any(toString(Tenant)) AS tenant
     FROM requests
     WHERE
         -- include: of_requests.sql

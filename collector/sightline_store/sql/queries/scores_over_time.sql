@@ -1,5 +1,5 @@
 -- What did answers score, a score name and bucket of the time they were asked? bucket_s = 0 answers for the whole window.
--- The newest score of a name on an answer counts. failed: the judge gave no value; it is in no mean.
+-- The newest score of a name on an answer counts. failed: the judge gave no value; it is in no mean. What drift runs write is no score.
 SELECT
     if({bucket_s:UInt32} = 0, 0, intDiv(toUnixTimestamp(Asked), greatest({bucket_s:UInt32}, 1)) * {bucket_s:UInt32}) AS bucket,
     name,
@@ -12,9 +12,9 @@ SELECT
     groupUniqArrayIf(4)(note, note != '') AS notes
 FROM
 (
-    SELECT TraceHash, toString(Name) AS name, Value AS value, toString(Judge) AS judge, toString(Note) AS note
+    SELECT TraceHash, toString(Name) AS name, Value AS value, trimRight(concat(Judge, ' ', JudgeVersion)) AS judge, toString(Note) AS note
     FROM scores
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64('')
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64('') AND NOT startsWith(Name, 'drift.')
     ORDER BY Timestamp DESC
     LIMIT 1 BY TraceHash, Name
 ) AS s
@@ -24,7 +24,9 @@ INNER JOIN
     FROM requests
     WHERE
         -- include: of_requests.sql
-        AND TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64(''))
+        AND TraceHash IN (
+            SELECT TraceHash FROM scores
+            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64('') AND NOT startsWith(Name, 'drift.'))
     GROUP BY TraceHash
 ) AS r USING (TraceHash)
 GROUP BY bucket, name

@@ -1,4 +1,4 @@
--- What did each of some requests spend, and how faithful was its answer judged last? trace_ids and started_ms (epoch ms) name them.
+-- What did each of some requests spend, and how grounded was its answer judged last? trace_ids and started_ms (epoch ms) name them.
 -- A call counts that began up to five minutes before its request and up to an hour after it. cost_usd is NULL where any of its
 -- calls has no price.
 WITH
@@ -8,7 +8,7 @@ SELECT
     t.trace_id AS trace_id,
     m.models AS models, m.calls AS llm_calls, m.input_tokens AS input_tokens, m.output_tokens AS output_tokens,
     if(m.unpriced_calls > 0, NULL, m.cost_usd) AS cost_usd,
-    s.faithfulness AS faithfulness, s.judged AS judged
+    s.groundedness AS groundedness, s.faithfulness AS faithfulness, s.judged AS judged
 FROM
 (
     SELECT arrayJoin(arrayDistinct({trace_ids:Array(String)})) AS trace_id
@@ -31,8 +31,11 @@ LEFT JOIN
 ) AS m USING (trace_id)
 LEFT JOIN
 (
-    SELECT TraceId AS trace_id, tupleElement(argMax(tuple(Value), Timestamp), 1) AS faithfulness, count() AS judged
+    SELECT
+        TraceId AS trace_id, count() AS judged,
+        tupleElement(argMaxIf(tuple(Value), Timestamp, Name = 'groundedness'), 1) AS groundedness,
+        tupleElement(argMaxIf(tuple(Value), Timestamp, Name = 'faithfulness'), 1) AS faithfulness
     FROM scores
-    WHERE TraceHash IN (SELECT cityHash64(arrayJoin({trace_ids:Array(String)}))) AND Timestamp >= first_five AND Name = 'faithfulness'
+    WHERE TraceHash IN (SELECT cityHash64(arrayJoin({trace_ids:Array(String)}))) AND Timestamp >= first_five AND Name IN ('groundedness', 'faithfulness')
     GROUP BY trace_id
 ) AS s USING (trace_id)

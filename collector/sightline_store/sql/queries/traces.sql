@@ -1,5 +1,8 @@
 -- Which requests were there? One page of them, sorted by time, ttft or total; matching says how many there are on all pages.
--- search: a trace id or its beginning, or part of a session or user id. What they spent and scored is in `trace_totals`.
+-- search: see questions/search.py. What they spent and scored is in `trace_totals`.
+WITH
+    -- condition: hits
+    if({descending:UInt8} = 1, -1, 1) AS direction
 SELECT
     -- include: request_columns.sql
     (
@@ -13,6 +16,6 @@ WHERE
     -- include: matching_requests.sql
 ORDER BY
     multiIf({sort:String} = 'ttft', TtftMs, {sort:String} = 'total', DurationMs, toFloat64(started_ms))
-        * if({descending:UInt8} = 1, -1, 1) ASC NULLS LAST,
+        * direction ASC NULLS LAST,
     started_ms DESC, TraceHash
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}

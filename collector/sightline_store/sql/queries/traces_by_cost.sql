@@ -1,6 +1,7 @@
 -- Which requests cost most, or least? One page of them, with the columns of `traces`; those without a known cost come last.
 -- First what the calls of each trace of theirs cost together, then the requests of the dearest.
 WITH
+    -- condition: hits
     {limit:UInt32} + {offset:UInt32} AS enough,
     if({descending:UInt8} = 1, -1, 1) AS direction,
     (

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from sightline_store.client import Client
-from sightline_store.questions import drift
+from sightline_store.questions import drift, queries
+from sightline_store.questions.queries import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOWS = drift.Windows(
@@ -73,18 +74,11 @@ class Store:
             **others,
         }
 
-    def clear(self) -> None:
-        """Remove every row of the tables that are read."""
-        for table in ("retrievals", "requests", "scores", "llm_calls", "embeddings", "otel_traces", "stages"):
-            self.client.command(f"TRUNCATE TABLE {table}")
-
 
 @pytest.fixture
-def store(database: Callable[[str], Client]) -> Store:
+def store(emptied: Callable[..., Client]) -> Store:
     """An empty store."""
-    found = Store(database("drift_questions"))
-    found.clear()
-    return found
+    return Store(emptied())
 
 
 def _plan(*comparisons: drift.Comparison, **others: Any) -> drift.Plan:
@@ -101,6 +95,7 @@ def test_an_empty_store_answers_every_question(store: Store) -> None:
     assert drift.answers(client, WINDOWS, refusals=REFUSALS) == []
     assert drift.evaluations(client, WINDOWS) == []
     assert drift.canaries(client, WINDOWS) == []
+    assert drift.ingestion(client, WINDOWS) == []
     assert drift.changes(client, WINDOWS) == []
     assert drift.texts(client, [], END, END) == {}
     assert drift.texts(client, ["ab"], THEN, END) == {}
@@ -269,6 +264,17 @@ def test_a_stride_reads_one_trace_in_so_many(store: Store) -> None:
     )
 
 
+def test_of_a_session_one_of_the_traces_that_are_read_counts(store: Store) -> None:
+    """Not the first of all of them, which a stride may leave out."""
+    turns = [store.search(moment, TopScore=0.5) for moment in (THEN, NOW) for _ in range(30)]
+    store.put("retrievals", turns)
+    store.put(
+        "requests", [{"SessionId": "one", **{key: row[key] for key in ("Timestamp", "TraceId")}} for row in turns]
+    )
+    (top,) = (row for row in drift.searches(store.client, _plan(stride=3)) if row["signal"] == "top_score")
+    assert (top["reference_n"], top["current_n"]) == (1, 1)
+
+
 def _call(store: Store, moment: datetime, system: str, answer: str, **attributes: str) -> dict[str, Any]:
     return {
         "Timestamp": moment.strftime("%Y-%m-%d %H:%M:%S.%f"),
@@ -361,6 +367,44 @@ def _ask(store: Store, moment: datetime, canary: str, documents: list[str], **ot
                           "Label": canary, "Note": "set", "RunId": "r1", "Explanation": told, **others}])  # fmt: skip
 
 
+def test_ingestion_lags_from_its_first_span_to_its_last(store: Store) -> None:
+    """Queue and work count, a failed one has no lag, and of those that wait for each other one is read."""
+
+    def ingestion(moment: datetime, lag_s: float, status: str = "Ok") -> list[dict[str, Any]]:
+        trace = store.trace()
+        spans = [
+            ("guard", "scan", 0.0, 5.0, "Ok"),
+            ("ingest", "parse", 0.2, 10.0, "Ok"),
+            ("ingest", "insert", lag_s - 1, 1000.0, status),
+            ("embed", "embed", lag_s + 50, 1.0, "Ok"),
+        ]
+        return [
+            {
+                "Timestamp": (moment + timedelta(seconds=after)).strftime("%Y-%m-%d %H:%M:%S.%f"),
+                "TraceId": trace,
+                "ServiceName": "app",
+                "Stage": stage,
+                "Name": name,
+                "DurationMs": ms,
+                "StatusCode": code,
+            }
+            for stage, name, after, ms, code in spans
+        ]
+
+    rows = [row for minute in range(3) for row in ingestion(THEN + timedelta(minutes=minute), 2.0)]
+    rows += ingestion(NOW, 8.0) + ingestion(NOW + timedelta(minutes=1), 9.0, "Error")
+    rows += [row for second in range(5) for row in ingestion(NOW + timedelta(minutes=2, seconds=second), 8.0)]
+    rows += [{**row, "Stage": "search"} for row in ingestion(NOW, 5.0)]
+    store.put("stages", rows)
+    found = {row["signal"]: row for row in drift.ingestion(store.client, WINDOWS)}
+    lag, failed = found["lag"], found["failed"]
+    assert (lag["comparison"], lag["reference_n"], lag["current_n"]) == ("app", 3, 2)
+    assert lag["reference_mean"] == pytest.approx(2.0, abs=1e-5)
+    assert lag["current_mean"] == pytest.approx(8.0, abs=1e-5)
+    assert (failed["reference_n"], failed["current_n"], failed["is_share"]) == (3, 3, 1)
+    assert failed["current_mean"] == pytest.approx(1 / 3)
+
+
 def test_canaries_compare_their_newest_answer_with_those_before(store: Store) -> None:
     """Overlaps with and among the answers before, and recall; what was asked once is not compared."""
     _ask(store, THEN, "c1", ["a", "b", "c"])
@@ -417,6 +461,20 @@ def test_sketches_and_texts_of_typical_questions(store: Store) -> None:
             "SpanAttributes": {"gen_ai.retrieval.query.text": HOSTILE}}  # fmt: skip
     store.put("otel_traces", [span])
     assert drift.texts(store.client, [trace, HOSTILE], THEN, END) == {trace: HOSTILE}
+
+
+def test_what_drift_writes_is_no_score_of_an_answer(store: Store) -> None:
+    """The mark of a canary stands on a trace, beside what a judge says of its answer; pages show the latter."""
+    trace, moment = store.trace(), NOW.strftime("%Y-%m-%d %H:%M:%S")
+    store.put("requests", [{"Timestamp": moment, "TraceId": trace, "ServiceName": "rag", "Name": "ask"}])
+    scores = [("groundedness", "lexical"), ("drift.canary", "sightline-drift")]
+    store.put(
+        "scores",
+        [{"Timestamp": moment, "TraceId": trace, "Name": name, "Value": 1, "Judge": judge} for name, judge in scores],
+    )
+    window = Filters(start=THEN, end=END)
+    assert [row["name"] for row in queries.score_summary(store.client, window)] == ["groundedness"]
+    assert queries.labels(store.client, window)["judges"] == ["lexical"]
 
 
 def test_results_and_pins_come_back_as_they_were_sent(store: Store) -> None:

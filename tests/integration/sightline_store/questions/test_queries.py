@@ -113,7 +113,7 @@ def test_labels_qualify_the_window(filled: Filled, window: Filters) -> None:
     assert (list(told["systems"]), list(told["embeddings"]), list(told["judges"])) == (
         ["weaviate"],
         ["lexical"],
-        ["overlap"],
+        ["offline", "overlap"],
     )
     values = queries.filter_values(filled.client, window)
     assert list(values["tenants"]) == ["acme", "globex", "initech", "umbrella"]

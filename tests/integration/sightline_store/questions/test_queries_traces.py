@@ -50,6 +50,7 @@ def test_traces_sort_both_ways_and_page(filled: Filled, window: Filters, sort: S
         "ttft": "ttft_ms",
         "total": "total_ms",
         "cost": "cost_usd",
+        "groundedness": "groundedness",
         "faithfulness": "faithfulness",
     }[sort]
     for descending in (True, False):
@@ -90,7 +91,7 @@ def test_cost_of_a_trace_is_unknown_when_one_call_is(filled: Filled, window: Fil
 
 def test_trace_is_read_whole(filled: Filled) -> None:
     """Its spans in order, each with all attributes, its spend and its scores."""
-    trace = next(t for t in filled.traces if len(t.scores) == 4 and len(t.spans) == 8)
+    trace = next(t for t in filled.traces if len(t.scores) == 5 and len(t.spans) == 8)
     trace_id = trace.spans[0]["TraceId"]
     spans = queries.trace_spans(filled.client, trace_id.upper())
     assert {row["span_id"] for row in spans} == {span["SpanId"] for span in trace.spans}
@@ -100,7 +101,7 @@ def test_trace_is_read_whole(filled: Filled) -> None:
     assert detail
     assert dict(detail["attributes"]) == model["SpanAttributes"]
     assert [row["span_id"] for row in queries.trace_spend(filled.client, trace_id)] == [model["SpanId"]]
-    assert len(queries.trace_scores(filled.client, trace_id)) == 4
+    assert len(queries.trace_scores(filled.client, trace_id)) == 5
     assert queries.trace_spans(filled.client, "f" * 32) == []
     assert queries.span_detail(filled.client, trace_id, "0" * 16) is None
 
@@ -115,25 +116,25 @@ def test_failed_span_carries_its_exception(filled: Filled) -> None:
 
 
 def test_stage_stack_leaves_out_what_it_cannot_attribute(
-    database: Callable[[str], Client], store_url: str, window: Filters
+    emptied: Callable[..., Client], store_url: str, window: Filters
 ) -> None:
     """A request of more spans than the query reads is counted as left out, not attributed in part."""
-    client = database("long")
+    client = emptied()
     traces = list(queries_traffic.Generator(5).stretch(20, END, timedelta(hours=1)))
     long = next(trace for trace in traces if len(trace.spans) == 8)
     tool = next(span for span in long.spans if span["SpanName"] == "rerank")
     copies = [{**tool, "SpanId": f"{n:016x}", "SpanName": "tool"} for n in range(600)]
     spans = [span for trace in traces for span in trace.spans]
-    queries_traffic.insert(store_url, "otel_traces", [*spans, *copies], "long")
+    queries_traffic.insert(store_url, "otel_traces", [*spans, *copies], client.settings.database)
     rows = queries.stage_stack(client, window)
     told = sum("sightline.response.time_to_first_token" in span["SpanAttributes"] for span in spans)
     assert rows[0]["left_out"] == 1
     assert rows[0]["n"] == told - 1
 
 
-def test_trace_reads_the_same_in_other_conventions(database: Callable[[str], Client], store_url: str) -> None:
+def test_trace_reads_the_same_in_other_conventions(emptied: Callable[..., Client], store_url: str) -> None:
     """Stage, model and error of a span of OpenInference stand where those of our own spans do; no stage is ''."""
-    client = database("long")
+    client = emptied()
     trace = next(t for t in queries_traffic.Generator(6).stretch(20, END, timedelta(hours=1)) if len(t.spans) == 8)
     told = [
         {"openinference.span.kind": "CHAIN", "session.id": "s-1"},
@@ -145,7 +146,7 @@ def test_trace_reads_the_same_in_other_conventions(database: Callable[[str], Cli
         {**span, "SpanAttributes": attributes, "StatusCode": "Error" if "error.type" in attributes else "Unset"}
         for span, attributes in zip(sorted(trace.spans, key=lambda span: span["ParentSpanId"]), told, strict=False)
     ]
-    queries_traffic.insert(store_url, "otel_traces", spans, "long")
+    queries_traffic.insert(store_url, "otel_traces", spans, client.settings.database)
     rows = {row["span_id"]: row for row in queries.trace_spans(client, spans[0]["TraceId"])}
     read = [rows[span["SpanId"]] for span in spans]
     assert [row["stage"] for row in read] == ["request", "search", "model", ""]

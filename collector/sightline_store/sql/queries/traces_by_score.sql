@@ -1,6 +1,7 @@
--- Which answers were judged most, or least, faithful? One page of their requests, with the columns of `traces`.
--- A trace's newest judgement counts; one that no judge could judge is not among them.
+-- Which answers scored lowest, or highest, on one score? One page of their requests, with the columns of `traces`.
+-- A trace's newest score of that name counts; one that no judge could judge is not among them.
 WITH
+    -- condition: hits
     if({descending:UInt8} = 1, -1, 1) AS direction,
     (
         SELECT groupArray((asked, trace, matching))
@@ -9,11 +10,11 @@ WITH
             SELECT asked, trace, count() OVER () AS matching
             FROM
             (
-                SELECT TraceHash AS trace, argMax(ifNull(Value, nan), Timestamp) AS faithfulness
+                SELECT TraceHash AS trace, argMax(ifNull(Value, nan), Timestamp) AS score
                 FROM scores
-                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness'
+                WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String}
                 GROUP BY trace
-                HAVING NOT isNaN(faithfulness)
+                HAVING NOT isNaN(score)
             ) AS judged
             INNER JOIN
             (
@@ -22,9 +23,9 @@ WITH
                 WHERE
                     -- include: matching_requests.sql
                     AND TraceHash IN (
-                        SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = 'faithfulness')
+                        SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String})
             ) AS matched USING (trace)
-            ORDER BY faithfulness * direction, toUnixTimestamp64Milli(asked) DESC, trace
+            ORDER BY score * direction, toUnixTimestamp64Milli(asked) DESC, trace
             LIMIT {limit:UInt32} OFFSET {offset:UInt32}
         )
     ) AS page,

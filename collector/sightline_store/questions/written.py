@@ -1,0 +1,111 @@
+"""What people and models wrote in several requests: the questions of a list, the titles of passages.
+
+Raw spans are read of the rows that are shown, and of no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from sightline import semconv
+from sightline_store.contents import traces as traces_content
+from sightline_store.contents.spans import SpanContent
+from sightline_store.contents.traces import Conversation
+from sightline_store.conventions import contents
+from sightline_store.questions.conditions import prefix_pattern
+from sightline_store.questions.queries import Asks, Row, ask
+
+MAX_CHARS: Final = 20_000
+"""Characters of an attribute in which a question is looked for."""
+
+
+def questions(client: Asks, requests: Sequence[Row]) -> dict[str, str]:
+    """Trace id to what was asked, for those requests whose question was captured.
+
+    A request's own span is read; where it says nothing, its searches are, and then the whole trace.
+
+    Args:
+        client: the store.
+        requests: rows of `queries.traces`.
+    """
+    if not requests:
+        return {}
+    spans = {
+        "services": [row["service"] for row in requests],
+        "names": [row["name"] for row in requests],
+        "seconds": [int(row["started_ms"]) // 1000 for row in requests],
+        "trace_ids": [row["trace_id"] for row in requests],
+        "span_ids": [row["span_id"] for row in requests],
+    }
+    found = _questions_in(ask(client, "asked", {**spans, **_places_of_questions()}))
+    if silent := [row for row in requests if row["trace_id"] not in found]:
+        searches = {
+            "trace_ids": [row["trace_id"] for row in silent],
+            "started_ms": [row["started_ms"] for row in silent],
+        }
+        found |= _questions_in(ask(client, "asked_of_searches", {**searches, **_places_of_questions()}))
+        silent = [row for row in silent if row["trace_id"] not in found]
+        held = conversations(client, silent)
+        found |= {trace_id: each.question for trace_id, each in held.items() if each.question}
+    return found
+
+
+def _questions_in(rows: Iterable[Row]) -> dict[str, str]:
+    """Trace id to its question, of rows of `asked` or `asked_of_searches`."""
+    by_trace: dict[str, list[Row]] = {}
+    for row in rows:
+        by_trace.setdefault(row["trace_id"], []).append(row)
+    told = {
+        trace_id: traces_content.conversation(traces_content.read(traces_content.stored_spans(spans))).question
+        for trace_id, spans in by_trace.items()
+    }
+    return {trace_id: text for trace_id, text in told.items() if text}
+
+
+def conversations(client: Asks, requests: Sequence[Row]) -> dict[str, Conversation]:
+    """Trace id to question, answer and passages, of requests (rows with trace_id, span_id and started_ms)."""
+    return {trace_id: traces_content.conversation(held) for trace_id, held in _contents(client, requests).items()}
+
+
+def _contents(client: Asks, requests: Sequence[Row]) -> dict[str, list[SpanContent]]:
+    if not requests:
+        return {}
+    moments = [row["started_ms"] for row in requests]
+    params = {
+        "trace_ids": [row["trace_id"] for row in requests],
+        "span_ids": [row["span_id"] for row in requests],
+        "first_ms": min(moments),
+        "last_ms": max(moments),
+    }
+    return {row["trace_id"]: traces_content.sampled_spans(row) for row in ask(client, "samples", params)}
+
+
+def titles(client: Asks, found: Sequence[Row]) -> dict[str, str]:
+    """Id of a passage to its title, else to the beginning of its text, as a trace that found it captured it.
+
+    Args:
+        client: the store.
+        found: rows of `queries.retrieval_documents`.
+    """
+    requests = {row["trace_id"]: {**row, "span_id": "", "started_ms": row["found_ms"]} for row in found}
+    named: dict[str, str] = {}
+    for content in (content for held in _contents(client, list(requests.values())).values() for content in held):
+        for passage in content.passages:
+            title = passage.title if passage.title not in {"untitled", passage.identity} else ""
+            named.setdefault(passage.identity, title or " ".join(passage.content.split())[:120])
+    return {row["document_id"]: text for row in found if (text := named.get(row["document_id"], ""))}
+
+
+@cache
+def _places_of_questions() -> Mapping[str, Any]:
+    """Attributes and events in which a question stands."""
+    columns = ("Input", "Query", "Conversation")
+    keys: Iterable[str] = (key for column in columns for key in contents.CONTENT[column] if ".0." not in key)
+    return {
+        "max_chars": MAX_CHARS,
+        "keys": [*(key for key in keys if key != contents.DATABASE_QUERY), semconv.STAGE],
+        "prefixes": prefix_pattern(contents.MESSAGE_PREFIXES["Input"]),
+        "events": [*contents.DETAIL_EVENTS, *contents.MESSAGE_EVENTS],
+    }

@@ -1,0 +1,5 @@
+TraceHash IN (
+    SELECT TraceHash FROM llm_calls_priced
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+    GROUP BY TraceHash
+    HAVING if(countIf(CostUsd IS NULL) > 0, NULL, sum(CostUsd)) > {number:Float64})

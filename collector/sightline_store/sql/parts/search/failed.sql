@@ -1,0 +1,3 @@
+(HttpStatus >= 500 OR
+    -- include: failed.sql
+)

@@ -1,0 +1,1 @@
+(SpanAttributes[{key:String}] = {value:String} OR ResourceAttributes[{key:String}] = {value:String})

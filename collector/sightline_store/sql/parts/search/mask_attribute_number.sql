@@ -1,0 +1,1 @@
+ifNull(toFloat64OrNull(SpanAttributes[{key:String}]) > {number:Float64}, false)

@@ -1,0 +1,1 @@
+DurationMs > {number:Float64}

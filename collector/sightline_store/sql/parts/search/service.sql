@@ -1,0 +1,1 @@
+ServiceName = {value:String}

@@ -1,0 +1,1 @@
+SessionId = {value:String}

@@ -1,0 +1,3 @@
+TraceHash IN (
+    SELECT TraceHash FROM stages
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR AND Stage = {value:String})

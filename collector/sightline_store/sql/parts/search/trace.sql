@@ -1,0 +1,1 @@
+startsWith(TraceId, lower({value:String}))

@@ -1,0 +1,1 @@
+TtftMs > {number:Float64}

@@ -1,0 +1,1 @@
+UserId = {value:String}

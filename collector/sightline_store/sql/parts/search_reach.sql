@@ -1,0 +1,7 @@
+-- When the newest requests of a window begin, of whatever tenant: raw spans from before are not read. Requests that hold a term
+-- lie scattered among the others, and every spot costs a whole granule of prompts.
+(SELECT min(Timestamp) FROM (
+    SELECT Timestamp FROM requests
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+    ORDER BY Timestamp DESC
+    LIMIT {max_behind:UInt32}))

@@ -1,0 +1,120 @@
+"""The panel of drift: the verdict of the newest run, its comparisons, a signal over time, and the canaries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from html import escape
+
+import streamlit as st
+
+from sightline_dashboards import drift, drift_charts, formats, source
+from sightline_dashboards.elements import Column, TableRow, table
+from sightline_dashboards.panels import empty_message, note, panel, show_chart
+from sightline_dashboards.tables import local_time
+from sightline_store.questions import drift_runs
+from sightline_store.questions.queries import Asks, Filters, Row
+
+LOOK_BACK = timedelta(days=30)
+"""How far back runs are shown: they come once an hour or a day, whatever the window of the page is."""
+_TABLE_ROWS = 25
+
+
+def runs(client: Asks, filters: Filters) -> list[Row]:
+    """The runs up to the end of the window, the newest first."""
+    return drift_runs.runs(client, filters.end - LOOK_BACK, filters.end)
+
+
+def show(filters: Filters) -> None:
+    """Show the panel."""
+    client = source.client()
+    with panel("Drift", "what `sightline-evals drift` found, up to 30 days back"):
+        found = runs(client, filters)
+        stands = drift.standing(found)
+        if stands is None:
+            empty_message(drift.HOW_TO_GET)
+            return
+        _verdict(stands)
+        compared = drift_runs.comparisons(client, stands.run, limit=_TABLE_ROWS)
+        _table(compared, stands.run["comparisons"])
+        left, right = st.columns(2, gap="small")
+        with left:
+            _over_time(client, filters, compared)
+        with right:
+            _canaries(client, filters)
+
+
+def _verdict(stands: drift.Standing) -> None:
+    run = stands.run
+    words = run["sentence"].removeprefix("Drift: ")  # the mark says it
+    sentence = words[:1].upper() + words[1:]
+    since = local_time(stands.since_ms, seconds=False)
+    told = f"since {since}" if not stands.is_since_first else f"as far as runs go back, to {since}"
+    mark = (
+        '<b class="sl-failed">▲ Drift</b>'
+        if stands.outcome == "drift"
+        else f"<b>{escape(stands.outcome.capitalize())}</b>"
+    )
+    st.html(f'<p class="sl-what">{mark} {escape(told)}. {escape(sentence)}</p>')
+    note(
+        f"Run of {local_time(run['at_ms'], seconds=False)}: {local_time(run['from_ms'], seconds=False)} to "
+        f"{local_time(run['to_ms'], seconds=False)} against {local_time(run['reference_from_ms'], seconds=False)} to "
+        f"{local_time(run['reference_to_ms'], seconds=False)}."
+    )
+
+
+def _table(rows: list[Row], comparisons: int) -> None:
+    columns = [
+        Column("State"),
+        Column("Signal"),
+        Column("Of", wrap=True),
+        Column("Change", number=True),
+        Column("95 % interval", number=True),
+        Column("p", number=True, hint="Corrected for all comparisons of the run (Holm)"),
+        Column("Before → now", number=True),
+        Column("Traces", number=True, hint="In the reference, and now"),
+    ]
+    table_rows = [
+        TableRow(
+            cells=(
+                drift.state(row),
+                drift.signal(row),
+                row["key"] or "all",
+                drift.effect(row),
+                drift.interval(row),
+                drift.p_value(row),
+                drift.values(row),
+                f"{formats.count(row['reference_n'])} → {formats.count(row['current_n'])}",
+            ),
+            tones=["bad" if row["state"] == "drift" else "unknown" if row["state"] == "too_little_data" else ""],
+        )
+        for row in rows
+    ]
+    table(columns, table_rows, key="drift_comparisons", empty="The run had nothing to compare.")
+    left_out = comparisons - len(rows)
+    more = f" {formats.count(left_out)} more are not shown." if left_out > 0 else ""
+    note(f"Alarms first. An alarm needs a small p and a change that matters; SD are standard deviations before.{more}")
+
+
+def _over_time(client: Asks, filters: Filters, compared: list[Row]) -> None:
+    names = [f"{drift.signal(row)}, {row['key'] or 'all'}" for row in compared]
+    if not names:
+        return
+    number = st.selectbox(
+        "Signal", range(len(names)), format_func=names.__getitem__, key="drift_signal", label_visibility="collapsed"
+    )
+    row = compared[number or 0]
+    rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, [row["signal"]], key=row["key"])
+    show_chart(drift_charts.effects(rows), key="drift_effects")
+    note("The change against the reference of each run, with its 95 % interval; ▲ marks an alarm.")
+
+
+def _canaries(client: Asks, filters: Filters) -> None:
+    rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, drift.CANARY_SIGNALS)
+    if not any(row["current"] is not None for row in rows):
+        empty_message(
+            "No canaries yet: `sightline-evals drift --canaries FILE --ask URL` asks fixed questions at each run and "
+            "compares what they find with what they found."
+        )
+        return
+    show_chart(drift_charts.canaries(rows), key="drift_canaries")
+    note("Share of documents that canary questions find again (overlap), and of those that they should find (recall).")

@@ -1,0 +1,214 @@
+"""Sessions: conversations as they were read, turn by turn."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from sightline_dashboards import assets, formats, navigation, searchbar, source
+from sightline_dashboards.elements import Column, TableRow, table
+from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, rerun
+from sightline_dashboards.tables import NONE, grounded, local_time, outcome
+from sightline_store.contents.traces import Conversation
+from sightline_store.questions import people, queries, written
+from sightline_store.questions.search import Kind, Term, text_of
+
+_PAGE_ROWS = 50
+_PAGE_TURNS = 30
+_QUESTION_CHARS = 70
+
+
+def render() -> None:
+    """Show the page."""
+    page("Sessions", _body)
+
+
+def _body(selection: Selection) -> None:
+    st.html(f"<style>{assets.text('people.css')}</style>")
+    session = st.query_params.get("session", "")
+    if session:
+        _conversation(selection, session, st.query_params.get("of", selection.tenant))
+    else:
+        _list(selection)
+
+
+def _list(selection: Selection) -> None:
+    client, filters = source.client(), selection.filters()
+    searched = searchbar.show(key="sessions")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        only_errors = st.checkbox("Failed requests only", key="sessions_failed")
+        searchbar.show_language()
+    if searched is None:
+        return
+    number = _page_number("sessions_page", (selection, searched.text, only_errors))
+    rows = people.sessions(
+        client,
+        filters,
+        search=searched.text,
+        only_errors=only_errors,
+        limit=_PAGE_ROWS,
+        offset=(number - 1) * _PAGE_ROWS,
+    )
+    if reach := searchbar.reach(client, filters, searched, only_errors=only_errors):
+        note(reach)
+    if not rows and number == 1:
+        if only_errors or searched.text:
+            empty_message("No conversation of this selection matches. Clear the search, or widen the window.")
+        elif queries.overview(client, filters).requests:
+            empty_message(
+                "The requests of this window name no session. `sightline.identify(session=…)` names it; so do "
+                "session.id, gen_ai.conversation.id and the session attributes of other libraries."
+            )
+        else:
+            empty_store(selection, "sessions")
+        return
+    with panel("Conversations", "the newest first"):
+        begun = written.questions(client, rows_of_first_requests(rows))
+        _table(rows, begun)
+        _foot("sessions_page", number, rows[0]["matching"] if rows else 0, _PAGE_ROWS, "sessions")
+
+
+def rows_of_first_requests(rows: list[queries.Row]) -> list[queries.Row]:
+    """Return sessions as `written.questions` reads requests: the one that began each."""
+    return [{**row, "service": row["service"], "name": row["request_name"]} for row in rows]
+
+
+def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
+    columns = [
+        Column("Began with", link=True),
+        Column("Last active"),
+        Column("Lasted", number=True),
+        Column("Requests", number=True),
+        Column("Failed", number=True),
+        Column("TTFT p50", number=True),
+        Column("Total p50", number=True),
+        Column("Tokens", number=True, hint="of its model calls, in → out"),
+        Column("Cost", number=True),
+        Column("Tenant"),
+        Column("User"),
+        Column("Session", mono=True),
+    ]
+    table_rows = []
+    for row in rows:
+        question = begun.get(row["trace_id"], "")
+        table_rows.append(
+            TableRow(
+                cells=(
+                    formats.first_line(question, _QUESTION_CHARS) or "not captured",
+                    local_time(row["last_ms"]),
+                    formats.duration(row["last_ms"] - row["first_ms"]),
+                    formats.count(row["requests"]),
+                    formats.count(row["failed"]) if row["failed"] else "none",
+                    formats.duration(row["ttft_p50_ms"]),
+                    formats.duration(row["total_p50_ms"]),
+                    f"{formats.compact(row['input_tokens'])} → {formats.compact(row['output_tokens'])}"
+                    if row["llm_calls"]
+                    else "no call",
+                    formats.money(row["cost_usd"]) if row["llm_calls"] else "no call",
+                    row["tenant_name"] or NONE,
+                    ", ".join(row["users"]) or NONE,
+                    formats.shortened(row["session_id"], 16),
+                ),
+                page="sessions",
+                params={"session": row["session_id"], "of": row["tenant_name"]},
+                tones=["" if question else "unknown", "", "", "", "bad" if row["failed"] else ""],
+                titles=[formats.shortened(question, 600)],
+            )
+        )
+    table(columns, table_rows, key="sessions", empty="No session on this page.")
+
+
+def _conversation(selection: Selection, session: str, tenant: str) -> None:
+    client, filters = source.client(), selection.filters()
+    navigation.link("sessions", "← All sessions")
+    number = _page_number("turns_page", (selection, session, tenant))
+    named = (("session", session), ("tenant", tenant))
+    search = text_of([Term(Kind.EQUALS, key=key, value=value) for key, value in named if value])
+    rows = queries.traces(
+        client,
+        filters,
+        search=search,
+        descending=False,
+        limit=_PAGE_TURNS,
+        offset=(number - 1) * _PAGE_TURNS,
+    )
+    if not rows:
+        empty_message(
+            f"No request of session “{formats.shortened(session, 60)}” in this selection ({selection.label}). "
+            "Widen the window or clear the filters above."
+        )
+        return
+    matching = rows[0]["matching"]
+    users = sorted({row["user_id"] for row in rows} - {""})
+    failed = sum(bool(row["failed"]) for row in rows)
+    with panel(
+        f"Session {formats.shortened(session, 40)}",
+        ", ".join(
+            part
+            for part in (
+                f"{formats.count(matching)} requests in the window",
+                f"{failed} failed" if failed else "",
+                f"tenant {tenant}" if tenant else "",
+                f"user {', '.join(users)}" if users else "",
+            )
+            if part
+        ),
+    ):
+        held = written.conversations(client, rows)
+        for row in rows:
+            st.html(turn_html(row, held.get(row["trace_id"])))
+        if matching > _PAGE_TURNS:
+            _foot("turns_page", number, matching, _PAGE_TURNS, "requests")
+        note("Requests outside of the window are not shown. A turn's time leads to its trace.")
+
+
+def turn_html(row: dict[str, Any], held: Conversation | None) -> str:
+    """Return one turn as HTML: what was asked, what was answered, and the numbers of the request; all text escaped."""
+    question = held.question.strip() if held else ""
+    answer = held.answer.strip() if held else ""
+    asked = escape(question) if question else '<span class="silent">question not captured</span>'
+    bad = " bad" if row["failed"] else ""
+    if row["failed"] and not answer:
+        answered = escape(outcome(row))
+    else:
+        answered = escape(answer) if answer else '<span class="silent">answer not captured</span>'
+    cut = " (cut off)" if held and held.is_answer_cut else ""
+    address = escape(navigation.href("trace", trace=row["trace_id"]), quote=True)
+    facts = [
+        f'<a href="{address}" target="_self">{escape(local_time(row["started_ms"]))}</a>',
+        escape(outcome(row)) if row["failed"] else "",
+        f"TTFT {escape(formats.first_token(row['ttft_ms'], row['ttft_definition']))}",
+        f"total {escape(formats.duration(row['total_ms']))}",
+        f"{escape(formats.money(row['cost_usd']))}" if row["llm_calls"] else "",
+        f"groundedness {escape(grounded(row))}",
+        escape(", ".join(row["models"])),
+    ]
+    footer = "".join(f"<span>{fact}</span>" for fact in facts if fact)
+    return (
+        f'<div class="sl-turn" data-testid="turn"><div class="asked">{asked}</div>'
+        f'<div class="answered{bad}">{answered}{cut}</div><footer>{footer}</footer></div>'
+    )
+
+
+def _page_number(key: str, question: object) -> int:
+    """Return the page to show, 1 again whenever the question changes."""
+    if st.session_state.get(f"{key}_of") != question:
+        st.session_state[f"{key}_of"] = question
+        st.session_state[key] = 1
+    return int(st.session_state.setdefault(key, 1))
+
+
+def _foot(key: str, number: int, matching: int, size: int, what: str) -> None:
+    pages = max(1, -(-matching // size))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if st.button("← Back", disabled=number <= 1, key=f"{key}_back"):
+            st.session_state[key] = number - 1
+            rerun()
+        if st.button("Next →", disabled=number >= pages, key=f"{key}_next"):
+            st.session_state[key] = number + 1
+            rerun()
+        counted = f"{formats.count(matching)} {what}, page {formats.count(number)} of {formats.count(pages)}"
+        st.html(f'<p class="sl-note">{counted}</p>', width="content")

@@ -1,0 +1,30 @@
+"""What can go wrong in the MCP server.
+
+::
+
+    McpError
+    ├── KeysUnusable   the file of keys cannot be read, trusted or written
+    ├── CannotListen   the address of `--http` cannot be listened on
+    └── WrongQuestion  what was asked for cannot be: the assistant reads why, and what can be
+        └── OutOfReach the caller's key does not reach it
+"""
+
+
+class McpError(Exception):
+    """Root of this package's errors. Retrying does not help."""
+
+
+class KeysUnusable(McpError):
+    """The file of keys cannot be used, or does not hold the key that was named."""
+
+
+class CannotListen(McpError):
+    """The address is taken or not of this machine."""
+
+
+class WrongQuestion(McpError):
+    """A moment, a window, a search or an id that cannot be; the message says what can."""
+
+
+class OutOfReach(WrongQuestion):
+    """The caller's key does not reach what was asked for; the message says what it reaches."""
