@@ -109,9 +109,13 @@ def nannyml(windows: dict[str, Any]) -> dict[str, Any]:
 
 def _rates(windows: dict[str, Any], null: list[dict[str, bool]], shifted: Any) -> dict[str, Any]:
     names = [name.removesuffix(".current") for name in windows if name.endswith(".current")]
+    quiet = _shares(null)
+    moved = {name: _shares(shifted(windows[f"{name}.reference"], windows[f"{name}.current"])) for name in names}
     return {
-        "false_alarm_rate": _shares(null),
-        "power": {name: _shares(shifted(windows[f"{name}.reference"], windows[f"{name}.current"])) for name in names},
+        "false_alarm_rate": quiet["any"],
+        "power": {name: shares["any"] for name, shares in moved.items()},
+        "false_alarm_rate_by_method": quiet,
+        "power_by_method": moved,
         "null_windows": len(null),
     }
 

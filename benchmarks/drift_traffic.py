@@ -7,7 +7,7 @@ the views fill llm_calls. All draws are of one generator a window, so a window i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,6 @@ import drift_worlds
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline import sketch
 from sightline_store.client import Client
 
 TENANTS = ("acme", "globex", "initech", "umbrella")
@@ -86,14 +85,30 @@ SHIFTS: dict[str, Traffic] = {
 """What happens at the shift, by name. Versions and names on the spans stay what they were: nothing tells of it."""
 
 
-def insert(
-    client: Client, worlds: drift_worlds.Worlds, traffic: Traffic, start: datetime, length: timedelta, n: int, seed: int
-) -> NDArray[Any]:
-    """Draw a window of `n` requests and put it into the store.
+@dataclass(frozen=True)
+class Window:
+    """A window that was drawn.
 
-    Returns:
-        What peers get of it, float[n, 34]: 32 numbers of the sketch, best score, tokens of the answer.
+    Attributes:
+        rows: by table.
+        features: what peers get of it, float[n, 34]: 32 numbers of the sketch, best score, tokens of the answer.
     """
+
+    rows: dict[str, list[dict[str, Any]]]
+    features: NDArray[Any]
+
+
+def put(client: Client, windows: Sequence[Window]) -> None:
+    """Put windows into the store: one INSERT a table."""
+    for table in windows[0].rows:
+        payload = "\n".join(json.dumps(row) for window in windows for row in window.rows[table]).encode()
+        client.insert_raw(table, payload, "JSONEachRow", {"date_time_input_format": "best_effort"})
+
+
+def draw(
+    worlds: drift_worlds.Worlds, traffic: Traffic, start: datetime, length: timedelta, n: int, seed: int
+) -> Window:
+    """Draw a window of `n` requests and 40 canaries."""
     rng = np.random.default_rng(seed)
     places = _questions(worlds, traffic, rng, n)
     tenants = rng.choice(len(TENANTS), size=n, p=_TENANT_SHARES)
@@ -115,14 +130,15 @@ def insert(
         if rng.random() < _SCORED:
             value = float(np.clip(0.8 + traffic.groundedness + 0.15 * rng.standard_normal(), 0, 1))
             scores.append(_score(moment, trace, "groundedness", value, "lexical", ""))
-        numbers = sketch.decode(search["QuerySketch"]) if search["QuerySketch"] else [0.0] * sketch.SIZE
-        features.append([*numbers, search["Scores"][0], tokens])
+        features.append([*worlds.by_name[name].numbers[places[i]], search["Scores"][0], tokens])
     marked, asked = _canaries(worlds, traffic, start + length / 2, seed, rng)
-    _put(client, "retrievals", [*searches, *asked])
-    _put(client, "requests", requests)
-    _put(client, "scores", [*scores, *marked])
-    _put(client, "otel_traces", spans)
-    return np.asarray(features, dtype=float)
+    rows = {
+        "retrievals": [*searches, *asked],
+        "requests": requests,
+        "scores": [*scores, *marked],
+        "otel_traces": spans,
+    }
+    return Window(rows, np.asarray(features, dtype=float))
 
 
 def _questions(worlds: drift_worlds.Worlds, traffic: Traffic, rng: np.random.Generator, n: int) -> NDArray[Any]:
@@ -173,11 +189,14 @@ def _span(
 def _canaries(
     worlds: drift_worlds.Worlds, traffic: Traffic, moment: datetime, seed: int, rng: np.random.Generator
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Scores that mark the traces of canaries, and their searches: the first questions of the pool."""
+    """Scores that mark the traces of canaries, and their searches: the first questions of the pool.
+
+    What they should find is what exact search found before anything changed, as `sightline-evals canaries` pins it.
+    """
     marked, asked = [], []
     for place in range(_CANARIES):
         trace, when = f"{seed:016x}c{place:015x}", _moment(moment, place)
-        known = [f"d{each}" for each in worlds.by_name["base"].ids[place][:2]]
+        known = [f"d{each}" for each in worlds.by_name["base"].ids[place][:5]]
         search = _search(worlds.by_name[traffic.world], place, rng)
         asked.append({**search, "Timestamp": when, "TraceId": trace, "SpanId": "b" * 16, "Tenant": TENANTS[0]})
         told = json.dumps({"question": worlds.questions[place], "expected": known})
@@ -194,8 +213,3 @@ def _score(moment: str, trace: str, name: str, value: float, judge: str, explana
 
 def _moment(start: datetime, seconds: float) -> str:
     return (start + timedelta(seconds=float(seconds))).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _put(client: Client, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    payload = "\n".join(json.dumps(row) for row in rows).encode()
-    client.insert_raw(table, payload, "JSONEachRow", {"date_time_input_format": "best_effort"})

@@ -49,12 +49,14 @@ class World:
         scores: float[questions, DEPTH].
         sketches: of the questions' vectors.
         sketch_version: of all of them.
+        numbers: the sketches as numbers, int[questions, sketch.SIZE]; zeros where there is none.
     """
 
     ids: NDArray[Any]
     scores: NDArray[Any]
     sketches: list[str]
     sketch_version: str
+    numbers: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,13 @@ def _search(documents: NDArray[Any], asked: NDArray[Any], kept: NDArray[Any]) ->
     documents, asked = _padded(documents, width), _padded(asked, width)
     likeness = asked @ documents[kept].T
     best = np.argsort(-likeness, axis=1, kind="stable")[:, :DEPTH]
+    sketches = [sketch.sketch(vector) or "" for vector in asked.tolist()]
     return World(
         kept[best],
         np.take_along_axis(likeness, best, axis=1),
-        [sketch.sketch(vector) or "" for vector in asked.tolist()],
+        sketches,
         sketch.version(width),
+        np.asarray([sketch.decode(text) if text else [0] * sketch.SIZE for text in sketches]),
     )
 
 

@@ -39,7 +39,7 @@ from sightline_evals.gating.changes import Changes
 from sightline_evals.gating.comparison import compare
 from sightline_evals.gating.inference import ALPHA, SEED, bootstrap_means, infer
 from sightline_evals.gating.pairing import Missing, Pairs
-from sightline_evals.gating.policy import MARGIN, BaselineValue, Policy
+from sightline_evals.gating.policy import MARGIN, Policy
 from sightline_evals.gating.power import TARGET, power
 from sightline_evals.gating.results import Outcome
 
@@ -252,16 +252,16 @@ def _small(pairs: int) -> dict[str, dict[str, float]]:
 
 def _baseline_values(pairs: int) -> dict[str, float]:
     """False alarms where seven runs are the baseline: by the mean of a case's values, and by their median."""
-    alarms = dict.fromkeys(BaselineValue, 0)
+    averages: dict[str, Callable[..., Any]] = {"mean": np.nanmean, "median": np.nanmedian}
+    alarms = dict.fromkeys(averages, 0)
     for random in _randoms(pairs, "seven baselines"):
         population = Population.drawn(random, 200, CASES_A_CONVERSATION, pass_fail=True)
         runs = np.array([population.run(random) for _ in range(7)])
         new = population.run(random)
-        for how in BaselineValue:
-            base = np.nanmedian(runs, axis=0) if how is BaselineValue.MEDIAN else np.nanmean(runs, axis=0)
-            (comparison,) = compare([_pairs("score", population, base, new)], Policy())
+        for how, average in averages.items():
+            (comparison,) = compare([_pairs("score", population, average(runs, axis=0), new)], Policy())
             alarms[how] += comparison.check.outcome is Outcome.REGRESSION
-    return {str(how): round(count / pairs, 4) for how, count in alarms.items()}
+    return {how: round(count / pairs, 4) for how, count in alarms.items()}
 
 
 def _passes_at_the_margin(pairs: int) -> dict[str, float]:

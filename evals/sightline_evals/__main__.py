@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from sightline_evals.cli import calibrate, dataset, drift, gate, run, watch
+from sightline_evals.cli import calibrate, canaries, dataset, drift, gate, health, run, watch
 from sightline_evals.errors import EvalsError, UsageError
 from sightline_evals.gate import ExitCode
 from sightline_store.errors import StoreError
 
-_COMMANDS = (run, dataset, drift, gate, calibrate, watch)
+_COMMANDS = (run, dataset, drift, canaries, gate, calibrate, health, watch)
 
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:

@@ -50,7 +50,7 @@ class Emitter:
     def send(self, scored: SampleScore) -> None:
         """Hand one score to the library; after `FLUSH_EVERY` of them, `flush` is due."""
         sample, score = scored.sample, scored.score
-        sightline.score(
+        self.result(
             score.name,
             score.value if score.has_value else None,
             label=score.label,
@@ -59,10 +59,40 @@ class Emitter:
             span_id=sample.span_id or None,
             judge=score.judge,
             judge_version=score.judge_version,
-            run_id=self._run_id,
             source="ragas" if score.judge.startswith("ragas/") else "code",
             note=sample.note or None,
             error=score.error or None,
+        )
+
+    def result(
+        self,
+        name: str,
+        value: float | None,
+        *,
+        label: str,
+        explanation: str,
+        judge: str,
+        judge_version: str,
+        trace_id: str | None = None,
+        span_id: str | None = None,
+        source: str = "code",
+        note: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Hand one result to the library; see `sightline.score`. Without a trace it is in no mean of answers."""
+        sightline.score(
+            name,
+            value,
+            label=label,
+            explanation=explanation,
+            trace_id=trace_id,
+            span_id=span_id,
+            judge=judge,
+            judge_version=judge_version,
+            run_id=self._run_id,
+            source=source,
+            note=note,
+            error=error,
         )
         self.handed_over += 1
 

@@ -17,6 +17,7 @@
     │   ├── NotAnswered           the application gave no answer to the question
     │   ├── BudgetReached         not called, because the run's budget is used up
     │   └── DeadlineReached       not scored, because the run's time is used up
+    ├── SourceUnavailable     documents or embeddings cannot be read: exit code 3, trying again can help
     ├── ScoresNotSent         the collector did not accept the scores: exit code 3, trying again can help
     └── RunNotKept            the folder of the run's results cannot be used: exit code 3
 """
@@ -106,6 +107,20 @@ class BudgetReached(ScoreError):
 
 class DeadlineReached(ScoreError):
     """The run's time is used up."""
+
+
+class SourceUnavailable(EvalsError):
+    """A server that documents or embeddings are read from does not answer as it should.
+
+    Attributes:
+        url: what was asked.
+        reason: what came of it.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url}: {reason}")
 
 
 class ScoresNotSent(EvalsError):

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+from sightline_evals.runs.summary import Summary
 from sightline_evals.scoring.metrics import metric_of
-from sightline_evals.summary import Summary
 
 TOLERANCE: Final = 1e-6
 """How far a mean may miss its floor and still be equal to it: scores are rounded to six decimals."""

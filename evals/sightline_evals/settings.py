@@ -113,7 +113,7 @@ class JudgeSettings(Settings):
     threshold: float | None = setting(
         "SIGHTLINE_JUDGE_THRESHOLD",
         None,
-        "Probability from which the offline judge calls a statement unsupported",
+        "Probability from which the judges offline and onnx call a statement unsupported",
         above=0,
         at_most=1,
         default_text="the calibration's, 0.5 without one",
@@ -123,6 +123,27 @@ class JudgeSettings(Settings):
         None,
         "File of `sightline-evals calibrate` that maps the offline judge's probabilities to those of your labels",
         default_text="unset, as fitted to public sets",
+    )
+    onnx_folder: Path | None = setting(
+        "SIGHTLINE_JUDGE_ONNX_FOLDER",
+        None,
+        "Folder of the classifier of `--judge onnx`: model.onnx, tokenizer.json, config.json",
+    )
+    onnx_label: str = setting(
+        "SIGHTLINE_JUDGE_ONNX_LABEL",
+        "",
+        "Name or number of its label that says that the context supports the statement",
+        default_text="the one that id2label in config.json calls entailment, consistent or the like",
+    )
+    onnx_tokens: int = setting(
+        "SIGHTLINE_JUDGE_ONNX_TOKENS",
+        512,
+        "Tokens that it reads at once; longer contexts are cut in parts",
+        at_least=64,
+    )
+    onnx_batch: int = setting("SIGHTLINE_JUDGE_ONNX_BATCH", 8, "Pairs that it judges at once", at_least=1)
+    onnx_threads: int = setting(
+        "SIGHTLINE_JUDGE_ONNX_THREADS", 0, "Threads of the classifier; 0 is one a core", at_least=0
     )
 
 
@@ -161,3 +182,15 @@ class RunSettings(Settings):
         """The folder, whether it exists or not."""
         shared = self.shared_cache_dir or Path.home() / ".cache" / "sightline"
         return self.cache_dir or shared / "evals"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateSettings(Settings):
+    """What the gate keeps."""
+
+    keep_baselines: int = setting(
+        "SIGHTLINE_EVALS_KEEP_BASELINES",
+        30,
+        "Reports that passed which `gate --keep` leaves in the folder of baselines, the newest",
+        at_least=1,
+    )

@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sightline_supervisor.drift_runs import compute_drift
 from sightline_supervisor.errors import StepFailed
 from sightline_supervisor.folder_lock import FolderLock
 from sightline_supervisor.probe import fetch_json
@@ -135,6 +136,8 @@ class _Demo:
             return 0 if summary.is_whole and not self._problems else 1
         self._screen.done(f"Dashboards: {self._settings.dashboards_address}  Light traffic goes on; Ctrl-C ends all.")
         await supervisor.guard(supervisor.start([self._traffic_role()]))
+        window_s = self._settings.drift_window_s
+        await supervisor.guard(compute_drift(supervisor, self._screen, self._reader_env, window_s))
         await supervisor.run_until_stopped()
         return 0
 

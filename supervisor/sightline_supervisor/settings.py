@@ -101,6 +101,12 @@ class SupervisorSettings(Settings):
         "Provider and model whose prices are put on tokens",
         default_text="openai/gpt-4o-mini when the local model is used",
     )
+    drift_window_s: int = setting(
+        "SIGHTLINE_DRIFT_WINDOW_S",
+        86_400,
+        "Length of the windows of traffic between which drift is looked for, in seconds; 0 looks for none",
+        at_least=0,
+    )
     ready_timeout_s: float = setting(
         "SIGHTLINE_READY_TIMEOUT_S", 120.0, "Longest wait for one role to answer its health check, in seconds", above=0
     )

@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sightline_supervisor.drift_runs import compute_drift
 from sightline_supervisor.folder_lock import FolderLock
 from sightline_supervisor.ports import check_ports
 from sightline_supervisor.process import Launcher
@@ -83,6 +84,7 @@ async def up(settings: SupervisorSettings, environ: Mapping[str, str], options: 
                 screen.console.print(key_hint(settings), soft_wrap=True, markup=False)
             if options.open_browser:
                 open_page(settings.dashboards_address)
+            await supervisor.guard(compute_drift(supervisor, screen, {**env, **keys.reader}, settings.drift_window_s))
             await supervisor.run_until_stopped()
 
 

@@ -156,6 +156,11 @@ def evaluations(client: Asks, windows: Windows, *, stride: int = 1) -> list[Row]
     return ask(client, "drift/evaluations", {**windows.params(), "stride": stride})
 
 
+def ingestion(client: Asks, windows: Windows) -> list[Row]:
+    """Distributions of `lag` (seconds until documents that came in were found) and `failed`, by service."""
+    return ask(client, "drift/ingestion", windows.params())
+
+
 def canaries(client: Asks, windows: Windows, *, depth: int = 5, limit: int = 1000) -> list[Row]:
     """What each canary question finds now and found before."""
     return ask(client, "drift/canaries", {**windows.params(), "depth": depth, "limit": limit})

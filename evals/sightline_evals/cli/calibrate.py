@@ -26,7 +26,8 @@ from sightline_evals.calibration.reliability import (
 )
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode
-from sightline_evals.judges.offline import DEFAULT_THRESHOLD, NAME, VERSION, OfflineJudge
+from sightline_evals.judges.offline import NAME, VERSION, OfflineJudge
+from sightline_evals.judges.statement_judge import DEFAULT_THRESHOLD
 from sightline_evals.judges.statements import plain
 
 _DEFAULT_OUT: Final = Path("judge-calibration.json")

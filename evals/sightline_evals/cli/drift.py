@@ -42,12 +42,15 @@ what is compared:
   queries     whether a classifier can tell the sketches of the two windows' queries apart
   answers     length, tokens, refusals, citations, ends and errors, by service, model and prompt
   scores      each score of `sightline-evals run`, by judge and model
+  index       how long documents that come in take until they are found, and how many fail, by service: of traces with
+              spans of the stage `ingest`
   canaries    the share of documents that each canary still finds, and of those it should find
 
 an alarm needs a p-value of 0.001 for all comparisons of the window together (Holm), or one of 0.05 in two windows in a
 row, and an effect that matters; docs/adr/016-drift.md says how often a run without drift alarmed.
 
-canaries: one JSON object a line: question, and optionally id, expected (ids of documents), tenant
+canaries: one JSON object a line: question, and optionally id, expected (ids of documents), tenant. `sightline-evals
+canaries` writes them with what an exact search finds. Too few cannot alarm: the report says how many its window needs
 
 exit codes: 0 no drift, 1 drift, 2 usage, 3 infrastructure (the store, the collector or the application failed),
 4 too little data (with --strict), 130 interrupted
@@ -147,7 +150,7 @@ class _Drifting:
             raise UsageError("--pin keeps one window: not with --every")
         if arguments.json and arguments.json != "-":
             _check_writable(Path(arguments.json))
-        self._headers = [_header(text) for text in arguments.ask_header]
+        self._headers = [canaries.header("--ask-header", text) for text in arguments.ask_header]
         self._canaries = canaries.read(arguments.canaries) if arguments.canaries else []
         self._options = battery.Options(min_n=arguments.min_n, depth=arguments.depth)
         self._client = Client(StoreSettings.from_env(env))
@@ -259,6 +262,7 @@ class _Drifting:
             changes=drift.changes(self._client, compared),
             moved=self._moved(measured, states),
             strict=self._arguments.strict,
+            canaries_asked=len(self._canaries),
         )
 
     def _moved(self, measured: battery.Battery, states: tuple[judged.Judged, ...]) -> list[Row]:
@@ -288,13 +292,6 @@ class _Drifting:
 
 def _run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip() or not (name.strip() + value).isprintable():
-        raise UsageError(f"--ask-header {text!r}: write NAME:VALUE")
-    return name.strip(), value.strip()
 
 
 def _check_writable(path: Path) -> None:

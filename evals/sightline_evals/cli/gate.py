@@ -13,11 +13,12 @@ from sightline_evals.gate import ExitCode
 from sightline_evals.gating.baselines import LAST, is_folder, keep, read_baselines
 from sightline_evals.gating.junit import junit, junit_refusal
 from sightline_evals.gating.markdown import markdown, markdown_refusal
-from sightline_evals.gating.policy import COVERAGE, MARGIN, RELATIVE_MARGIN, BaselineValue, Policy
+from sightline_evals.gating.policy import COVERAGE, MARGIN, RELATIVE_MARGIN, Policy
 from sightline_evals.gating.result_json import as_json
 from sightline_evals.gating.run_report import MEASURES, read_report
 from sightline_evals.gating.table import table
 from sightline_evals.gating.verdict import gate
+from sightline_evals.settings import GateSettings
 
 _EPILOG = f"""\
 examples:
@@ -45,7 +46,7 @@ times, costs and tokens are gated where they have a margin or are named by --met
 exit codes: 0 pass, or inconclusive without --strict; 1 regression; 2 usage, or runs that do not compare; 3 not measured
 (judge failed, missing cases); 4 inconclusive with --strict. A regression outranks what was not measured.
 
-environment: GITHUB_STEP_SUMMARY, a file to which the Markdown is added
+environment: GITHUB_STEP_SUMMARY, a file to which the Markdown is added; SIGHTLINE_EVALS_KEEP_BASELINES
 """
 
 
@@ -71,14 +72,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--last", type=int, default=LAST, metavar="N", help=f"newest reports to take of a folder (default: {LAST})"
     )
     parser.add_argument(
-        "--keep", action="store_true", help="copy CURRENT into the folder of --baseline if it passes, or is the first"
-    )
-    parser.add_argument(
-        "--baseline-value",
-        choices=[str(value) for value in BaselineValue],
-        default=str(BaselineValue.MEAN),
-        help="what several baselines say about a case (default: mean, which is unbiased; the median gives false alarms "
-        "where pass/fail scores differ from run to run)",
+        "--keep",
+        action="store_true",
+        help="copy CURRENT into the folder of --baseline if it passes, or is the first; the oldest that passed are "
+        "deleted from it (SIGHTLINE_EVALS_KEEP_BASELINES, default 30)",
     )
     parser.add_argument(
         "--rerun", type=Path, metavar="PATH", help="second run of the same code: flaky cases are left out"
@@ -133,7 +130,7 @@ def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
     _write_markdown(arguments.markdown, env, markdown(result))
     _write(arguments.json, json.dumps(as_json(result), indent=2, allow_nan=False) + "\n")
     if arguments.keep:
-        path = keep(result, arguments.baseline[0])
+        path = keep(result, arguments.baseline[0], GateSettings.from_env(env).keep_baselines)
         sys.stdout.write(f"kept as {path}\n" if path else "not kept: only a run that passes is\n")
     return result.code
 
@@ -158,7 +155,6 @@ def policy_of(arguments: argparse.Namespace) -> Policy:
         least_coverage=_number("--min-coverage", shares[-1], shares[-1]) if shares else COVERAGE,
         lower_is_better=frozenset(_comma_separated(arguments.lower_is_better)),
         allow_dataset_change=arguments.allow_dataset_change,
-        baseline_value=BaselineValue(arguments.baseline_value),
         strict=arguments.strict,
     )
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import Rules
-from sightline_evals.running import carry_out
-from sightline_evals.samples import STRATEGIES
+from sightline_evals.judges.choosing import add_judges, have_no_model, named_judges
+from sightline_evals.runs.running import carry_out
+from sightline_evals.runs.samples import STRATEGIES
+from sightline_evals.runs.wishes import Limits, Wishes
 from sightline_evals.scoring.metrics import METRICS, default_gated_metric, metric_of
 from sightline_evals.settings import JudgeSettings
-from sightline_evals.wishes import Limits, Wishes
 from sightline_store.moments import duration_s
 
 _METRIC_LINES = "\n".join(
@@ -48,6 +49,11 @@ judges:
             trends: it cannot see paraphrase or inference, and its scores do not compare with those of a model.
   remote    any OpenAI-compatible endpoint: SIGHTLINE_JUDGE_MODEL, SIGHTLINE_JUDGE_BASE_URL, SIGHTLINE_JUDGE_API_KEY.
             It is asked as fast as it allows, at most --concurrency calls at once; answers that were paid are kept.
+            remote:MODEL is another model there.
+  onnx      a classifier of sentence pairs (NLI, factual consistency) that you bring: SIGHTLINE_JUDGE_ONNX_FOLDER
+  several   --judge remote --judge remote:other --judge offline: the first two are asked, and the others where these
+            differ by more than --disagreement. The answer's score is the mean of the majority (pass or fail at 0.5), of
+            groundedness the mean of all; each judge's verdicts stand in the evidence, and its name in the panel's.
 
 NaN: a score that could not be had is NaN with the reason, never a pass. NaN is left out of means, counted, and sent.
 Every kind of it counts against --min-coverage: a judge that fails, an answer that makes no statement ("I don't know"),
@@ -112,9 +118,7 @@ def _add_samples(group: argparse._ArgumentGroup) -> None:
 
 def _add_judging(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--metrics", nargs="+", metavar="NAME", help="see below (default: what the samples allow)")
-    group.add_argument(
-        "--judge", choices=["offline", "remote"], help="the judge (default: remote if SIGHTLINE_JUDGE_MODEL is set)"
-    )
+    add_judges(group)
     group.add_argument(
         "--concurrency",
         type=int,
@@ -193,7 +197,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 def _wishes(arguments: argparse.Namespace, settings: JudgeSettings) -> Wishes:
     """The flags, checked."""
-    is_offline = arguments.judge == "offline" or (arguments.judge is None and not settings.model)
+    judges = named_judges(arguments.judge, settings)
+    is_offline = have_no_model(judges)
     if not (arguments.since or arguments.dataset or arguments.resume):
         raise UsageError("run needs --since, --dataset or --resume")
     if arguments.ask and not (arguments.dataset or arguments.resume):
@@ -220,7 +225,8 @@ def _wishes(arguments: argparse.Namespace, settings: JudgeSettings) -> Wishes:
         seed=arguments.seed,
         rescore=arguments.rescore,
         metrics=tuple(_comma_separated(arguments.metrics or ())),
-        is_offline=is_offline,
+        judges=judges,
+        disagreement=arguments.disagreement,
         concurrency=arguments.concurrency,
         run_id=arguments.run_id,
         send=arguments.send,

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode
-from sightline_evals.running import judge_of
+from sightline_evals.judges.choosing import NEEDED, have_no_model, judge_of, named_judges
 from sightline_evals.runs.folder import RunFolder
+from sightline_evals.runs.watching import Watch, Watcher, watch_until_signal
+from sightline_evals.runs.wishes import Limits
 from sightline_evals.scoring.metrics import GROUNDEDNESS, default_metrics, metric_of
 from sightline_evals.settings import JudgeSettings, RunSettings
-from sightline_evals.watching import Watch, Watcher, watch_until_signal
-from sightline_evals.wishes import Limits, Wishes
 from sightline_store.client import Client
 from sightline_store.moments import duration_s
 from sightline_store.settings import StoreSettings
@@ -48,7 +48,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="see `sightline-evals run --help`")
     parser.add_argument(
-        "--judge", choices=["offline", "remote"], help="the judge (default: remote if SIGHTLINE_JUDGE_MODEL is set)"
+        "--judge",
+        metavar="NAME",
+        help=f"the judge: {NEEDED} (default: remote if SIGHTLINE_JUDGE_MODEL is set)",
     )
     parser.add_argument("--budget-usd", type=float, metavar="USD", help="most that the judge may cost in an hour")
     parser.add_argument("--budget-tokens", type=int, metavar="N", help="most tokens of the judge in an hour")
@@ -68,9 +70,9 @@ def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name.replace('_', '-')} is {value}; needs 1 or more")
-    is_offline = arguments.judge == "offline" or (arguments.judge is None and not settings.model)
+    judges = named_judges([arguments.judge] if arguments.judge else None, settings)
     metrics = tuple(part for text in arguments.metrics or () for part in text.split(",") if part)
-    metrics = metrics or default_metrics((), is_offline=is_offline)
+    metrics = metrics or default_metrics((), is_offline=have_no_model(judges))
     for name in metrics:
         if "reference" in metric_of(name).needs:
             raise UsageError(f"{name} needs reference answers, which stored traces do not have")
@@ -83,8 +85,7 @@ def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
         run_id=arguments.name,
     )
     limits = Limits(usd=arguments.budget_usd, tokens=arguments.budget_tokens)
-    wishes = Wishes(is_offline=is_offline, concurrency=arguments.concurrency, limits=limits)
-    judge = judge_of(wishes, settings, places)
+    judge = judge_of(judges, settings, places, limits=limits, concurrency=arguments.concurrency)
     with contextlib.ExitStack() as stack:
         folder = RunFolder(places.folder / "watches", watch.run_id)
         stack.callback(folder.close)

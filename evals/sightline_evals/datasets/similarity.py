@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline_evals.errors import UsageError
+from sightline_evals.onnx_model import OnnxModel, outputs
 
 FASTEMBED: Final = "fastembed:"
 """Before the name of one of fastembed's models."""
@@ -139,34 +140,16 @@ def _fastembed_vectors(texts: Sequence[str], model: str) -> NDArray[Any]:
 
 def _onnx_vectors(texts: Sequence[str], path: Path) -> NDArray[Any]:
     """float32[n_texts, dimensions]: the mean of the last hidden state over a text's tokens, or what the model pools."""
+    model = OnnxModel(path, "the embedding")
+    model.tokenizer.enable_truncation(_MAX_TOKENS)
+    model.tokenizer.enable_padding()
+    batches = []
     try:
-        import onnxruntime as ort  # type: ignore[import-untyped]  # noqa: PLC0415 - optional
-        from tokenizers import Tokenizer  # noqa: PLC0415
-    except ImportError as exc:
-        raise UsageError(f'{path} needs onnxruntime and tokenizers: pip install "sightline-platform[onnx]"') from exc
-    words = path.with_name("tokenizer.json")
-    for file in (path, words):
-        if not file.is_file():
-            raise UsageError(
-                f"there is no file {file}; needs an ONNX model and its tokenizer.json beside it, or {FASTEMBED}MODEL"
-            )
-    try:
-        tokenizer = Tokenizer.from_file(str(words))
-        tokenizer.enable_truncation(_MAX_TOKENS)
-        tokenizer.enable_padding()
-        session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        names = {given.name for given in session.get_inputs()}
-        batches = []
         for start in range(0, len(texts), _BATCH_TEXTS):
-            encodings = tokenizer.encode_batch(list(texts[start : start + _BATCH_TEXTS]))
+            encodings = model.tokenizer.encode_batch(list(texts[start : start + _BATCH_TEXTS]))
             mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-            tensors = {
-                "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
-                "attention_mask": mask,
-                "token_type_ids": np.array([encoding.type_ids for encoding in encodings], dtype=np.int64),
-            }
-            batches.append(_pooled(session.run(None, {k: v for k, v in tensors.items() if k in names})[0], mask))
-    except Exception as exc:
+            batches.append(_pooled(outputs(model.session, encodings), mask))
+    except Exception as exc:  # the libraries have no common error
         raise UsageError(f"the embedding {path} cannot be used: {' '.join(str(exc).split())[:300]}") from exc
     return np.concatenate(batches)
 

@@ -1,7 +1,7 @@
-"""Cases out of stored traces: by their ids, by a low score, by the feedback of users, or a sample of the traffic.
+"""Cases out of stored traces: by their ids, by a low score, by the feedback of users.
 
 What a case gets from its trace: question, answer, passages, model, tenant, session as its conversation, times, tokens,
-cost, and in its metadata the newest scores and all feedback.
+cost, in its metadata the newest scores and all feedback, and as its reference the answer as a reviewer corrected it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from sightline_evals.datasets.sample import Sample
 from sightline_store.client import Client
 from sightline_store.contents import traces
-from sightline_store.questions import queries
+from sightline_store.questions import people, queries
 from sightline_store.questions.queries import Filters, Row
 
 _MOST_FEEDBACK: Final = 100_000
@@ -68,13 +68,7 @@ def scored_below(client: Client, filters: Filters, metric: str, below: float, li
 def with_feedback(client: Client, filters: Filters, feedback: Feedback, name: str, limit: int) -> list[Wanted]:
     """The traces whose newest feedback of a name is of this kind; of more than 100,000 the lowest values count."""
     rows = queries.score_list(client, filters, name, limit=_MOST_FEEDBACK)
-    return [_wanted(row) for row in rows if _feedback_of(row) is feedback][:limit]
-
-
-def sampled(client: Client, *, since_s: int, limit: int) -> list[Wanted]:
-    """Traces of the last `since_s` seconds with question, answer and passages; tenants take turns."""
-    rows = queries.sample_requests(client, since_s=since_s, limit=limit, only_unscored=False)
-    return [Wanted(str(row["trace_id"]), int(row["started_ms"])) for row in rows]
+    return [_wanted(row) for row in rows if feedback_of(row) is feedback][:limit]
 
 
 def cases_of(client: Client, wanted: Sequence[Wanted], on_trace: Callable[[], object] = lambda: None) -> Found:
@@ -103,11 +97,18 @@ def cases_of(client: Client, wanted: Sequence[Wanted], on_trace: Callable[[], ob
     return Found(tuple(samples), tuple(unknown), tuple(not_captured))
 
 
+def reviewed(client: Client, filters: Filters, limit: int) -> list[Wanted]:
+    """The traces that people have reviewed, the newest review first."""
+    latest = {row["trace_id"]: Wanted(str(row["trace_id"])) for row in people.reviews(client, filters)}
+    return list(latest.values())[:limit]
+
+
 def _wanted(row: Row) -> Wanted:
     return Wanted(str(row["trace_id"]), int(row["asked_ms"]))
 
 
-def _feedback_of(row: Row) -> Feedback | None:
+def feedback_of(row: Row) -> Feedback | None:
+    """What a person's score (`label`, `value`) says of the answer; None where it says nothing."""
     if row["label"] in _LABELS:
         return Feedback.DOWN if row["label"] == _LABELS[0] else Feedback.UP
     if row["value"] is None:
@@ -121,6 +122,7 @@ def _case(client: Client, trace: Wanted, spans: Sequence[Row]) -> Sample | None:
     if not question or not answer:
         return None
     request = _request(client, trace, spans)
+    judgements = queries.trace_scores(client, trace.trace_id)
     calls = queries.trace_spend(client, trace.trace_id)
     model = next((span["model_name"] for span in spans if span["span_id"] == content.model_span_id), "")
     return Sample(
@@ -139,7 +141,8 @@ def _case(client: Client, trace: Wanted, spans: Sequence[Row]) -> Sample | None:
         cost_usd=request.get("cost_usd"),
         input_tokens=request.get("input_tokens"),
         output_tokens=request.get("output_tokens"),
-        metadata=_judgements(client, trace.trace_id),
+        reference=_correction(judgements),
+        metadata=_judgements(judgements),
     )
 
 
@@ -152,9 +155,14 @@ def _request(client: Client, trace: Wanted, spans: Sequence[Row]) -> Row:
     return rows[0] if rows else {}
 
 
-def _judgements(client: Client, trace_id: str) -> dict[str, Any]:
+def _correction(rows: Sequence[Row]) -> str:
+    """The newest answer that a reviewer wrote in the place of this one; '' where nobody did."""
+    written = (row["explanation"] for row in rows if row["name"] == people.REVIEW_CORRECTION)
+    return next((str(text) for text in written if text), "")
+
+
+def _judgements(rows: Sequence[Row]) -> dict[str, Any]:
     """The newest score of each metric, and what people said."""
-    rows = queries.trace_scores(client, trace_id)
     scores: dict[str, float] = {}
     feedback = []
     for row in rows:

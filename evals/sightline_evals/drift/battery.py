@@ -81,6 +81,7 @@ def measure(client: Asks, windows: drift.Windows, options: Options, after: Batte
     answers = drift.answers(client, windows, refusals=REFUSALS, stride=stride) if size["calls"] else []
     measured += signals.of_answers(answers, options.min_n)
     measured += signals.of_evaluations(drift.evaluations(client, windows, stride=stride), options.min_n)
+    measured += signals.of_ingestion(drift.ingestion(client, windows))
     canaries = drift.canaries(client, windows, depth=options.depth)
     measured += signals.of_canaries(canaries)
     return Battery(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import secrets
 import time
 import urllib.error
@@ -31,7 +32,8 @@ PLACE: Final = "{question}"
 DEFAULT_BODY: Final = '{"question": "{question}", "stream": false}'
 _AT_ONCE: Final = 2
 _MOST: Final = 1000
-_MOST_EXPLAINED: Final = 20
+MOST_EXPECTED: Final = 20
+"""Expected documents of a canary that are sent with its score."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class Canary:
         question: what is asked.
         expected: ids of documents that the search should find; may be empty.
         tenant: sent as `x-tenant-id`; empty sends none.
+        vector: the question's embedding; empty where it is not known. Exact search needs it, drift does not.
     """
 
     id: str
     question: str
     expected: tuple[str, ...] = ()
     tenant: str = ""
+    vector: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Asked:
 
 
 def read(path: Path) -> list[Canary]:
-    """Read a JSONL file: `question`, and optionally `id`, `expected` (a list of document ids) and `tenant`.
+    """Read a JSONL file: `question`, and optionally `id`, `expected` (a list of document ids), `tenant` and `vector`.
 
     Raises:
         DatasetError: a line cannot be used, or there is none.
@@ -104,10 +108,25 @@ def _canary(path: Path, number: int, line: str) -> Canary:
         raise DatasetError(path, number, "`expected` must be a list of document ids (texts)")
     if not isinstance(tenant, str):
         raise DatasetError(path, number, "`tenant` must be a text")
+    vector = row.get("vector") or []
+    if not isinstance(vector, list) or not all(isinstance(x, int | float) and math.isfinite(x) for x in vector):
+        raise DatasetError(path, number, "`vector` must be a list of numbers")
     question = question.strip().encode("utf-8", "replace").decode("utf-8")
     given = row.get("id")
     name = str(given) if given not in (None, "") else hashlib.sha256(question.encode()).hexdigest()[:12]
-    return Canary(name, question, tuple(expected), tenant)
+    return Canary(name, question, tuple(expected), tenant, tuple(map(float, vector)))
+
+
+def header(flag: str, text: str) -> tuple[str, str]:
+    """A header field that the command line gives as NAME:VALUE.
+
+    Raises:
+        UsageError: it has another form; the message names the flag.
+    """
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not (name.strip() + value).isprintable():
+        raise UsageError(f"{flag} {text!r}: write NAME:VALUE")
+    return name.strip(), value.strip()
 
 
 def fingerprint(path: Path, canaries: Sequence[Canary]) -> str:
@@ -179,7 +198,7 @@ def _ask(canary: Canary, url: str, body: str, headers: Sequence[tuple[str, str]]
 def explanation(canary: Canary) -> str:
     """What the score of an asked canary says of it, for `drift/canaries.sql`."""
     return json.dumps(
-        {"question": canary.question[:500], "expected": list(canary.expected[:_MOST_EXPLAINED])}, ensure_ascii=False
+        {"question": canary.question[:500], "expected": list(canary.expected[:MOST_EXPECTED])}, ensure_ascii=False
     )
 
 

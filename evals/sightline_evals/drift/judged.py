@@ -57,6 +57,7 @@ class Run:
         moved: rows of the question `drift/moved_documents`, of the first comparison.
         code: how the process should end.
         sentence: the verdict.
+        shortage: that there are too few canaries for an alarm; empty where there are enough, or none.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Run:
     moved: tuple[Mapping[str, Any], ...]
     code: ExitCode
     sentence: str
+    shortage: str = ""
 
     @property
     def outcome(self) -> str:
@@ -122,8 +124,19 @@ def run_of(
     changes: Sequence[Mapping[str, Any]] = (),
     moved: Sequence[Mapping[str, Any]] = (),
     strict: bool = False,
+    canaries_asked: int = 0,
 ) -> Run:
-    """Put a run together."""
+    """Put a run together.
+
+    Args:
+        run_id: tells it from others.
+        battery: what was measured.
+        judged: with its states.
+        changes: rows of the question `drift/changes`.
+        moved: rows of the question `drift/moved_documents`.
+        strict: nothing tested is no pass.
+        canaries_asked: canaries that this run asked; 0 where it asked none.
+    """
     alarms = [each.measurement for each in judged if each.is_drift]
     suspected = [each.measurement for each in judged if each.state is State.SUSPECTED]
     tested = [each.measurement for each in judged if each.shown is not Evidence.UNKNOWN]
@@ -136,4 +149,5 @@ def run_of(
         moved=tuple(moved),
         code=code_of(battery, judged, strict=strict),
         sentence=sentence,
+        shortage=verdict.canary_shortage(battery, canaries_asked),
     )

@@ -34,6 +34,7 @@ def table(run: Run, *, everything: bool = False) -> str:
         *([f"one trace in {battery.stride} is read"] if battery.stride > 1 else []),
         "",
         run.sentence,
+        *([run.shortage] if run.shortage else []),
         "",
     ]
     shown = list(run.judged if everything else run.judged[:_MOST_ROWS])
@@ -119,6 +120,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "exit_code": int(run.code),
         "outcome": run.outcome,
         "sentence": run.sentence,
+        "canary_shortage": run.shortage,
         "windows": {name: moment.isoformat() for name, moment in asdict(windows).items()},
         "searches": {"reference": battery.searches[0], "current": battery.searches[1], "stride": battery.stride},
         "measurements": [

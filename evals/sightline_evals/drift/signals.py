@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sightline_evals.drift import significance
+from sightline_evals.drift.sequence import SUSPECT_AT
 from sightline_evals.gating.inference import holm
 from sightline_store.questions.drift import ANY_INDEX, Comparison
 
@@ -23,8 +24,8 @@ LEAST_MOVED: Final = 0.02
 """Least share of the documents' hits that moved beyond what chance moves."""
 LEAST_OVERLAP: Final = 0.05
 """Least fall of the canaries' overlap or recall."""
-LEAST_CANARIES: Final = 8
-"""Canaries that a sign test needs."""
+LEAST_INGESTIONS: Final = 20
+"""Ingestions that each window needs, whatever other comparisons need: there are fewer of them than of searches."""
 
 _RETRIEVAL: Final = {
     "top_score": "retrieval.top_score",
@@ -231,6 +232,14 @@ def of_evaluations(rows: Iterable[Mapping[str, Any]], min_n: int) -> list[Measur
     return list(found.values())
 
 
+def of_ingestion(rows: Iterable[Mapping[str, Any]]) -> list[Measurement]:
+    """Measure `drift/ingestion`."""
+    found = (
+        of_distribution(row, f"index.{row['signal']}", {"service": row["comparison"]}, LEAST_INGESTIONS) for row in rows
+    )
+    return [measured for measured in found if measured is not None]
+
+
 def of_canaries(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
     """Measure `drift/canaries`: whether canaries find less of what they found, and of what they should find.
 
@@ -254,7 +263,7 @@ def _of_pairs(signal: str, key: Mapping[str, str], pairs: Sequence[tuple[float, 
     differences = [now - was for was, now in pairs]
     effect = math.fsum(differences) / len(differences)
     low, high = significance.mean_interval(differences)
-    is_tested = len(pairs) >= LEAST_CANARIES
+    is_tested = len(pairs) >= significance.least_pairs(SUSPECT_AT)  # fewer could show nothing, whatever they find
     return Measurement(
         signal=signal, key=key, kind="overlap", effect=effect, low=low, high=high,
         p=significance.fall_p(differences) if is_tested else None, matters=effect <= -LEAST_OVERLAP,

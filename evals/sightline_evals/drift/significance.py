@@ -6,6 +6,7 @@ drift that is real can be too small to matter: `signals` asks for a least effect
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from types import ModuleType
@@ -109,6 +110,19 @@ def fall_p(differences: Sequence[float]) -> float:
     falls = sum(difference < 0 for difference in differences)
     changed = falls + sum(difference > 0 for difference in differences)
     return float(special.bdtrc(falls - 1, changed, 0.5)) if falls else 1.0
+
+
+@functools.cache
+def least_pairs(p: float) -> int:
+    """Fewest pairs with which the sign test can reach a p-value: where all of them fall.
+
+    Args:
+        p: above 0; before correction for other tests.
+    """
+    pairs = 1
+    while fall_p([-1.0] * pairs) > p:
+        pairs += 1
+    return pairs
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

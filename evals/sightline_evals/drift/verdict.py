@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sightline_evals.drift import significance
 from sightline_evals.drift.battery import Battery
 from sightline_evals.drift.comparisons import Mismatch
+from sightline_evals.drift.sequence import ALARM_AT, SUSPECT_AT
 from sightline_evals.drift.signals import Measurement
 from sightline_evals.drift.topics import Topic, printable
 
@@ -26,6 +28,8 @@ _NAMES: Final = {
     "answers.citation": "answers that cite",
     "answers.error": "failed model calls",
     "answers.unusual_end": "answers that end unusually",
+    "index.lag": "the index's lag in seconds behind documents that come in",
+    "index.failed": "documents that fail to get into the index",
     "canaries.overlap": "overlap of canaries with their answers before",
     "canaries.recall": "recall of canaries",
 }
@@ -121,6 +125,26 @@ def _rose(effect: float) -> str:
     return "rose" if effect > 0 else "fell"
 
 
+def canary_shortage(battery: Battery, asked: int = 0) -> str:
+    """Say that there are too few canaries for an alarm, and how many are needed; empty where there are enough, or none.
+
+    Args:
+        battery: what was measured.
+        asked: canaries that were asked in this run, which counts where none has an answer before.
+    """
+    signals = [each for each in battery.measurements if each.signal.startswith("canaries.")]
+    number = min((each.reference_n for each in signals if each.signal == "canaries.overlap"), default=asked)
+    others = sum(each.p is not None for each in battery.measurements if each not in signals)
+    tests = others + max(1, len(signals))
+    needed, at_once = (significance.least_pairs(at / tests) for at in (SUSPECT_AT, ALARM_AT))
+    if not number or number >= needed:
+        return ""
+    return (
+        f"{number} canaries are too few to alarm: in a window of {tests} test{'s' * (tests > 1)} {needed} must find "
+        f"less, and in the window before too, or {at_once} in one window. Ask more of them."
+    )
+
+
 def topic_change(topics: Sequence[Topic]) -> list[str]:
     """The topic whose share changed most, in a sentence; nothing where none changed by much."""
     moved = sorted(topics, key=lambda topic: -abs(topic.current_share - topic.reference_share))
@@ -147,7 +171,8 @@ def held(
     alarmed = {each.signal for each in alarms}
     parts = []
     canary = next((each for each in tested if each.signal == "canaries.overlap"), None)
-    if canary is not None and canary.signal not in alarmed and canary.current is not None:
+    is_known = canary is not None and canary.current is not None and not canary_shortage(battery)
+    if canary is not None and is_known and canary.signal not in alarmed:
         parts.append(f"canaries held (overlap {canary.current:.2f})")
     kinds = {row["kind"] for row in changes}
     if battery.searches[1] and not {"index", "embedding"} & kinds and not battery.planned.mismatches:

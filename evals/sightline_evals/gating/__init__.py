@@ -3,13 +3,12 @@
 `read_report` reads what `sightline-evals run --json` wrote, `gate` compares; all between is pure.
 """
 
-from sightline_evals.gating.policy import BaselineValue, Policy
+from sightline_evals.gating.policy import Policy
 from sightline_evals.gating.results import Check, GateResult, MetricComparison, Outcome, WorseCase
 from sightline_evals.gating.run_report import RunReport, read_report
 from sightline_evals.gating.verdict import gate
 
 __all__ = [
-    "BaselineValue",
     "Check",
     "GateResult",
     "MetricComparison",

@@ -55,7 +55,7 @@ def newest_passed(
     """
     reports = [read_report(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
     passed = [report for report in reports if report.passed and report.run_id != current.run_id]
-    passed.sort(key=lambda report: (report.started_at, report.path.name), reverse=True)
+    passed.sort(key=_age, reverse=True)
     alike = [report for report in passed if any_dataset or _dataset_sha256(report) == _dataset_sha256(current)]
     if passed and not alike:
         newest = passed[0]
@@ -72,11 +72,16 @@ def newest_passed(
     return alike[:last], notes
 
 
-def keep(result: GateResult, folder: Path) -> Path | None:
-    """Copy the report of a run that passed into a folder, whole or not at all.
+def keep(result: GateResult, folder: Path, most: int) -> Path | None:
+    """Copy the report of a run that passed into a folder, whole or not at all, and delete the oldest that passed.
 
     The first run is copied too, if nothing but the missing baseline speaks against it. One that is inconclusive is not:
     by many of them a baseline would sink step by step.
+
+    Args:
+        result: the comparison of the run.
+        folder: where it goes.
+        most: reports that passed to leave there, the newest, of whatever dataset; what did not pass is never deleted.
 
     Returns:
         Where it is now; None where it did not pass.
@@ -98,7 +103,20 @@ def keep(result: GateResult, folder: Path) -> Path | None:
     except OSError as exc:
         raise UsageError(f"--keep {folder}: {exc.strerror}") from exc
     write_bytes(target, content)
+    for path in _passed(folder)[most:]:
+        path.unlink(missing_ok=True)
     return target
+
+
+def _passed(folder: Path) -> list[Path]:
+    """The reports of a folder that passed, newest first."""
+    reports = [report for path in folder.glob("*.json") if (report := read_report(path)).passed]
+    reports.sort(key=_age, reverse=True)
+    return [report.path for report in reports]
+
+
+def _age(report: RunReport) -> tuple[str, str]:
+    return report.started_at, report.path.name
 
 
 def _dataset_sha256(report: RunReport) -> str:

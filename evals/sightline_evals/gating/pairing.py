@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sightline_evals.errors import ReportError
 from sightline_evals.gating.changes import Changes, Floats
-from sightline_evals.gating.policy import BaselineValue, Policy
+from sightline_evals.gating.policy import Policy
 from sightline_evals.gating.run_report import MEASURES, ReportedCase, RunReport
 
 
@@ -178,11 +178,11 @@ def pair(
         current: the run.
         baselines: one or more runs before it, the newest first.
         case_ids: cases that should be compared.
-        policy: how several baselines become one, and which end of the metric is the good one.
+        policy: which end of the metric is the good one.
         quarantined: cases to leave out.
     """
     lower_is_better = policy.is_lower_better(metric)
-    old = {case_id: _baseline_value(metric, baselines, case_id, policy.baseline_value) for case_id in case_ids}
+    old = {case_id: _baseline_value(metric, baselines, case_id) for case_id in case_ids}
     new = {case_id: value_of(current, metric, case_id) for case_id in case_ids}
     paired: list[str] = []
     changes: list[float] = []
@@ -259,11 +259,10 @@ def _change(metric: str, before: float, after: float, lower_is_better: bool) -> 
     return math.log(before / after) if before > 0 and after > 0 else None
 
 
-def _baseline_value(metric: str, baselines: Sequence[RunReport], case_id: str, how: BaselineValue) -> float | None:
+def _baseline_value(metric: str, baselines: Sequence[RunReport], case_id: str) -> float | None:
+    """The mean of a case's values: unlike their median, it does not take a case that passes often for a certain one."""
     values = [value for report in baselines if (value := value_of(report, metric, case_id)) is not None]
-    if not values:
-        return None
-    return float(np.median(values)) if how is BaselineValue.MEDIAN else math.fsum(values) / len(values)
+    return math.fsum(values) / len(values) if values else None
 
 
 def _worst(

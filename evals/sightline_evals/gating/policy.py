@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from sightline_evals.errors import UsageError
@@ -22,16 +21,6 @@ PASS_AT: Final = 0.5
 """Score from which a case passes, unless another is named: for must-pass cases and for a rerun's disagreement."""
 
 
-class BaselineValue(StrEnum):
-    """What several baselines say about one case."""
-
-    MEAN = "mean"
-    """The mean of its values: unbiased, so it is the default."""
-    MEDIAN = "median"
-    """The median: one odd run counts less, but a case that passes more often than not is taken for a certain one. With
-    pass/fail scores that differ from run to run this reports drops that are none: `benchmarks/gate.py` counts them."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """What the gate asks for.
@@ -46,7 +35,6 @@ class Policy:
         pass_at: score from which a case passes, by metric; 0.5 for the others.
         lower_is_better: scores whose lower end is the good one, beside those that are known.
         allow_dataset_change: compare the common cases of two datasets.
-        baseline_value: how several baselines become one.
         strict: an inconclusive comparison fails.
 
     Raises:
@@ -62,7 +50,6 @@ class Policy:
     pass_at: Mapping[str, float] = field(default_factory=dict)
     lower_is_better: frozenset[str] = frozenset()
     allow_dataset_change: bool = False
-    baseline_value: BaselineValue = BaselineValue.MEAN
     strict: bool = False
 
     def __post_init__(self) -> None:

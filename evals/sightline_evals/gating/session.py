@@ -15,6 +15,7 @@ from sightline_evals.gating.results import GateResult
 from sightline_evals.gating.run_report import read_report
 from sightline_evals.gating.table import table
 from sightline_evals.gating.verdict import gate
+from sightline_evals.settings import GateSettings
 
 Answer = str | tuple[str, Sequence[str]]
 """An answer, or an answer and the passages that it is based on."""
@@ -52,7 +53,7 @@ class EvalSession:
             dataset: file of cases.
             answer: called with each question, one after the other; its answers are judged in place of the dataset's.
             metrics: what to measure; empty for what the cases allow.
-            judge: ``offline`` or ``remote``; None takes what the environment says.
+            judge: as of `--judge`; None takes what the environment says.
             flags: further flags of `sightline-evals run`.
 
         Raises:
@@ -102,7 +103,8 @@ class EvalSession:
             last: newest reports to take of a folder.
             allow_dataset_change: compare the cases that all runs have.
             strict: an inconclusive comparison is false.
-            keep_passed: copy the report into the folder of `baseline` if it passes, or is the first.
+            keep_passed: copy the report into the folder of `baseline` if it passes, or is the first, and delete the
+                oldest that passed.
             policy: in place of all of the above but `last` and `keep_passed`.
 
         Raises:
@@ -125,7 +127,7 @@ class EvalSession:
         result = gate(current, baselines, policy, notes=notes)
         self.tables.append(table(result))
         if keep_passed:
-            keep(result, paths[0])
+            keep(result, paths[0], GateSettings.from_env(self._env).keep_baselines)
         return result
 
     def _answered(self, dataset: Path, answer: Callable[[str], Answer]) -> Path:

@@ -1,4 +1,4 @@
-"""Judges: a model at an OpenAI-compatible endpoint, or a comparison of words.
+"""Judges: words, a classifier of pairs, a model at an OpenAI-compatible endpoint, or a panel of several.
 
 A judge gives RAGAS its answers through `llm()`; `name` and `version` travel with every score, because scores of two
 judges do not compare. RAGAS is imported by `llm()` and not before: it takes seconds and 200 MB.

@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar, cast
 
-from sightline_evals.budget import Budget
 from sightline_evals.errors import (
     JudgeError,
     JudgeInvalid,
@@ -29,6 +28,7 @@ from sightline_evals.errors import (
     JudgeTruncated,
     JudgeUnavailable,
 )
+from sightline_evals.judges.budget import Budget
 from sightline_evals.judges.limiter import Limiter
 from sightline_evals.settings import JudgeSettings
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sightline_evals import deadlines
+from sightline_evals.judges import deadlines
 
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0

@@ -16,23 +16,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from sightline_evals.calibration.fitting import soft
 from sightline_evals.calibration.maps import Calibration
 from sightline_evals.judges.lexical.context import Features, context_index
 from sightline_evals.judges.lexical.weakness import weakness
 from sightline_evals.judges.lexical.weights import WEIGHTS
-from sightline_evals.judges.statements import statements
+from sightline_evals.judges.statement_judge import DEFAULT_THRESHOLD, StatementJudge
 
 NAME: Final = "offline lexical"
 """Name of the judge in scores."""
 
 VERSION: Final = "lexical-2"
 """Rises with every change that can move a score."""
-
-DEFAULT_THRESHOLD: Final = 0.5
-"""Probability from which a statement counts as unsupported, where no calibration says another."""
 
 _USEFUL_COVERAGE: Final = 0.24
 """Least share of the answer's and the question's words that a useful context holds, chosen on answers of MTRAG with
@@ -68,7 +65,7 @@ class Evidence:
         return f"p(unsupported)={self.p_unsupported:.2f}: " + ", ".join(signs)
 
 
-class OfflineJudge:
+class OfflineJudge(StatementJudge):
     """Judges statements and contexts by their words alone.
 
     Args:
@@ -81,7 +78,6 @@ class OfflineJudge:
         default = DEFAULT_THRESHOLD if calibration is None else calibration.threshold
         self.threshold = default if threshold is None else threshold
         self._calibration = calibration
-        self._llm: Any = None
         self._kept_evidence = lru_cache(maxsize=128)(self._evidence)
 
     @property
@@ -96,25 +92,6 @@ class OfflineJudge:
         default = DEFAULT_THRESHOLD if self._calibration is None else self._calibration.threshold
         return calibrated if self.threshold == default else f"{calibrated}@{self.threshold:g}"
 
-    def llm(self) -> Any:
-        """The judge as RAGAS model."""
-        if self._llm is None:
-            from sightline_evals.judges.ragas_adapter import OfflineRagasLLM  # noqa: PLC0415 - imports RAGAS
-
-            self._llm = OfflineRagasLLM(self)
-        return self._llm
-
-    def judge_error_of(self, exc: BaseException) -> None:
-        """None: no service is involved, so every failure is a defect and keeps its own type."""
-        del exc
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    def statements(self, text: str) -> list[str]:
-        """The checkable statements of an answer; none for an answer that only declines."""
-        return statements(text)
-
     def evidence(self, statement: str, context: str) -> Evidence:
         """Evidence against one statement in one context; kept, since several metrics ask for it."""
         return self._kept_evidence(statement, context)
@@ -124,10 +101,6 @@ class OfflineJudge:
         features = index.features(statement)
         found_words = index.coverage(statement)[0]
         return Evidence(features, found_words, self._p_unsupported(features), weakness(statement, context))
-
-    def supported(self, evidence: Evidence) -> bool:
-        """The verdict at this judge's threshold."""
-        return evidence.p_unsupported < self.threshold
 
     def _p_unsupported(self, features: Features) -> float:
         raw = WEIGHTS.p_unsupported(features)
@@ -146,6 +119,9 @@ class OfflineJudge:
         if any(self._p_unsupported(index.features(each)) < self.threshold for each in self.statements(answer)):
             return True, "supports a statement of the answer"
         return False, f"holds only {coverage:.0%} of the answer's and the question's words and pairs"
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
 
 def groundedness(probabilities: Sequence[float]) -> float:

@@ -4,8 +4,8 @@ Importing this module imports RAGAS, which takes seconds and 200 MB: only the sc
 RAGAS sends usage data to its vendor unless RAGAS_DO_NOT_TRACK is ``true`` before its first call, so it is set here,
 before the import, whatever the environment says.
 
-A RAGAS metric hands its model one prompt text and a response class. Classes of different metrics share names, so the
-offline judge selects by the fields of the response and the keys of the input, which is JSON at the prompt's end.
+A RAGAS metric hands its model one prompt text and a response class. Classes of different metrics share names, so a
+`StatementJudge` selects by the fields of the response and the keys of the input, which is JSON at the prompt's end.
 
 Source: https://github.com/vibrantlabsai/ragas, ``prompt/metrics/base_prompt.py`` and ``metrics/collections`` of v0.4.3
 """
@@ -45,6 +45,7 @@ from sightline_evals.judges.answer_cache import AnswerCache
 from sightline_evals.judges.endpoint import Endpoint
 from sightline_evals.judges.model_text import json_objects
 from sightline_evals.judges.offline import OfflineJudge
+from sightline_evals.judges.statement_judge import StatementJudge
 
 __all__ = [
     "AnswerRelevancy",
@@ -57,10 +58,10 @@ __all__ = [
     "Faithfulness",
     "NoStatements",
     "NoiseSensitivity",
-    "OfflineRagasLLM",
     "Recorder",
     "ResponseGroundedness",
     "SemanticSimilarity",
+    "StatementRagasLLM",
     "prompt_input",
     "prompts_sha256",
 ]
@@ -99,12 +100,12 @@ def prompt_input(prompt: str) -> dict[str, Any]:
     return prompt_values
 
 
-class OfflineRagasLLM(InstructorBaseRagasLLM):
-    """Answers the prompts of Faithfulness, ContextPrecision (both) and ContextRecall with an `OfflineJudge`."""
+class StatementRagasLLM(InstructorBaseRagasLLM):
+    """Answers the prompts of Faithfulness, ContextPrecision (both) and ContextRecall with a `StatementJudge`."""
 
     is_async = True  # read by RAGAS; the answers are computed in place and never wait
 
-    def __init__(self, judge: OfflineJudge) -> None:
+    def __init__(self, judge: StatementJudge) -> None:
         self._judge = judge
 
     def generate(self, prompt: str, response_model: type[Answer]) -> Answer:
@@ -132,7 +133,7 @@ class OfflineRagasLLM(InstructorBaseRagasLLM):
                 classifications = [{**verdict, "attributed": verdict["verdict"]} for verdict in verdicts]
                 return response_model.model_validate({"classifications": classifications})
         raise NotImplementedError(
-            f"the offline judge has no answer of the form {sorted(response_fields)} to an input of "
+            f"{self._judge.name} has no answer of the form {sorted(response_fields)} to an input of "
             f"{sorted(input_keys)}; use a model as judge: SIGHTLINE_JUDGE_MODEL"
         )
 
@@ -141,7 +142,7 @@ class OfflineRagasLLM(InstructorBaseRagasLLM):
         return self.generate(prompt, response_model)
 
     def _verdicts(self, statements: list[str], context: str) -> list[dict[str, Any]]:
-        evidence_by_statement = [(statement, self._judge.evidence(statement, context)) for statement in statements]
+        evidence_by_statement = zip(statements, self._judge.evidences(statements, context), strict=True)
         return [
             {"statement": statement, "reason": evidence.reason(), "verdict": int(self._judge.supported(evidence))}
             for statement, evidence in evidence_by_statement
@@ -345,6 +346,6 @@ class _NoEmbeddings(BaseRagasEmbedding):
 
 def _unused(metric: type[BaseMetric]) -> BaseMetric:
     """A metric that is not asked anything."""
-    parts: dict[str, Any] = {"llm": OfflineRagasLLM(OfflineJudge()), "embeddings": _NoEmbeddings()}
+    parts: dict[str, Any] = {"llm": StatementRagasLLM(OfflineJudge()), "embeddings": _NoEmbeddings()}
     wanted = inspect.signature(metric).parameters
     return metric(**{name: part for name, part in parts.items() if name in wanted})

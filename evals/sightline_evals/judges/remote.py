@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sightline_evals.budget import Budget, Price
 from sightline_evals.errors import JudgeError, JudgeInvalid, UsageError
 from sightline_evals.judges.answer_cache import AnswerCache
+from sightline_evals.judges.budget import Budget, Price
 from sightline_evals.settings import JudgeSettings
 from sightline_store.prices import price_book
 

@@ -1,4 +1,4 @@
-"""Runs on disk: what was judged is kept as it comes, and a run that ended early goes on."""
+"""Runs: what is asked for, where samples come from, what is kept as it comes, and what is reported."""
 
 from sightline_evals.runs.folder import RunFolder
 from sightline_evals.runs.journal import Journal

@@ -169,7 +169,7 @@ def check_judge(name: str, *, is_offline: bool, has_embeddings: bool) -> None:
             f"{name} needs a model as judge: set SIGHTLINE_JUDGE_MODEL and use --judge remote, or leave it out"
         )
     if not is_offline and not metric.by_model:
-        raise UsageError(f"{name} comes from the offline judge only; leave it out or use --judge offline")
+        raise UsageError(f"{name} comes from judges that give probabilities only; leave it out or use --judge offline")
     if metric.with_embeddings and not has_embeddings:
         raise UsageError(f"{name} needs embeddings: set SIGHTLINE_JUDGE_EMBEDDING_MODEL, or leave it out")
 

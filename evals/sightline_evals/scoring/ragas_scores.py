@@ -6,19 +6,17 @@ Importing this module is quick; RAGAS itself is imported with the first score.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sightline_evals.datasets import Sample
 from sightline_evals.errors import ScoreError
 from sightline_evals.judges import Judge
-from sightline_evals.judges.offline import OfflineJudge
+from sightline_evals.judges.statement_judge import StatementJudge
 from sightline_evals.scoring import metrics
+from sightline_evals.scoring.computed import Computed, bounded_text
 from sightline_evals.scoring.scores import DECLINED, Statement
 
-MAX_EXPLANATION: Final = 2000
-"""Longest explanation, in characters."""
 _DECLINES: Final = "the text makes no checkable statement"
 _PASSAGE_METRICS: Final = frozenset(
     {
@@ -30,30 +28,13 @@ _PASSAGE_METRICS: Final = frozenset(
 _NEED_STATEMENTS: Final = frozenset({metrics.FAITHFULNESS, metrics.NOISE_SENSITIVITY})
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """What a metric gave.
-
-    Attributes:
-        value: 0 to 1, NaN where there is nothing to judge.
-        label: why there is no value; "" where there is one.
-        explanation: for a person.
-        statements: the evidence.
-    """
-
-    value: float
-    label: str
-    explanation: str
-    statements: tuple[Statement, ...] = ()
-
-
 async def compute(metric: str, sample: Sample, judge: Judge) -> Computed:
     """Compute a RAGAS metric.
 
     Args:
         metric: its name.
         sample: has what the metric needs.
-        judge: gives RAGAS its answers; the offline one's probabilities stand with the statements.
+        judge: gives RAGAS its answers; the probabilities of a `StatementJudge` stand with the statements.
 
     Raises:
         Exception: whatever the judge raised; `judge.judge_error_of` says what it means.
@@ -72,8 +53,8 @@ async def compute(metric: str, sample: Sample, judge: Judge) -> Computed:
         raise recorder.failure or exc from None
     if recorder.failure is not None:  # RAGAS swallows some
         raise recorder.failure
-    offline = judge if isinstance(judge, OfflineJudge) else None
-    statements = _statements(metric, recorder.answers, "\n".join(sample.contexts), offline)
+    by_statement = judge if isinstance(judge, StatementJudge) else None
+    statements = _statements(metric, recorder.answers, "\n".join(sample.contexts), by_statement)
     explanation = _explanation(metric, recorder.answers, statements)
     label = DECLINED if math.isnan(value) else ""
     return Computed(value, label, explanation, statements)
@@ -155,17 +136,11 @@ def embeddings_of(judge: Judge) -> Any:
     return make()
 
 
-def bounded_text(lines: Iterable[str]) -> str:
-    """Lines as one text of at most `MAX_EXPLANATION` characters."""
-    text = "\n".join(lines)
-    return text if len(text) <= MAX_EXPLANATION else text[: MAX_EXPLANATION - 1] + "…"
-
-
 def _statements(
     metric: str,
     answers: Sequence[dict[str, Any]],
     context: str,
-    offline: OfflineJudge | None,
+    judge: StatementJudge | None,
 ) -> tuple[Statement, ...]:
     """The evidence in the judge's answers, the bad ones first where the order means nothing."""
     if metric in _PASSAGE_METRICS:
@@ -184,7 +159,7 @@ def _statements(
     found = [
         Statement(
             str(row["statement"]),
-            None if offline is None else round(offline.evidence(str(row["statement"]), context).p_unsupported, 4),
+            None if judge is None else round(judge.evidence(str(row["statement"]), context).p_unsupported, 4),
             bool(row.get("attributed", row.get("verdict"))),
             str(row["reason"]),
         )

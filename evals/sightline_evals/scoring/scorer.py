@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
-from sightline_evals import deadlines
 from sightline_evals.datasets import Sample
 from sightline_evals.errors import (
     BudgetReached,
@@ -21,12 +20,15 @@ from sightline_evals.errors import (
     ScoreError,
     UsageError,
 )
-from sightline_evals.judges import Judge
-from sightline_evals.judges.offline import OfflineJudge, groundedness
+from sightline_evals.judges import Judge, deadlines
+from sightline_evals.judges.panel import members_of
 from sightline_evals.judges.remote import RemoteJudge
-from sightline_evals.scoring.metrics import GROUNDEDNESS, METRICS, check_judge, label_of, metric_of, missing_input
-from sightline_evals.scoring.ragas_scores import MAX_EXPLANATION, Computed, bounded_text, compute, prompts_sha256
-from sightline_evals.scoring.scores import DECLINED, SampleScore, Score, Statement
+from sightline_evals.judges.statement_judge import StatementJudge
+from sightline_evals.scoring.computed import MAX_EXPLANATION
+from sightline_evals.scoring.computing import compute
+from sightline_evals.scoring.metrics import METRICS, check_judge, label_of, metric_of, missing_input
+from sightline_evals.scoring.ragas_scores import prompts_sha256
+from sightline_evals.scoring.scores import SampleScore, Score
 from sightline_evals.settings import JudgeSettings
 
 _logger = logging.getLogger(__name__)
@@ -63,10 +65,10 @@ class Scorer:
             raise UsageError(f"concurrency is {concurrency}; needs 1 or more")
         if not metrics:
             raise UsageError(f"no metric is named; there are {', '.join(METRICS)}")
-        self._offline = judge if isinstance(judge, OfflineJudge) else None
         for metric in metrics:
-            has_embeddings = hasattr(judge, "embeddings") and bool(settings.embedding_model)
-            check_judge(metric, is_offline=self._offline is not None, has_embeddings=has_embeddings)
+            for member in members_of(judge):
+                has_embeddings = isinstance(member, RemoteJudge) and bool(settings.embedding_model)
+                check_judge(metric, is_offline=isinstance(member, StatementJudge), has_embeddings=has_embeddings)
         self._judge = judge
         self.metrics = tuple(dict.fromkeys(metrics))
         self._settings = settings
@@ -160,7 +162,7 @@ class Scorer:
             return self._score_of_failure(metric, JudgeGivenUp(reason), counts=False)
         try:
             async with asyncio.timeout_at(self._deadline_at), deadlines.within(self._settings.deadline_s):
-                computed = await self._compute(sample, metric)
+                computed = await compute(metric, sample, self._judge)
         except Exception as exc:
             return self._score_of_exception(metric, sample, exc)
         self._failures_in_a_row = self._failures_of[metric] = 0
@@ -175,7 +177,7 @@ class Scorer:
             label_of(metric, value),
             computed.explanation,
             "",
-            self._judge_of(metric),
+            self.judge_of(metric),
             self._judge.version,
             self._prompt_sha256(metric),
             self._threshold,
@@ -238,24 +240,19 @@ class Scorer:
         self._count_failure(metric, exc)
         return self._nan_score(metric, "judge failed", f"{type(exc).__name__}: {exc}", type(exc).__name__)
 
-    async def _compute(self, sample: Sample, metric: str) -> Computed:
-        if metric == GROUNDEDNESS:
-            assert self._offline is not None  # `check_judge`
-            return _groundedness(self._offline, sample)
-        return await compute(metric, sample, self._judge)
-
     @property
     def _threshold(self) -> float | None:
-        return None if self._offline is None else self._offline.threshold
+        return self._judge.threshold if isinstance(self._judge, StatementJudge) else None
 
     def _prompt_sha256(self, metric: str) -> str:
-        if not isinstance(self._judge, RemoteJudge):
+        if not any(isinstance(member, RemoteJudge) for member in members_of(self._judge)):
             return ""
         if metric not in self._hash_of:
             self._hash_of[metric] = prompts_sha256(metric)
         return self._hash_of[metric]
 
-    def _judge_of(self, metric: str) -> str:
+    def judge_of(self, metric: str) -> str:
+        """Name of the judge in the scores of a metric."""
         kind, name = metric_of(metric), self._judge.name
         if kind.with_embeddings:
             name = f"{name}+{self._settings.embedding_model}" if kind.needs_llm else self._settings.embedding_model
@@ -282,7 +279,7 @@ class Scorer:
             label,
             explanation[:MAX_EXPLANATION],
             error,
-            self._judge_of(metric),
+            self.judge_of(metric),
             self._judge.version,
             self._prompt_sha256(metric),
             self._threshold,
@@ -318,21 +315,3 @@ class _InOrder:
 async def _as_async(samples: Iterable[Sample]) -> AsyncIterator[Sample]:
     for sample in samples:
         yield sample
-
-
-def _groundedness(judge: OfflineJudge, sample: Sample) -> Computed:
-    context = "\n".join(sample.contexts)
-    found = [(text, judge.evidence(text, context)) for text in judge.statements(sample.answer)]
-    found.sort(key=lambda pair: -pair[1].p_unsupported)
-    if not found:
-        return Computed(math.nan, DECLINED, "the answer makes no checkable statement")
-    statements = tuple(
-        Statement(text, round(evidence.p_unsupported, 4), judge.supported(evidence), evidence.reason())
-        for text, evidence in found
-    )
-    return Computed(
-        groundedness([evidence.p_unsupported for _, evidence in found]),
-        "",
-        bounded_text(f"{statement.text} ({statement.reason})" for statement in statements),
-        statements,
-    )

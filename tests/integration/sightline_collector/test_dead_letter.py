@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from sightline_collector.settings import CollectorSettings
 from sightline_collector.shipping import dead_letter
 from sightline_collector.spool import record
 from sightline_store.client import Client
-from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 
@@ -24,11 +24,12 @@ def _run(settings: CollectorSettings, store: StoreSettings, *argv: str) -> None:
     dead_letter.run(parser.parse_args(["dead-letter", *argv]), settings, store)
 
 
-def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_show_and_replay(
+    emptied: Callable[..., Client], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A readable letter is stored and gone after a replay; an unreadable one stays, and says what it is."""
-    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="dead_letters")
-    client = Client(store)
-    migrate.apply(client)
+    settings, client = CollectorSettings(spool_dir=tmp_path), emptied()
+    store = client.settings
     _run(settings, store, "list")
     assert "no dead letters" in capsys.readouterr().out
     request = ExportTraceServiceRequest()
@@ -58,20 +59,16 @@ def test_list_show_and_replay(store_url: str, tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(CollectorError, match="dead-letter list"):
         _run(settings, store, "show", "nonsense")
     assert capsys.readouterr().out == "traces-good.records is stored\n"
-    client.close()
 
 
 def test_letter_of_an_earlier_version_is_written_anew(
-    store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    emptied: Callable[..., Client], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A request that ClickHouse cannot read as it stands, and protobuf can, is stored by a replay."""
-    settings, store = CollectorSettings(spool_dir=tmp_path), StoreSettings(url=store_url, database="dead_letters_anew")
-    client = Client(store)
-    migrate.apply(client)
+    settings, client = CollectorSettings(spool_dir=tmp_path), emptied()
     folder = tmp_path / "dead-letter"
     folder.mkdir()
     (folder / "traces-odd.records").write_bytes(record.encode(KNOWN["value_text_and_number"][1]))
-    _run(settings, store, "replay", "traces-odd.records")
+    _run(settings, client.settings, "replay", "traces-odd.records")
     assert capsys.readouterr().out == "traces-odd.records is stored\n"
     assert client.query_rows("SELECT SpanAttributes['k'] AS k FROM otel_traces") == [{"k": "7"}]
-    client.close()

@@ -20,6 +20,8 @@ from collector_role import start_collector
 from damaged_requests import SIGNALS, Mutator
 from role_process import StartRole
 
+from sightline_store.client import Client
+
 _SEED = 20261124
 _HTTP, _RAW, _GRPC = 7600, 400, 2000
 _WORKERS = 4
@@ -190,15 +192,12 @@ def _drained(port: int, spool: Path, timeout_s: float = 30.0) -> bool:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_ten_thousand_damaged_requests_leave_the_collector_well(
-    roles: StartRole, tmp_path: Path, store_url: str
+    roles: StartRole, tmp_path: Path, emptied: Callable[..., Client]
 ) -> None:
     """No 5xx but 503, no crash, no stall, flat memory, and what was accepted goes to the store or to dead-letter."""
+    store = emptied().settings
     started = start_collector(
-        roles,
-        tmp_path,
-        store_url,
-        COLLECTOR_SEGMENT_MAX_AGE_S="0.5",
-        STORE_DATABASE="fuzzed",
+        roles, tmp_path, store.url, COLLECTOR_SEGMENT_MAX_AGE_S="0.5", STORE_DATABASE=store.database
     )
     collector, port, grpc_port, spool = started.role, started.port, started.grpc_port, tmp_path / "spool"
     assert collector.process is not None

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,6 @@ from sightline_collector.telemetry import Counts
 from sightline_store import ingest, sampling
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 Plain = Callable[[list[bytes]], dict[str, list[Any]]]
 
@@ -43,28 +41,16 @@ _TYPED = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(store_url: str) -> Iterator[Client]:
-    """A client of a database of this module's own."""
-    client = Client(StoreSettings(url=store_url, database="sampling"))
-    migrate.apply(client)
-    yield client
-    client.close()
-
-
 @pytest.fixture
-def client(database: Client) -> Client:
-    """The same, emptied."""
-    for table in (*_TYPED, "otel_traces", "sampled_out_spans", "trace_notes"):
-        database.command(f"TRUNCATE TABLE {table}")
-    return database
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 @pytest.fixture(scope="module")
-def plain(store_url: str) -> Iterator[Plain]:
+def plain(emptied: Callable[..., Client]) -> Plain:
     """The typed tables of a second database that takes the same requests without sampling."""
-    client = Client(StoreSettings(url=store_url, database="sampling_plain"))
-    migrate.apply(client)
+    client = emptied("emptied_second")
     known: dict[tuple[bytes, ...], dict[str, list[Any]]] = {}
 
     def rows(bodies: list[bytes]) -> dict[str, list[Any]]:
@@ -76,8 +62,7 @@ def plain(store_url: str) -> Iterator[Plain]:
             known[tuple(bodies)] = _typed(client)
         return known[tuple(bodies)]
 
-    yield rows
-    client.close()
+    return rows
 
 
 class _Killed(BaseException):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,17 +22,12 @@ from sightline_collector.telemetry import Counts
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, SchemaError
 from sightline_store.ingest import Signal
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 
 @pytest.fixture
-def client(store_url: str) -> Iterator[Client]:
-    """A database of its own with the tables."""
-    client = Client(StoreSettings(url=store_url, database=f"batches_{secrets.token_hex(4)}"))
-    migrate.apply(client)
-    yield client
-    client.close()
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 def _body(name: str) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -10,8 +12,6 @@ from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 _TABLES = ("requests", "llm_calls", "retrievals", "stages")
 
@@ -41,18 +41,13 @@ def _body(span_tenant: str, resource_tenant: str = "") -> bytes:
         pytest.param(_body("victim", "victim"), "acme", "acme", id="a key: whatever was forged"),
     ],
 )
-def test_stamp_wins_in_every_typed_table(store_url: str, body: bytes, stamp: str, tenant: str) -> None:
+def test_stamp_wins_in_every_typed_table(emptied: Callable[..., Client], body: bytes, stamp: str, tenant: str) -> None:
     """Tenant is the stamp's where there is one, else the span's tenant.id."""
-    client = Client(StoreSettings(url=store_url, database=f"tenant_{tenant}_{len(body)}"))
-    migrate.apply(client)
-    try:
-        payload = otlp.check(Signal.TRACES, body, tenant=stamp).payload
-        ingest.insert_segment(client, Signal.TRACES, record.encode(payload), "one")
-        for table in _TABLES:
-            rows = client.query_rows(f"SELECT DISTINCT toString(Tenant) AS tenant FROM {table}")
-            assert rows == [{"tenant": tenant}], table
-        (row,) = client.query_rows("SELECT DISTINCT ResourceAttributes['sightline.tenant'] AS tenant FROM otel_traces")
-        assert row["tenant"] == stamp
-    finally:
-        client.command(f"DROP DATABASE {client.settings.database}", database="")
-        client.close()
+    client = emptied()
+    payload = otlp.check(Signal.TRACES, body, tenant=stamp).payload
+    ingest.insert_segment(client, Signal.TRACES, record.encode(payload), "one")
+    for table in _TABLES:
+        rows = client.query_rows(f"SELECT DISTINCT toString(Tenant) AS tenant FROM {table}")
+        assert rows == [{"tenant": tenant}], table
+    (row,) = client.query_rows("SELECT DISTINCT ResourceAttributes['sightline.tenant'] AS tenant FROM otel_traces")
+    assert row["tenant"] == stamp

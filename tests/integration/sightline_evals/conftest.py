@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,6 @@ from collector_role import start_collector
 from role_process import StartRole
 
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 
 @pytest.fixture(autouse=True)
@@ -25,21 +23,18 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def collected(
-    request: pytest.FixtureRequest, roles: StartRole, store_url: str, tmp_path: Path
+    roles: StartRole, emptied: Callable[..., Client], tmp_path: Path
 ) -> Iterator[tuple[dict[str, str], Client]]:
-    """A collector that writes to the module's DATABASE; the environment to reach both, and a client."""
-    database: str = request.module.DATABASE
-    client = Client(StoreSettings(url=store_url, database=database))
-    migrate.apply(client)
-    collector = start_collector(roles, tmp_path, store_url, STORE_DATABASE=database)
+    """A collector that writes to tables without rows; the environment to reach both, and a client."""
+    client = emptied()
+    store = client.settings
+    collector = start_collector(roles, tmp_path, store.url, STORE_DATABASE=store.database)
     yield (
         {
-            "SIGHTLINE_STORE_URL": store_url,
-            "SIGHTLINE_STORE_DATABASE": database,
+            "SIGHTLINE_STORE_URL": store.url,
+            "SIGHTLINE_STORE_DATABASE": store.database,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         },
         client,
     )
     gc.collect()
-    client.command(f"DROP DATABASE {database}", database="")
-    client.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +18,10 @@ from sightline_evals.cli import dataset
 from sightline_evals.datasets import Sample, read_dataset
 from sightline_evals.errors import UsageError
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 # The library leaves its kept connection to the collector to the garbage collector, which tells of it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-DATABASE = "evals_dataset_from_traces"
 PASSAGES = [
     {"id": "a", "score": 0.9, "content": "os.path.join joins one or more path segments."},
     {"id": "b", "score": 0.2, "content": "Bananas are yellow fruit."},
@@ -61,15 +58,15 @@ def _wait_for(client: Client, counts: Mapping[str, int]) -> None:
 
 
 @pytest.fixture(scope="module")
-def traffic(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Traffic]:
+def traffic(emptied: Callable[..., Client], tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Traffic]:
     """Four answers, one without content, with scores and feedback on some."""
-    client = Client(StoreSettings(url=store_url, database=DATABASE))
-    migrate.apply(client)
-    queries_traffic.insert(store_url, "model_prices", queries_traffic.price_rows(), DATABASE)
+    client = emptied()
+    store = client.settings
+    queries_traffic.insert(store.url, "model_prices", queries_traffic.price_rows(), store.database)
     port, folder = free_port(), tmp_path_factory.mktemp("collector")
     env = {
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": DATABASE,
+        "SIGHTLINE_STORE_URL": store.url,
+        "SIGHTLINE_STORE_DATABASE": store.database,
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
         "SIGHTLINE_COLLECTOR_GRPC_PORT": "0",
         "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(folder / "spool"),
@@ -93,20 +90,24 @@ def traffic(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             sightline.score("faithfulness", value, trace_id=trace_ids[question], judge="test", source="code")
         sightline.feedback(False, comment="It is os.path.split.", request_id=trace_ids["How do I split paths?"])
         sightline.feedback(True, request_id=trace_ids["How do I join paths?"])
-        sightline.feedback(label="thumbs_down", request_id=trace_ids["How do I walk a tree?"])
+        walk = trace_ids["How do I walk a tree?"]
+        sightline.feedback(label="thumbs_down", request_id=walk)
+        for name, value, text in (
+            ("review.correction", None, "Use os.walk."),
+            ("review", 0.0, "names another function"),
+        ):
+            sightline.score(name, value, explanation=text, trace_id=walk, judge="Ann", source="human")
         assert tracing.force_flush(30)
         tracing.shutdown()
         tracing = sightline.configure(service_name="silent", capture="none", env=env)
         trace_ids["silent"] = _answer("What is secret?", "This.", "red", "s3")
         assert tracing.force_flush(30)
         tracing.shutdown()
-        _wait_for(client, {"requests": 4, "scores": 6, "llm_calls": 4})
+        _wait_for(client, {"requests": 4, "scores": 8, "llm_calls": 4})
         yield _Traffic(env, trace_ids)
     finally:
         gc.collect()
         collector.stop()
-        client.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-        client.close()
 
 
 def _added(traffic: _Traffic, path: Path, *wishes: str) -> list[Sample]:
@@ -159,6 +160,16 @@ def test_feedback_makes_cases(traffic: _Traffic, tmp_path: Path) -> None:
     assert [case.question for case in up] == ["How do I join paths?"]
     other = _added(traffic, tmp_path / "no.jsonl", "--since", "1h", "--feedback", "up", "--feedback-name", "helpful")
     assert other == []
+
+
+def test_a_reviewed_answer_becomes_a_case_with_its_correction_as_the_reference(
+    traffic: _Traffic, tmp_path: Path
+) -> None:
+    """Only what people reviewed; of one tenant where it is named."""
+    (case,) = _added(traffic, tmp_path / "reviewed.jsonl", "--since", "1h", "--reviewed")
+    assert (case.question, case.reference) == ("How do I walk a tree?", "Use os.walk.")
+    assert {"name": "review", "value": 0, "comment": "names another function"} in case.metadata["feedback"]
+    assert _added(traffic, tmp_path / "none.jsonl", "--since", "1h", "--reviewed", "--tenant", "red") == []
 
 
 def test_a_sample_of_the_traffic_leaves_out_what_was_not_captured(traffic: _Traffic, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import random
@@ -11,46 +10,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from collector_role import start_collector
 from role_process import StartRole, free_port
 
 from sightline_evals.__main__ import main
 from sightline_store.client import Client
 from sightline_store.questions import drift
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 # The library leaves its kept connection to the collector to the garbage collector, which tells of it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-DATABASE = "evals_drift"
 APP = Path(__file__).parents[2] / "support" / "canary_app.py"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def collected(roles: StartRole, store_url: str, tmp_path: Path) -> Iterator[tuple[dict[str, str], Client]]:
-    """A collector that writes to a database of its own; the environment to reach both, and a client."""
-    client = Client(StoreSettings(url=store_url, database=DATABASE))
-    migrate.apply(client)
-    collector = start_collector(roles, tmp_path, store_url, STORE_DATABASE=DATABASE)
-    yield (
-        {
-            "SIGHTLINE_STORE_URL": store_url,
-            "SIGHTLINE_STORE_DATABASE": DATABASE,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
-        },
-        client,
-    )
-    gc.collect()
-    client.command(f"DROP DATABASE {DATABASE}", database="")
-    client.close()
 
 
 def _searches(client: Client, middle: datetime, mean: float, seed: int, n: int = 400, **others: Any) -> None:

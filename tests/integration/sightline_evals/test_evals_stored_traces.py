@@ -16,7 +16,6 @@ from sightline_store.client import Client
 # The library leaves its kept connection to the collector to the garbage collector, which tells of it.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-DATABASE = "evals_stored_traces"
 PASSAGES = [
     {"id": "a", "score": 0.9, "content": "os.path.join(path, *paths) joins one or more path segments."},
     {"id": "b", "score": 0.2, "content": "Bananas are yellow fruit."},

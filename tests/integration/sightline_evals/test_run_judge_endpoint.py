@@ -311,3 +311,24 @@ async def test_a_refusal_has_no_noise_sensitivity(endpoint: JudgeEndpoint) -> No
     score = await _score(endpoint, "noise_sensitivity", declined)
     assert math.isnan(score.value)
     assert (score.label, score.error) == ("no statements", "")
+
+
+def test_a_panel_asks_for_a_second_opinion_where_two_judges_disagree(endpoint: JudgeEndpoint, report_of: Any) -> None:
+    """Both models reject what the words support: the majority decides, and each judge's verdict is in the evidence."""
+    endpoint.wrap = lambda text: text.replace('"verdict": 1', '"verdict": 0')
+    panel = [part for name in ("offline", "remote", "remote:second") for part in ("--judge", name)]
+    code, report = report_of([GOOD, BAD], *panel)
+    assert code == 0
+    name = "panel(offline lexical, m, second)"
+    assert report["run"]["judge"] == name
+    assert report["run"]["judge_version"].startswith("panel-1(0.2; lexical-2, ")
+    disputed, agreed = sorted(report["scores"], key=lambda score: score["case"])
+    assert (disputed["judge"], disputed["value"], agreed["value"]) == (f"ragas/{name}", 0.0, 0.0)
+    assert len(disputed["prompt_sha256"]) == 64
+    assert disputed["explanation"].startswith("majority of 2 to 1: offline lexical 1.000; m 0.000; second 0.000")
+    supported = {each["reason"].split(":")[0]: each["supported"] for each in disputed["statements"]}
+    assert supported == {"offline lexical": True, "m": False, "second": False}
+    # Of the answer that nothing supports the first two agree: nobody asks the third.
+    asked = [body["model"] for body in endpoint.requests]
+    assert (asked.count("m"), asked.count("second")) == (4, 2)
+    assert report["run"]["usage"]["judge_calls"] == 6

@@ -16,7 +16,6 @@ from sightline_store.client import Client
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-DATABASE = "evals_watch"
 PASSAGE = "os.path.join(path, *paths) joins one or more path segments."
 
 

@@ -28,9 +28,9 @@ _ALL = 100 * 365 * 86_400
 
 
 @pytest.fixture(scope="module")
-def client(database: Callable[[str], Client]) -> Client:
-    """A client of a database of this module's own."""
-    return database("samples")
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables that only this module uses meanwhile."""
+    return emptied()
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def insert(client: Client) -> Insert:
 
 
 @pytest.fixture(scope="module")
-def answered(database: Callable[[str], Client], tmp_path_factory: pytest.TempPathFactory) -> Client:
+def answered(emptied: Callable[..., Client], tmp_path_factory: pytest.TempPathFactory) -> Client:
     """A store with what the real packages tell of a question answered from passages, with content and without."""
-    client, folder = database("answered"), tmp_path_factory.mktemp("answered")
+    client, folder = emptied("emptied_second"), tmp_path_factory.mktemp("answered")
     command = [sys.executable, rag_spans.__file__, str(folder)]
     made = subprocess.run(command, stderr=subprocess.PIPE, timeout=120, check=False)
     assert made.returncode == 0, made.stderr.decode()[-2000:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from scale_peers import collector
 from sightline_store.client import Client
 from sightline_store.ddl import Kind
 from sightline_store.questions import catalog
-from sightline_store.schema import cluster, declared, migrate
+from sightline_store.schema import cluster, declared
 from sightline_store.settings import StoreSettings
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -72,23 +73,24 @@ def test_the_servers_files_are_xml() -> None:
     assert len(server.findall("remote_servers/main/shard")) == 2
 
 
-def test_two_shards_answer_as_one(store_url: str) -> None:
+def test_two_shards_answer_as_one(store_url: str, emptied: Callable[..., Client]) -> None:
     """Every question gives the same answer over two databases that share the rows by trace as over one that has all."""
     traffic = list(queries_traffic.Generator(5).stretch(150, END, timedelta(hours=2)))
-    whole, *shards = (_database(store_url, name) for name in ("whole", "shard_0", "shard_1"))
+    shards = [emptied(), emptied("emptied_second")]
+    whole = emptied("whole")
     spans = [span for trace in traffic for span in trace.spans]
     scores = [score for trace in traffic for score in trace.scores]
     for table, rows in (("otel_traces", spans), ("otel_logs", scores)):
-        queries_traffic.insert(store_url, table, rows, "whole")
+        queries_traffic.insert(store_url, table, rows, whole.settings.database)
         for row in rows:
             row["shard"] = int(row["TraceId"][:2], 16) % 2
-        for number in range(2):
+        for number, shard in enumerate(shards):
             part = [{k: v for k, v in row.items() if k != "shard"} for row in rows if row["shard"] == number]
             assert part
-            queries_traffic.insert(store_url, table, part, f"shard_{number}")
-    for name in ("whole", "shard_0", "shard_1"):
-        queries_traffic.insert(store_url, "model_prices", queries_traffic.price_rows(), name)
-    together = _together(store_url, shards[0])
+            queries_traffic.insert(store_url, table, part, shard.settings.database)
+    for client in (whole, *shards):
+        queries_traffic.insert(store_url, "model_prices", queries_traffic.price_rows(), client.settings.database)
+    together = _together(store_url, *(shard.settings.database for shard in shards))
     compared = 0
     for name in catalog.names():
         if name in NOT_COMPARED:
@@ -101,27 +103,21 @@ def test_two_shards_answer_as_one(store_url: str) -> None:
         assert answers[0] == answers[1], name
         compared += bool(answers[0])
     assert compared > 20
-    for client in (whole, together, *shards):
-        client.close()
+    together.close()
 
 
-def _database(url: str, name: str) -> Client:
-    client = Client(StoreSettings(url=url, database=name))
-    migrate.apply(client)
-    return client
-
-
-def _together(url: str, like: Client) -> Client:
+def _together(url: str, first: str, second: str) -> Client:
     """A database whose tables read both shards, with the views that read tables, as a cluster has them."""
     client = Client(StoreSettings(url=url, database="together"))
     client.command("CREATE DATABASE together", database="")
-    rows = like.query_rows(
-        "SELECT name, engine FROM system.tables WHERE database = 'shard_0' AND engine LIKE '%MergeTree' ORDER BY name"
+    rows = client.query_rows(
+        "SELECT name FROM system.tables WHERE database = {first:String} AND engine LIKE '%MergeTree' ORDER BY name",
+        {"first": first},
     )
     for row in rows:
-        databases = "^shard_0$" if row["name"] in cluster.EVERYWHERE else "^shard_[01]$"
+        databases = f"^{first}$" if row["name"] in cluster.EVERYWHERE else f"^({first}|{second})$"
         engine = f"Merge(REGEXP('{databases}'), '^{row['name']}$')"
-        client.command(f"CREATE TABLE {row['name']} AS shard_0.{row['name']} ENGINE = {engine}")
+        client.command(f"CREATE TABLE {row['name']} AS {first}.{row['name']} ENGINE = {engine}")
     for statement in declared.objects().values():
         if statement.kind is Kind.VIEW:
             client.command(statement.render())

@@ -49,9 +49,9 @@ _PAIRS = "Array(Tuple(String, String))"
 
 
 @pytest.fixture(scope="module")
-def client(database: Callable[[str], Client]) -> Client:
-    """A client of a database of this module's own."""
-    return database("golden_rows")
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 def request_bytes(signal: Signal, request: dict[str, Any]) -> bytes:

@@ -235,7 +235,7 @@ def test_a_node_that_may_not_reach_the_brokers_says_so(roles: StartRole, broker:
     env = {"SIGHTLINE_STORE_PORT": str(port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")}
     roles("sightline-store", "serve", env=env, health_url=f"{url}/ping")
     alone = Client(StoreSettings(url=url, database=DATABASE))
-    migrate.apply(alone)
+    alone.command(f"CREATE DATABASE {DATABASE}", database="")
     with pytest.raises(StoreError, match=f"may not connect to {broker.address}.*SIGHTLINE_KAFKA_BROKERS"):
         kafka.start(alone, _settings(broker))
     alone.close()

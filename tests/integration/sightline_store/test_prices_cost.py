@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,29 +17,19 @@ from sightline_store.client import Client
 from sightline_store.errors import PricesFileError
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
-DATABASE = "money"
 NOON = "2026-03-01 12:00:00"
 
 
 @pytest.fixture
-def client(store_url: str) -> Iterator[Client]:
-    """A database of its own, empty."""
-    made = Client(StoreSettings(url=store_url, database=DATABASE))
-    made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    migrate.apply(made)
-    yield made
-    made.close()
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 def insert(client: Client, table: str, rows: list[dict[str, Any]]) -> None:
     """Insert rows by column name; what is left out has its default."""
-    query = urllib.parse.urlencode({"database": DATABASE, "query": f"INSERT INTO {table} FORMAT JSONEachRow"})
-    body = "\n".join(json.dumps(row) for row in rows).encode()
-    with urllib.request.urlopen(f"{client.settings.url}/?{query}", data=body, timeout=60) as answer:
-        answer.read()
+    client.insert_raw(table, "\n".join(json.dumps(row) for row in rows).encode(), "JSONEachRow", {})
 
 
 def call(

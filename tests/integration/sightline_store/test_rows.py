@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,20 +23,15 @@ from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
 from sightline_store.prices import model_prices
-from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
 _START = 1_780_000_000_123_456_789
 
 
 @pytest.fixture
-def client(store_url: str, request: pytest.FixtureRequest) -> Iterator[Client]:
-    """A client of an empty database of the test's own."""
-    client = Client(StoreSettings(url=store_url, database=f"rows_{abs(hash(request.node.name))}"))
-    migrate.apply(client)
-    yield client
-    client.command(f"DROP DATABASE {client.settings.database}", database="")
-    client.close()
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 def _traces() -> tuple[ExportTraceServiceRequest, Span]:
@@ -239,7 +234,7 @@ def test_damaged_segment_is_quarantined_and_the_line_goes_on(client: Client, tmp
     assert "checksum" in reason.read_text()
 
 
-def test_shipper_waits_for_a_store_that_is_away(tmp_path: Path, store_url: str) -> None:
+def test_shipper_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
     """While nobody answers the segment stays; stopping then leaves it for the next start."""
     settings = CollectorSettings(spool_dir=tmp_path, segment_max_age_s=0.05)
     shipper = Shipper(Client(StoreSettings(url="http://127.0.0.1:9")), Counts())

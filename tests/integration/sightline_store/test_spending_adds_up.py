@@ -18,9 +18,9 @@ START = datetime.fromtimestamp(START_NS / 1e9, UTC)
 
 
 @pytest.fixture(scope="module")
-def client(database: Callable[[str], Client]) -> Client:
-    """A client of a database with calls of models and of embedding models, some without a price."""
-    client, spans = database("spending"), Spans()
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables with calls of models and of embedding models, some without a price."""
+    client, spans = emptied(), Spans()
     for number in range(30):
         trace, minutes = 100 + number, number * 60_000.0
         tenant = {"tenant.id": f"t{number % 2}", "gen_ai.provider.name": "openai"}

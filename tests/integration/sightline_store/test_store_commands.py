@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,34 +20,32 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sightline_store import export, ingest, varint
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 END = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-SOURCE, BACK = "exported", "imported"
 SCRIPT = str(Path(sys.executable).with_name("sightline-store"))
 
 
 @pytest.fixture(scope="module")
-def client(store_url: str) -> Client:
-    """A database with a little traffic."""
-    client = Client(StoreSettings(url=store_url, database=SOURCE))
-    migrate.apply(client)
+def client(store_url: str, emptied: Callable[..., Client]) -> Client:
+    """A client of tables with a little traffic."""
+    client = emptied()
     traffic = list(queries_traffic.Generator(9).stretch(30, END, timedelta(hours=1)))
-    queries_traffic.insert(store_url, "otel_traces", [span for trace in traffic for span in trace.spans], SOURCE)
+    spans = [span for trace in traffic for span in trace.spans]
+    queries_traffic.insert(store_url, "otel_traces", spans, client.settings.database)
     return client
 
 
 def _run(client: Client, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    env = {"SIGHTLINE_STORE_URL": client.settings.url, "SIGHTLINE_STORE_DATABASE": SOURCE, "PATH": "", "HOME": "/"}
+    store = {"SIGHTLINE_STORE_URL": client.settings.url, "SIGHTLINE_STORE_DATABASE": client.settings.database}
+    env = {**store, "PATH": "", "HOME": "/"}
     return subprocess.run(  # noqa: PLW1510  (the code is what is looked at)
         [SCRIPT, *words], input=text, env=env, capture_output=True, text=True, timeout=60
     )
 
 
-def test_a_trace_leaves_as_otlp_and_comes_back_as_equal_rows(client: Client) -> None:
+def test_a_trace_leaves_as_otlp_and_comes_back_as_equal_rows(client: Client, emptied: Callable[..., Client]) -> None:
     """Every trace, exported as protobuf and as JSON, makes rows equal to its own when it is stored again."""
-    migrate.apply(back := Client(StoreSettings(url=client.settings.url, database=BACK)))
+    back = emptied("emptied_second")
     ids = [row["TraceId"] for row in client.query_rows("SELECT DISTINCT TraceId FROM otel_traces ORDER BY TraceId")]
     payload = b""
     for number, trace_id in enumerate(ids):
@@ -58,7 +57,6 @@ def test_a_trace_leaves_as_otlp_and_comes_back_as_equal_rows(client: Client) -> 
     rows = "SELECT * FROM otel_traces ORDER BY TraceId, Timestamp, SpanId"
     assert len(ids) == 30
     assert back.query_rows(rows) == client.query_rows(rows)
-    back.close()
 
 
 def _from_json(text: bytes) -> bytes:

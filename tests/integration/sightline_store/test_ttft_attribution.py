@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import urllib.parse
-import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,10 +17,7 @@ from hypothesis import strategies as st
 from sightline_store.client import Client
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
-DATABASE = "attribution"
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 LEAVES = ("guard", "cache", "embed", "search", "rerank", "prompt", "queue", "model")
 STAGES = (*LEAVES, "delivery", "tool", "agent", "rest")
@@ -147,10 +142,7 @@ def model_of_the_rule(asked: Asked) -> dict[str, float]:
 
 def insert(client: Client, table: str, rows: list[dict[str, object]]) -> None:
     """Insert rows by column name."""
-    query = urllib.parse.urlencode({"database": DATABASE, "query": f"INSERT INTO {table} FORMAT JSONEachRow"})
-    body = "\n".join(json.dumps(row) for row in rows).encode()
-    with urllib.request.urlopen(f"{client.settings.url}/?{query}", data=body, timeout=60) as answer:
-        answer.read()
+    client.insert_raw(table, "\n".join(json.dumps(row) for row in rows).encode(), "JSONEachRow", {})
 
 
 def store(client: Client, asked: Sequence[Asked], *, begin: datetime = NOON) -> list[str]:
@@ -204,22 +196,10 @@ def divided(client: Client, trace_id: str) -> tuple[dict[str, float], list[queri
     return {stage: ms for stage, ms in sums.items() if ms > 0}, rows
 
 
-@pytest.fixture(scope="module")
-def client(store_url: str) -> Iterator[Client]:
-    """A database of this module."""
-    made = Client(StoreSettings(url=store_url, database=DATABASE))
-    made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    migrate.apply(made)
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def empty(client: Client) -> Client:
-    """The same, without rows."""
-    for table in ("requests", "stages", "llm_calls", "otel_traces_trace_id_ts"):
-        client.command(f"TRUNCATE TABLE {table}")
-    return client
+def empty(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 def span(stage: str, start: float, end: float, name: str = "", **more: object) -> Span:

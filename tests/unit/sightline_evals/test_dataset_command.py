@@ -180,9 +180,11 @@ def test_cases_come_out_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixtur
     ("wishes", "reason"),
     [
         (["--trace", "12"], "--trace '12': a trace's id has 32 hexadecimal digits"),
-        (["--trace", "0" * 32, "--feedback", "down"], "narrow --since"),
+        (["--trace", "0" * 32, "--feedback", "down"], "--feedback narrows --since"),
         (["--results", "r.json", "--feedback", "down"], "--feedback needs --since"),
         (["--since", "1h", "--feedback", "down", "--below", "a=1"], "exclude each other"),
+        (["--since", "1h", "--feedback", "down", "--reviewed"], "--feedback and --reviewed exclude each other"),
+        (["--trace", "0" * 32, "--reviewed"], "--reviewed narrows --since"),
         (["--since", "1h", "--tenant", "t"], "--tenant needs --since with"),
         (["--since", "1h", "--below", "faithfulness"], "needs METRIC=VALUE with a number"),
         (["--since", "soon"], "is no duration"),

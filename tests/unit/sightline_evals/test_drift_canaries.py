@@ -42,6 +42,8 @@ def test_a_canary_needs_only_its_question(tmp_path: Path) -> None:
         ({"question": "a", "expected": "d1"}, "list of document ids"),
         ({"question": "a", "expected": [1]}, "list of document ids"),
         ({"question": "a", "tenant": 1}, "`tenant` must be a text"),
+        ({"question": "a", "vector": [1, "b"]}, "`vector` must be a list of numbers"),
+        ('{"question": "a", "vector": [NaN]}', "`vector` must be a list of numbers"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, row: Any, reason: str) -> None:
@@ -49,6 +51,14 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, row: Any, reason: s
     with pytest.raises(DatasetError, match=reason) as told:
         canaries.read(_file(tmp_path, {"question": "ok"}, row))
     assert told.value.line == 2
+
+
+def test_a_header_has_a_name_and_a_value() -> None:
+    """A line break would be a second header."""
+    assert canaries.header("--ask-header", " X-Key : a:b ") == ("X-Key", "a:b")
+    for text in ("key", ": value", "a: b\r\nc: d"):
+        with pytest.raises(UsageError, match="--ask-header"):
+            canaries.header("--ask-header", text)
 
 
 def test_files_without_canaries_and_doubles_are_refused(tmp_path: Path) -> None:

@@ -168,8 +168,23 @@ def test_canaries_compare_with_how_they_differ_by_themselves() -> None:
     assert recall.effect == pytest.approx(-0.5)
     assert overlap.p is not None
     assert overlap.p < 1e-5
-    (few, _) = signals.of_canaries(fallen[:7])
-    assert few.p is None
+    few, _ = signals.of_canaries(fallen[:5])
+    assert few.p == pytest.approx(1 / 32)
+    fewer, _ = signals.of_canaries(fallen[:4])
+    assert fewer.p is None
+
+
+def test_lag_and_failures_of_ingestion_need_few_ingestions() -> None:
+    """Twenty of each window, whatever searches need; the service is the key."""
+    fields = {"comparison": "app", "reference_n": 40.0, "current_n": 20.0}
+    lag = _distribution(**fields, signal="lag", reference_mean=4.0, current_mean=9.0)
+    failed = _distribution(**fields, signal="failed", reference_mean=0.0, current_mean=0.5, is_share=1)
+    found = signals.of_ingestion([lag, failed, {**lag, "current_n": 19.0}])
+    assert [(each.signal, each.key, each.kind) for each in found[:2]] == [
+        ("index.lag", {"service": "app"}, "deviations"),
+        ("index.failed", {"service": "app"}, "share"),
+    ]
+    assert [each.p is not None for each in found] == [True, True, False]
 
 
 def test_p_values_are_corrected_together_and_the_untested_stay_untested() -> None:

@@ -83,6 +83,14 @@ def test_canaries_are_tested_by_their_signs() -> None:
     assert significance.fall_p([0.2] * 9) == 1.0
 
 
+@pytest.mark.parametrize(("p", "pairs"), [(0.5, 1), (0.05, 5), (1 / 32, 5), (0.05 / 49, 10), (0.001 / 49, 16)])
+def test_a_sign_test_needs_so_many_pairs_to_reach_a_p_value(p: float, pairs: int) -> None:
+    """All of them fall, and one fewer is not enough."""
+    assert significance.least_pairs(p) == pairs
+    assert significance.fall_p([-0.1] * pairs) <= p
+    assert pairs == 1 or significance.fall_p([-0.1] * (pairs - 1)) > p
+
+
 def test_mean_interval_of_one_value_is_that_value() -> None:
     """Nothing is known of its spread."""
     assert significance.mean_interval([0.4]) == (0.4, 0.4)

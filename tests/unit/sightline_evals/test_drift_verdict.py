@@ -151,6 +151,28 @@ def test_too_little_data_is_told_and_fails_only_where_asked(strict: bool, code: 
     assert run.judged[0].label == "too_little_data"
 
 
+def test_too_few_canaries_are_said_with_the_number_that_is_needed() -> None:
+    """As many as the sign test needs beside the window's other tests; what they cannot see is not said to hold."""
+    others = [_measured("retrieval.top_score", 1e-9), *[_measured(f"answers.{i}", 0.5) for i in range(46)]]
+
+    def told(number: int) -> judged.Run:
+        fields: dict[str, Any] = {"kind": "overlap", "effect": 0.0, "current": 1.0, "reference_n": number}
+        canary = [_measured(f"canaries.{name}", 1.0, **fields) for name in ("overlap", "recall")]
+        return _run(_battery(*others, *canary))
+
+    few, enough = told(9), told(10)
+    assert few.shortage.startswith("9 canaries are too few to alarm: in a window of 49 tests 10 must find less")
+    assert "or 16 in one window" in few.shortage
+    assert few.shortage in report.table(few)
+    assert report.as_json(few)["canary_shortage"] == few.shortage
+    assert "canaries held" not in few.sentence.lower()
+    assert enough.shortage == ""
+    assert "Canaries held" in enough.sentence
+    first = _run(_battery(), canaries_asked=3)
+    assert first.shortage.startswith("3 canaries are too few to alarm: in a window of 1 test 5 must")
+    assert _run(_battery(*others)).shortage == ""
+
+
 def test_texts_of_strangers_cannot_write_on_the_terminal() -> None:
     """Control characters and marks that turn the writing direction are gone from the table."""
     assert printable(HOSTILE) == "[2J<script>alert(1)</script> DRIFT"

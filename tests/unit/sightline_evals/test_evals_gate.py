@@ -7,8 +7,8 @@ import pytest
 
 from sightline_evals.datasets import Sample
 from sightline_evals.gate import ExitCode, Rules, gate_verdict
+from sightline_evals.runs.summary import Summary, bootstrap_interval, summarize
 from sightline_evals.scoring import SampleScore, Score
-from sightline_evals.summary import Summary, bootstrap_interval, summarize
 
 
 def score(value: float, error: str = "", name: str = "faithfulness", label: str = "") -> Score:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sightline_evals import report_file, samples
+from sightline_evals import report_file
 from sightline_evals.__main__ import main
 from sightline_evals.gating.run_report import read_report
+from sightline_evals.runs import samples
 from sightline_evals.scoring.scorer import Scorer
 from sightline_store.errors import StoreUnavailable
 from sightline_store.questions import queries

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sightline_evals import samples
+from sightline_evals.runs import samples
 from sightline_store.client import Client
 from sightline_store.questions import queries
 from sightline_store.settings import StoreSettings

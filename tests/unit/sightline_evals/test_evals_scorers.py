@@ -9,8 +9,8 @@ import pytest
 from sightline_evals.datasets import Sample
 from sightline_evals.errors import JudgeError, JudgeInvalid, JudgeUnavailable, UsageError
 from sightline_evals.judges.offline import OfflineJudge
-from sightline_evals.scoring import SampleScore, default_metrics
-from sightline_evals.scoring.ragas_scores import Computed
+from sightline_evals.scoring import SampleScore, computing, default_metrics
+from sightline_evals.scoring.computed import Computed
 from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.settings import JudgeSettings
 
@@ -52,7 +52,7 @@ async def test_groundedness_explains_the_worst_statement_first() -> None:
     score = await Scorer(OfflineJudge(), ["groundedness"], JudgeSettings()).score(SAMPLE, "groundedness")
     assert 0 < score.value < 1
     assert (score.label, score.judge, score.judge_version) == ("partly grounded", "offline lexical", "lexical-2")
-    assert score.explanation.startswith("It is a red house with 3 doors. (p(unsupported)=")
+    assert score.explanation.startswith("- It is a red house with 3 doors. (p(unsupported)=")
 
 
 @pytest.mark.parametrize(
@@ -146,22 +146,23 @@ def test_wrong_wishes_are_usage_errors(metrics: list[str], concurrency: int, mes
         Scorer(OfflineJudge(), metrics, JudgeSettings(), concurrency)
 
 
-def test_groundedness_is_the_offline_judges_own() -> None:
+def test_groundedness_needs_probabilities() -> None:
     """A model gives verdicts and no probabilities."""
-    with pytest.raises(UsageError, match="offline judge only"):
+    with pytest.raises(UsageError, match="judges that give probabilities only"):
         Scorer(Judge(OSError(), None), ["groundedness"], JudgeSettings())
 
 
-async def test_one_metric_that_always_fails_is_given_up_while_others_go_on() -> None:
+async def test_one_metric_that_always_fails_is_given_up_while_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its successes between do not keep it alive; a failure of any kind counts."""
     judge = Judge(ValueError("prose"), JudgeInvalid("no JSON"))
 
-    class Both(Scorer):
-        async def _compute(self, sample: Sample, metric: str) -> Any:
-            return Computed(1.0, "", "fine") if metric == "faithfulness" else await super()._compute(sample, metric)
+    async def compute(metric: str, sample: Sample, judge: Any) -> Any:
+        fine = Computed(1.0, "", "fine")
+        return fine if metric == "faithfulness" else await computing.compute(metric, sample, judge)
 
+    monkeypatch.setattr("sightline_evals.scoring.scorer.compute", compute)
     metrics = ["faithfulness", "context_precision"]
-    scored = await Both(judge, metrics, JudgeSettings(give_up_after=3), concurrency=1).score_all(samples(6))
+    scored = await Scorer(judge, metrics, JudgeSettings(give_up_after=3), concurrency=1).score_all(samples(6))
     errors = [one.score.error for one in scored if one.score.name == "context_precision"]
     assert errors == ["JudgeInvalid"] * 3 + ["JudgeGivenUp"] * 3
     assert judge.asked == 3

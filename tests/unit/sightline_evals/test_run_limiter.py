@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sightline_evals import deadlines
+from sightline_evals.judges import deadlines
 from sightline_evals.judges.limiter import Limiter
 
 

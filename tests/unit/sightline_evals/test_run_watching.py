@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from sightline_evals.__main__ import main
-from sightline_evals.budget import Budget, Price
 from sightline_evals.datasets import Sample
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import BudgetReached, ScoresNotSent
+from sightline_evals.judges.budget import Budget, Price
+from sightline_evals.runs.watching import Allowance, Judged
 from sightline_evals.scoring.scores import SampleScore, Score
-from sightline_evals.watching import Allowance, Judged
 
 
 def test_an_hours_traces_are_spread_over_the_hour() -> None:

@@ -15,6 +15,7 @@ from sightline_evals.cli.dataset import output
 from sightline_evals.datasets import Sample, append_to_dataset, read_dataset, results, stored
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode
+from sightline_evals.runs import samples
 from sightline_store.client import Client
 from sightline_store.moments import duration_s
 from sightline_store.questions.queries import Filters
@@ -51,9 +52,16 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--feedback", choices=[kind.value for kind in stored.Feedback], help="with --since: only with this feedback"
     )
     parser.add_argument(
+        "--reviewed",
+        action="store_true",
+        help="with --since: only what people have reviewed; a corrected answer becomes the reference",
+    )
+    parser.add_argument(
         "--feedback-name", default="feedback", metavar="NAME", help="name that it was sent with (default: feedback)"
     )
-    parser.add_argument("--tenant", default="", metavar="NAME", help="with --below or --feedback: only this tenant's")
+    parser.add_argument(
+        "--tenant", default="", metavar="NAME", help="with --below, --feedback or --reviewed: only this tenant's"
+    )
     parser.add_argument(
         "--limit", type=int, default=50, metavar="N", help="with --since or --results: most cases (default: 50)"
     )
@@ -67,14 +75,23 @@ def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
     output.positive("--limit", arguments.limit)
     output.positive("--weight", arguments.weight)
     below = _below(arguments.below)
-    if arguments.trace and (below or arguments.feedback):
-        raise UsageError("--trace names its traces; --below and --feedback narrow --since")
-    if arguments.feedback and not arguments.since:
-        raise UsageError("--feedback needs --since")
-    if arguments.feedback and below:
-        raise UsageError("--below and --feedback exclude each other; add twice")
-    if arguments.tenant and not (arguments.since and (below or arguments.feedback)):
-        raise UsageError("--tenant needs --since with --below or --feedback")
+    narrowing = [
+        name
+        for name, given in (
+            ("--below", below),
+            ("--feedback", arguments.feedback),
+            ("--reviewed", arguments.reviewed),
+        )
+        if given
+    ]
+    if arguments.trace and narrowing:
+        raise UsageError(f"--trace names its traces; {narrowing[0]} narrows --since")
+    if not arguments.since and (wrong := [name for name in narrowing if name != "--below"]):
+        raise UsageError(f"{wrong[0]} needs --since")
+    if len(narrowing) > 1:
+        raise UsageError(f"{' and '.join(narrowing)} exclude each other; add twice")
+    if arguments.tenant and not (arguments.since and narrowing):
+        raise UsageError("--tenant needs --since with --below, --feedback or --reviewed")
     present = (
         frozenset(sample.id for sample in read_dataset(arguments.file)) if arguments.file.exists() else frozenset()
     )
@@ -125,16 +142,19 @@ def _from_traces(
     try:
         if arguments.trace:
             wanted = [stored.Wanted(trace_id) for trace_id in trace_ids]
-        elif below or arguments.feedback:
+        elif below or arguments.feedback or arguments.reviewed:
             now = datetime.now(UTC)
             window = Filters(start=now - timedelta(seconds=since_s), end=now, tenant=arguments.tenant)
             if below:
                 wanted = stored.scored_below(client, window, *below, limit=most)
+            elif arguments.reviewed:
+                wanted = stored.reviewed(client, window, limit=most)
             else:
                 kind = stored.Feedback(arguments.feedback)
                 wanted = stored.with_feedback(client, window, kind, arguments.feedback_name, limit=most)
         else:
-            wanted = stored.sampled(client, since_s=since_s, limit=most)
+            drawn = samples.draw(client, since_s=since_s, limit=most, rescore=True)
+            wanted = [stored.Wanted(str(row["trace_id"]), int(row["started_ms"])) for row in drawn.rows]
         new = [trace for trace in wanted if trace.trace_id not in present]
         asked = new if arguments.trace else new[: arguments.limit]
         with tqdm(total=len(asked), desc="reading", unit="trace", disable=None, file=sys.stderr) as bar:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sightline_evals.budget import Budget
 from sightline_evals.cli.dataset import output
 from sightline_evals.datasets import append_to_dataset, passages, read_dataset, synthesis
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode
+from sightline_evals.judges.budget import Budget
 from sightline_evals.judges.remote import price_of
 from sightline_evals.settings import JudgeSettings
 

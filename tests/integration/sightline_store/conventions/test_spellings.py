@@ -19,9 +19,9 @@ _CASES, _SEED = 3000, 20261129
 
 
 @pytest.fixture(scope="module")
-def client(database: Callable[[str], Client]) -> Client:
-    """A client of a database of this module's own."""
-    return database("spellings")
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 def test_engine_reads_what_protobuf_reads(client: Client) -> None:

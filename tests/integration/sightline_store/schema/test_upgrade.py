@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import store_rows
 import store_version_9
 from role_process import Role, free_port
 
@@ -60,6 +61,15 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _client(url: str, database: str) -> Client:
     return Client(StoreSettings(url=url, database=database))
+
+
+@pytest.fixture(scope="module")
+def current(url: str) -> Iterator[Client]:
+    """A client of a database with the declared tables, as each test that changes it leaves it."""
+    client = _client(url, "current")
+    migrate.apply(client)
+    yield client
+    client.close()
 
 
 def _facts(client: Client) -> dict[str, list[dict[str, Any]]]:
@@ -117,7 +127,7 @@ def test_a_store_of_version_9_is_upgraded_with_all_that_it_holds(url: str) -> No
     client.close()
 
 
-def test_a_store_that_cannot_be_upgraded_is_refused_with_a_sentence(url: str, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_upgraded_is_refused_with_a_sentence(url: str, current: Client, tmp_path: Path) -> None:
     """Too old, too new, or with a changed migration: each command and each role ends and says what to do."""
     client = _client(url, "old")
     store_version_9.make(client, up_to=5)
@@ -140,23 +150,20 @@ def test_a_store_that_cannot_be_upgraded_is_refused_with_a_sentence(url: str, tm
     with pytest.raises(SchemaError, match="install the newer sightline-platform"):
         migrate.plan(client)
     client.close()
-    client = _client(url, "edited")
-    client.command("CREATE DATABASE edited", database="")
-    migrate.apply(client)
-    client.command("ALTER TABLE sightline_schema UPDATE checksum = 'x' WHERE version = 12 SETTINGS mutations_sync = 1")
+    edit = "ALTER TABLE sightline_schema UPDATE checksum = '{}' WHERE version = 12 SETTINGS mutations_sync = 1"
+    checksum = migrate.applied(current)[12]
+    current.command(edit.format("x"))
     with pytest.raises(SchemaError, match=r"sql/tables/012_typed\.sql was changed after it had been applied"):
-        migrate.plan(client)
-    client.close()
+        migrate.plan(current)
+    current.command(edit.format(checksum))
 
 
-def test_views_that_differ_are_replaced_and_a_role_goes_on_with_them(url: str) -> None:
+def test_views_that_differ_are_replaced_and_a_role_goes_on_with_them(current: Client) -> None:
     """A changed view, a view made by hand, a dropped one and one that is declared no longer."""
-    client = _client(url, "views")
-    migrate.apply(client)
+    client = current
     ingest.insert_segment(client, ingest.Signal.TRACES, store_version_9.segment(), "first")
-    (uuid,) = client.query_rows(
-        "SELECT uuid FROM system.tables WHERE database = 'views' AND name = 'otel_logs_to_scores'"
-    )
+    asked = "SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 'otel_logs_to_scores'"
+    (uuid,) = client.query_rows(asked)
     client.command("DROP VIEW span_contents")
     client.command("DROP VIEW spans_canonical_to_errors SYNC")
     client.command(
@@ -178,9 +185,8 @@ def test_views_that_differ_are_replaced_and_a_role_goes_on_with_them(url: str) -
     migrate.apply(client)
     assert not migrate.plan(client)
     assert client.query_rows("SELECT x FROM mine") == [{"x": 1}]
-    rows = client.query_rows("SELECT uuid FROM system.tables WHERE database = 'views' AND name = 'otel_logs_to_scores'")
-    assert rows == [uuid]
-    client.close()
+    assert client.query_rows(asked) == [uuid]
+    client.command("DROP VIEW mine")
 
 
 class _Cut(Client):
@@ -199,10 +205,12 @@ class _Cut(Client):
         super().command(sql, database=database)
 
 
-def test_an_upgrade_that_was_cut_off_loses_and_doubles_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_that_was_cut_off_loses_and_doubles_nothing(
+    current: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Wherever it stops: rows are refused or stored whole, and the next upgrade goes on."""
-    client = _client(url, "cut")
-    migrate.apply(client)
+    client = current
+    store_rows.remove_all(client)
     sent, statements, refusals = 0, 2, []
     while True:
         for name in ("otlp_traces_to_otel_traces", "otel_traces_to_spans_seen", "calls_canonical"):
@@ -231,4 +239,3 @@ def test_an_upgrade_that_was_cut_off_loses_and_doubles_nothing(url: str, monkeyp
     assert len(refusals) >= 2
     assert all("schema is being upgraded" in refusal for refusal in refusals)
     assert not migrate.plan(client)
-    client.close()

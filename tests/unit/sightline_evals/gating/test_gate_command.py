@@ -148,6 +148,19 @@ def test_the_newest_of_the_same_dataset_are_taken(run: Run, tmp_path: Path, caps
     assert "1 reports of green did not pass" in out
 
 
+def test_a_kept_run_takes_the_place_of_the_oldest(run: Run, tmp_path: Path) -> None:
+    """The folder does not grow without end; a report that did not pass is somebody else's, and stays."""
+    folder = tmp_path / "green"
+    folder.mkdir()
+    for day in range(1, 5):
+        write(folder / f"{day}.json", report({"faithfulness": GOOD}, run_id=f"day-{day}", started_at=f"2026-10-0{day}"))
+    write(folder / "red.json", report({"faithfulness": GOOD}, run_id="red") | {"exit_code": 1})
+    assert run("good.json", "--baseline", "green", "--keep", env={"SIGHTLINE_EVALS_KEEP_BASELINES": "3"}) == 0
+    left = {path.name for path in folder.iterdir()}
+    assert left - {path.name for path in folder.glob("*good.json")} == {"3.json", "4.json", "red.json"}
+    assert len(left) == 4
+
+
 def test_a_folder_of_another_dataset_is_refused(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One sentence, and the way out works."""
     (tmp_path / "green").mkdir()
@@ -160,7 +173,7 @@ def test_a_folder_of_another_dataset_is_refused(run: Run, tmp_path: Path, capsys
 def test_flags_reach_the_policy(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Margins, metrics and coverage given apart or joined by commas; a rerun; several baselines."""
     assert run("bad.json", "--baseline", "good.json", "--margin", "faithfulness=0.5,", "--metrics", "faithfulness") == 0
-    assert run("bad.json", "--baseline", "good.json", "good.json", "--baseline-value", "median") == 1
+    assert run("bad.json", "--baseline", "good.json", "good.json") == 1
     assert run("bad.json", "--baseline", "good.json", "--rerun", "good.json") == 0
     assert "quarantined in faithfulness" in capsys.readouterr().out
     short = report({"faithfulness": GOOD[:20]}, run_id="short")

@@ -12,7 +12,6 @@ from gate_reports import JUDGE, report, write
 from sightline_evals.errors import ReportError, UsageError
 from sightline_evals.gate import ExitCode
 from sightline_evals.gating import GateResult, Outcome, Policy, RunReport, gate, read_report
-from sightline_evals.gating.policy import BaselineValue
 
 Column = Sequence[float | None]
 _numbers = itertools.count()
@@ -382,16 +381,15 @@ def test_too_many_flaky_cases_are_no_pass_and_must_pass_is_not_excused(read: Any
 
 
 def test_several_baselines_are_one_by_case(read: Any) -> None:
-    """The mean of a case's values, or their median; a case that one of them lacks is taken from the others."""
+    """The mean of a case's values; a case that one of them lacks is taken from the others."""
     baselines = [
         read({"faithfulness": [0.0, 0.5]}),
         read({"faithfulness": [1.0, 0.5]}),
         read({"faithfulness": [1.0, None]}),
     ]
     current = read({"faithfulness": [1.0, 0.5]})
-    for how, base in ((BaselineValue.MEAN, 2 / 3), (BaselineValue.MEDIAN, 1.0)):
-        pairs = gate(current, baselines, Policy(baseline_value=how)).comparisons[0].pairs
-        assert pairs.base.tolist() == pytest.approx([base, 0.5])
+    pairs = gate(current, baselines, Policy()).comparisons[0].pairs
+    assert pairs.base.tolist() == pytest.approx([2 / 3, 0.5])
 
 
 def test_conversations_are_compared_whole(read: Any) -> None:

@@ -30,22 +30,21 @@ WITH
     ),
     totals AS
     (
-        SELECT comparison, sum(n) AS n, sumForEach(current) AS current FROM counted GROUP BY comparison
-    ),
-    searches AS
-    (
-        SELECT comparison, countIf(NOT is_current) AS reference_n, countIf(is_current) AS current_n FROM divided GROUP BY comparison
+        SELECT
+            comparison, countIf(NOT is_current) AS reference_n, countIf(is_current) AS current_n,
+            sum(length(documents)) AS n, sumForEach(arrayMap(x -> x * length(documents), groups)) AS current
+        FROM divided
+        GROUP BY comparison
     )
 SELECT
     c.comparison AS comparison,
-    any(s.reference_n) AS reference_n, any(s.current_n) AS current_n,
+    any(t.reference_n) AS reference_n, any(t.current_n) AS current_n,
     count() AS documents,
     countIf(c.current[1] = 0) AS only_reference, countIf(c.current[1] = c.n) AS only_current,
     sumForEach(arrayMap((k, whole) -> pow(k - c.n * whole / t.n, 2) / greatest(1e-9, c.n * (whole / t.n) * (1 - whole / t.n)), c.current, t.current)) AS chi_square,
     arrayMap(x -> x / 2, sumForEach(arrayMap((k, whole) -> abs(k / greatest(whole, 1) - (c.n - k) / greatest(t.n - whole, 1)), c.current, t.current))) AS moved
 FROM counted AS c
 INNER JOIN totals AS t USING (comparison)
-INNER JOIN searches AS s USING (comparison)
 GROUP BY comparison
 HAVING reference_n > 1 AND current_n > 1
 ORDER BY comparison

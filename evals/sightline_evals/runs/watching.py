@@ -21,18 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from sightline_evals import samples
-from sightline_evals.budget import Budget
 from sightline_evals.datasets import Sample
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import RunNotKept, ScoresNotSent
 from sightline_evals.judges import Judge
+from sightline_evals.judges.budget import Budget
+from sightline_evals.runs import samples
 from sightline_evals.runs.folder import RunFolder
 from sightline_evals.runs.records import whole_sample
+from sightline_evals.runs.summary import summarize
 from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.scoring.scores import SampleScore
 from sightline_evals.settings import JudgeSettings
-from sightline_evals.summary import summarize
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from sightline_evals import samples as stored
-from sightline_evals.asking import Asker
 from sightline_evals.datasets import Sample, fingerprint, read_dataset
 from sightline_evals.errors import UsageError
+from sightline_evals.runs import samples as stored
+from sightline_evals.runs.asking import Asker
 from sightline_evals.runs.records import line_of, whole_sample
 from sightline_store.client import Client
 

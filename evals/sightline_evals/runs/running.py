@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import sys
 import time
@@ -15,27 +16,25 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from sightline_evals import report, report_file, samples
-from sightline_evals.asking import Asker
-from sightline_evals.budget import Budget
-from sightline_evals.calibration.maps import read_calibration
+from sightline_evals import report_file
 from sightline_evals.datasets import Sample
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode, Verdict, gate_verdict
 from sightline_evals.judges import Judge
-from sightline_evals.judges.answer_cache import AnswerCache
-from sightline_evals.judges.offline import VERSION, OfflineJudge
-from sightline_evals.judges.remote import RemoteJudge, price_of
-from sightline_evals.results import RunResults
-from sightline_evals.runs import Journal, RunFolder
+from sightline_evals.judges.choosing import have_no_model, judge_of
+from sightline_evals.judges.panel import members_of
+from sightline_evals.judges.remote import RemoteJudge
+from sightline_evals.runs import Journal, RunFolder, report, samples
+from sightline_evals.runs.asking import Asker
 from sightline_evals.runs.folder import delete_old, find
+from sightline_evals.runs.results import RunResults
+from sightline_evals.runs.sources import DatasetSource, Source, StoredSource, headers_of
+from sightline_evals.runs.wishes import Wishes
 from sightline_evals.scoring import default_metrics, metric_of
 from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.scoring.scores import SampleScore
 from sightline_evals.settings import JudgeSettings, RunSettings
-from sightline_evals.sources import DatasetSource, Source, StoredSource, headers_of
-from sightline_evals.wishes import Wishes
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.moments import duration_s
@@ -56,7 +55,7 @@ def carry_out(wishes: Wishes, env: Mapping[str, str]) -> int:
     settings, places = JudgeSettings.from_env(env), RunSettings.from_env(env)
     report_file.check(wishes.json_path)
     runs = places.folder / "runs"
-    run_id = find(runs, wishes.resume) if wishes.resume else wishes.run_id or _new_id()
+    run_id = find(runs, wishes.resume) if wishes.resume else wishes.run_id or new_run_id()
     if not wishes.resume:
         # Before anything is read, so that a wrong name is told at once.
         _check_wishes(wishes, settings, places)
@@ -91,11 +90,11 @@ class _Running:
         self._wishes = wishes
         self._run_id = run_id
         self._journal = journal
-        self._judge = judge_of(wishes, settings, places)
+        self._judge = _judge_of(wishes, settings, places)
         self._asker = _asker(wishes, places)
         self._source = _source(wishes, env, self._asker, journal)
         metrics = wishes.metrics or default_metrics(
-            self._source.outlines() if self._source.has_references else (), is_offline=wishes.is_offline
+            self._source.outlines() if self._source.has_references else (), is_offline=have_no_model(wishes.judges)
         )
         if not wishes.metrics:
             metrics = (*metrics, *(name for name in wishes.floors if name not in metrics))
@@ -275,13 +274,14 @@ class _Shown:
         self._bar.update()
 
 
-def _new_id() -> str:
+def new_run_id() -> str:
+    """A run id that nobody named: date, time and a random suffix."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
 
 
 def _check_wishes(wishes: Wishes, settings: JudgeSettings, places: RunSettings) -> None:
     """Refuse what cannot work before a store, an application or a judge is asked."""
-    judge = judge_of(replace(wishes, limits=replace(wishes.limits, use_cache=False)), settings, places)
+    judge = _judge_of(replace(wishes, limits=replace(wishes.limits, use_cache=False)), settings, places)
     names = wishes.metrics or tuple(wishes.floors)
     if names:
         Scorer(judge, names, settings, wishes.concurrency)
@@ -296,24 +296,15 @@ def _check_wishes(wishes: Wishes, settings: JudgeSettings, places: RunSettings) 
             raise UsageError(f"{name} needs reference answers, which stored traces do not have; use --dataset")
 
 
-def judge_of(wishes: Wishes, settings: JudgeSettings, places: RunSettings) -> Judge:
-    """The judge that is wished.
-
-    Raises:
-        UsageError: it cannot be had, or a budget in dollars has no price.
-    """
-    limits = wishes.limits
-    if wishes.is_offline:
-        path = settings.calibration
-        return OfflineJudge(settings.threshold, None if path is None else read_calibration(path, VERSION))
-    price = price_of(settings)
-    if limits.usd is not None and price is None:
-        raise UsageError(
-            f"--budget-usd needs a price, and none is known of {settings.model}: set SIGHTLINE_JUDGE_INPUT_PRICE_USD "
-            "and SIGHTLINE_JUDGE_OUTPUT_PRICE_USD, or use --budget-tokens"
-        )
-    cache = AnswerCache(places.folder / "judge-answers.sqlite") if limits.use_cache else None
-    return RemoteJudge(settings, Budget(price, usd=limits.usd, tokens=limits.tokens), cache, wishes.concurrency)
+def _judge_of(wishes: Wishes, settings: JudgeSettings, places: RunSettings) -> Judge:
+    return judge_of(
+        wishes.judges,
+        settings,
+        places,
+        limits=wishes.limits,
+        concurrency=wishes.concurrency,
+        disagreement=wishes.disagreement,
+    )
 
 
 def _asker(wishes: Wishes, places: RunSettings) -> Asker | None:
@@ -346,10 +337,15 @@ def _source(wishes: Wishes, env: Mapping[str, str], asker: Asker | None, journal
 
 
 def _usage(judge: Judge) -> report.Usage:
-    if not isinstance(judge, RemoteJudge):
-        return report.Usage()
-    spent = judge.budget
-    return report.Usage(spent.calls, spent.cached_calls, spent.input_tokens, spent.output_tokens, spent.cost_usd)
+    spent = [member.budget for member in members_of(judge) if isinstance(member, RemoteJudge)]
+    costs = [each.cost_usd for each in spent]
+    return report.Usage(
+        sum(each.calls for each in spent),
+        sum(each.cached_calls for each in spent),
+        sum(each.input_tokens for each in spent),
+        sum(each.output_tokens for each in spent),
+        None if None in costs else math.fsum(cost for cost in costs if cost is not None),
+    )
 
 
 async def _in_thread(waiting: Iterator[Sample]) -> AsyncIterator[Sample]:

@@ -11,8 +11,8 @@ from sightline_evals.datasets import Sample
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import BudgetReached, DeadlineReached, JudgeGivenUp, NotAnswered, ScoresNotSent
 from sightline_evals.runs.journal import Journal
+from sightline_evals.runs.summary import Tally
 from sightline_evals.scoring.scores import SampleScore
-from sightline_evals.summary import Tally
 
 _NOT_TRIED: Final = frozenset(kind.__name__ for kind in (BudgetReached, DeadlineReached, JudgeGivenUp, NotAnswered))
 """Errors of scores that nobody tried to make: they tell nothing about the trace, so they are not sent."""

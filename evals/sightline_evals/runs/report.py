@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 from sightline_evals.gate import Verdict
 from sightline_evals.report_file import SCHEMA
 from sightline_evals.runs.records import line_of, none_if_nan
-from sightline_evals.summary import RESAMPLES, Summary
+from sightline_evals.runs.summary import RESAMPLES, Summary
 
 _INTERVAL: Final = (
     f"95%, percentile bootstrap over conversations, weighted, {RESAMPLES} resamples; "

@@ -45,7 +45,8 @@ class Wishes:
     seed: int = 0
     rescore: bool = False
     metrics: tuple[str, ...] = ()
-    is_offline: bool = True
+    judges: tuple[str, ...] = ("offline",)
+    disagreement: float = 0.2
     concurrency: int = 4
     run_id: str | None = None
     send: bool | None = None
@@ -69,7 +70,8 @@ class Wishes:
             "strategy": self.strategy,
             "seed": self.seed,
             "rescore": self.rescore,
-            "is_offline": self.is_offline,
+            "judges": list(self.judges),
+            "disagreement": self.disagreement,
             "send": self.sends,
         }
 
@@ -89,5 +91,10 @@ class Wishes:
                 raise UsageError(f"{name} is {mine}, but the run to go on with has {theirs}; leave it out")
         if self.metrics and self.metrics != metrics:
             raise UsageError(f"the run to go on with measures {', '.join(metrics)}; leave --metrics out")
-        taken = {**kept, "dataset": dataset, "send": kept["send"] if self.send is None else self.send}
+        taken = {
+            **kept,
+            "judges": tuple(kept["judges"]),
+            "dataset": dataset,
+            "send": kept["send"] if self.send is None else self.send,
+        }
         return replace(self, **taken, metrics=metrics)
