@@ -21,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 # The files go in the order of tests/conftest.py, the longest first.
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts grafana clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts bench-rag bench-ttft grafana clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -129,6 +129,12 @@ bench-sdk: $(INSTALLED) ## what one traced call, one chunk and the import cost, 
 
 bench-app: $(INSTALLED) weaviate ## what tracing costs the reference application under load (about 10 minutes)
 	@$(BIN)/python benchmarks/app.py
+
+bench-rag: $(INSTALLED) weaviate ## requests per second and time to the first token at 50 streams, beside a LangChain chain (6 minutes)
+	@$(BIN)/python benchmarks/rag.py
+
+bench-ttft: $(INSTALLED) weaviate ## whether the platform's time to the first token is the one that clients see (2 minutes)
+	@$(BIN)/python benchmarks/ttft.py
 
 bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 4 minutes)
 	@$(BIN)/python benchmarks/insert.py

@@ -19,24 +19,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import backend
 import httpx
-import processes
 import results
 
 import sightline_app
 from sightline_app.quality import read_questions, shipped
 
-_PACE, _UNPACED = "80", "0"
+_PACE = "80"
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,10 @@ def main() -> None:
     questions = [known.question for known in read_questions(shipped())]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        backend = _backend(stack, folder)
-        _say("reading and indexing the corpus (about a minute)")
-        env = {**_inherited(), **backend, "OTEL_SDK_DISABLED": "true"}
-        subprocess.run([processes.console_script("sightline-app"), "ingest"], env=env, check=True, capture_output=True)
-        paced = _load(folder, backend, questions, args.blocks, args.requests, _PACE, concurrency=2)
-        flat_out = _load(folder, backend, questions, args.blocks, args.requests, _UNPACED, concurrency=8)
+        settings = backend.start(stack, folder)
+        backend.ingest(settings)
+        paced = _load(folder, settings, questions, args.blocks, args.requests, _PACE, concurrency=2)
+        flat_out = _load(folder, settings, questions, args.blocks, args.requests, backend.UNPACED, concurrency=8)
     results.keep(
         {
             "bench": "app",
@@ -77,51 +72,13 @@ def main() -> None:
             "requests": 4 * args.blocks * args.requests,
         },
         app=sightline_app.__name__,
-        retrieval="weaviate" if "WEAVIATE_URL" in backend else "clickhouse",
+        retrieval="weaviate" if "WEAVIATE_URL" in settings else "clickhouse",
     )
-
-
-def _backend(stack: contextlib.ExitStack, folder: Path) -> dict[str, str]:
-    """Store, collector and Weaviate; the settings by which an app finds them."""
-    server, store_url = processes.store(folder)
-    stack.enter_context(server)
-    http, grpc = processes.free_port(), processes.free_port()
-    collector = {
-        "SIGHTLINE_COLLECTOR_HTTP_PORT": str(http),
-        "SIGHTLINE_COLLECTOR_GRPC_PORT": str(grpc),
-        "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(folder / "spool"),
-        "SIGHTLINE_STORE_URL": store_url,
-    }
-    collector_url = f"http://127.0.0.1:{http}"
-    command = [processes.console_script("sightline-collector"), "serve"]
-    ready = processes.http_ok(f"{collector_url}/healthz")
-    stack.enter_context(processes.Server(command, is_ready=ready, log=folder / "collector.log", env=collector))
-    settings = {
-        "SIGHTLINE_APP_DATA_DIR": str(folder / "app"),
-        "SIGHTLINE_STORE_URL": store_url,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector_url,
-    }
-    found = subprocess.run(
-        [processes.console_script("sightline-weaviate"), "--find-only"], check=False, capture_output=True
-    )
-    if found.returncode != 0:
-        _say("no Weaviate here: retrieval inside ClickHouse")
-        return {**settings, "SIGHTLINE_RETRIEVAL": "clickhouse"}
-    weaviate = {
-        "SIGHTLINE_WEAVIATE_PORT": str(processes.free_port()),
-        "SIGHTLINE_WEAVIATE_GRPC_PORT": str(processes.free_port()),
-        "SIGHTLINE_WEAVIATE_DATA_DIR": str(folder / "weaviate"),
-    }
-    url = f"http://127.0.0.1:{weaviate['SIGHTLINE_WEAVIATE_PORT']}"
-    ready = processes.http_ok(f"{url}/v1/.well-known/ready")
-    command = [processes.console_script("sightline-weaviate")]
-    stack.enter_context(processes.Server(command, is_ready=ready, log=folder / "weaviate.log", env=weaviate))
-    return {**settings, "WEAVIATE_URL": url, "WEAVIATE_GRPC_PORT": weaviate["SIGHTLINE_WEAVIATE_GRPC_PORT"]}
 
 
 def _load(
     folder: Path,
-    backend: dict[str, str],
+    settings: dict[str, str],
     questions: Sequence[str],
     blocks: int,
     requests: int,
@@ -130,7 +87,7 @@ def _load(
 ) -> list[tuple[Block, Block]]:
     """Pairs of blocks, with tracing and without."""
     measured: list[tuple[Block, Block]] = []
-    with _apps(folder, backend, pace) as urls:
+    with _apps(folder, settings, pace) as urls:
         for url in urls.values():  # connections, caches and prices are made once
             asyncio.run(_block(url, questions[:requests], concurrency))
         for number in range(blocks):
@@ -140,36 +97,19 @@ def _load(
             found = {name: asyncio.run(_block(urls[name], asked, concurrency)) for name in order}
             measured.append((found["traced"], found["untraced"]))
             told = "  ".join(f"{name} {found[name].p50_s * 1000:.0f} ms" for name in sorted(found))
-            _say(f"block {number + 1} of {blocks}, {concurrency} at a time, p50: {told}")
+            backend.say(f"block {number + 1} of {blocks}, {concurrency} at a time, p50: {told}")
     return measured
 
 
 @contextlib.contextmanager
-def _apps(folder: Path, backend: dict[str, str], pace: str) -> Iterator[dict[str, str]]:
+def _apps(folder: Path, settings: dict[str, str], pace: str) -> Iterator[dict[str, str]]:
     """The model and two copies of the app; their addresses by name."""
-    model = processes.free_port()
-    backend = {**backend, "SIGHTLINE_MODEL": "extractive"}  # its pace is a setting
-    env = {"SIGHTLINE_MODEL_PORT": str(model), "SIGHTLINE_MODEL_TOKENS_PER_S": pace, **backend}
-    env |= {"SIGHTLINE_MODEL_PREFILL_TOKENS_PER_S": "1000000"} if pace == _UNPACED else {}
     with contextlib.ExitStack() as stack:
-        ready = processes.http_ok(f"http://127.0.0.1:{model}/healthz")
-        command = [processes.console_script("sightline-model")]
-        stack.enter_context(processes.Server(command, is_ready=ready, log=folder / "model.log", env=env))
-        urls = {}
-        for name, extra in (("traced", {}), ("untraced", {"OTEL_SDK_DISABLED": "true"})):
-            port = processes.free_port()
-            urls[name] = f"http://127.0.0.1:{port}"
-            env = {
-                **backend,
-                **extra,
-                "SIGHTLINE_APP_PORT": str(port),
-                "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
-                "OPENAI_API_KEY": "local",
-            }
-            ready = processes.http_ok(f"{urls[name]}/healthz")
-            command = [processes.console_script("sightline-app"), "serve"]
-            stack.enter_context(processes.Server(command, is_ready=ready, log=folder / f"{name}.log", env=env))
-        yield urls
+        settings = {**settings, **backend.model(stack, folder, pace)}
+        yield {
+            "traced": backend.app(stack, folder, "traced", settings).url,
+            "untraced": backend.app(stack, folder, "untraced", {**settings, "OTEL_SDK_DISABLED": "true"}).url,
+        }
 
 
 async def _block(url: str, questions: Sequence[str], concurrency: int) -> Block:
@@ -202,16 +142,6 @@ def _percent(pairs: Sequence[tuple[Block, Block]], figure: str) -> float:
     return round(
         100 * statistics.median(getattr(ours, figure) / getattr(plain, figure) - 1 for ours, plain in pairs), 2
     )
-
-
-def _inherited() -> dict[str, str]:
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "OTEL_", "WEAVIATE_"))
-    }
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 CACHE = Path(os.environ.get("SIGHTLINE_CACHE_DIR") or Path.home() / ".cache" / "sightline") / "bench"
@@ -17,6 +18,7 @@ TRACING_LIBRARIES = {
     "mlflow": "mlflow-tracing",
 }
 """Peers of the library: short name and distribution."""
+LANGCHAIN_WEAVIATE_VERSION = "0.0.8"
 _SDK = tuple(f"opentelemetry-{name}==1.45.1" for name in ("api", "sdk", "exporter-otlp-proto-http"))
 OTELCOL_VERSION = "0.161.0"
 OTELCOL = CACHE / f"otelcol-{OTELCOL_VERSION}-otlp" / "out" / "otelcol"
@@ -73,6 +75,25 @@ def tracing_libraries() -> tuple[Path, dict[str, str]]:
     versions = {each["name"].lower(): each["version"] for each in json.loads(listed.stdout)}
     names = [*TRACING_LIBRARIES.values(), "opentelemetry-sdk"]
     return python, {name: versions[name] for name in names}
+
+
+def langchain() -> tuple[Path, dict[str, str]]:
+    """Interpreter that has LangChain's Weaviate store beside the packages of this environment; their versions."""
+    venv = CACHE / f"langchain-weaviate-{LANGCHAIN_WEAVIATE_VERSION}"
+    python = venv / "bin" / "python"
+    if not (venv / "installed").exists():
+        _say("installing langchain-weaviate into its own virtual environment")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+        wanted = f"langchain-weaviate=={LANGCHAIN_WEAVIATE_VERSION}"
+        subprocess.run([str(python), "-m", "pip", "install", "-q", "--no-deps", wanted], check=True)
+        (venv / "installed").touch()
+    (packages,) = venv.glob("lib/*/site-packages")
+    own = [path for path in sys.path if path.endswith("site-packages")]
+    lines = [f"import site; site.addsitedir({path!r})" for path in own]  # with the .pth files of editable installs
+    (packages / "beside.pth").write_text("\n".join(lines) + "\n")
+    names = ["langchain-core", "langchain-openai", "openinference-instrumentation-langchain"]
+    versions = {name: metadata.version(name) for name in names}
+    return python, {"langchain-weaviate": LANGCHAIN_WEAVIATE_VERSION, **versions}
 
 
 def _say(text: str) -> None:

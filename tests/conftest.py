@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from browser import CHROMIUM, DRIVER, MISSING, Browser
 from hypothesis import settings
 from role_process import Role, StartRole, free_port
+
+if TYPE_CHECKING:
+    from sightline_store.client import Client
 
 # Machines are shared: how long an example takes says nothing about the code.
 settings.register_profile("shared-machine", deadline=None)
@@ -33,11 +37,30 @@ _PEER_MODULES = {
 """Test modules that need servers or clients of others, which `make` installs."""
 
 
+_LONG_MODULES = {
+    "test_cluster",
+    "test_demo",
+    "test_evals_ci_files",
+    "test_fuzz_receivers",
+    "test_kafka_engine",
+    "test_kill_9_sampled",
+    "test_node_attacks_derived",
+    "test_pages",
+    "test_ports",
+    "test_rebuild",
+    "test_run_interrupted",
+    "test_upgrade",
+    "test_upgrade_under_load",
+}
+"""Test modules that take longest: they run first, so that of workers that take whole files none is last alone."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the marker ``peers`` on every test that needs servers or clients of others."""
+    """Put the marker ``peers`` on every test that needs servers or clients of others, and the longest modules first."""
     for item in items:
         if _PEER_FIXTURES.intersection(getattr(item, "fixturenames", ())) or item.path.stem in _PEER_MODULES:
             item.add_marker("peers")
+    items.sort(key=lambda item: item.path.stem not in _LONG_MODULES)
 
 
 @pytest.fixture
@@ -56,14 +79,21 @@ def roles(tmp_path: Path) -> Iterator[StartRole]:
         role.stop()
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser with a profile of its own; skipped, with the reason, where there is none."""
+@pytest.fixture(scope="session")
+def browser_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser, once a session: to start one takes seconds. Skipped, with the reason, where there is none."""
     if not (CHROMIUM and DRIVER):
         pytest.skip(MISSING)
-    opened = Browser(tmp_path / "profile")
+    opened = Browser(tmp_path_factory.mktemp("profile"))
     yield opened
     opened.driver.quit()
+
+
+@pytest.fixture
+def browser(browser_session: Browser) -> Iterator[Browser]:
+    """A browser that shows nothing yet and knows no page."""
+    yield browser_session
+    browser_session.forget()
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +115,39 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         role.stop()
+
+
+@pytest.fixture(scope="session")
+def database(store_url: str) -> Iterator[Callable[[str], Client]]:
+    """Returns a client of the database of a name, which it makes with all tables where it is new."""
+    from sightline_store.client import Client
+    from sightline_store.schema import migrate
+    from sightline_store.settings import StoreSettings
+
+    clients: dict[str, Client] = {}
+
+    def client_of(name: str) -> Client:
+        if name not in clients:
+            clients[name] = Client(StoreSettings(url=store_url, database=name))
+            migrate.apply(clients[name])
+        return clients[name]
+
+    yield client_of
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def emptied(database: Callable[[str], Client]) -> Callable[..., Client]:
+    """Returns a client of a database with all tables and no rows, which belongs to the caller until the next call.
+
+    To make the tables takes seconds, to empty them none. Tests that change tables need a database of another name.
+    """
+    from store_rows import remove_all
+
+    def client_of(name: str = "emptied") -> Client:
+        client = database(name)
+        remove_all(client)
+        return client
+
+    return client_of

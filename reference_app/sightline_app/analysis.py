@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import snowballstemmer
@@ -97,10 +98,12 @@ def name_terms(names: list[str]) -> list[str]:
     return found
 
 
-def related(question: str) -> dict[str, list[str]]:
+@lru_cache(maxsize=1024)
+def related(question: str) -> Mapping[str, Sequence[str]]:
     """Return each stem of a question with the stems of related words, in order.
 
-    A phrase of the thesaurus belongs to its first word that carries meaning; one of stop words only stands by itself.
+    The stages of one answer ask this several times. A phrase of the thesaurus belongs to its first word that carries
+    meaning; one of stop words only stands by itself.
     """
     found: dict[str, list[str]] = {}
     for word in words(question):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -86,7 +87,9 @@ class ClickHouseRetriever:
         table = f"{DATABASE}.{_table(self.collection)}"
         visible = "hasAny(tenants, {tenants:Array(String)}) AND date >= {since:Date}"
         held = f"FROM {table}{_POSTINGS} WHERE term IN {{terms:Array(String)}} AND {visible}"
-        similarity = f"1 - cosineDistance(vector, {_vector(vector)}::Array(Float32))" if known else "0"
+        # A passage of words that the lexical embedding does not know has a vector of zeros: its cosine is no number.
+        cosine = f"ifNotFinite(1 - cosineDistance(vector, {_vector(vector)}::Array(Float32)), 0)"
+        similarity = cosine if known else "0"
         query = (
             f"WITH (SELECT count() FROM {table} WHERE {visible}) AS passages, rarities AS ("  # noqa: S608
             "SELECT term, log(1 + (passages - count() + 0.5) / (count() + 0.5))"
@@ -210,14 +213,55 @@ class ClickHouseIndex:
         self._run(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
         for drop in (table, f"{table}{_POSTINGS}"):
             self._run(f"DROP TABLE IF EXISTS {drop}")
+        counted = [weighted_terms(passage) for passage in passages]
+        mean = sum(sum(each.values()) for each in counted) / max(len(counted), 1)
         self._run(
             f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String, date Date,"
             " context String, kind LowCardinality(String),"
-            " tenants Array(LowCardinality(String)), vector Array(Float32),"
+            " tenants Array(LowCardinality(String)), document String, vector Array(Float32),"
             " terms Array(LowCardinality(String)), weights Array(Float32)) ENGINE = MergeTree ORDER BY id"
+            f" COMMENT '{mean}'"
         )
+        self._insert(table, passages, vectors, counted, mean, progress)
+        self._run(f"CREATE TABLE {table}{_POSTINGS} ENGINE = MergeTree ORDER BY term AS {_postings(table)}")
+        return name
+
+    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
+        """Put the passages of an uploaded document in the place of those that it has; they are found at once.
+
+        Their weights use the mean length of the corpus, as of the ingest.
+
+        Raises:
+            RetrievalUnavailable: the store did not answer or refused.
+        """
+        table = f"{DATABASE}.{_table(collection)}"
+        self.delete(collection, document)
+        mean = float(self._run(f"SELECT comment FROM system.tables WHERE database || '.' || name = '{table}'"))  # noqa: S608
         counted = [weighted_terms(passage) for passage in passages]
-        mean = sum(sum(each.values()) for each in counted) / max(len(counted), 1)
+        self._insert(table, passages, vectors, counted, mean, lambda done, total: None)
+        self._run(f"INSERT INTO {table}{_POSTINGS} {_postings(table)} WHERE document = '{_id(document)}'")
+
+    def delete(self, collection: str, document: str) -> None:
+        """Remove the passages of an uploaded document.
+
+        Raises:
+            RetrievalUnavailable: the store did not answer or refused.
+        """
+        table = f"{DATABASE}.{_table(collection)}"
+        if self._run(f"EXISTS TABLE {table}").strip() != "1":
+            return
+        for name in (f"{table}{_POSTINGS}", table):
+            self._run(f"DELETE FROM {name} WHERE document = '{_id(document)}'")  # noqa: S608
+
+    def _insert(  # noqa: PLR0917  # one private step of build() and insert()
+        self,
+        table: str,
+        passages: Sequence[Passage],
+        vectors: NDArray[Any],
+        counted: Sequence[Mapping[str, float]],
+        mean: float,
+        progress: Callable[[int, int], None],
+    ) -> None:
         rows = (
             _row(passage, vector, _bm25(weights, mean))
             for passage, vector, weights in zip(passages, vectors, counted, strict=True)
@@ -225,11 +269,6 @@ class ClickHouseIndex:
         for start in range(0, len(passages), _BATCH):
             self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(islice(rows, _BATCH)).encode())
             progress(min(start + _BATCH, len(passages)), len(passages))
-        self._run(
-            f"CREATE TABLE {table}{_POSTINGS} ENGINE = MergeTree ORDER BY term AS"  # noqa: S608
-            f" SELECT term, id, tenants, date, weight FROM {table} ARRAY JOIN terms AS term, weights AS weight"
-        )
-        return name
 
     def drop_others(self, keep: Collection[str]) -> None:
         """Drop tables of older index versions."""
@@ -237,6 +276,19 @@ class ClickHouseIndex:
         for name in found:
             if name.startswith(f"{self._settings.collection}_") and name.removesuffix(_POSTINGS) not in keep:
                 self._run(f"DROP TABLE IF EXISTS {DATABASE}.{_table(name)}")
+
+
+def _postings(table: str) -> str:
+    """Return the query that makes the postings of a table's passages; a condition may follow it."""
+    return (
+        f"SELECT term, id, tenants, date, weight, document FROM {table}"  # noqa: S608
+        " ARRAY JOIN terms AS term, weights AS weight"
+    )
+
+
+def _id(document: str) -> str:
+    """Return the id of a document, which needs no quoting."""
+    return str(uuid.UUID(document))
 
 
 def _bm25(weights: Mapping[str, float], mean: float) -> dict[str, float]:
@@ -257,6 +309,7 @@ def _row(passage: Passage, vector: NDArray[Any], weights: Mapping[str, float]) -
             "context": passage.context,
             "kind": passage.kind,
             "tenants": [passage.tenant],
+            "document": passage.document,
             "vector": [round(float(value), 7) for value in vector],
             "terms": list(weights),
             "weights": [round(weight, 5) for weight in weights.values()],

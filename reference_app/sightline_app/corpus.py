@@ -29,7 +29,8 @@ class Passage:
     """One piece of text that can be found and cited."""
 
     id: str
-    """UUID derived from tenant, names, title and text: equal content has an equal id."""
+    """UUID derived from tenant, names, title and text: equal content has an equal id. That of an uploaded document's
+    passage is derived from the document and the passage's place: what one document loses, no other one loses."""
     title: str
     """One line: a signature or the headings above the text."""
     text: str
@@ -48,6 +49,8 @@ class Passage:
     """Position among the pieces of one long text, from 0."""
     kind: str = "text"
     """module | class | function | method | property | data | text."""
+    document: str = ""
+    """Id of the uploaded document that it is part of; '' for the corpora of `sightline-app ingest`."""
 
 
 def make_passage(**fields: Any) -> Passage:

@@ -12,7 +12,7 @@ import datetime
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -109,26 +109,38 @@ class DocumentFolder:
         return path.name if path == self.root else path.relative_to(self.root).as_posix()
 
     def _read(self, path: Path) -> Iterator[Passage]:
-        name = self._name(path)
         text = read_text(path, self.max_bytes)
-        for section in cut(text, SUFFIXES[path.suffix.lower()]):
-            title = " > ".join(section.headings) or name
-            names = [name, f"{name}#{anchor(section.headings[-1])}"] if section.headings else [name]
-            for part, piece in enumerate(split_text(section.text)):
-                yield make_passage(
-                    title=title,
-                    text=piece,
-                    names=list(dict.fromkeys(names)),
-                    module=name,
-                    date=_date(path),
-                    context=name,
-                    tenant=self.tenant,
-                    part=part,
-                )
+        kind = SUFFIXES[path.suffix.lower()]
+        return passages_of(cut(text, kind), self._name(path), _date(path), self.tenant)
+
+
+def passages_of(sections: Iterable[Section], name: str, date: str, tenant: str) -> Iterator[Passage]:
+    """Cut the sections of a document into passages.
+
+    Args:
+        sections: in their order.
+        name: of the document.
+        date: ISO date of the document.
+        tenant: who may see it.
+    """
+    for section in sections:
+        title = " > ".join(section.headings) or name
+        names = [name, f"{name}#{anchor(section.headings[-1])}"] if section.headings else [name]
+        for part, piece in enumerate(split_text(section.text)):
+            yield make_passage(
+                title=title,
+                text=piece,
+                names=list(dict.fromkeys(names)),
+                module=name,
+                date=date,
+                context=name,
+                tenant=tenant,
+                part=part,
+            )
 
 
 def read_text(path: Path, max_bytes: int) -> str:
-    """Read a text file: UTF-8 (with or without mark), UTF-16 with mark, else Windows-1252.
+    """Read a text file; see `decode`.
 
     Raises:
         CorpusError: not readable, empty, too big, or binary.
@@ -140,12 +152,25 @@ def read_text(path: Path, max_bytes: int) -> str:
         raw = path.read_bytes()
     except OSError as exc:
         raise CorpusError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    return decode(raw, str(path))
+
+
+def decode(raw: bytes, name: str) -> str:
+    """Return the text of a document: UTF-8 (with or without mark), UTF-16 with mark, else Windows-1252.
+
+    Args:
+        raw: its bytes.
+        name: what messages call it.
+
+    Raises:
+        CorpusError: empty or binary.
+    """
     if not raw.strip():
-        raise CorpusError(f"{path} is empty")
+        raise CorpusError(f"{name} is empty")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     elif b"\0" in raw[:8192]:
-        raise CorpusError(f"{path} is binary")
+        raise CorpusError(f"{name} is binary")
     else:
         encodings = ["utf-8-sig", "cp1252"]
     for encoding in encodings:
@@ -153,7 +178,7 @@ def read_text(path: Path, max_bytes: int) -> str:
             return raw.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
-    raise CorpusError(f"{path} is neither UTF-8 nor Windows-1252 text")
+    raise CorpusError(f"{name} is neither UTF-8 nor Windows-1252 text")
 
 
 def anchor(heading: str) -> str:

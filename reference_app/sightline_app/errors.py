@@ -19,6 +19,8 @@
         ├── RetrievalUnavailable
         ├── EmbeddingUnavailable
         ├── ModelUnavailable
+        ├── UploadsUnavailable
+        ├── StreamsUnavailable
         └── LimitsUnavailable
 
 Retrying unchanged can help after ``Unavailable`` and, once its seconds are over, after ``LimitReached``.
@@ -156,6 +158,18 @@ class ModelUnavailable(Unavailable):
     """The model's endpoint did not answer in time, refused, or broke off mid-stream."""
 
     kind = "model_unavailable"
+
+
+class UploadsUnavailable(Unavailable):
+    """The disk does not take an uploaded document."""
+
+    kind = "uploads_unavailable"
+
+
+class StreamsUnavailable(Unavailable):
+    """Redis is away, and the stream may be one of another process."""
+
+    kind = "streams_unavailable"
 
 
 class LimitsUnavailable(Unavailable):

@@ -6,10 +6,11 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 import openai
-from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI
+from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI, AsyncStream
 
 import sightline
 from sightline import semconv
@@ -19,10 +20,16 @@ from sightline_app.settings import AppSettings, ModelEndpoint
 
 _T = TypeVar("_T")
 
+Chunk = Mapping[str, Any]
+"""A chunk of OpenAI's streamed chat completions, as it came."""
+
 # Which transport the client uses depends on its version; it raises what goes wrong in the middle of a stream.
 _TRANSPORTS: list[Any] = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
 _FAILURES: tuple[type[Exception], ...] = (APIError, *(each.HTTPError for each in _TRANSPORTS))
 _SILENCE: tuple[type[Exception], ...] = (APITimeoutError, *(each.TimeoutException for each in _TRANSPORTS))
+_NO_CONNECTION: tuple[type[Exception], ...] = tuple(each.ConnectTimeout for each in _TRANSPORTS)
+_CONNECT_S = 5.0
+"""Longest wait for a connection to the model."""
 
 LOCAL_NOTE = "extractive, no LLM"
 """``system_fingerprint`` of the extractive server, and what is shown wherever its answers are."""
@@ -42,6 +49,11 @@ class Generator:
         endpoint: the model; None is the one that `settings` names first.
     """
 
+    failures: tuple[type[Exception], ...] = _FAILURES
+    """What the client raises when the model fails."""
+    silence: tuple[type[Exception], ...] = _SILENCE
+    """Those of them that say that the model was silent for too long."""
+
     def __init__(self, settings: AppSettings, endpoint: ModelEndpoint | None = None) -> None:
         self._settings = settings
         self.endpoint = endpoint or settings.endpoint
@@ -51,7 +63,7 @@ class Generator:
         self._client = AsyncOpenAI(
             base_url=self.endpoint.base_url,
             api_key=self.endpoint.api_key,
-            timeout=openai.Timeout(settings.model_timeout_s, connect=min(5.0, settings.model_timeout_s)),
+            timeout=openai.Timeout(settings.model_timeout_s, connect=min(_CONNECT_S, settings.model_timeout_s)),
             max_retries=0,  # a hidden retry would count as the model's own time
         )
 
@@ -61,7 +73,7 @@ class Generator:
         messages: Sequence[Mapping[str, str]],
         deadline: float | None = None,
         told: Mapping[str, object] | None = None,
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncIterator[Chunk]:
         """Yield the chunks of a streamed chat completion, the last with usage.
 
         Args:
@@ -91,36 +103,54 @@ class Generator:
         said: list[str] = []
         begun, first = time.monotonic(), None
         try:
-            request = self._client.chat.completions.create(
-                model=endpoint.model,
-                messages=cast("Any", list(messages)),  # plain dictionaries of role and content
-                max_tokens=settings.max_output_tokens,
-                temperature=settings.temperature,
-                stop=list(STOP),
-                stream=True,
-                stream_options={"include_usage": True},
-            )
-            chunks = await self._before(deadline, request)
-            async with chunks:
+            async with await self._before(deadline, self._open(messages)) as chunks:
                 following = aiter(chunks)
-                while (chunk := await self._before(deadline, anext(following, None))) is not None:
-                    if chunk.system_fingerprint == LOCAL_NOTE and self.note != LOCAL_NOTE:
+                while (received := await self._before(deadline, anext(following, None))) is not None:
+                    chunk = self._chunk(received)
+                    if chunk.get("system_fingerprint") == LOCAL_NOTE and self.note != LOCAL_NOTE:
                         self.note = LOCAL_NOTE
                         sightline.annotate({semconv.MODEL_NOTE: self.note})
-                    texts = [choice.delta.content for choice in chunk.choices if choice.delta.content]
-                    if texts and first is None:
-                        first = time.monotonic()
-                    said += texts
-                    finished = finished or any(choice.finish_reason for choice in chunk.choices)
-                    if timings := (chunk.model_extra or {}).get("timings"):
+                    text, reason = read_chunk(chunk)
+                    if text:
+                        said.append(text)
+                        first = first or time.monotonic()
+                    finished = finished or bool(reason)
+                    if timings := chunk.get("timings"):
                         sightline.annotate(server_times(timings, None if first is None else first - begun))
                     yield chunk
-        except _FAILURES as exc:
+        except ModelUnavailable:
+            raise
+        except self.failures as exc:
             raise ModelUnavailable(self._explain(exc)) from exc
         finally:
             sightline.record_messages(output="".join(said))
         if not finished:
             raise ModelUnavailable(f"the model at {endpoint.base_url} broke off its answer")
+
+    def _chunk(self, received: object) -> Chunk:
+        """Return what was received if it can be a chunk."""
+        if isinstance(received, Mapping):
+            return received
+        raise ModelUnavailable(f"the model at {self.endpoint.base_url} sent what is no chunk of an answer")
+
+    async def _open(self, messages: Sequence[Mapping[str, str]]) -> AbstractAsyncContextManager[Any]:
+        """Ask the model; the chunks of its answer are inside of the result.
+
+        They stay as they came: making the client's objects of each takes most of the time that a token costs here.
+        """
+        settings = self._settings
+        body = {
+            "model": self.endpoint.model,
+            "messages": list(messages),
+            "max_tokens": settings.max_output_tokens,
+            "temperature": settings.temperature,
+            "stop": list(STOP),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        return await self._client.post(
+            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
+        )
 
     async def _before(self, deadline: float | None, waiting: Awaitable[_T]) -> _T:
         """Wait, but not beyond the request's deadline. No `yield` is inside the timeout: it would end foreign tasks."""
@@ -137,7 +167,9 @@ class Generator:
 
     def _explain(self, exc: Exception) -> str:
         where, timeout_s = self.endpoint.base_url, self._settings.model_timeout_s
-        if isinstance(exc, _SILENCE):
+        if isinstance(exc.__cause__, _NO_CONNECTION):
+            return f"the model at {where} took no connection within {min(_CONNECT_S, timeout_s):g} s"
+        if isinstance(exc, self.silence):
             return f"the model at {where} was silent for longer than SIGHTLINE_APP_MODEL_TIMEOUT_S={timeout_s:g}"
         if isinstance(exc, APIStatusError):
             return f"the model at {where} answered {exc.status_code}: {exc.message[:200]}"
@@ -160,6 +192,18 @@ class Generator:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def read_chunk(chunk: Chunk) -> tuple[str, str]:
+    """Return the text of a chunk, and why the model ended; each is empty where the chunk does not hold it.
+
+    Fields that are missing or null count as not held: servers differ in which ones they leave out.
+    """
+    texts, reason = [], ""
+    for choice in chunk.get("choices") or ():
+        texts.append((choice.get("delta") or {}).get("content") or "")
+        reason = choice.get("finish_reason") or reason
+    return "".join(texts), reason
 
 
 def blames_request(failure: ModelUnavailable) -> bool:

@@ -3,6 +3,7 @@
 ``<data_dir>/manifest.json`` says which collection is served, with which embedding it was built, and which corpora went
 into it. A corpus belongs to one tenant (``public`` is for all). An ingest compares fingerprints first and does nothing
 when nothing changed; otherwise it builds the new version beside the old one and switches the manifest in one step.
+Documents that clients uploaded are a second source of a tenant: a new version gets their passages too.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sightline_app import embeddings
+from sightline_app import embeddings, index_lock
 from sightline_app.clickhouse_retriever import ClickHouseIndex, ClickHouseRetriever
 from sightline_app.corpus import Passage, Source, content_version, read_passages, write_passages
 from sightline_app.embeddings import LexicalEmbedding, vector_cache
 from sightline_app.errors import CorpusError, IndexMissing, RetrievalUnavailable
 from sightline_app.lexicon import Lexicon, weighted_terms
-from sightline_app.retriever import PUBLIC, Retriever, WeaviateIndex, WeaviateRetriever
+from sightline_app.retriever import PUBLIC, Retriever, WeaviateRetriever
 from sightline_app.settings import AppSettings
+from sightline_app.uploads.folder import UploadFolder
+from sightline_app.uploads.indexing import PassageWriter
+from sightline_app.weaviate_index import WeaviateIndex
 
-FORMAT = 5
+FORMAT = 6
 """Raise when stored collections or files of an older version can no longer be served."""
 
 _SAY_EVERY_S = 10.0
@@ -101,10 +105,7 @@ def version_folder(data_dir: Path, version: str) -> Path:
     return data_dir / "index" / version
 
 
-class _Writer(Protocol):
-    backend: str
-
-    def reachable(self) -> bool: ...
+class _Writer(PassageWriter, Protocol):
     def count(self, collection: str) -> int: ...
     def build(
         self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
@@ -144,6 +145,11 @@ def writer(settings: AppSettings, wait_s: float = 3.0) -> _Writer:
         "neither Weaviate nor the store answers; start `sightline-weaviate` or `sightline-store serve`, "
         f"or set WEAVIATE_URL or SIGHTLINE_STORE_URL (now {settings.store_url})"
     )
+
+
+def open_writer(settings: AppSettings, backend: str) -> PassageWriter:
+    """Return the writing side of the store that the index is in."""
+    return ClickHouseIndex(settings) if backend == "clickhouse" else WeaviateIndex(settings)
 
 
 def open_retriever(settings: AppSettings, manifest: Manifest) -> Retriever:
@@ -208,31 +214,42 @@ def ingest(
         CorpusError: the documents can't be read or hold nothing.
         RetrievalUnavailable: no vector store answers.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = writer(settings, wait_s)
+    with index_lock.held(settings.data_dir):
+        return _ingest(settings, source, store, tenant, force=force)
+
+
+def _ingest(
+    settings: AppSettings, source: Source, store: _Writer, tenant: str, *, force: bool
+) -> tuple[Manifest, bool]:
+    """Do what `ingest` does, while nobody else writes to the index."""
     try:
         known: Manifest | None = read_manifest(settings.data_dir)
     except IndexMissing:
         known = None
     fingerprint = source.fingerprint()
     wish = embeddings.wish(settings)
-    if known is not None and not force and _is_current(known, store, tenant, fingerprint, wish):
+    uploads = UploadFolder(settings.data_dir)
+    uploaded = sum(document.passages for document in uploads.stored())
+    if known is not None and not force and _is_current(known, store, tenant, fingerprint, wish, uploaded):
         return known, False
     steps = Steps()
     try:
-        return _build(settings, source, store, known, tenant, fingerprint, wish, steps), True
+        return _build(settings, source, store, known, tenant, fingerprint, wish, steps, uploads), True
     finally:
         steps.close()
 
 
-def _is_current(known: Manifest, store: _Writer, tenant: str, fingerprint: str, wish: str) -> bool:
+def _is_current(  # noqa: PLR0917  # one private step of ingest()
+    known: Manifest, store: _Writer, tenant: str, fingerprint: str, wish: str, uploaded: int
+) -> bool:
     corpus = known.corpora.get(tenant)
     return (
         corpus is not None
         and corpus.fingerprint == fingerprint
         and known.embedding_wish == wish
         and known.backend == store.backend
-        and store.count(known.collection) == known.passages
+        and store.count(known.collection) == known.passages + uploaded
     )
 
 
@@ -245,6 +262,7 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
     fingerprint: str,
     wish: str,
     steps: Steps,
+    uploads: UploadFolder,
 ) -> Manifest:
     corpora_dir = settings.data_dir / "corpora"
     passages = source.passages(steps.step(f"reading {source.describe()}"))
@@ -273,6 +291,7 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
         return made
 
     embedding = embeddings.choose(settings, fitted)
+    everything += [passage for document in uploads.stored() for passage in uploads.passages(document)]
     progress = steps.step(f"embedding with {embedding.name} {embedding.version}")
     if isinstance(embedding, LexicalEmbedding):
         vectors = embedding.embed_passages(everything, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from sightline_app.generator import Generator
 from sightline_app.guardrails import REFUSALS
 from sightline_app.index import Manifest
 from sightline_app.lexicon import Lexicon
-from sightline_app.retriever import Hit, Retriever
+from sightline_app.retriever import Hit, Retriever, visible_to
 from sightline_app.settings import AppSettings
 from sightline_app.stages import mask
 from sightline_app.stages.cache import CacheStage, pieces
@@ -32,6 +32,7 @@ from sightline_app.stages.rewrite import rewrite
 from sightline_app.stages.route import RouteStage
 from sightline_app.stages.search import SearchStage
 from sightline_app.state.answer_store import open_answers
+from sightline_app.uploads.folder import UploadFolder
 
 __all__ = ["Done", "Event", "Pipeline", "Question", "Sources", "Token"]
 
@@ -73,7 +74,8 @@ class Pipeline:
         self._guard_input = InputGuard(settings.guardrails)
         self._mask = mask.MaskStage(settings.privacy, _addresses(settings, embedding, retriever, generator))
         answers = open_answers(settings) if settings.cache.on else None
-        self._cache = CacheStage(settings.cache, answers, _basis(settings, manifest, embedding, generator))
+        basis = _basis(settings, manifest, embedding, generator)
+        self._cache = CacheStage(settings.cache, answers, basis, _generations(UploadFolder(settings.data_dir)))
         self._guard_passages = PassageGuard(settings.guardrails)
         self._route = RouteStage(settings.route, generator, self._large)
         self._guard_output = OutputGuard(settings.guardrails, self._guard_input.nemo)
@@ -163,6 +165,7 @@ class Pipeline:
     async def close(self) -> None:
         """Let go of connections."""
         await self.retriever.close()
+        await self.embedding.close()
         await self.generator.close()
         if self._large is not None:
             await self._large.close()
@@ -188,6 +191,11 @@ def _basis(settings: AppSettings, manifest: Manifest, embedding: Embedding, gene
     return [prompt.version(), models, index, bounds, passages, rules]
 
 
+def _generations(uploads: UploadFolder) -> Callable[[str], list[int]]:
+    """Return what changes with each upload that a tenant may find: its own ones, and those of everybody."""
+    return lambda tenant: [uploads.generation(each) for each in visible_to(tenant)]
+
+
 def _addresses(
     settings: AppSettings, embedding: Embedding, retriever: Retriever, generator: Generator
 ) -> dict[str, str]:
@@ -195,8 +203,9 @@ def _addresses(
     addresses: dict[str, Any] = {mask.MODEL: generator.endpoint.base_url}
     if settings.large_endpoint is not None:
         addresses[mask.LARGE_MODEL] = settings.large_endpoint.base_url
-    if embedding.name.startswith("openai:") and settings.embeddings_base_url:
-        addresses[mask.EMBEDDINGS] = settings.embeddings_base_url
+    by_kind = {"openai": settings.embeddings_base_url, "oip": settings.inference.url}
+    if url := by_kind.get(embedding.name.partition(":")[0]):
+        addresses[mask.EMBEDDINGS] = url
     if retriever.backend == "weaviate":
         local = f"http://{settings.local_weaviate_host}:{settings.local_weaviate_port}"
         addresses[mask.STORE] = settings.weaviate_url or local

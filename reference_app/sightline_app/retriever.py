@@ -14,32 +14,26 @@ import asyncio
 import contextlib
 import datetime
 import logging
-import time
-from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import weaviate
 from numpy.typing import NDArray
-from weaviate.classes.config import Configure, DataType, Property, Tokenization, VectorDistances
-from weaviate.classes.data import DataObject
 from weaviate.classes.init import AdditionalConfig, Auth, Timeout
 from weaviate.classes.query import Filter, HybridFusion, MetadataQuery
 from weaviate.config import GrpcConfig
 from weaviate.exceptions import WeaviateBaseError
 
-from sightline_app.analysis import expansions, name_terms, terms
-from sightline_app.corpus import Passage
+from sightline_app.analysis import expansions, terms
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.settings import AppSettings
 
 PUBLIC = "public"
 """Tenant name of what everybody may see."""
 
-_BATCH = 500
 _FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5"]
-_SHOWN = ["title", "text", "names", "module", "date", "context", "kind"]
+_SHOWN = ["title", "text", "names", "module", "kind"]
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +47,7 @@ class Hit:
     names: list[str]
     module: str
     date: str
+    """First day of what it tells; empty where the search did not ask for it."""
     score: float
     context: str = ""
     kind: str = "text"
@@ -98,7 +93,7 @@ def keyword_query(question: str) -> str:
     return " ".join([*terms(question), *expansions(question)])
 
 
-def _location(settings: AppSettings) -> dict[str, Any]:
+def location(settings: AppSettings) -> dict[str, Any]:
     """Return how to reach Weaviate, in the words of ``connect_to_custom``."""
     host, port, secure = settings.local_weaviate_host, settings.local_weaviate_port, False
     grpc_port = settings.local_weaviate_grpc_port
@@ -126,7 +121,7 @@ def _location(settings: AppSettings) -> dict[str, Any]:
 
 def weaviate_address(settings: AppSettings) -> str:
     """Return the HTTP address of the Weaviate that the settings mean."""
-    where = _location(settings)
+    where = location(settings)
     return f"{'https' if where['http_secure'] else 'http'}://{where['http_host']}:{where['http_port']}"
 
 
@@ -156,8 +151,12 @@ class WeaviateRetriever:
     async def _connect(self) -> Any:
         if self._client is None:
             # The checks at the start would wait for a server that is down; the query itself will tell.
-            client = weaviate.use_async_with_custom(**_location(self._settings), skip_init_checks=True)
-            await client.connect()
+            client = weaviate.use_async_with_custom(**location(self._settings), skip_init_checks=True)
+            try:
+                await client.connect()
+            except BaseException:  # also where the time was up: it has opened sockets by then
+                await _close(client)
+                raise
             self._client = client
         return self._client
 
@@ -193,7 +192,7 @@ class WeaviateRetriever:
         except (WeaviateBaseError, OSError, TimeoutError) as exc:
             self._forget()
             raise RetrievalUnavailable(
-                f"Weaviate at {weaviate_address(self._settings)} did not answer: {_brief(exc)}"
+                f"Weaviate at {weaviate_address(self._settings)} did not answer: {brief(exc)}"
             ) from exc
         return [
             Hit(
@@ -202,9 +201,8 @@ class WeaviateRetriever:
                 text=str(found.properties["text"]),
                 names=list(found.properties["names"] or []),
                 module=str(found.properties["module"]),
-                date=found.properties["date"].date().isoformat(),
+                date="",
                 score=float(found.metadata.score or 0.0),
-                context=str(found.properties["context"]),
                 kind=str(found.properties["kind"]),
             )
             for found in answer.objects
@@ -221,10 +219,7 @@ class WeaviateRetriever:
     async def _leave(self, client: Any) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), self._settings.search_timeout_s)
-        try:
-            await client.close()
-        except Exception as exc:  # it is broken already
-            _log.debug("closing a broken Weaviate connection: %s", exc)
+        await _close(client)
 
     async def ready(self) -> bool:
         """Tell whether Weaviate answers now."""
@@ -242,146 +237,13 @@ class WeaviateRetriever:
         await asyncio.gather(*self._leaving)
 
 
-def _brief(exc: BaseException) -> str:
+async def _close(client: Any) -> None:
+    try:
+        await client.close()
+    except Exception as exc:  # it is broken already
+        _log.debug("closing a broken Weaviate connection: %s", exc)
+
+
+def brief(exc: BaseException) -> str:
+    """Return the message of an error of the client on one line, at most 200 characters."""
     return " ".join(str(exc).split())[:200] or type(exc).__name__
-
-
-class WeaviateIndex:
-    """The ingest side: builds one physical collection for each version of the index.
-
-    A new version is built beside the one that is being served; only when it is complete are older ones dropped.
-    """
-
-    backend = "weaviate"
-
-    def __init__(self, settings: AppSettings) -> None:
-        self._settings = settings
-
-    def _connect(self) -> Any:
-        try:
-            return weaviate.connect_to_custom(**_location(self._settings))
-        except (WeaviateBaseError, OSError, ValueError) as exc:
-            raise RetrievalUnavailable(
-                f"Weaviate at {weaviate_address(self._settings)} did not answer: {_brief(exc)}"
-            ) from exc
-
-    def reachable(self) -> bool:
-        """Tell whether Weaviate answers now."""
-        try:
-            with self._connect() as client:
-                return bool(client.is_ready())
-        except RetrievalUnavailable:
-            return False
-
-    def count(self, collection: str) -> int:
-        """Return how many passages a collection holds; 0 when it is not there."""
-        with self._connect() as client:
-            if not client.collections.exists(collection):
-                return 0
-            return int(client.collections.get(collection).aggregate.over_all(total_count=True).total_count or 0)
-
-    def name(self, version: str) -> str:
-        """Return the physical collection of an index version."""
-        return f"{self._settings.collection}_{version}"
-
-    def build(
-        self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
-    ) -> str:
-        """Write all passages into a fresh collection and wait until they are searchable.
-
-        Returns:
-            The physical collection's name.
-
-        Raises:
-            RetrievalUnavailable: Weaviate did not answer, or refused passages.
-        """
-        name = self.name(version)
-        try:
-            with self._connect() as client:
-                client.collections.delete(name)
-                collection = client.collections.create(
-                    name,
-                    properties=_properties(),
-                    vector_config=Configure.Vectors.self_provided(
-                        vector_index_config=Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
-                    ),
-                )
-                for start in range(0, len(passages), _BATCH):
-                    batch = [
-                        DataObject(uuid=passage.id, properties=_stored(passage), vector=row.tolist())
-                        for passage, row in zip(
-                            passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True
-                        )
-                    ]
-                    answer = collection.data.insert_many(batch)
-                    if answer.has_errors:
-                        first = next(iter(answer.errors.values()))
-                        raise RetrievalUnavailable(f"Weaviate refused {len(answer.errors)} passages: {first.message}")
-                    progress(min(start + _BATCH, len(passages)), len(passages))
-                self._wait_until_searchable(collection, passages, vectors)
-        except (WeaviateBaseError, OSError) as exc:
-            raise RetrievalUnavailable(f"writing to Weaviate failed: {_brief(exc)}") from exc
-        return name
-
-    def _wait_until_searchable(self, collection: Any, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
-        """Wait until the count is right and sampled passages find themselves (a server may index asynchronously)."""
-        sample = range(0, len(passages), max(1, len(passages) // 7))
-        deadline = time.monotonic() + 120
-        while True:
-            total = int(collection.aggregate.over_all(total_count=True).total_count or 0)
-            if total >= len(passages) and all(
-                self._finds(collection, passages[row].id, vectors[row]) for row in sample
-            ):
-                return
-            if time.monotonic() > deadline:
-                raise RetrievalUnavailable(
-                    f"Weaviate holds {total} of {len(passages)} passages and is not yet searchable"
-                )
-            time.sleep(0.2)
-
-    @staticmethod
-    def _finds(collection: Any, wanted: str, vector: NDArray[Any]) -> bool:
-        if not vector.any():
-            return True
-        found = collection.query.near_vector(vector.tolist(), limit=1, return_metadata=MetadataQuery(distance=True))
-        return any(str(each.uuid) == wanted or (each.metadata.distance or 0.0) < 1e-4 for each in found.objects)
-
-    def drop_others(self, keep: Collection[str]) -> None:
-        """Delete collections of older index versions."""
-        with self._connect() as client:
-            for name in client.collections.list_all():
-                if name.startswith(f"{self._settings.collection}_") and name not in keep:
-                    client.collections.delete(name)
-
-
-def _properties() -> list[Property]:
-    stems = [
-        Property(name=name, data_type=DataType.TEXT, tokenization=Tokenization.WHITESPACE, index_filterable=False)
-        for name in ("names_stems", "title_stems", "text_stems", "context_stems")
-    ]
-    shown = [
-        Property(name=name, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
-        for name in ("title", "text", "module", "context", "kind")
-    ]
-    listed = [
-        Property(name=name, data_type=DataType.TEXT_ARRAY, tokenization=Tokenization.FIELD, index_searchable=False)
-        for name in ("names", "tenants")
-    ]
-    return [*stems, *shown, *listed, Property(name="date", data_type=DataType.DATE, index_range_filters=True)]
-
-
-def _stored(passage: Passage) -> dict[str, Any]:
-    return {
-        "title": passage.title,
-        "text": passage.text,
-        "module": passage.module,
-        "context": passage.context,
-        "kind": passage.kind,
-        "names": passage.names,
-        "tenants": [passage.tenant],
-        "date": datetime.datetime.combine(datetime.date.fromisoformat(passage.date), datetime.time(), datetime.UTC),
-        "names_stems": " ".join(dict.fromkeys(name_terms(passage.names[:6]))),
-        "title_stems": " ".join(terms(passage.title)),
-        "text_stems": " ".join(terms(passage.text)),
-        "context_stems": " ".join(terms(passage.context)),
-    }

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,8 +22,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from role_process import Role, StartRole, free_port
 
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed
-from sightline_store.settings import StoreSettings
 
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -57,9 +56,11 @@ def _post(url: str, body: bytes, context: ssl.SSLContext | None = None, **header
             return exc.code
 
 
-def test_key_is_asked_for_and_its_tenant_cannot_be_forged(roles: StartRole, tmp_path: Path, store_url: str) -> None:
+def test_key_is_asked_for_and_its_tenant_cannot_be_forged(
+    roles: StartRole, tmp_path: Path, emptied: Callable[..., Client]
+) -> None:
     """No key, a wrong one and a revoked one are 401 on both ports; a good one stamps its tenant; e-mail is masked."""
-    port, grpc_port = free_port(), free_port()
+    port, grpc_port, client = free_port(), free_port(), emptied()
     env = {
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
         "SIGHTLINE_COLLECTOR_GRPC_PORT": str(grpc_port),
@@ -67,8 +68,8 @@ def test_key_is_asked_for_and_its_tenant_cannot_be_forged(roles: StartRole, tmp_
         "SIGHTLINE_COLLECTOR_KEYS_FILE": str(tmp_path / "keys.json"),
         "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
         "SIGHTLINE_COLLECTOR_REDACT_MASKS": "email",
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": "access",
+        "SIGHTLINE_STORE_URL": client.settings.url,
+        "SIGHTLINE_STORE_DATABASE": client.settings.database,
     }
     key = _keys(env, "create", "--name", "rag", "--tenant", "acme")
     assert key not in (tmp_path / "keys.json").read_text()
@@ -82,21 +83,18 @@ def test_key_is_asked_for_and_its_tenant_cannot_be_forged(roles: StartRole, tmp_
             call(_body("by grpc", "globex"), timeout=10)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
         call(_body("by grpc", "globex"), timeout=10, metadata=(("x-api-key", key),))
-    client = Client(StoreSettings(url=store_url, database="access"))
     rows, deadline = [], time.monotonic() + 20
     while len(rows) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-        with suppress(QueryFailed):
-            rows = client.query_rows("SELECT Name, Tenant FROM requests ORDER BY Name")
+        time.sleep(0.05)
+        rows = client.query_rows("SELECT Name, Tenant FROM requests ORDER BY Name")
     assert rows == [{"Name": "by grpc", "Tenant": "acme"}, {"Name": "by http", "Tenant": "acme"}]
     (note,) = client.query_rows("SELECT DISTINCT SpanAttributes['note'] AS note FROM otel_traces")
     assert "ann@example.org" not in note["note"]
-    client.close()
     _keys(env, "revoke", key.split("_")[1])
     deadline = time.monotonic() + 10
     while _post(url, _body("late", ""), x_api_key=key) != 401:
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")

@@ -7,6 +7,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,34 +117,6 @@ def test_demo_stores_every_span_and_goes_on_where_it_stopped(tmp_path: Path) -> 
     assert sorted(key["role"] for key in held) == ["admin", "reader"]
 
 
-def test_another_terminal_is_told_which_file_holds_a_key(tmp_path: Path) -> None:
-    """Without one, `query` and `shell` name it; with the reader's they read and cannot write; no key is in a log."""
-    log, store_port = tmp_path / "up.log", free_port()
-    flags = [*_flags(UP_PORTS[1:]), "--port-store", str(store_port)]
-    with _up(tmp_path / "data", log, flags) as running:
-        reader = tmp_path / "data" / "keys" / "reader.key"
-        env = _env() | {"SIGHTLINE_STORE_URL": f"http://127.0.0.1:{store_port}"}
-        keyed = env | {"SIGHTLINE_STORE_PASSWORD": reader.read_text().strip()}
-        for command, text in (("query", ""), ("shell", "SELECT 41 + 1;")):
-            line = [BIN / "sightline-store", command, *(["price_list"] if command == "query" else [])]
-            refused = subprocess.run(line, env=env, input=text, capture_output=True, text=True, timeout=60, check=False)
-            assert refused.returncode == 1
-            assert f"export SIGHTLINE_STORE_PASSWORD=$(cat {reader})" in refused.stderr + refused.stdout
-        shell = [BIN / "sightline-store", "shell"]
-        read = subprocess.run(
-            shell, env=keyed, input="SELECT 41 + 1;", capture_output=True, text=True, timeout=60, check=False
-        )
-        assert (read.returncode, "42" in read.stdout) == (0, True), read.stderr
-        drop = subprocess.run(
-            shell, env=keyed, input="DROP TABLE otel_traces;", capture_output=True, text=True, timeout=60, check=False
-        )
-        assert "ACCESS_DENIED" in drop.stdout + drop.stderr
-        running.send_signal(signal.SIGTERM)
-    kept = {name: (tmp_path / "data" / "keys" / f"{name}.key").read_text().strip() for name in ("admin", "reader")}
-    for file in [log, *(tmp_path / "data" / "logs").iterdir()]:
-        assert not any(key in file.read_text(errors="replace") for key in kept.values()), file
-
-
 def test_killed_supervisor_leaves_nothing_and_its_folder_is_taken_over(tmp_path: Path) -> None:
     """After kill -9 all roles end by themselves, and the next start on the same folder and ports works."""
     flags, log = _flags(UP_PORTS), tmp_path / "up.log"
@@ -159,29 +133,77 @@ def test_killed_supervisor_leaves_nothing_and_its_folder_is_taken_over(tmp_path:
         assert time.monotonic() - begun < 10
 
 
-def test_second_supervisor_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Running:
+    """A `sightline up` that is ready.
+
+    Attributes:
+        data: its data folder.
+        log: what it prints.
+        store_port: of its store.
+        process: the supervisor.
+    """
+
+    data: Path
+    log: Path
+    store_port: int
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for the tests that leave it running; when it has ended, no key stands in what it has logged."""
+    folder, store_port = tmp_path_factory.mktemp("running"), free_port()
+    data, log = folder / "data", folder / "up.log"
+    with _up(data, log, [*_flags(UP_PORTS[1:]), "--port-store", str(store_port)]) as process:
+        try:
+            yield Running(data, log, store_port, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+    kept = [(data / "keys" / f"{name}.key").read_text().strip() for name in ("admin", "reader")]
+    for file in [log, *(data / "logs").iterdir()]:
+        assert not any(key in file.read_text(errors="replace") for key in kept), file
+
+
+def test_another_terminal_is_told_which_file_holds_a_key(running: Running) -> None:
+    """Without one, `query` and `shell` name it; with the reader's they read and cannot write."""
+    reader = running.data / "keys" / "reader.key"
+    env = _env() | {"SIGHTLINE_STORE_URL": f"http://127.0.0.1:{running.store_port}"}
+    keyed = env | {"SIGHTLINE_STORE_PASSWORD": reader.read_text().strip()}
+    for command, text in (("query", ""), ("shell", "SELECT 41 + 1;")):
+        line = [BIN / "sightline-store", command, *(["price_list"] if command == "query" else [])]
+        refused = subprocess.run(line, env=env, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert refused.returncode == 1
+        assert f"export SIGHTLINE_STORE_PASSWORD=$(cat {reader})" in refused.stderr + refused.stdout
+    shell = [BIN / "sightline-store", "shell"]
+    read = subprocess.run(
+        shell, env=keyed, input="SELECT 41 + 1;", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (read.returncode, "42" in read.stdout) == (0, True), read.stderr
+    drop = subprocess.run(
+        shell, env=keyed, input="DROP TABLE otel_traces;", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ACCESS_DENIED" in drop.stdout + drop.stderr
+
+
+def test_second_supervisor_on_the_same_folder_is_refused(running: Running) -> None:
     """It ends at once with one sentence and exit code 1."""
-    log = tmp_path / "up.log"
-    with _up(tmp_path / "data", log, _flags(UP_PORTS)) as running:
-        command = [BIN / "sightline", "up", "--data", tmp_path / "data", *_flags(UP_PORTS)]
-        refused = subprocess.run(command, env=_env(), capture_output=True, text=True, timeout=30, check=False)
-        running.send_signal(signal.SIGTERM)
+    command = [BIN / "sightline", "up", "--data", running.data, *_flags(UP_PORTS)]
+    refused = subprocess.run(command, env=_env(), capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 1
-    assert f"(pid {running.pid}) already runs on the data folder" in refused.stderr
+    assert f"(pid {running.process.pid}) already runs on the data folder" in refused.stderr
 
 
-def test_role_that_is_killed_comes_back(tmp_path: Path) -> None:
+def test_role_that_is_killed_comes_back(running: Running) -> None:
     """Kill -9 of the collector is told with its signal, and it is ready again."""
-    log = tmp_path / "up.log"
-    with _up(tmp_path / "data", log, _flags(UP_PORTS)) as running:
-        (collector,) = (child for child in _children(running) if "sightline-collector" in " ".join(child.cmdline()))
-        collector.kill()
-        _wait_for("collector was ended by SIGKILL", log, running)
-        deadline = time.monotonic() + 30
-        while log.read_text().count("collector ready") < 2 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        running.send_signal(signal.SIGTERM)
-    assert log.read_text().count("collector ready") == 2
+    (collector,) = (child for child in _children(running.process) if "sightline-collector" in " ".join(child.cmdline()))
+    assert running.log.read_text().count("collector ready") == 1
+    collector.kill()
+    _wait_for("collector was ended by SIGKILL", running.log, running.process)
+    deadline = time.monotonic() + 30
+    while running.log.read_text().count("collector ready") < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert running.log.read_text().count("collector ready") == 2
 
 
 @pytest.mark.parametrize("command", [("up", "--port-store", "http"), ("demo", "--questions", "0"), ()])

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,6 @@ from cryptography.x509.oid import NameOID
 from role_process import Role, StartRole, free_port
 
 from sightline_store.client import Client
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
 
 def _doctor(env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
@@ -75,23 +74,20 @@ def _certificate(folder: Path, name: str, host: str, *, is_self_signed: bool) ->
 
 @pytest.mark.parametrize(("is_self_signed", "host"), [(True, "127.0.0.1"), (False, "collector.example.org")])
 def test_doctor_checks_a_collector_that_speaks_tls(
-    roles: StartRole, tmp_path: Path, store_url: str, is_self_signed: bool, host: str
+    emptied: Callable[..., Client], tmp_path: Path, is_self_signed: bool, host: str
 ) -> None:
     """It trusts the certificate of the settings, whoever signed it for whatever name, and no other."""
-    tls = _certificate(tmp_path, "own", host, is_self_signed=is_self_signed)
+    tls, store = _certificate(tmp_path, "own", host, is_self_signed=is_self_signed), emptied().settings
     plain = {
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(free_port()),
         "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
         "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
         "SIGHTLINE_COLLECTOR_KEYS_FILE": str(tmp_path / "keys.json"),
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": "doctor_tls",
+        "SIGHTLINE_STORE_URL": store.url,
+        "SIGHTLINE_STORE_DATABASE": store.database,
         "https_proxy": "http://127.0.0.1:9",  # asks nobody else
     }
     env = {**plain, **tls}
-    client = Client(StoreSettings(url=store_url, database="doctor_tls"))
-    migrate.apply(client)
-    client.close()
     collector = Role(["sightline-collector", "serve"], env, "", tmp_path / "log")
     collector.process = subprocess.Popen(collector.command, env=collector.env, stderr=subprocess.DEVNULL)
     try:
@@ -113,20 +109,19 @@ def test_doctor_checks_a_collector_that_speaks_tls(
         collector.stop()
 
 
-def test_doctor_finds_its_span_and_says_what_to_mend(roles: StartRole, tmp_path: Path, store_url: str) -> None:
+def test_doctor_finds_its_span_and_says_what_to_mend(
+    roles: StartRole, tmp_path: Path, emptied: Callable[..., Client]
+) -> None:
     """With everything in place each check is ok and the exit code 0; without, each says what to do and it is 1."""
-    port = free_port()
+    port, store = free_port(), emptied().settings
     env = {
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
         "SIGHTLINE_COLLECTOR_GRPC_PORT": str(free_port()),
         "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
         "SIGHTLINE_COLLECTOR_KEYS_FILE": str(tmp_path / "keys.json"),
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": "doctor",
+        "SIGHTLINE_STORE_URL": store.url,
+        "SIGHTLINE_STORE_DATABASE": store.database,
     }
-    client = Client(StoreSettings(url=store_url, database="doctor"))
-    migrate.apply(client)
-    client.close()
     roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
     healthy = _doctor(env)
     assert healthy.returncode == 0, healthy.stdout

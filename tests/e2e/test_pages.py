@@ -16,6 +16,7 @@ from sightline_store.client import Client
 from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
+_ENTER, _DOWN = "\ue007", "\ue015"  # keys, as WebDriver names them
 _CHARTS = "document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)').length"
 
 
@@ -41,18 +42,17 @@ def pages(roles: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     return start
 
 
-def _store_with(store_url: str, database: str, requests: int) -> None:
-    client = Client(StoreSettings(url=store_url, database=database))
-    migrate.apply(client)
-    client.close()
-    if requests:
-        queries_traffic.fill(store_url, requests, hours=0.8, database=database)
+def _filled(client: Client, requests: int) -> StoreSettings:
+    queries_traffic.fill(client.settings.url, requests, hours=0.8, database=client.settings.database)
+    return client.settings
 
 
-def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
+def test_a_reader_goes_from_the_overview_to_a_span(
+    emptied: Callable[..., Client], pages: Callable[..., Any], browser: Browser
+) -> None:
     """Cards and charts show; a row opens its trace; a span opens its attributes; hostile text stays text."""
-    _store_with(store_url, "pages", 300)
-    url, role = pages(store_url, "pages")
+    store = _filled(client := emptied(), 300)
+    url, role = pages(store.url, store.database)
     browser.driver.get(f"{url}/")
     text = browser.text("Slowest first token")
     for label in (
@@ -90,13 +90,20 @@ def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callab
         "the header Total",
     )
     browser.text("by total, highest first")
+    search = browser.until(
+        f"{FIND} return findAll('input').find((e) => e.ariaLabel === 'Search requests');", "the search"
+    )
+    search.send_keys("tenant:gl", _DOWN, _ENTER)
+    assert search.get_attribute("value") == "tenant:globex "
+    search.send_keys("coroutine", _ENTER)
+    browser.until("return location.search.includes('q=tenant%3Aglobex+coroutine')", "the search in the address")
+    search.send_keys(" cost>much", _ENTER)
+    browser.text("At character 30, much: expected a number")
 
-    client = Client(StoreSettings(url=store_url, database="pages"))
     hostile = client.query_rows(
         "SELECT TraceId FROM otel_traces WHERE SpanAttributes['sightline.input'] = {text:String} LIMIT 1",
         {"text": queries_traffic.HOSTILE_QUESTION},
     )
-    client.close()
     assert hostile
     browser.driver.get(f"{url}/trace?trace={hostile[0]['TraceId']}")
     shown = browser.text("<script>alert('x')</script>")
@@ -109,17 +116,17 @@ def test_a_reader_goes_from_the_overview_to_a_span(store_url: str, pages: Callab
     assert time.monotonic() - began < 5
 
 
-def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
+def test_every_page_shows_its_charts(
+    emptied: Callable[..., Client], pages: Callable[..., Any], browser: Browser
+) -> None:
     """Each page, reached by its link on a fresh server, shows charts and a table; the filters in the URL hold."""
-    _store_with(store_url, "charts", 120)
-    client = Client(StoreSettings(url=store_url, database="charts"))
+    store = _filled(client := emptied(), 120)
     client.command(
         "INSERT INTO otel_metrics_sum (ServiceName, MetricName, Attributes, StartTimeUnix, TimeUnix, Value) "
         "SELECT 'sightline-collector', concat('sightline.collector.items.', told.1), map('signal', 'traces'), "
         "now() - 1200, now() - 600, told.2 FROM (SELECT arrayJoin([('received', 800), ('late', 20)]) AS told)"
     )
-    client.close()
-    url, role = pages(store_url, "charts")
+    url, role = pages(store.url, store.database)
     for page in ("latency", "cost", "retrieval", "quality", "pipeline"):
         browser.driver.get(f"{url}/{page}?tenant=acme&window=3h")
         browser.until(f"return {_CHARTS} >= 1", f"a chart of {page}")
@@ -139,14 +146,25 @@ def test_every_page_shows_its_charts(store_url: str, pages: Callable[..., Any], 
         if page == "pipeline":
             browser.text("20 of 800 spans received (2.5 %) came late")
         assert "tenant=acme" in browser.driver.current_url
+    browser.driver.get(f"{url}/sessions?tenant=acme&window=3h")
+    browser.until(f"{FIND} return findAll('tbody tr').length >= 1", "a conversation")
+    browser.driver.get(f"{url}/review?tenant=acme&window=3h")
+    reviewer = "return document.querySelector('.st-key-reviewer input')"
+    browser.until(reviewer, "the field for a reviewer's name")
+    browser.driver.execute_script(reviewer).send_keys("Ann", _ENTER)
+    assert "Passages" in browser.text("the least grounded answers first")
+    browser.driver.get(f"{url}/alerts")
+    browser.text("No rule has been evaluated yet.")
     assert "Traceback" not in role.tail()
     assert browser.errors() == []
 
 
-def test_empty_store_says_what_to_do_next(store_url: str, pages: Callable[..., Any], browser: Browser) -> None:
+def test_empty_store_says_what_to_do_next(
+    emptied: Callable[..., Client], pages: Callable[..., Any], browser: Browser
+) -> None:
     """A first look shows the lines that make a first trace."""
-    _store_with(store_url, "empty", 0)
-    url, _ = pages(store_url, "empty")
+    store = emptied().settings
+    url, _ = pages(store.url, store.database)
     browser.driver.get(url)
     browser.text("The store is empty.")
     browser.text("sightline.configure")
@@ -164,5 +182,6 @@ def test_absent_store_is_named_and_its_return_is_noticed(
     assert "sightline up" in text
     env = {"SIGHTLINE_STORE_PORT": str(store_port), "SIGHTLINE_STORE_DATA_DIR": str(tmp_path / "data")}
     roles("sightline-store", "serve", env=env, health_url=f"{store_url}/ping")
-    _store_with(store_url, "otel", 0)
+    migrate.apply(client := Client(StoreSettings(url=store_url)))
+    client.close()
     browser.text("The store is empty.")

@@ -13,8 +13,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,8 +36,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from role_process import StartRole, free_port
 
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed
-from sightline_store.settings import StoreSettings
 
 _CACHE = Path(os.environ.get("SIGHTLINE_CACHE_DIR") or Path.home() / ".cache" / "sightline")
 _JS_PACKAGES = (
@@ -138,20 +135,18 @@ class _Collector:
         """The rows of a query once there are `count`, or what there is after 30 s."""
         deadline, rows = time.monotonic() + 30, list[dict[str, Any]]()
         while len(rows) < count and time.monotonic() < deadline:
-            time.sleep(0.1)
-            with suppress(QueryFailed):  # The collector may still be making the tables.
-                rows = self.client.query_rows(query)
+            time.sleep(0.05)
+            rows = self.client.query_rows(query)
         return rows
 
 
 @pytest.fixture
-def collector(roles: StartRole, tmp_path: Path, store_url: str, request: pytest.FixtureRequest) -> Iterator[_Collector]:
-    """A collector with both ports, over the session's store, in a database of its own."""
-    database = "clients_" + "".join(c if c.isalnum() else "_" for c in request.node.name.removeprefix("test_"))[:40]
-    started = start_collector(roles, tmp_path, store_url, COLLECTOR_SEGMENT_MAX_AGE_S="0.1", STORE_DATABASE=database)
-    client = Client(StoreSettings(url=store_url, database=database))
-    yield _Collector(started.port, started.grpc_port, client)
-    client.close()
+def collector(roles: StartRole, tmp_path: Path, emptied: Callable[..., Client]) -> _Collector:
+    """A collector with both ports, over the session's store, whose tables have no rows."""
+    client = emptied()
+    of_the_store = {"COLLECTOR_SEGMENT_MAX_AGE_S": "0.1", "STORE_DATABASE": client.settings.database}
+    started = start_collector(roles, tmp_path, client.settings.url, **of_the_store)
+    return _Collector(started.port, started.grpc_port, client)
 
 
 @cache

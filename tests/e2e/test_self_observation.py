@@ -6,7 +6,7 @@ import json
 import re
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from role_process import StartRole, free_port
 
 from sightline_store.client import Client
-from sightline_store.errors import QueryFailed
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
-from sightline_store.settings import StoreSettings
 
 
 def _get(url: str) -> str:
@@ -26,9 +24,11 @@ def _get(url: str) -> str:
         return str(answer.read().decode())
 
 
-def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Path, store_url: str) -> None:
+def test_counts_are_on_the_page_and_in_the_store(
+    roles: StartRole, tmp_path: Path, emptied: Callable[..., Client]
+) -> None:
     """What came in is counted alike on /stats, on /metrics and in otel_metrics_sum, insert times as a histogram."""
-    port = free_port()
+    port, client = free_port(), emptied()
     url = f"http://127.0.0.1:{port}"
     env = {
         "SIGHTLINE_COLLECTOR_HTTP_PORT": str(port),
@@ -36,8 +36,8 @@ def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Pat
         "SIGHTLINE_COLLECTOR_SPOOL_DIR": str(tmp_path / "spool"),
         "SIGHTLINE_COLLECTOR_METRICS_INTERVAL_S": "0.5",
         "SIGHTLINE_COLLECTOR_SEGMENT_MAX_AGE_S": "0.1",
-        "SIGHTLINE_STORE_URL": store_url,
-        "SIGHTLINE_STORE_DATABASE": "observed",
+        "SIGHTLINE_STORE_URL": client.settings.url,
+        "SIGHTLINE_STORE_DATABASE": client.settings.database,
     }
     role = roles("sightline-collector", "serve", env=env, health_url=f"{url}/healthz")
     request = ExportTraceServiceRequest()
@@ -58,18 +58,20 @@ def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Pat
     assert re.search(r'sightline_collector_items_received_total\{.*signal="traces".*\} 7\.0', page)
     assert re.search(r'sightline_collector_service_received_total\{.*service="counted".*signal="traces".*\} 7\.0', page)
     assert "sightline_collector_spool_size_bytes" in page
-    client = Client(StoreSettings(url=store_url, database="observed"))
     sql = """SELECT max(Value) AS n FROM otel_metrics_sum
         WHERE MetricName = 'sightline.collector.items.stored' AND Attributes['signal'] = 'traces'"""
     stored, deadline = 0.0, time.monotonic() + 30
     while stored != 7 and time.monotonic() < deadline:
         time.sleep(0.2)
-        with suppress(QueryFailed):
-            stored = client.query_rows(sql)[0]["n"]
+        stored = client.query_rows(sql)[0]["n"]
     assert stored == 7, role.tail()
     for name in ("insert", "sync"):
         sql = f"SELECT max(Count) AS n FROM otel_metrics_histogram WHERE MetricName LIKE '%{name}.duration'"
-        assert client.query_rows(sql)[0]["n"] >= 1
+        timed = 0
+        while not timed and time.monotonic() < deadline:
+            timed = client.query_rows(sql)[0]["n"]
+            time.sleep(0.05)
+        assert timed >= 1, role.tail()
     window = Filters(start=began - timedelta(minutes=1), end=began + timedelta(minutes=5))
     told: list[Any] = []
     while time.monotonic() < deadline:
@@ -77,7 +79,6 @@ def test_counts_are_on_the_page_and_in_the_store(roles: StartRole, tmp_path: Pat
         if told and told[0]["shipped_spans"]:
             break
         time.sleep(0.2)
-    client.close()
     assert told == [
         {"service": "counted", "received_spans": 7, "shipped_spans": 7, "queryable_spans": 7, "sampled_out_spans": 0}
     ]

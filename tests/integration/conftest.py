@@ -1,9 +1,9 @@
-"""Fixtures of several integration tests: databases of the session's store, and a real Weaviate, once a session."""
+"""Fixtures of several integration tests: a real Weaviate, once a session, and spans in memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,28 +13,6 @@ from sightline.testing import Spans, captured
 
 if TYPE_CHECKING:
     from weaviate_place import Do, Place
-
-    from sightline_store.client import Client
-
-
-@pytest.fixture(scope="session")
-def database(store_url: str) -> Iterator[Callable[[str], Client]]:
-    """Returns a client of the database of a name, which it makes with all tables where it is new."""
-    from sightline_store.client import Client
-    from sightline_store.schema import migrate
-    from sightline_store.settings import StoreSettings
-
-    clients: dict[str, Client] = {}
-
-    def client_of(name: str) -> Client:
-        if name not in clients:
-            clients[name] = Client(StoreSettings(url=store_url, database=name))
-            migrate.apply(clients[name])
-        return clients[name]
-
-    yield client_of
-    for client in clients.values():
-        client.close()
 
 
 @pytest.fixture(scope="session")

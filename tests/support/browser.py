@@ -81,3 +81,12 @@ class Browser:
         """What the browser complained about, but for Streamlit's own look for its address under a page's path."""
         told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
         return [message for message in told if "/_stcore/" not in message]
+
+    def forget(self) -> None:
+        """Leave the page, and drop what pages have kept and complained about."""
+        origin = self.driver.execute_script("return location.origin")
+        if origin.startswith("http"):  # other tests' pages come from other ports
+            self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")

@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -66,6 +66,8 @@ class Shelf:
         """Question, tenant and first date of each search."""
         self.failing = False
         """Whether it does not answer."""
+        self.uploaded: dict[str, list[Passage]] = {}
+        """Passages of each uploaded document; a search does not return them."""
 
     async def search(
         self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int
@@ -79,7 +81,21 @@ class Shelf:
 
     async def ready(self) -> bool:
         """Whether it would answer."""
+        return self.reachable()
+
+    def reachable(self) -> bool:
+        """Whether it would answer."""
         return not self.failing
+
+    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
+        """Keep the passages of an uploaded document."""
+        assert (collection, len(passages)) == (self.collection, len(vectors))
+        self.uploaded[document] = list(passages)
+
+    def delete(self, collection: str, document: str) -> None:
+        """Forget the passages of an uploaded document."""
+        assert collection == self.collection
+        self.uploaded.pop(document, None)
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -184,7 +200,8 @@ class Served:
 
 def serve(settings: AppSettings, shelf: Shelf | None = None) -> Served:
     """Serve the app in this process, with what stands before it as a command."""
-    app = create_app(settings, NoTracing(), lambda settings: build(settings, shelf))
+    shelf = shelf or Shelf()
+    app = create_app(settings, NoTracing(), lambda settings: build(settings, shelf), lambda *_: shelf)
     return Served(HostGate(app, settings, origins=settings.api.allowed_origins))
 
 

@@ -6,6 +6,8 @@ POST /v1/chat               answers a question, as server-sent events or as one 
 /v1/chat/ws                 the same questions over a WebSocket
 DELETE /v1/conversation     forgets the conversation of `x-session-id`
 POST /v1/feedback           takes a reader's verdict on an answer
+POST, GET /v1/documents     uploads a document of the tenant; lists them
+/v1/documents/{id}          GET says how far it is, DELETE removes it
 GET /healthz                what is served, and whether the vector store answers
 GET /readyz                 whether questions can be answered now, and which parts are away
 GET /stats                  counts of the spans that this process made

@@ -16,6 +16,7 @@ import sightline
 from sightline_app.api.chat import Chat
 from sightline_app.api.chat_request import read_json
 from sightline_app.api.chat_routes import add_chat
+from sightline_app.api.document_routes import add_documents
 from sightline_app.api.feedback import record_feedback
 from sightline_app.api.index_in_use import IndexInUse, open_pipeline
 from sightline_app.api.live_stream import LiveStreams
@@ -24,17 +25,20 @@ from sightline_app.api.probes import add_probes
 from sightline_app.api.readiness import Readiness
 from sightline_app.api.request_spans import UNTRACED_URLS, TracedRequests, mark_failed
 from sightline_app.api.schema import FeedbackRequest
+from sightline_app.api.shared_streams import SharedStreams
 from sightline_app.chat_page import add_chat_page
 from sightline_app.conversation.session_key import SessionKey, checked_id
 from sightline_app.conversation.sessions import Sessions
 from sightline_app.conversation.stores import ProcessConversations, RedisConversations
 from sightline_app.errors import RequestRefused, StateAway, Unavailable
+from sightline_app.index import open_writer
 from sightline_app.limits.access import Access
 from sightline_app.limits.ledgers import ProcessLedger, RedisLedger
 from sightline_app.limits.limiter import Limiter
 from sightline_app.pipeline import Pipeline
 from sightline_app.settings import AppSettings
 from sightline_app.state.redis_link import RedisLink, open_link
+from sightline_app.uploads.queue import DocumentQueue, OpenWriter
 
 _log = logging.getLogger("sightline.app")
 _HOLD_MARGIN_S = 60.0
@@ -42,7 +46,10 @@ _HOLD_MARGIN_S = 60.0
 
 
 def create_app(
-    settings: AppSettings, tracing: sightline.Tracing, build: Callable[[AppSettings], Pipeline] = open_pipeline
+    settings: AppSettings,
+    tracing: sightline.Tracing,
+    build: Callable[[AppSettings], Pipeline] = open_pipeline,
+    open_writer: OpenWriter = open_writer,
 ) -> FastAPI:
     """Return the ASGI application. `serving.run` checks before it whose pages may ask.
 
@@ -50,6 +57,7 @@ def create_app(
         settings: limits and addresses.
         tracing: the library's handle, for /stats and the last flush.
         build: makes the pipeline; tests put in their own.
+        open_writer: the vector store that uploads are written to; tests put in their own.
 
     Raises:
         AppError: the index can't be served, or the settings leave open who may ask.
@@ -58,9 +66,11 @@ def create_app(
     link = open_link(settings.state)
     sessions, limiter = _state(settings, link)
     serving = IndexInUse(settings, build)
-    readiness = Readiness(settings, link, limiter, asks_keys=not access.is_open)
+    documents = DocumentQueue(settings, serving, open_writer)
+    readiness = Readiness(settings, link, limiter, documents, asks_keys=not access.is_open)
 
-    streams = LiveStreams(settings.api)
+    shared = _shared_streams(settings, link)
+    streams = LiveStreams(settings.api, None if shared is None else shared.note)
     chat = Chat(settings, access, serving=serving, sessions=sessions, limiter=limiter, streams=streams)
     app = FastAPI(
         title="sightline-app",
@@ -68,13 +78,22 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         lifespan=lambda _: _life(
-            settings, tracing, serving=serving, limiter=limiter, link=link, streams=streams, readiness=readiness
+            settings,
+            tracing,
+            serving=serving,
+            limiter=limiter,
+            link=link,
+            streams=streams,
+            shared=shared,
+            documents=documents,
+            readiness=readiness,
         ),
     )
     _handle_errors(app)
-    add_chat(app, settings, access, chat, streams)
+    add_chat(app, settings, access, chat, streams=streams, shared=shared)
     _add_forget(app, access, sessions)
     _add_feedback(app, access, serving, settings.max_body_bytes)
+    add_documents(app, settings.uploads, access, documents)
     add_chat_page(app, settings.dashboards_url)
     add_probes(app, settings, tracing, serving, readiness)
     if settings.api.docs:
@@ -93,25 +112,33 @@ async def _life(
     limiter: Limiter,
     link: RedisLink | None,
     streams: LiveStreams,
+    shared: SharedStreams | None,
+    documents: DocumentQueue,
     readiness: Readiness,
 ) -> AsyncIterator[None]:
     """What runs beside the requests, and what is closed after the last one."""
     await serving.pipeline.learn_notes()
+    documents.start()
     tasks = [
         asyncio.create_task(serving.watch()),
         asyncio.create_task(limiter.keep_charging(settings.state.retry_s)),
+        *([] if shared is None else [asyncio.create_task(shared.run())]),
     ]
     yield
     for task in tasks:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await streams.close()
+    if shared is not None:
+        await shared.close()
+    await documents.close()
     await readiness.close()
     await limiter.charge_owed()
     if limiter.owed:
         _log.error("%d answers were never charged: Redis is away", limiter.owed)
     if link is not None:
         await link.close()
-    await serving.pipeline.close()
+    await serving.close()
     await asyncio.to_thread(tracing.force_flush, 2.0)
 
 
@@ -123,6 +150,17 @@ def _state(settings: AppSettings, link: RedisLink | None) -> tuple[Sessions, Lim
     ledger = ProcessLedger(hold_s) if link is None else RedisLedger(link, hold_s)
     limiter = Limiter(ledger, admits_when_away=settings.limits.when_away == "open")
     return Sessions(conversations, settings.state, settings.request_timeout_s), limiter
+
+
+def _shared_streams(settings: AppSettings, link: RedisLink | None) -> SharedStreams | None:
+    """Return what shares streams with other processes; None where there is no Redis, or no stream is read on.
+
+    Its connections are its own: where streams find Redis slow, conversations and limits do not wait.
+    """
+    if link is None or not settings.api.resume_s:
+        return None
+    own = open_link(settings.state, "streams of answers")
+    return None if own is None else SharedStreams(own, settings.api)
 
 
 def _handle_errors(app: FastAPI) -> None:

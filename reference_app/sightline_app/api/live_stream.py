@@ -6,7 +6,7 @@ the answer goes on for `SIGHTLINE_APP_STREAM_RESUME_S` and is cancelled then; in
 new ones. A connection that comes back names the last event that it has, gets those after it once, and takes the place
 of the one before, which may be dead without the server knowing.
 
-The buffers are in this process. Behind several processes a client must come back to the same one.
+The buffers are in this process; with Redis, `shared_streams` lets a client come back to another one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ CANCELLED: Final = {"message": "the answer was cancelled", "type": "cancelled"}
 """Data of the last event of an answer whose client cancelled it."""
 
 _MAX_KEPT_BYTES = 64 * 1024**2
-_MAX_DIGITS = 15
 _log = logging.getLogger("sightline.app")
 _PATH = "/v1/chat/streams/"
 
@@ -89,9 +88,16 @@ class LiveStream:
         owner: whose it is.
         settings: size of the buffer, and how long it may be without a client.
         on_end: called once, when there will be no further event.
+        on_event: called with each new event, and with None at the end.
     """
 
-    def __init__(self, owner: Owner, settings: ApiSettings, on_end: Callable[[LiveStream], None]) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        settings: ApiSettings,
+        on_end: Callable[[LiveStream], None],
+        on_event: Callable[[LiveStream, StreamEvent | None], None] | None = None,
+    ) -> None:
         self.id = secrets.token_urlsafe(18)
         self.owner = owner
         self.size_bytes = 0
@@ -100,6 +106,7 @@ class LiveStream:
         """Number of the newest event; 0 before the first."""
         self._settings = settings
         self._on_end = on_end
+        self._on_event = on_event
         self._context = contextvars.copy_context()
         self._events: deque[StreamEvent] = deque()
         self._changed, self._read_on, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -112,7 +119,17 @@ class LiveStream:
     @property
     def path(self) -> str:
         """Where the stream is read and cancelled."""
-        return f"{_PATH}{self.id}"
+        return self.path_of(self.id)
+
+    @staticmethod
+    def path_of(stream_id: str) -> str:
+        """Where a stream is read and cancelled."""
+        return f"{_PATH}{stream_id}"
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest event that is kept; that of the next one where there is none."""
+        return self._events[0].number if self._events else self.last + 1
 
     @property
     def has_ended(self) -> bool:
@@ -140,6 +157,8 @@ class LiveStream:
             self._changed.set()
             self._stay()
             self._on_end(self)
+            if self._on_event is not None:
+                self._on_event(self, None)
 
     async def _append(self, name: str, data: Any) -> None:
         while self.size_bytes > self._settings.buffer_bytes and self._events:
@@ -156,6 +175,8 @@ class LiveStream:
         self._events.append(event)
         self.size_bytes += event.size_bytes
         self._changed.set()
+        if self._on_event is not None:
+            self._on_event(self, event)
 
     def read(self, after: int = 0) -> Reading:
         """Attach a client, in the place of the one before.
@@ -167,14 +188,9 @@ class LiveStream:
             RequestRefused: 409: there was no such event; 410: the event after it is no longer kept.
         """
         if after > self.last:
-            raise RequestRefused(f"the stream has no event {after} yet", kind="event_unknown", status=409)
-        if after < self.last and self._events[0].number > after + 1:
-            raise RequestRefused(
-                f"the events {after + 1} to {self._events[0].number - 1} are no longer kept: "
-                f"SIGHTLINE_APP_STREAM_BUFFER_BYTES={self._settings.buffer_bytes}",
-                kind="events_gone",
-                status=410,
-            )
+            raise no_such_event(after)
+        if after < self.last and self.first > after + 1:
+            raise events_gone(after, self.first, self._settings)
         self._stay()
         self._reading = reading = Reading(self, after)
         self._changed.set()  # the one before ends
@@ -282,6 +298,14 @@ class Reading:
                 return None
         raise StopAsyncIteration
 
+    def ready(self) -> list[StreamEvent]:
+        """Return the further events that are there already, without waiting; they are taken with this."""
+        events: list[StreamEvent] = []
+        while self._stream.is_read_by(self) and (event := self._stream.event_after(self._taken)) is not None:
+            self._taken = event.number
+            events.append(event)
+        return events
+
     def close(self) -> None:
         """Detach the connection."""
         self._stream.leave(self)
@@ -298,10 +322,14 @@ class LiveStreams:
 
     Args:
         settings: how long they are kept.
+        on_event: called with each new event of a stream, and with None at its end.
     """
 
-    def __init__(self, settings: ApiSettings) -> None:
+    def __init__(
+        self, settings: ApiSettings, on_event: Callable[[LiveStream, StreamEvent | None], None] | None = None
+    ) -> None:
         self._settings = settings
+        self._on_event = on_event
         self._streams: OrderedDict[str, LiveStream] = OrderedDict()
 
     def start(self, owner: Owner, make: Callable[[LiveStream], EventSource]) -> LiveStream:
@@ -311,7 +339,7 @@ class LiveStreams:
             owner: whose it is.
             make: returns the answer's events; it gets the stream, whose address belongs into the first one.
         """
-        stream = LiveStream(owner, self._settings, self._keep)
+        stream = LiveStream(owner, self._settings, self._keep, self._on_event)
         self._streams[stream.id] = stream
         stream.run(make(stream))
         return stream
@@ -324,8 +352,12 @@ class LiveStreams:
         """
         stream = self._streams.get(stream_id)
         if stream is None or stream.owner != owner:
-            raise RequestRefused("there is no such stream, or no longer", kind="stream_unknown", status=404)
+            raise no_such_stream()
         return stream
+
+    def has(self, stream_id: str) -> bool:
+        """Whether a stream is one of this process."""
+        return stream_id in self._streams
 
     def __contains__(self, stream: LiveStream) -> bool:
         """Whether a stream can still be found."""
@@ -353,15 +385,27 @@ class LiveStreams:
             await stream.finish()
 
 
-def read_last_event(text: str | None) -> int:
-    """Return the number in a `Last-Event-ID` field; 0 without one.
+def no_such_stream() -> RequestRefused:
+    """Return the refusal of an address that is no stream of its caller."""
+    return RequestRefused("there is no such stream, or no longer", kind="stream_unknown", status=404)
 
-    Raises:
-        RequestRefused: it is no number of an event.
+
+def no_such_event(after: int) -> RequestRefused:
+    """Return the refusal of a client that names an event to come."""
+    return RequestRefused(f"the stream has no event {after} yet", kind="event_unknown", status=409)
+
+
+def events_gone(after: int, first: int, settings: ApiSettings) -> RequestRefused:
+    """Return the refusal of a client that needs events which are no longer kept.
+
+    Args:
+        after: number of the last event that the client has.
+        first: number of the oldest event that is kept.
+        settings: size of the buffer.
     """
-    if text is None or not text.strip():
-        return 0
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS):
-        raise RequestRefused("Last-Event-ID must be the number of an event", kind="invalid_event_id")
-    return int(digits)
+    return RequestRefused(
+        f"the events {after + 1} to {first - 1} are no longer kept: "
+        f"SIGHTLINE_APP_STREAM_BUFFER_BYTES={settings.buffer_bytes}",
+        kind="events_gone",
+        status=410,
+    )

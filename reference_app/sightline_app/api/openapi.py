@@ -6,7 +6,9 @@ nor addresses, and whoever writes a client reads them before there is a key. `SI
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -22,6 +24,7 @@ _REFS: Final = "#/components/schemas/{model}"
 _MODELS: Final[tuple[type[BaseModel], ...]] = (
     schema.ChatRequest,
     schema.FeedbackRequest,
+    schema.DocumentRequest,
     schema.Source,
     *schema.EVENTS.values(),
     schema.SocketQuestion,
@@ -36,6 +39,7 @@ with an event `error` instead. 429 and 503 have `Retry-After`.
 """
 _TAGS: Final = [
     {"name": "chat", "description": "Questions, the streams of their answers, conversations, verdicts"},
+    {"name": "documents", "description": "What clients upload for their tenant, beside the corpus"},
     {"name": "operations", "description": "For load balancers, supervisors and readers of this page; none needs a key"},
 ]
 KEYED: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"apiKey": []}]
@@ -45,7 +49,10 @@ _SCHEMES: Final = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same, in a field of its own"},
 }
 
-_EXAMPLES: Final = {
+Told = tuple[str, str, str]
+"""What a failure means, its type, and an example of its message."""
+
+_EXAMPLES: Final[Mapping[int, Told]] = {
     400: ("The request cannot be used", "empty_question", "'question' must be a text that is not empty"),
     401: ("No API key, or none that is valid", "api_key_missing", "an API key is needed"),
     403: ("The API key belongs to another tenant", "tenant_forbidden", "this API key belongs to another tenant"),
@@ -59,13 +66,18 @@ _EXAMPLES: Final = {
 }
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return `responses` of a route for the statuses with which it can fail."""
-    return {status: _error(status) for status in statuses}
+def errors(*statuses: int, own: Mapping[int, Told] = MappingProxyType({})) -> dict[int | str, dict[str, Any]]:
+    """Return `responses` of a route for the statuses with which it can fail.
+
+    Args:
+        statuses: all of them.
+        own: what some of them mean for this route alone.
+    """
+    return {status: _error(status, own.get(status) or _EXAMPLES[status]) for status in statuses}
 
 
-def _error(status: int) -> dict[str, Any]:
-    description, kind, message = _EXAMPLES[status]
+def _error(status: int, told_as: Told) -> dict[str, Any]:
+    description, kind, message = told_as
     example = {"error": {"message": message, "type": kind}}
     told: dict[str, Any] = {
         "model": schema.ErrorBody,

@@ -24,7 +24,9 @@ _UNTRACED = (
     "/v1/chat/ws",  # each of its questions is a request of its own
     *chat_page.PATHS,
 )
-_PATHS = "|".join((*(re.escape(path) for path in _UNTRACED), "/v1/chat/streams/[^/]*"))
+_PATHS = "|".join(
+    (*(re.escape(path) for path in _UNTRACED), "/v1/chat/streams/[^/]*", "/v1/documents(?:/[^/?]*)?(?:[?].*)?")
+)
 _IS_UNTRACED = re.compile(_PATHS)
 UNTRACED_URLS = f"^[a-z]+://[^/]+(?:{_PATHS})$"
 """Paths that answer no question, as OpenTelemetry's instrumentation takes them: patterns of whole addresses."""

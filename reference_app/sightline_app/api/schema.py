@@ -75,6 +75,55 @@ class FeedbackRequest(BaseModel):
     comment: str | None = Field(None, max_length=4000)
 
 
+class DocumentRequest(BaseModel):
+    """A document. The same content is the same document."""
+
+    model_config = _example(
+        {"name": "travel.md", "text": "# Travel\n\nTrains are booked by the office, flights by nobody."},
+        {"name": "travel", "text": "<h1>Travel</h1><p>By train, please.</p>", "content_type": "text/html"},
+    )
+
+    name: str = Field(min_length=1, max_length=200, description="As sources show it, such as guide.md")
+    text: str = Field(min_length=1, description="At most SIGHTLINE_APP_UPLOAD_MAX_BYTES bytes in UTF-8")
+    content_type: str | None = Field(
+        None, description="text/markdown, text/html or text/plain; without it, the ending of the name says what it is"
+    )
+
+
+class DocumentBody(BaseModel):
+    """How far a document is."""
+
+    model_config = _example(
+        {
+            "id": "0f4a8c1e-6b7d-5e2f-9a3b-1c2d3e4f5a6b",
+            "name": "travel.md",
+            "content_type": "text/markdown",
+            "size_bytes": 812,
+            "created": "2026-01-31T09:30:00.000Z",
+            "state": "embedding",
+            "passages": 12,
+            "embedded": 0,
+            "error": "weaviate does not answer; it is tried again",
+        }
+    )
+
+    id: str
+    name: str
+    content_type: str
+    size_bytes: int = Field(description="Of the original")
+    created: datetime.datetime
+    state: Literal["queued", "parsing", "embedding", "stored", "failed", "deleting"]
+    passages: int = Field(description="Passages that it was cut into; 0 until it is parsed")
+    embedded: int = Field(description="Of those, how many have a vector")
+    error: str | None = Field(description="Why it failed, or why it waits")
+
+
+class DocumentList(BaseModel):
+    """The documents of a tenant."""
+
+    documents: list[DocumentBody]
+
+
 class Source(BaseModel):
     """A passage that the answer is made from."""
 

@@ -1,4 +1,4 @@
-"""The chat page: one HTML file, one style sheet and three scripts, served as they are. No build step, no CDN."""
+"""The chat page: one HTML file, one style sheet and four scripts, served as they are. No build step, no CDN."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import resources
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-PATHS = ("/", "/chat.css", "/chat.js", "/events.js", "/markup.js")
+PATHS = ("/", "/chat.css", "/chat.js", "/documents.js", "/events.js", "/markup.js")
 """Where the page's files are served."""
 
 _MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}

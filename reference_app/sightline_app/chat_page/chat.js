@@ -1,6 +1,7 @@
 // The chat page: asks /v1/chat, shows the stream of server-sent events, and sends the verdict of a reader.
 // Text of users, models and documents is put in by textContent only, never as HTML.
 
+import { addDocuments } from "./documents.js";
 import { eventsOf } from "./events.js";
 import { show } from "./markup.js";
 
@@ -24,11 +25,13 @@ function renewed() {
   return id;
 }
 
-function headers() {
-  const sent = { "content-type": "application/json", "x-session-id": session };
+function keyHeaders() {
   const key = element("key").value.trim();
-  if (key) sent.authorization = `Bearer ${key}`;
-  return sent;
+  return key ? { authorization: `Bearer ${key}` } : {};
+}
+
+function headers() {
+  return { "content-type": "application/json", "x-session-id": session, ...keyHeaders() };
 }
 
 const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
@@ -252,4 +255,5 @@ element("new-conversation").addEventListener("click", async () => {
   await fetch("v1/conversation", { method: "DELETE", headers: old }).catch(() => null);
 });
 
+addDocuments(keyHeaders);
 question.focus();

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from sightline_app.embeddings import fastembed_model, minilm, weights
+from sightline_app.embeddings import fastembed_model, inference_endpoint, minilm, onnx_file, weights
 from sightline_app.embeddings.lexical import LexicalEmbedding
 from sightline_app.embeddings.openai_endpoint import OpenAIEmbedding
 from sightline_app.embeddings.precision import Precision
@@ -25,7 +25,7 @@ _log = logging.getLogger("sightline.app")
 
 
 def kind(settings: AppSettings) -> str:
-    """Return what the settings mean: ``openai``, ``minilm``, ``fastembed`` or ``lexical``."""
+    """Return what the settings mean: ``openai``, ``oip``, ``minilm``, ``onnx``, ``fastembed`` or ``lexical``."""
     if settings.embedding != "auto":
         return settings.embedding
     if settings.embeddings_base_url:
@@ -35,9 +35,11 @@ def kind(settings: AppSettings) -> str:
 
 def wish(settings: AppSettings) -> str:
     """Return the settings that decide about the vectors; another wish needs another index."""
-    wanted = kind(settings)
+    wanted, oip = kind(settings), settings.inference
     parts = {
         "openai": f"{settings.embeddings_base_url}|{settings.embeddings_model}",
+        "oip": f"{oip.url}|{oip.model}|{oip.input}|{oip.output}",
+        "onnx": f"{settings.onnx_file.file}|{settings.onnx_file.tokenizer_file}|{settings.onnx_file.max_tokens}",
         "minilm": minilm.version(Precision(settings.minilm.precision)),
         "fastembed": settings.fastembed_model,
         "lexical": str(settings.lexical_dimensions),
@@ -65,6 +67,10 @@ def choose(settings: AppSettings, fit: Callable[[], LexicalEmbedding]) -> Embedd
             settings.embeddings_model,
             settings.model_timeout_s,
         )
+    if wanted == inference_endpoint.KIND:
+        return inference_endpoint.InferenceEmbedding(settings.inference, settings.model_timeout_s)
+    if wanted == onnx_file.KIND:
+        return onnx_file.OnnxFile(settings.onnx_file, settings.minilm)
     if wanted == "minilm":
         return minilm.MiniLM(settings.minilm, settings.cache_dir)
     if wanted == "fastembed":
@@ -114,10 +120,28 @@ def load(name: str, version: str, dimensions: int, folder: Path, settings: AppSe
         return OpenAIEmbedding(
             settings.embeddings_base_url, settings.embeddings_api_key, model, settings.model_timeout_s, dimensions
         )
+    if which == inference_endpoint.KIND:
+        served = inference_endpoint.InferenceEmbedding(settings.inference, settings.model_timeout_s)
+        return _same(served, name, version, "SIGHTLINE_OIP_MODEL")
+    if which == onnx_file.KIND:
+        read = onnx_file.OnnxFile(settings.onnx_file, settings.minilm)
+        return _same(read, name, version, "SIGHTLINE_EMBEDDING_ONNX_FILE")
     made = _fastembed(settings, f"the index was built with {name}; ingest again")
     if made.name != name:
         raise InvalidSetting(
             "SIGHTLINE_FASTEMBED_MODEL", settings.fastembed_model, f"the index was built with {name}; ingest again"
+        )
+    return made
+
+
+def _same(made: Embedding, name: str, version: str, variable: str) -> Embedding:
+    """Return an embedding if it gives the vectors that the index was built with."""
+    if (made.name, made.version) != (name, version):
+        raise InvalidSetting(
+            variable,
+            made.model,
+            f"the index was built with {name} {version}, and this is {made.name} {made.version}; "
+            "run `sightline-app ingest --force`",
         )
     return made
 

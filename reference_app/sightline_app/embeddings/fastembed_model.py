@@ -57,6 +57,9 @@ class FastEmbedEmbedding:
         """Return the question's vector, computed in a thread."""
         return await asyncio.to_thread(self._embed_question, question)
 
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
     def _embed_question(self, question: str) -> Embedded:
         vector = next(iter(self._model.query_embed([question])))
         return Embedded(unit(np.asarray(vector, dtype=np.float32)), int(self._model.token_count([question])))

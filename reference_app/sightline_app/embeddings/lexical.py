@@ -113,6 +113,9 @@ class LexicalEmbedding:
         """Return the question's vector; all zeros when the corpus knows none of its words."""
         return self.embed_text(question)
 
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
     def save(self, folder: Path) -> None:
         """Write ``lexical.npz`` and ``lexical.json``: numbers and text, nothing that runs when loaded."""
         folder.mkdir(parents=True, exist_ok=True)

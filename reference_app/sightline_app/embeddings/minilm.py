@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 in this process, by ONNX Runtime: the default embedding."""
+"""all-MiniLM-L6-v2 in this process, by ONNX Runtime: the default embedding, and what it shares with others there."""
 
 from __future__ import annotations
 
@@ -47,39 +47,38 @@ class Tokens:
     """Word pieces of the text that the model does not read."""
 
 
-class MiniLM:
-    """Sentence vectors of 384 dimensions.
+class SentenceModel:
+    """A model from word pieces to unit vectors, run by ONNX Runtime on the CPU.
 
     Args:
-        settings: precision, threads and batching.
-        cache_dir: where the built graph is kept.
-
-    Raises:
-        WeightsMissing: the package of the weights is not installed.
-        WeightsRefused: one of its files is not what it should be.
+        graph: serialized ONNX model with the inputs ``input_ids`` and ``attention_mask``, int64[n, length]; its first
+            output is float[n, dimensions].
+        tokenizer: JSON of the library `tokenizers`.
+        settings: threads and batching.
+        max_tokens: word pieces that the model reads; the rest of a text is cut off.
     """
 
-    name = NAME
-    model = NAME
+    name: str
+    model: str
+    version: str
     provider = "onnxruntime"
-    dimensions = DIMENSIONS
+    precision: str | None = None
+    """How it multiplies, on spans; None where that is not known."""
+    dimensions: int
 
-    def __init__(self, settings: MiniLMSettings, cache_dir: Path) -> None:
+    def __init__(self, graph: bytes, tokenizer: str, settings: MiniLMSettings, max_tokens: int) -> None:
         import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # a quarter second others do not need
         from tokenizers import Tokenizer  # noqa: PLC0415
 
-        self.precision = Precision(settings.precision)
-        self.version = version(self.precision)
-        self._tokenizer: Any = Tokenizer.from_str(weights.read(weights.TOKENIZER).decode())
+        self._max_tokens = max_tokens
+        self._tokenizer: Any = Tokenizer.from_str(tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()  # done here, where it is counted
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         # Threads that spin while they wait take the time of everything else on the machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session: Any = onnxruntime.InferenceSession(
-            graph_cache.graph(cache_dir, self.precision), options, providers=["CPUExecutionProvider"]
-        )
+        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._batcher: Batcher[list[int], NDArray[np.float32]] = Batcher(
             lambda batch: list(self._vectors(batch)), settings.batch_wait_ms / 1000, settings.batch_size
         )
@@ -87,13 +86,13 @@ class MiniLM:
     def tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the word pieces of each text, and how many are beyond what the model reads."""
         found = (each.ids for each in self._tokenizer.encode_batch(list(texts)))
+        most = self._max_tokens
         return [
-            Tokens(ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]], max(0, len(ids) - MAX_TOKENS))
-            for ids in found
+            Tokens(ids if len(ids) <= most else [*ids[: most - 1], ids[-1]], max(0, len(ids) - most)) for ids in found
         ]
 
     def _vectors(self, batch: Sequence[list[int]]) -> Matrix:
-        """Return float32[n, 384] of one padded batch."""
+        """Return float32[n, dimensions] of one padded batch."""
         longest = max(map(len, batch))
         ids = np.zeros((len(batch), longest), np.int64)
         mask = np.zeros((len(batch), longest), np.int64)
@@ -103,7 +102,7 @@ class MiniLM:
         return np.asarray(self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0])
 
     def embed_texts(self, texts: Sequence[str], progress: Progress) -> Matrix:
-        """Return float32[n_texts, 384], rows of unit length; texts of like length are computed together."""
+        """Return float32[n_texts, dimensions], rows of unit length; texts of like length are computed together."""
         read = self.tokens(texts)
         cut = sum(each.cut > 0 for each in read)
         if cut:
@@ -111,9 +110,9 @@ class MiniLM:
                 "%d of %d texts have more than %d word pieces; the rest of them is not in their vectors",
                 cut,
                 len(read),
-                MAX_TOKENS,
+                self._max_tokens,
             )
-        result = np.zeros((len(read), DIMENSIONS), np.float32)
+        result = np.zeros((len(read), self.dimensions), np.float32)
         done = 0
         for rows in batches([len(each.ids) for each in read]):
             result[rows] = self._vectors([read[row].ids for row in rows])
@@ -122,7 +121,7 @@ class MiniLM:
         return result
 
     def embed_passages(self, passages: Sequence[Passage], progress: Progress) -> Matrix:
-        """Return float32[n_passages, 384], rows of unit length."""
+        """Return float32[n_passages, dimensions], rows of unit length."""
         return self.embed_texts([passage_text(each) for each in passages], progress)
 
     async def embed_question(self, question: str) -> Embedded:
@@ -137,12 +136,40 @@ class MiniLM:
             request.cancel()
             raise
         attributes = {
-            PRECISION: str(self.precision),
+            PRECISION: self.precision,
             BATCH_SIZE: start.size,
             BATCH_WAIT: round(start.waited_s, 6),
             TOKENS_CUT: tokens.cut,
         }
         return Embedded(vector, len(tokens.ids), attributes)
+
+    async def close(self) -> None:
+        """End the worker thread after what it computes now."""
+        self._batcher.close()
+
+
+class MiniLM(SentenceModel):
+    """Sentence vectors of 384 dimensions.
+
+    Args:
+        settings: precision, threads and batching.
+        cache_dir: where the built graph is kept.
+
+    Raises:
+        WeightsMissing: the package of the weights is not installed.
+        WeightsRefused: one of its files is not what it should be.
+    """
+
+    name = NAME
+    model = NAME
+    dimensions = DIMENSIONS
+
+    def __init__(self, settings: MiniLMSettings, cache_dir: Path) -> None:
+        precision = Precision(settings.precision)
+        tokenizer = weights.read(weights.TOKENIZER).decode()
+        super().__init__(graph_cache.graph(cache_dir, precision), tokenizer, settings, MAX_TOKENS)
+        self.precision = str(precision)
+        self.version = version(precision)
 
 
 def version(precision: Precision) -> str:

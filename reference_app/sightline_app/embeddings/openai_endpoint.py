@@ -69,4 +69,9 @@ class OpenAIEmbedding:
         except OpenAIError as exc:
             raise EmbeddingUnavailable(f"{self.name} at {self._arguments['base_url']}: {exc}") from exc
         vector = unit(np.asarray(answer.data[0].embedding, dtype=np.float32))
-        return Embedded(vector, int(answer.usage.prompt_tokens) if answer.usage else 0)
+        return Embedded(vector, int(answer.usage.prompt_tokens) if answer.usage else None)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()

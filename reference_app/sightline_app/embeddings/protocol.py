@@ -21,8 +21,8 @@ class Embedded:
 
     vector: NDArray[np.float32]
     """float32[dimensions], unit length."""
-    input_tokens: int
-    """Tokens that the model read."""
+    input_tokens: int | None
+    """Tokens that the model read; None where its server does not say."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """What else the span of the embedding says: precision, batch, tokens cut off."""
 
@@ -31,7 +31,8 @@ class Embedding(Protocol):
     """Text to unit vectors."""
 
     name: str
-    """Kind and model, as in the manifest of an index: ``all-MiniLM-L6-v2``, ``openai:text-embedding-3-small``."""
+    """Kind and model, as in the manifest of an index: ``all-MiniLM-L6-v2``, ``openai:text-embedding-3-small``,
+    ``oip:minilm``."""
     model: str
     """Name of the model on spans."""
     provider: str
@@ -50,6 +51,9 @@ class Embedding(Protocol):
         Raises:
             EmbeddingUnavailable: the endpoint did not answer.
         """
+
+    async def close(self) -> None:
+        """Let go of connections and threads, after the last question."""
 
 
 def unit(matrix: NDArray[Any]) -> Matrix:

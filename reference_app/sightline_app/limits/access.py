@@ -1,8 +1,8 @@
 """Who asks: the API key of a request, its tenant and its user.
 
 Without a file of keys the app is open, on loopback only, and believes the tenant and the user that a request names.
-With one, every request needs a key: a member's key says the tenant, a service's key lets the request name it. A key
-that is revoked, or a file that goes away, closes and never opens.
+With one, every request needs a key: that of a member or an editor says the tenant, that of a service lets the request
+name it. A key that is revoked, or a file that goes away, closes and never opens.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sightline_app.conversation.session_key import checked_id
 from sightline_app.errors import InvalidSetting, RequestRefused
-from sightline_app.limits.api_keys import SERVICE, KeyRing
+from sightline_app.limits.api_keys import EDITOR, SERVICE, KeyRing
 from sightline_app.limits.rules import NAMES, Limits
 from sightline_app.settings import AppSettings
 from sightline_roles.host_check import is_loopback
@@ -39,6 +39,20 @@ class Caller:
     def reads_as(self) -> str:
         """The tenant whose documents and sessions the request reaches."""
         return self.tenant or _PUBLIC
+
+    def check_writes(self) -> None:
+        """Refuse whoever may not change documents.
+
+        Raises:
+            RequestRefused: 403.
+        """
+        if self.role not in {EDITOR, SERVICE}:
+            raise RequestRefused(
+                f"this API key has the role {self.role!r}; documents are changed with {EDITOR!r} or {SERVICE!r}: "
+                "`sightline-app keys create --role`",
+                kind="role_forbidden",
+                status=403,
+            )
 
     @property
     def owner(self) -> str:

@@ -22,9 +22,11 @@ from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned, check
 
 MEMBER: Final = "member"
 """Role: asks for the key's own tenant."""
+EDITOR: Final = "editor"
+"""Role: asks as a member does, and uploads and deletes documents of the key's own tenant."""
 SERVICE: Final = "service"
-"""Role: a backend that asks for the tenant that it names in `x-tenant-id`."""
-ROLES: Final = (MEMBER, SERVICE)
+"""Role: a backend that asks, uploads and deletes for the tenant that it names in `x-tenant-id`."""
+ROLES: Final = (MEMBER, EDITOR, SERVICE)
 
 _WORDING = Wording(
     prefix="sla",
@@ -76,7 +78,7 @@ class KeyRing(KeyFile[AppKey]):
         Args:
             name: what the key is for.
             tenant: whose documents and sessions it reaches.
-            role: `member` or `service`.
+            role: `member`, `editor` or `service`.
             limits: those of `rules.NAMES` that differ from the settings.
 
         Raises:
@@ -96,7 +98,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     create.add_argument("--name", required=True, help="what the key is for")
     create.add_argument("--tenant", required=True, help="whose documents and sessions it reaches")
     create.add_argument(
-        "--role", default=MEMBER, choices=ROLES, help="a service names the tenant of each request; default member"
+        "--role",
+        default=MEMBER,
+        choices=ROLES,
+        help="an editor may change documents; a service may, too, and names the tenant of each request; default member",
     )
     for name in NAMES:
         create.add_argument(

@@ -7,7 +7,7 @@ prompt gives the same answer. :mod:`sightline_app.model_server.extractive_api` s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sightline_app.analysis import related, sentences, terms
@@ -106,14 +106,14 @@ def answer(messages: Sequence[tuple[str, str]]) -> str:
     return "\n\n".join(parts) or DONT_KNOW
 
 
-def _coverage(ideas: dict[str, list[str]], text: str) -> float:
+def _coverage(ideas: Mapping[str, Sequence[str]], text: str) -> float:
     """Return the share of the question's words that a text holds; a related word counts for 0.6."""
     held = set(terms(text))
     found = sum(1.0 if term in held else 0.6 if held.intersection(others) else 0.0 for term, others in ideas.items())
     return found / len(ideas)
 
 
-def _pick(ideas: dict[str, list[str]], block: Block, wanted: int) -> list[str]:
+def _pick(ideas: Mapping[str, Sequence[str]], block: Block, wanted: int) -> list[str]:
     """Return the first sentence and those that fit best, in the text's order."""
     prose = re.sub(r"^\s*(?:>>>|\.\.\.).*$", "", block.text, flags=re.MULTILINE)
     found = [sentence for sentence in sentences(prose) if len(sentence) > 8][:40]

@@ -5,12 +5,13 @@ Each class is frozen, validated, and read once from the environment at the entry
 
 from sightline_app.settings.api import ApiSettings
 from sightline_app.settings.app import AppSettings
-from sightline_app.settings.embedding import MiniLMSettings
+from sightline_app.settings.embedding import InferenceSettings, MiniLMSettings, OnnxFileSettings
 from sightline_app.settings.guardrails import GuardrailSettings, PrivacySettings
 from sightline_app.settings.limits import LimitSettings
 from sightline_app.settings.model import MODEL_NAMES, ModelEndpoint, ModelSettings
 from sightline_app.settings.stages import CacheSettings, PackSettings, RouteSettings
 from sightline_app.settings.state import RedisSettings, StateSettings
+from sightline_app.settings.uploads import UploadSettings
 from sightline_app.settings.weaviate import WeaviateSettings
 
 __all__ = [
@@ -19,14 +20,17 @@ __all__ = [
     "AppSettings",
     "CacheSettings",
     "GuardrailSettings",
+    "InferenceSettings",
     "LimitSettings",
     "MiniLMSettings",
     "ModelEndpoint",
     "ModelSettings",
+    "OnnxFileSettings",
     "PackSettings",
     "PrivacySettings",
     "RedisSettings",
     "RouteSettings",
     "StateSettings",
+    "UploadSettings",
     "WeaviateSettings",
 ]

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sightline_app.settings.api import ApiSettings
 from sightline_app.settings.base import APP_DIR, CACHE_DIR, OwnSettings
-from sightline_app.settings.embedding import MiniLMSettings
+from sightline_app.settings.embedding import InferenceSettings, MiniLMSettings, OnnxFileSettings
 from sightline_app.settings.guardrails import GuardrailSettings, PrivacySettings
 from sightline_app.settings.limits import LimitSettings
 from sightline_app.settings.model import MODEL_NAMES, ModelEndpoint
 from sightline_app.settings.stages import CacheSettings, PackSettings, RouteSettings
 from sightline_app.settings.state import StateSettings
+from sightline_app.settings.uploads import UploadSettings
 from sightline_roles.port_settings import PortSettings
 from sightline_roles.settings import setting
 
@@ -55,6 +56,13 @@ class AppSettings(OwnSettings, PortSettings):
     chat_model: str = setting(
         "SIGHTLINE_CHAT_MODEL", "", "Model that answers", default_text="the name of the model in SIGHTLINE_MODEL"
     )
+    langchain_provider: str | None = setting(
+        "SIGHTLINE_APP_LANGCHAIN_PROVIDER",
+        None,
+        "Provider of SIGHTLINE_CHAT_MODEL as LangChain's `init_chat_model` knows it, such as `anthropic` or `ollama`: "
+        "its chat model answers then. Needs the `langchain` extra and the provider's package",
+        default_text="unset: the OpenAI-compatible endpoint answers",
+    )
     max_output_tokens: int = setting(
         "SIGHTLINE_APP_MAX_OUTPUT_TOKENS", 120, "Upper bound of an answer, in tokens", at_least=1
     )
@@ -73,10 +81,11 @@ class AppSettings(OwnSettings, PortSettings):
     embedding: str = setting(
         "SIGHTLINE_EMBEDDING",
         "auto",
-        "Embedding of the passages and questions: all-MiniLM-L6-v2 in this process, an OpenAI-compatible endpoint, a "
-        "fastembed model, or words alone. `auto` takes the endpoint if `SIGHTLINE_EMBEDDINGS_BASE_URL` is set, else "
-        "minilm, and lexical only where its weights are missing",
-        choices=("auto", "minilm", "openai", "fastembed", "lexical"),
+        "Embedding of the passages and questions: all-MiniLM-L6-v2 or an ONNX file in this process, an "
+        "OpenAI-compatible endpoint, a server of the Open Inference Protocol such as Triton, a fastembed model, or "
+        "words alone. `auto` takes the endpoint if `SIGHTLINE_EMBEDDINGS_BASE_URL` is set, else minilm, and lexical "
+        "only where its weights are missing",
+        choices=("auto", "minilm", "onnx", "openai", "oip", "fastembed", "lexical"),
     )
     embeddings_base_url: str | None = setting(
         "SIGHTLINE_EMBEDDINGS_BASE_URL", None, "OpenAI-compatible embeddings endpoint"
@@ -88,6 +97,8 @@ class AppSettings(OwnSettings, PortSettings):
         "SIGHTLINE_EMBEDDINGS_MODEL", "text-embedding-3-small", "Model of the embeddings endpoint"
     )
     minilm: MiniLMSettings = field(default_factory=MiniLMSettings)
+    onnx_file: OnnxFileSettings = field(default_factory=OnnxFileSettings)
+    inference: InferenceSettings = field(default_factory=InferenceSettings)
     fastembed_model: str = setting(
         "SIGHTLINE_FASTEMBED_MODEL", "BAAI/bge-small-en-v1.5", "Model of fastembed, which the `onnx` extra installs"
     )
@@ -177,6 +188,7 @@ class AppSettings(OwnSettings, PortSettings):
     cache: CacheSettings = field(default_factory=CacheSettings)
     pack: PackSettings = field(default_factory=PackSettings)
     route: RouteSettings = field(default_factory=RouteSettings)
+    uploads: UploadSettings = field(default_factory=UploadSettings)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -92,12 +92,20 @@ class CacheStage:
         settings: threshold and bounds.
         store: where answers are kept; None turns the stage off.
         basis: what all answers of this process depend on: versions, models, settings.
+        generation: returns the number that rises when what a tenant may find changes; asked at each look-up.
     """
 
-    def __init__(self, settings: CacheSettings, store: AnswerStore | None, basis: Sequence[object]) -> None:
+    def __init__(
+        self,
+        settings: CacheSettings,
+        store: AnswerStore | None,
+        basis: Sequence[object],
+        generation: Callable[[str], object],
+    ) -> None:
         self._settings = settings
         self._store = store
         self._basis = list(basis)
+        self._generation = generation
 
     async def look_up(self, question: Question, embedded: Embedded, masked: Masked) -> LookUp:
         """Return an answer to nearly the same question, or none; a stage that is turned off makes no span."""
@@ -159,8 +167,8 @@ class CacheStage:
             question.text,
             answer.text,
             hits,
-            generation.usage.get("input_tokens", 0),
-            generation.usage.get("output_tokens", 0),
+            generation.answer_usage.get("input_tokens", 0),
+            generation.answer_usage.get("output_tokens", 0),
             time.monotonic() - found.began_s,
             generation.note,
             _trace_id(),
@@ -178,7 +186,7 @@ class CacheStage:
 
     def _scope(self, question: Question, masked: Masked) -> str:
         rulings = sorted((name, each.sees, each.kinds) for name, each in masked.rulings.items())
-        parts = [self._basis, rulings, str(question.since), marks(question.text)]
+        parts = [self._basis, self._generation(question.tenant), rulings, str(question.since), marks(question.text)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -18,7 +18,7 @@ import anyio
 
 import sightline
 from sightline_app.errors import ModelUnavailable
-from sightline_app.generator import blames_request
+from sightline_app.generator import blames_request, read_chunk
 from sightline_app.stages.route import Candidate, Route
 
 ASKED = "sightline_app.model.asked"
@@ -46,16 +46,14 @@ class _Call:
     async def text(self) -> str | None:
         """Return the next text; None at the end."""
         while (chunk := await anext(self.chunks, None)) is not None:
-            if chunk.usage is not None:
+            if used := chunk.get("usage"):
                 self.usage = {
-                    "input_tokens": chunk.usage.prompt_tokens,
-                    "output_tokens": chunk.usage.completion_tokens,
+                    "input_tokens": used.get("prompt_tokens") or 0,
+                    "output_tokens": used.get("completion_tokens") or 0,
                 }
-            texts = []
-            for choice in chunk.choices:
-                self.finish_reason = choice.finish_reason or self.finish_reason
-                texts.append(choice.delta.content or "")
-            if text := "".join(texts):
+            text, reason = read_chunk(chunk)
+            self.finish_reason = reason or self.finish_reason
+            if text:
                 return text
         return None
 
@@ -93,9 +91,14 @@ class Generation:
         return self._call.finish_reason if self._call else ""
 
     @property
+    def answer_usage(self) -> dict[str, int]:
+        """Tokens of the call that answers, once the model has said them."""
+        return self._call.usage if self._call else {}
+
+    @property
     def usage(self) -> dict[str, int]:
-        """Tokens, once the model has said them; a prompt that was sent to several models counts for each of them."""
-        usage = self._call.usage if self._call else {}
+        """What is charged: as `answer_usage`, but a prompt that was sent to several models counts for each of them."""
+        usage = self.answer_usage
         return {**usage, "input_tokens": usage["input_tokens"] * (1 + self._cancelled)} if usage else {}
 
     @property
@@ -154,11 +157,11 @@ class Generation:
                 done, _ = await asyncio.wait(waiting, timeout=hedge_s or None, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
                     self._ask(waiting, "hedge", f"no first token within {hedge_s:g} s")
-                for task in done:
+                for task in [each for each in waiting if each in done]:  # of several, the one that was asked first
                     call = waiting.pop(task)
                     failure = task.exception()
                     if failure is None:
-                        self._decide_for(call, cancelled=len(waiting))
+                        self._decide_for(call, list(waiting.values()))
                         return task.result()
                     self._go_on_without(call, failure, waiting)
         finally:
@@ -171,9 +174,18 @@ class Generation:
         call = _Call(candidate, asked, candidate.generator.stream(self._messages, self._deadline, told))
         waiting[asyncio.create_task(call.text())] = call
 
-    def _decide_for(self, call: _Call, cancelled: int) -> None:
-        self._call, self._cancelled = call, cancelled
+    def _decide_for(self, call: _Call, others: Sequence[_Call]) -> None:
+        """Take the answer of one model. One that a hedge overtook counts as failed: it had more time and said nothing.
+
+        Args:
+            call: the model that answers.
+            others: those that were asked as well and are cancelled.
+        """
+        self._call, self._cancelled = call, len(others)
         call.candidate.circuit.worked()
+        if call.asked == "hedge":
+            for other in others:
+                other.candidate.circuit.failed()
         if len(self._route.candidates) > 1:
             model = call.candidate.generator.endpoint.model
             sightline.annotate_request({ANSWERED_BY: model, ANSWERED_AS: call.asked})

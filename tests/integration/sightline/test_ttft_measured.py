@@ -7,7 +7,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -23,10 +23,7 @@ from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
-from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
 
-DATABASE = "measured"
 _TOLERANCE_NS = 1_000_000  # 1 ms
 
 
@@ -122,13 +119,9 @@ class Backend:
 
 
 @pytest.fixture
-def client(store_url: str) -> Iterator[Client]:
-    """A database of its own."""
-    made = Client(StoreSettings(url=store_url, database=DATABASE))
-    made.command(f"DROP DATABASE IF EXISTS {DATABASE}", database="")
-    migrate.apply(made)
-    yield made
-    made.close()
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of tables without rows."""
+    return emptied()
 
 
 @pytest.mark.parametrize(("delay_s", "hold_back_s"), [(0.0, 0.0), (0.08, 0.03)])

@@ -18,9 +18,10 @@ from sightline_app.documents import DocumentFolder
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.index import Manifest, ingest
 from sightline_app.pipeline import Question
-from sightline_app.retriever import Hit, WeaviateIndex
+from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings, WeaviateSettings
 from sightline_app.stdlib_docs import StandardLibrary
+from sightline_app.weaviate_index import WeaviateIndex
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
 

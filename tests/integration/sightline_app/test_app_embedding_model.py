@@ -39,7 +39,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", name="exact")
 def _exact(cache: Path) -> MiniLM:
-    return MiniLM(MiniLMSettings(precision="fp32", threads=1), cache)
+    return MiniLM(MiniLMSettings(precision="fp32", threads=1, batch_size=12), cache)
 
 
 def test_near_texts_have_near_vectors(exact: MiniLM) -> None:

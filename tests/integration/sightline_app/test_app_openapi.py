@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from sightline.testing import Spans
 from sightline_app.api import schema
-from sightline_app.limits.api_keys import KeyRing
+from sightline_app.limits.api_keys import EDITOR, KeyRing
 from sightline_app.settings import ApiSettings, LimitSettings
 
 Start = Callable[..., str]
@@ -70,6 +70,10 @@ def test_description_is_valid_and_whole(start: Start) -> None:
         "delete /v1/chat/streams/{stream_id}",
         "delete /v1/conversation",
         "post /v1/feedback",
+        "post /v1/documents",
+        "get /v1/documents",
+        "get /v1/documents/{document_id}",
+        "delete /v1/documents/{document_id}",
         "get /healthz",
         "get /readyz",
         "get /stats",
@@ -78,8 +82,8 @@ def test_description_is_valid_and_whole(start: Start) -> None:
     for name, each in found.items():
         assert each["summary"], name
         assert each["description"], name
-        assert each["tags"][0] in {"chat", "operations"}, name
-        assert ("security" in each) == (each["tags"] == ["chat"]), name
+        assert each["tags"][0] in {"chat", "documents", "operations"}, name
+        assert ("security" in each) == (each["tags"] != ["operations"]), name
     for model in told["components"]["schemas"].values():
         Draft202012Validator.check_schema(model)
     names = set(told["components"]["schemas"])
@@ -96,11 +100,11 @@ def test_examples_of_requests_are_accepted(start: Start) -> None:
         for example in content.get("examples", {}).values():
             method, path = name.split()
             answer = httpx.request(method, f"{url}{path}", json=example["value"], timeout=30)
-            assert answer.status_code in {200, 204}, answer.text
+            assert answer.status_code in {200, 201, 204}, answer.text
             assert str(answer.status_code) in operation["responses"]
             validator(told, content["schema"]["$ref"].rpartition("/")[2]).validate(example["value"])
             sent += 1
-    assert sent == 3
+    assert sent == 5
 
 
 def test_examples_of_models_fit_them(start: Start) -> None:
@@ -128,7 +132,14 @@ def test_events_are_as_described(start: Start, question: str) -> None:
             schema.EVENTS.get(name, schema.Source).model_validate(each, extra="forbid")
 
 
-@pytest.mark.parametrize(("path", "told"), [("chat", schema.ChatRequest), ("feedback", schema.FeedbackRequest)])
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("chat", schema.ChatRequest),
+        ("feedback", schema.FeedbackRequest),
+        ("documents", schema.DocumentRequest),
+    ],
+)
 def test_every_described_field_is_read(start: Start, path: str, told: Any) -> None:
     """A value of a type that it cannot have is refused, each field alone."""
     url = start()
@@ -148,12 +159,18 @@ def test_bodies_of_whole_answers_and_probes_are_as_described(start: Start) -> No
     schema.HealthBody.model_validate(httpx.get(f"{url}/healthz").json(), extra="forbid")
     schema.ReadyBody.model_validate(httpx.get(f"{url}/readyz").json(), extra="forbid")
     schema.StatsBody.model_validate(httpx.get(f"{url}/stats").json(), extra="forbid")
+    uploaded = httpx.post(f"{url}/v1/documents", json={"name": "a.md", "text": "Some words."}, timeout=30).json()
+    schema.DocumentBody.model_validate(uploaded, extra="forbid")
+    schema.DocumentList.model_validate(httpx.get(f"{url}/v1/documents").json(), extra="forbid")
 
 
 def test_failures_are_as_described(start: Start, tmp_path: Path) -> None:
     """Status, type and body of each kind of failure are in the description."""
-    key = {"x-api-key": KeyRing(tmp_path / "keys").create("web", "acme", requests_per_minute=1)}
+    ring = KeyRing(tmp_path / "keys")
+    key = {"x-api-key": ring.create("web", "acme", requests_per_minute=1)}
+    editor = {"x-api-key": ring.create("editor", "acme", role=EDITOR)}
     url = start(keys_file=tmp_path / "keys")
+    upload = "post /v1/documents"
     chat, stream = "post /v1/chat", "get /v1/chat/streams/{stream_id}"
     asked = httpx.post(f"{url}/v1/chat", json={"question": "What?"}, headers=key, timeout=30)
     address = f"{url}{asked.headers['content-location']}"
@@ -166,6 +183,12 @@ def test_failures_are_as_described(start: Start, tmp_path: Path) -> None:
         (chat, 429, httpx.post(f"{url}/v1/chat", json={"question": "What?"}, headers=key)),
         (stream, 404, httpx.get(f"{url}/v1/chat/streams/x", headers=key)),
         (stream, 409, httpx.get(address, headers={**key, "last-event-id": "999"})),
+        (upload, 400, httpx.post(f"{url}/v1/documents", json={"name": "a.md"}, headers=editor)),
+        (upload, 403, httpx.post(f"{url}/v1/documents", json={"name": "a.md", "text": "x"}, headers=key)),
+        (upload, 413, httpx.post(f"{url}/v1/documents?name=a.md", content=b"x" * 5_000_001, headers=editor)),
+        (upload, 415, httpx.post(f"{url}/v1/documents", json={"name": "a.pdf", "text": "x"}, headers=editor)),
+        (upload, 422, httpx.post(f"{url}/v1/documents", json={"name": "a.md", "text": " "}, headers=editor)),
+        ("get /v1/documents/{document_id}", 404, httpx.get(f"{url}/v1/documents/x", headers=key)),
         ("get /stats", 422, httpx.get(f"{url}/stats?flush=x")),
     ]
     found = operations(described(url))

@@ -119,6 +119,29 @@ def test_a_broken_stream_and_a_refusal_are_said(
     limited.stop()
 
 
+def test_a_reader_adds_a_document_and_deletes_it(browser: Browser, url: str, tmp_path: Path) -> None:
+    """The page says how many passages it has, or why it was refused; it is listed again after a reload."""
+    (tmp_path / "travel.md").write_text("# Travel\nBy train, please.\n\n# <b>Flights</b>\nNobody flies.\n")
+    (tmp_path / "empty.md").write_text(" ")
+    browser.driver.get(url)
+    files = browser.driver.find_element("id", "files")
+    files.send_keys(f"{tmp_path / 'travel.md'}\n{tmp_path / 'empty.md'}")
+    told = browser.text("2 passages")
+    assert "2 documents" in told
+    assert "travel.md" in told
+    browser.text("empty.md is empty")
+    browser.click("#documents li:has(.failed) .delete")
+    browser.until("return document.querySelectorAll('#documents li').length === 1", "one document")
+    browser.driver.refresh()
+    browser.text("1 document")
+    browser.click("#documents summary")
+    assert "2 passages" in browser.text("travel.md")
+    browser.click(".delete")
+    browser.until("return document.getElementById('documents').hidden", "no documents")
+    assert httpx.get(f"{url}/v1/documents").json() == {"documents": []}
+    assert [error for error in browser.errors() if "422" not in error] == []
+
+
 def test_the_page_is_served_with_a_policy_that_forbids_foreign_code(url: str) -> None:
     """Its files are not traced, and none may be framed or run inline."""
     for path in chat_page.PATHS:

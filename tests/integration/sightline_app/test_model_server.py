@@ -168,7 +168,7 @@ async def test_two_models_run_beside_each_other(url: str, tmp_path: Path) -> Non
         for endpoint in (settings.endpoint, settings.large_endpoint):
             generator = Generator(settings, endpoint)
             found = [chunk async for chunk in generator.stream(MESSAGES)]
-            assert {chunk.model for chunk in found} == {endpoint.model if endpoint else ""}
+            assert {chunk["model"] for chunk in found} == {endpoint.model if endpoint else ""}
             await generator.close()
         assert httpx.get(f"{second_url}/v1/models").json()["error"]["code"] == "invalid_api_key"
         keyed = {"authorization": "Bearer k2"}

@@ -125,6 +125,9 @@ class Counting:
         """Return nothing of use."""
         return Embedded(np.zeros(2, np.float32), len(question))
 
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
 
 def passages(*texts: str) -> list[Passage]:
     """Passages of these texts."""

@@ -1,0 +1,279 @@
+"""The uploads of all tenants on the disk: all that a restart needs, fsynced before an upload is acknowledged.
+
+::
+
+    uploads/tenants/<digest of the tenant>/<document id>/original         as it was sent
+                                                         record.json      a `Document`
+                                                         passages.jsonl   once it is parsed
+                                                         deleted          a mark: it is being deleted
+    uploads/tenants/<digest of the tenant>/generation                     rises with each change of what is found
+    uploads/pending/<digest of the tenant>.<document id>                  a mark: a worker has something to do
+    uploads/drafts/                                                       what is being written or thrown away
+
+A document appears by one rename of a complete folder, and disappears by one; so it is there as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sightline_app.corpus import Passage, read_passages, write_passages
+from sightline_app.errors import RequestRefused, UploadsUnavailable
+from sightline_app.uploads.document import Document, State
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OLD_DRAFT_S = 3600.0
+_log = logging.getLogger("sightline.app")
+
+
+class UploadFolder:
+    """The folder. Thread-safe, and shared by all processes that have the data folder.
+
+    Args:
+        data_dir: the app's data folder.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        root = data_dir / "uploads"
+        self._tenants, self._pending, self._drafts = root / "tenants", root / "pending", root / "drafts"
+
+    def accept(self, document: Document, content: bytes, max_documents: int) -> Document | None:
+        """Keep a new document; it is on the disk when this returns.
+
+        Args:
+            document: its record.
+            content: the original.
+            max_documents: documents that a tenant may have.
+
+        Returns:
+            the document that is there already, as it is; None where this one is new.
+
+        Raises:
+            RequestRefused: 409: the tenant has as many as it may.
+            UploadsUnavailable: the disk does not take it.
+        """
+        if known := self.find(document.tenant, document.id):
+            return known
+        home, draft = self._home(document), self._draft()
+        if sum(1 for _ in self._ids(home.parent)) >= max_documents:
+            raise RequestRefused(
+                f"this tenant has SIGHTLINE_APP_UPLOAD_MAX_DOCUMENTS={max_documents} documents; delete one first",
+                kind="too_many_documents",
+                status=409,
+            )
+        try:
+            draft.mkdir(parents=True)
+            _write(draft / "original", content)
+            _write(draft / "record.json", document.as_json().encode())
+            _sync(draft)
+            _make(home.parent)
+            draft.rename(home)
+            _sync(home.parent)
+            self.mark_pending(document)
+        except OSError as exc:
+            shutil.rmtree(draft, ignore_errors=True)
+            if exc.errno in {errno.ENOTEMPTY, errno.EEXIST} and (known := self.find(document.tenant, document.id)):
+                return known  # the same upload at the same time
+            raise UploadsUnavailable(f"the document cannot be kept: {exc.strerror or exc}") from exc
+        return None
+
+    def find(self, tenant: str, document_id: str) -> Document | None:
+        """Return a tenant's document; None where there is none, or where the text is no id."""
+        if not _ID.fullmatch(document_id):
+            return None
+        return self._read(self._tenants / _digest(tenant) / document_id)
+
+    def documents(self, tenant: str) -> list[Document]:
+        """Return a tenant's documents, the newest first."""
+        return sorted(self._all(self._tenants / _digest(tenant)), key=lambda each: each.created, reverse=True)
+
+    def stored(self) -> list[Document]:
+        """Return the documents of all tenants whose passages are in the index."""
+        found = (each for home in _folders(self._tenants) for each in self._all(home))
+        return sorted((each for each in found if each.state is State.STORED), key=lambda each: each.id)
+
+    def original(self, document: Document) -> bytes:
+        """Return a document as it was sent."""
+        return (self._home(document) / "original").read_bytes()
+
+    def keep_passages(self, document: Document, passages: Sequence[Passage]) -> None:
+        """Keep the passages of a document, for the next ingest."""
+        write_passages(self._home(document) / "passages.jsonl", passages)
+
+    def passages(self, document: Document) -> list[Passage]:
+        """Return the passages of a document.
+
+        Raises:
+            CorpusError: they are missing or damaged.
+        """
+        return read_passages(self._home(document) / "passages.jsonl")
+
+    def update(self, document: Document) -> None:
+        """Replace the record of a document that is still there."""
+        home = self._home(document)
+        draft = self._draft()
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        _write(draft, document.as_json().encode())
+        try:
+            draft.replace(home / "record.json")
+        except FileNotFoundError:
+            draft.unlink()
+            return
+        _sync(home)
+
+    def is_deleted(self, document: Document) -> bool:
+        """Whether a document is to be deleted, or is gone."""
+        home = self._home(document)
+        return not home.is_dir() or (home / "deleted").exists()
+
+    def mark_deleted(self, document: Document) -> None:
+        """Let a worker delete a document, whatever state it is in; the mark outlives a crash.
+
+        Raises:
+            UploadsUnavailable: the disk does not take the mark.
+        """
+        home = self._home(document)
+        try:
+            _write(home / "deleted", b"")
+            _sync(home)
+            self.mark_pending(document)
+        except FileNotFoundError:
+            pass  # it is gone already
+        except OSError as exc:
+            raise UploadsUnavailable(f"the document cannot be deleted: {exc.strerror or exc}") from exc
+
+    def remove(self, document: Document) -> None:
+        """Remove a document with its original."""
+        draft = self._draft()
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._home(document).rename(draft)
+            _sync(self._home(document).parent)
+        shutil.rmtree(draft, ignore_errors=True)
+        self.unmark_pending(document)
+
+    def mark_pending(self, document: Document) -> None:
+        """Say that there is something to do for a document."""
+        _make(self._pending)
+        _write(self._mark(document), b"")
+        _sync(self._pending)
+
+    def unmark_pending(self, document: Document) -> None:
+        """Say that there is nothing to do any more."""
+        self._mark(document).unlink(missing_ok=True)
+
+    def pending(self) -> list[Document]:
+        """Return the documents for which there is something to do, the oldest first."""
+        found = []
+        for mark in self._pending.iterdir() if self._pending.is_dir() else ():
+            tenant, _, name = mark.name.partition(".")
+            document = self._read(self._tenants / tenant / name)
+            if document is None:
+                mark.unlink(missing_ok=True)
+            else:
+                found.append(document)
+        return sorted(found, key=lambda each: each.created)
+
+    def recover(self) -> None:
+        """Mark again what a crash left half done, and remove what was never acknowledged. For the start of a process.
+
+        Another process may be writing drafts now: only old ones go.
+        """
+        for draft in self._drafts.iterdir() if self._drafts.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                if time.time() - draft.stat().st_mtime > _OLD_DRAFT_S:
+                    shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+        for home in _folders(self._tenants):
+            for document in self._all(home):
+                if not document.state.is_settled:
+                    self.mark_pending(document)
+
+    def generation(self, tenant: str) -> int:
+        """Return the number that rises with each change of what is found in a tenant's uploads; 0 without any."""
+        try:
+            return int((self._tenants / _digest(tenant) / "generation").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def raise_generation(self, tenant: str) -> None:
+        """Let the number rise. The caller has the lock of the index."""
+        draft = self._draft()
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        _write(draft, str(self.generation(tenant) + 1).encode())
+        home = self._tenants / _digest(tenant)
+        draft.replace(home / "generation")
+        _sync(home)
+
+    def _all(self, home: Path) -> Iterator[Document]:
+        """Yield the documents in the folder of a tenant."""
+        for name in self._ids(home):
+            document = self._read(home / name)
+            if document is not None:
+                yield document
+
+    @staticmethod
+    def _ids(home: Path) -> Iterator[str]:
+        return (each.name for each in _folders(home) if _ID.fullmatch(each.name))
+
+    def _read(self, home: Path) -> Document | None:
+        try:
+            document = Document.from_json((home / "record.json").read_text(encoding="utf-8"))
+            is_deleted = (home / "deleted").exists()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError as exc:
+            _log.error("%s is damaged and left out: %s", home, exc)
+            return None
+        return replace(document, state=State.DELETING) if is_deleted else document
+
+    def _home(self, document: Document) -> Path:
+        return self._tenants / _digest(document.tenant) / document.id
+
+    def _mark(self, document: Document) -> Path:
+        return self._pending / f"{_digest(document.tenant)}.{document.id}"
+
+    def _draft(self) -> Path:
+        return self._drafts / uuid.uuid4().hex
+
+
+def _digest(tenant: str) -> str:
+    """Return the name of a tenant's folder. A digest, so that no tenant's id names another one's folder."""
+    return hashlib.sha256(tenant.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    return (each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else iter(())
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and let it outlive a loss of power."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

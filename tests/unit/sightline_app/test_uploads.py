@@ -1,0 +1,428 @@
+"""Uploaded documents on the disk and their worker, over a vector store in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sightline import semconv
+from sightline.testing import captured
+from sightline_app import index_lock
+from sightline_app.corpus import Passage
+from sightline_app.errors import RequestRefused, RetrievalUnavailable, UploadsUnavailable
+from sightline_app.settings import AppSettings, UploadSettings
+from sightline_app.uploads import queue as queue_module
+from sightline_app.uploads.document import Document, State, new_document
+from sightline_app.uploads.folder import UploadFolder
+from sightline_app.uploads.queue import DocumentQueue
+
+GUIDE = b"# Travel\nThe office books trains.\n\n# Flights\nNobody books flights.\n"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Store:
+    """A vector store in memory, which a test can stop, hold and break."""
+
+    backend = "weaviate"
+
+    def __init__(self) -> None:
+        self.passages: dict[str, list[Passage]] = {}
+        self.away = False
+        self.fault: Exception | None = None
+        self.inserts = 0
+
+    def reachable(self) -> bool:
+        """Whether it answers."""
+        return not self.away
+
+    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
+        """Keep passages."""
+        assert collection == "Documents_1"
+        assert vectors.shape == (len(passages), 2)
+        self.inserts += 1
+        if self.fault is not None:
+            raise self.fault
+        self.passages[document] = list(passages)
+
+    def delete(self, collection: str, document: str) -> None:
+        """Forget passages."""
+        assert collection == "Documents_1"
+        self.passages.pop(document, None)
+
+
+class Embedding:
+    """Two numbers for each passage; a test can hold it in the middle of a document."""
+
+    name, model, provider, version, dimensions = "test", "test-model", "local", "1", 2
+
+    def __init__(self) -> None:
+        self.is_in, self.goes_on = threading.Event(), threading.Event()
+        self.goes_on.set()
+
+    def embed_passages(self, passages: Sequence[Passage], progress: Callable[[int, int], None]) -> NDArray[np.float32]:
+        """Return unit vectors."""
+        self.is_in.set()
+        assert self.goes_on.wait(30)
+        progress(len(passages), len(passages))
+        return np.tile(np.array([1, 0], np.float32), (len(passages), 1))
+
+
+class Served:
+    """The index that is served."""
+
+    def __init__(self) -> None:
+        self.newest = True
+        self.embedding = Embedding()
+        manifest = SimpleNamespace(backend="weaviate", collection="Documents_1")
+        self.pipeline: Any = SimpleNamespace(manifest=manifest, embedding=self.embedding)
+
+    def is_newest(self) -> bool:
+        """Whether no other index waits to be served."""
+        return self.newest
+
+
+class Place:
+    """A data folder, and the processes that work on it one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = AppSettings(data_dir=folder, uploads=UploadSettings(wait_s=30, max_documents=3))
+        self.folder = UploadFolder(folder)
+        self.store, self.served = Store(), Served()
+        self.queue: DocumentQueue | None = None
+
+    def start(self) -> DocumentQueue:
+        """Begin to work, as a new process does."""
+        self.queue = DocumentQueue(self.settings, self.served, lambda *_: self.store)
+        self.queue.start()
+        return self.queue
+
+    def stop(self) -> None:
+        """Stop working."""
+        self.served.embedding.goes_on.set()
+        if self.queue is not None:
+            asyncio.run(self.queue.close())
+
+    def keep(self, content: bytes = GUIDE, tenant: str = "acme", name: str = "travel.md") -> Document:
+        """Keep a document, without a worker."""
+        document = replace(new_document(tenant, name, None, content), traceparent=TRACE)
+        assert self.folder.accept(document, content, 3) is None
+        return document
+
+    def until(self, document: Document, state: State | None, error: str = "") -> Document | None:
+        """Wait until a document has a state (None: is gone), and an error that holds some words."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            found = self.folder.find(document.tenant, document.id)
+            if (found and found.state) == state and (not error or (found is not None and error in found.error)):
+                return found
+            time.sleep(0.005)
+        raise AssertionError(f"the document is {found}")
+
+
+@pytest.fixture(name="place")
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(queue_module, "_FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(queue_module, "_LOOK_S", 0.01)
+    monkeypatch.setattr(queue_module, "_LOCKED_S", 0.01)
+    place = Place(tmp_path)
+    yield place
+    place.stop()
+
+
+def test_same_content_of_a_tenant_is_one_document() -> None:
+    """Name and type make no difference, another tenant or another content does."""
+    first = new_document("acme", "a.md", None, GUIDE)
+    assert new_document("acme", "b.html", "text/html", GUIDE).id == first.id
+    assert new_document("globex", "a.md", None, GUIDE).id != first.id
+    assert new_document("acme", "a.md", None, GUIDE + b" ").id != first.id
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "expected"),
+    [
+        ("a.md", None, "text/markdown"),
+        ("A.HTM", "", "text/html"),
+        ("a.rst", None, "text/plain"),
+        ("a.md", "application/x-www-form-urlencoded", "text/markdown"),
+        ("a.bin", "text/plain; charset=utf-8", "text/plain"),
+        ("C:\\docs\\a.md", "TEXT/HTML", "text/html"),
+    ],
+)
+def test_type_is_the_clients_word_or_the_ending(name: str, media_type: str | None, expected: str) -> None:
+    """Parameters and case do not count; of a path, the last part is the name."""
+    document = new_document("acme", name, media_type, GUIDE)
+    assert document.media_type == expected
+    assert document.name == name.rpartition("\\")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "status", "kind"),
+    [
+        ("a.md", "image/png", 415, "content_type_not_supported"),
+        ("a.pdf", None, 415, "content_type_not_supported"),
+        ("a", None, 415, "content_type_not_supported"),
+        ("", "multipart/form-data; boundary=x", 415, "content_type_not_supported"),
+        ("", "text/plain", 400, "invalid_name"),
+        ("a/", "text/plain", 400, "invalid_name"),
+        ("a\n.md", None, 400, "invalid_name"),
+        ("x" * 201, "text/plain", 400, "invalid_name"),
+    ],
+)
+def test_name_or_type_that_cannot_be_is_refused(name: str, media_type: str | None, status: int, kind: str) -> None:
+    """With its reason, and with what would be taken."""
+    with pytest.raises(RequestRefused) as refused:
+        new_document("acme", name, media_type, GUIDE)
+    assert (refused.value.status, refused.value.kind) == (status, kind)
+    assert "text/markdown" in str(refused.value) or "characters" in str(refused.value)
+
+
+def test_folders_of_tenants_never_meet(place: Place) -> None:
+    """Whatever a tenant or an id is called, it reaches its own documents alone."""
+    mine = place.keep()
+    for tenant in ("globex", "", "ACME", "acme/../acme", "../acme", "\ud800"):
+        assert place.folder.find(tenant, mine.id) is None
+        assert place.folder.documents(tenant) == []
+    for odd in ("", ".", "..", "generation", "../" + mine.id, mine.id.upper(), mine.id + "/original"):
+        assert place.folder.find("acme", odd) is None
+    assert place.folder.find("acme", mine.id) == mine
+
+
+def test_upload_that_is_there_is_returned_as_it_is(place: Place) -> None:
+    """A second one changes nothing; one more than a tenant may have is refused, another tenant's is not."""
+    mine = place.keep()
+    again = new_document("acme", "other.txt", None, GUIDE)
+    assert place.folder.accept(again, GUIDE, 3) == mine
+    place.keep(b"two")
+    place.keep(b"three")
+    with pytest.raises(RequestRefused, match="SIGHTLINE_APP_UPLOAD_MAX_DOCUMENTS=3"):
+        place.keep(b"four")
+    place.keep(b"four", tenant="globex")
+    assert len(place.folder.documents("acme")) == 3
+
+
+def test_disk_that_takes_nothing_is_said_and_leaves_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upload is not acknowledged, and is not there."""
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(UploadsUnavailable, match="No space left"):
+            place.keep()
+    assert place.folder.documents("acme") == []
+    assert place.folder.pending() == []
+    assert list((place.settings.data_dir / "uploads" / "drafts").iterdir()) == []
+    place.keep()
+
+
+def test_damaged_record_hides_one_document_only(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says which; the others are there."""
+    one, two = place.keep(), place.keep(b"two")
+    (path,) = (place.settings.data_dir / "uploads").glob(f"tenants/*/{one.id}/record.json")
+    path.write_text("{}")
+    assert place.folder.documents("acme") == [two]
+    assert "is damaged" in caplog.text
+
+
+def test_document_becomes_passages_in_the_trace_of_its_upload(place: Place) -> None:
+    """Parse, chunk, embed and insert are spans below the upload; ids of passages are the document's own."""
+    document = place.keep()
+    with captured() as spans:
+        place.start()
+        stored = place.until(document, State.STORED)
+        place.stop()
+    assert stored is not None
+    assert (stored.passages, stored.embedded, stored.error) == (2, 2, "")
+    passages = place.store.passages[document.id]
+    assert [each.names for each in passages] == [["travel.md", "travel.md#travel"], ["travel.md", "travel.md#flights"]]
+    assert {(each.tenant, each.document) for each in passages} == {("acme", document.id)}
+    assert place.folder.passages(stored) == passages
+    assert spans.names() == ["document.parse", "document.chunk", "embeddings test-model", "document.insert"]
+    for span in spans:
+        assert span.parent is not None
+        assert f"00-{span.context.trace_id:032x}-{span.parent.span_id:016x}-01" == TRACE
+        assert (span.attributes or {})[semconv.TENANT_ID] == "acme"
+        assert (span.attributes or {})[semconv.STAGE] != semconv.STAGE_REQUEST
+    assert place.folder.pending() == []
+
+
+def test_same_section_of_two_documents_is_two_passages(place: Place) -> None:
+    """What one document loses, the other one keeps."""
+    one, two = place.keep(), place.keep(GUIDE + b"\n# More\nWords.\n")
+    place.start()
+    place.until(one, State.STORED)
+    place.until(two, State.STORED)
+    ids = [{each.id for each in place.store.passages[document.id]} for document in (one, two)]
+    assert not ids[0] & ids[1]
+
+
+def test_document_without_text_fails_and_is_tried_again_when_it_is_sent_again(place: Place) -> None:
+    """Its error says what is wrong; the worker goes on with the next one."""
+    empty, good = place.keep(b"# Title\n## Other title\n"), place.keep()
+    queue = place.start()
+    failed = place.until(empty, State.FAILED)
+    assert failed is not None
+    assert "holds no text" in failed.error
+    place.until(good, State.STORED)
+    found, was_there = asyncio.run(queue.accept(empty, b"# Title\n## Other title\n"))
+    assert (found.state, was_there) == (State.QUEUED, False)
+    place.until(empty, State.FAILED)
+
+
+def test_fault_of_the_program_fails_one_document_only(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """It is in the log; a client reads its kind."""
+    document = place.keep()
+    place.store.fault = KeyError("bug")
+    place.start()
+    place.until(document, State.FAILED, "internal error: KeyError")
+    place.store.fault = None
+    place.until(place.keep(b"two"), State.STORED)
+    assert "was not indexed" in caplog.text
+
+
+def test_document_waits_for_a_store_that_is_away(place: Place) -> None:
+    """Its error says so, nothing is embedded, nothing is lost; it is stored when the store is back."""
+    place.store.away = True
+    document = place.keep()
+    queue = place.start()
+    place.until(document, State.QUEUED, "weaviate does not answer; it is tried again")
+    assert not place.served.embedding.is_in.is_set()
+    place.store.fault, place.store.away = RetrievalUnavailable("broke off"), False
+    place.until(document, State.EMBEDDING, "broke off")
+    place.store.fault = None
+    stored = place.until(document, State.STORED)
+    assert stored is not None
+    assert stored.error == ""
+    deadline = time.monotonic() + 30
+    while queue.failure:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.PARSING, State.EMBEDDING])
+def test_document_that_a_crash_interrupted_is_stored_by_the_next_process(place: Place, state: State) -> None:
+    """Also where the crash came before the mark of the queue."""
+    document = replace(place.keep(), state=state, passages=2, embedded=1)
+    place.folder.update(document)
+    place.folder.unmark_pending(document)
+    place.start()
+    place.until(document, State.STORED)
+    assert len(place.store.passages[document.id]) == 2
+
+
+def test_process_that_stops_leaves_its_document_to_the_next_one(place: Place) -> None:
+    """The batch that is being embedded ends, the rest is not done, and nothing counts as failed."""
+    document = place.keep()
+    place.served.embedding.goes_on.clear()
+    queue = place.start()
+    assert place.served.embedding.is_in.wait(30)
+    queue._stopping.set()
+    place.stop()
+    assert place.store.inserts == 0
+    place.until(document, State.EMBEDDING)
+    place.start()
+    place.until(document, State.STORED)
+
+
+def test_document_is_deleted_while_it_is_embedded(place: Place) -> None:
+    """Its passages never reach the store, its original is gone, and a second deletion finds nothing to do."""
+    document = place.keep()
+    place.served.embedding.goes_on.clear()
+    queue = place.start()
+    assert place.served.embedding.is_in.wait(30)
+    asyncio.run(queue.delete(document))
+    place.until(document, State.DELETING)
+    place.served.embedding.goes_on.set()
+    assert asyncio.run(queue.settled(document)) is None
+    assert place.store.inserts == 0
+    asyncio.run(queue.delete(document))
+    place.keep()
+
+
+def test_deletion_outlives_a_crash_and_a_store_that_is_away(place: Place) -> None:
+    """The mark is on the disk; until the passages are gone, the document says that it is being deleted."""
+    document = place.keep()
+    place.start()
+    place.until(document, State.STORED)
+    place.stop()
+    place.folder.mark_deleted(document)
+    place.folder.unmark_pending(document)  # as a crash between the two leaves it
+    place.store.away = True
+    queue = place.start()
+    deadline = time.monotonic() + 30
+    while not queue.failure:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert document.id in place.store.passages
+    place.until(document, State.DELETING)
+    place.store.away = False
+    place.until(document, None)
+    assert place.store.passages == {}
+    originals = list((place.settings.data_dir / "uploads").rglob("original"))
+    assert originals == []
+
+
+def test_generation_rises_with_each_change_of_what_is_found(place: Place) -> None:
+    """Of that tenant alone: cached answers of others stay."""
+    document = place.keep()
+    assert place.folder.generation("acme") == 0
+    place.start()
+    place.until(document, State.STORED)
+    assert place.folder.generation("acme") == 1
+    place.folder.mark_deleted(document)
+    place.until(document, None)
+    assert (place.folder.generation("acme"), place.folder.generation("globex")) == (2, 0)
+
+
+def test_worker_waits_for_an_ingest_and_for_its_index_to_be_served(place: Place) -> None:
+    """Nothing is written to an index that is being replaced."""
+    place.served.newest = False
+    with index_lock.held(place.settings.data_dir):
+        document = place.keep()
+        place.start()
+        with index_lock.tried(place.settings.data_dir) as is_held:
+            assert not is_held
+    place.until(document, State.QUEUED)
+    assert place.store.inserts == 0
+    place.served.newest = True
+    place.until(document, State.STORED)
+
+
+def test_two_processes_store_a_document_once(place: Place) -> None:
+    """They share the folder; the lock of the index and the record say who was first."""
+    others = [DocumentQueue(place.settings, place.served, lambda *_: place.store) for _ in range(3)]
+    document = place.keep()
+    for each in others:
+        each.start()
+    place.until(document, State.STORED)
+    deadline = time.monotonic() + 30
+    while place.folder.pending():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    for each in others:
+        asyncio.run(each.close())
+    assert place.store.inserts == 1
+
+
+def test_old_drafts_of_a_crash_are_removed(place: Place) -> None:
+    """Those of a process that may be writing now stay."""
+    drafts = place.settings.data_dir / "uploads" / "drafts"
+    old, new = drafts / "old", drafts / "new"
+    old.mkdir(parents=True)
+    (old / "original").write_bytes(b"x")
+    os.utime(old, (1, 1))
+    new.mkdir()
+    place.folder.recover()
+    assert list(drafts.iterdir()) == [new]
