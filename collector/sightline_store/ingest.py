@@ -116,6 +116,8 @@ def _format(message: str, *further: str) -> dict[str, str | int]:
         "max_insert_threads": 1,
         # The views are written as they are to run: planning them anew costs an INSERT a tenth and changes nothing.
         "query_plan_enable_optimizations": 0,
+        "optimize_extract_common_expressions": 0,
+        "optimize_and_compare_chain": 0,
         "max_insert_block_size": _BLOCK_ROWS,
         "min_insert_block_size_rows": _BLOCK_ROWS,
         "min_insert_block_size_bytes": 0,

@@ -265,14 +265,15 @@ FROM
                 arrayMap(pair -> (toUInt8(if(pair.1 IN ({totals}), {aliases.column_number("total_tokens")}, intDiv(pair.1, {SPELLINGS_MAX}))), pair.2), arrayFilter(
                     -- What a span gave back is a list of passages only where it is a retriever's.
                     pair -> pair.1 NOT IN ({outputs}) OR is_retriever, spellings)),
-                arrayFilter(member -> member.1 > 0 AND member.2 NOT IN ('', 'null') AND NOT startsWith(member.2, '{{'), arrayMap(
+                -- Few spans have such an object: of the others nothing is computed.
+                if(arrayExists(id -> intDiv(id, {SPELLINGS_MAX}) IN ({json}) OR id = {ids[json_members.OUTPUT_KEY]}, spellings.1), arrayFilter(member -> member.1 > 0 AND member.2 NOT IN ('', 'null') AND NOT startsWith(member.2, '{{'), arrayMap(
                     -- Of a list of numbers by modality, as Gemini has them, the number of audio tokens.
                     member -> (transform(member.1, {string_array(members)}, [{", ".join(map(str, members.values()))}], toUInt8(0)),
                         if(startsWith(member.2, '['), extract(member.2, '(?i)"AUDIO"[^}}]*?([0-9]+)'), trim(BOTH '"' FROM member.2))),
                     arrayFlatten(arrayMap(
                         member -> arrayPushFront(arrayMap(inner -> (concat(member.1, '.', inner.1), inner.2), JSONExtractKeysAndValuesRaw(member.2)), member),
                         arrayFlatten(arrayMap(pair -> JSONExtractKeysAndValuesRaw({_json_object("pair")}),
-                            arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}) OR pair.1 = {ids[json_members.OUTPUT_KEY]}, spellings)))))))) AS all_values,
+                            arrayFilter(pair -> intDiv(pair.1, {SPELLINGS_MAX}) IN ({json}) OR pair.1 = {ids[json_members.OUTPUT_KEY]}, spellings))))))), [])) AS all_values,
             CAST(all_values, 'Map(UInt8, String)') AS column_values
         FROM {source}
         WHERE ParentSpanId = '' OR SpanKind = 'Server' OR StatusCode = 'Error' OR notEmpty(Events.Name) OR notEmpty(spellings)
