@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-SOURCES := instrumentation roles collector dashboards evals reference_app supervisor tests docs $(wildcard benchmarks)
+SOURCES := instrumentation roles collector dashboards evals reference_app supervisor tests docs examples deploy $(wildcard benchmarks)
 
 export UV_PYTHON_DOWNLOADS := never
 
