@@ -28,9 +28,10 @@ import results
 from numpy.typing import NDArray
 
 from sightline_app.embeddings.minilm import MiniLM
-from sightline_app.quality import read_questions, shipped
+from sightline_app.quality import read_questions
 from sightline_app.settings import AppSettings
 from sightline_app.stages.cache import content_words, marks
+from sightline_demo_corpus import questions_file
 
 _PAIRS = Path(__file__).with_name("answer_cache_pairs.jsonl")
 _THRESHOLDS = (0.85, 0.9, 0.93, 0.95, 0.96, 0.97, 0.98, 0.99)
@@ -76,7 +77,7 @@ class Bench:
 
     def strangers(self, rule: str) -> NDArray[np.float64]:
         """Return float64[questions]: the nearest other question that has another answer."""
-        known = [each for each in read_questions(shipped()) if each.names]
+        known = [each for each in read_questions(questions_file()) if each.names]
         nearest = []
         for each in known:
             others = [(each.question, other.question) for other in known if not each.names & other.names]
@@ -88,7 +89,7 @@ def main() -> None:
     """Measure, print and keep."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     bench = Bench()
-    questions = [each.question for each in read_questions(shipped())]
+    questions = [each.question for each in read_questions(questions_file())]
     typed = [pair for question in questions for pair in retyped(question)]
     sets: dict[str, NDArray[np.float64]] = {}
     for rule in ("same", "any", "vectors"):

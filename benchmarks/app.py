@@ -31,7 +31,8 @@ import httpx
 import results
 
 import sightline_app
-from sightline_app.quality import read_questions, shipped
+from sightline_app.quality import read_questions
+from sightline_demo_corpus import questions_file
 
 _PACE = "80"
 
@@ -53,7 +54,7 @@ def main() -> None:
     )
     parser.add_argument("--requests", type=int, default=32, help="questions in a block (default: 32)")
     args = parser.parse_args()
-    questions = [known.question for known in read_questions(shipped())]
+    questions = [known.question for known in read_questions(questions_file())]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         settings = backend.start(stack, folder)

@@ -11,7 +11,6 @@ import json
 import os
 import random
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from sightline_app.embeddings.lexical import LexicalEmbedding
 from sightline_app.embeddings.minilm import MiniLM
 from sightline_app.lexicon import Lexicon, weighted_terms
 from sightline_app.settings import MiniLMSettings
-from sightline_app.stdlib_docs import StandardLibrary
+from sightline_demo_corpus import questions_file
+from sightline_demo_corpus.standard_library import StandardLibrary
 
 DEPTH = 10
 _PASSAGES = 900
@@ -84,7 +84,7 @@ def build(seed: int = 0) -> Worlds:
     every = StandardLibrary().passages(lambda done, total: None)
     passages = rng.sample(sorted(every, key=lambda passage: passage.id), _PASSAGES)
     texts = [f"{passage.title}\n{passage.text[:_PASSAGE_CHARS]}" for passage in passages]
-    shipped = resources.files("sightline_app").joinpath("questions.jsonl").read_text(encoding="utf-8").splitlines()
+    shipped = questions_file().read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line)["question"] for line in shipped]
     questions += [" ".join(passage.text.split()[:14]) for passage in rng.sample(passages, _TITLES)]
     german = len(questions)

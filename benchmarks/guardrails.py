@@ -26,7 +26,7 @@ from sightline_app.guardrails.examples import read_examples, shipped
 from sightline_app.guardrails.measurement import as_json, measure
 from sightline_app.model_server.extractive import tokens
 from sightline_app.prompt import SYSTEM
-from sightline_app.stdlib_docs import StandardLibrary
+from sightline_demo_corpus.standard_library import StandardLibrary
 
 _KINDS = ("email", "phone", "iban", "card", "national_id")
 

@@ -40,7 +40,8 @@ import results
 from streamed_answers import Streamed, ask_all, percentile
 
 from sightline_app.index import read_manifest
-from sightline_app.quality import read_questions, shipped
+from sightline_app.quality import read_questions
+from sightline_demo_corpus import questions_file
 
 
 @dataclass
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="questions in a block (default: 200)")
     parser.add_argument("--concurrency", type=int, default=50, help="streams at the same time (default: 50)")
     args = parser.parse_args()
-    questions = [known.question for known in read_questions(shipped())]
+    questions = [known.question for known in read_questions(questions_file())]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         settings = backend.start(stack, folder)

@@ -43,13 +43,14 @@ from sightline_app.embeddings.protocol import passage_text
 from sightline_app.index import Steps, ingest, open_retriever, read_corpora, read_manifest, version_folder
 from sightline_app.lexicon import Lexicon
 from sightline_app.prompt import stand_alone
-from sightline_app.quality import Known, RetrievalQuality, is_held_out, rank_of_first, read_questions, shipped
+from sightline_app.quality import Known, RetrievalQuality, is_held_out, rank_of_first, read_questions
 from sightline_app.rerank import DEFAULT_WEIGHTS, Weights, rerank
 from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings, WeaviateSettings
-from sightline_app.stdlib_docs import StandardLibrary
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
+from sightline_demo_corpus import questions_file
+from sightline_demo_corpus.standard_library import StandardLibrary
 
 _FIELDS = retriever._FIELD_WEIGHTS
 
@@ -253,7 +254,7 @@ def main() -> None:
             return Bench(of_source)
 
         library = indexed(StandardLibrary(), "Library")
-        known = [each for each in read_questions(shipped()) if each.names]
+        known = [each for each in read_questions(questions_file()) if each.names]
         developed = [each for each in known if not is_held_out(each)]
         parts = ablation(library, developed)
         whole = _whole(library)

@@ -34,7 +34,8 @@ import backend
 import results
 from streamed_answers import Streamed, ask_all, percentile
 
-from sightline_app.quality import read_questions, shipped
+from sightline_app.quality import read_questions
+from sightline_demo_corpus import questions_file
 from sightline_store.client import Client
 from sightline_store.settings import StoreSettings
 
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1000, help="streamed requests (default: 1000)")
     parser.add_argument("--concurrency", type=int, default=1, help="streams at the same time (default: 1)")
     args = parser.parse_args()
-    questions = [known.question for known in read_questions(shipped())]
+    questions = [known.question for known in read_questions(questions_file())]
     asked = [questions[number % len(questions)] for number in range(args.requests)]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)

@@ -113,7 +113,7 @@ def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
     from sightline_app.corpus import Source  # noqa: PLC0415
     from sightline_app.documents import DocumentFolder  # noqa: PLC0415
     from sightline_app.index import ingest  # noqa: PLC0415
-    from sightline_app.stdlib_docs import StandardLibrary  # noqa: PLC0415
+    from sightline_demo_corpus.standard_library import StandardLibrary  # noqa: PLC0415
 
     source: Source = StandardLibrary()
     if options.docs is not None:
@@ -158,11 +158,12 @@ def _quantize(settings: AppSettings, options: argparse.Namespace) -> int:
 async def _measure(settings: AppSettings) -> None:
     """Print retrieval quality on the shipped questions, as it is."""
     from sightline_app.api import open_pipeline  # noqa: PLC0415
-    from sightline_app.quality import is_held_out, measure, read_questions, shipped, summary  # noqa: PLC0415
+    from sightline_app.quality import is_held_out, measure, read_questions, summary  # noqa: PLC0415
+    from sightline_demo_corpus import questions_file  # noqa: PLC0415
 
-    if not shipped().is_file():
+    if not questions_file().is_file():
         return
-    questions = read_questions(shipped())
+    questions = read_questions(questions_file())
     pipeline = open_pipeline(settings)
     try:
         found = await measure(pipeline, questions)
@@ -206,11 +207,12 @@ def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
 
 def _ask(settings: AppSettings, options: argparse.Namespace) -> int:
     import sightline  # noqa: PLC0415
-    from sightline_app.quality import read_questions, shipped  # noqa: PLC0415
+    from sightline_app.quality import read_questions  # noqa: PLC0415
     from sightline_app.traffic import Plan, Summary  # noqa: PLC0415
     from sightline_app.traffic import run as run_traffic  # noqa: PLC0415
+    from sightline_demo_corpus import questions_file  # noqa: PLC0415
 
-    questions = read_questions(shipped() if options.questions == "default" else Path(options.questions))
+    questions = read_questions(questions_file() if options.questions == "default" else Path(options.questions))
     if options.limit is not None:
         questions = questions[: max(1, options.limit)]
     tenants = tuple(name.strip() for name in options.tenants.split(",") if name.strip())

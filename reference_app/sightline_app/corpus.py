@@ -1,8 +1,8 @@
 """Passages: what is indexed, where it comes from, and how doubles become one.
 
-Two sources exist: the interpreter's own documentation (:mod:`sightline_app.stdlib_docs`) and a folder of Markdown, text
-or HTML files (:mod:`sightline_app.documents`). Both yield :class:`Passage` objects in a stable order, so the same
-documents always give the same content hash, and a second ingest of an unchanged corpus has nothing to do.
+Two sources exist: the interpreter's own documentation (:mod:`sightline_demo_corpus.standard_library`) and a folder of
+Markdown, text or HTML files (:mod:`sightline_app.documents`). Both yield :class:`Passage` objects in a stable order, so
+the same documents always give the same content hash, and a second ingest of an unchanged corpus has nothing to do.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from sightline_app.errors import CorpusError
@@ -23,11 +22,6 @@ class Known:
     names: frozenset[str]
     topic: str = ""
     follow_up: Known | None = None
-
-
-def shipped() -> Path:
-    """Return where the shipped questions are."""
-    return Path(str(resources.files("sightline_app").joinpath("questions.jsonl")))
 
 
 def read_questions(path: Path) -> list[Known]:

@@ -105,7 +105,7 @@ PACKAGES_OF_EXTRAS = {
     "dashboards": ("dashboards/sightline_dashboards",),
     "mcp": ("dashboards/sightline_mcp",),
     "evals": ("evals/sightline_evals",),
-    "app": ("reference_app/sightline_app",),
+    "app": ("reference_app/sightline_app", "reference_app/sightline_demo_corpus"),
     "supervisor": ("supervisor/sightline_supervisor",),
 }
 """Folders of the packages that are installed with an extra; `sightline_roles` comes with whatever imports it."""

@@ -25,7 +25,7 @@ from sightline_store.questions.search import parse
 Row = dict[str, Any]
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
 SpendBy = Literal["model", "tenant", "user", "session"]
-SampleBy = Literal["stratified", "random", "low-score"]
+SampleBy = Literal["stratified", "random", "low-score", "drifted"]
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -411,6 +411,7 @@ def sample_requests(
     only_unscored: bool = True,
     strategy: SampleBy = "stratified",
     seed: int = 0,
+    trace_ids: Sequence[str] = (),
 ) -> list[Row]:
     """Answered requests for a judge, without their content; see the SQL for how they are chosen.
 
@@ -419,15 +420,17 @@ def sample_requests(
         since_s: how far to look back, in seconds.
         limit: the most to return.
         only_unscored: leave out what has a score already.
-        strategy: ``stratified`` by tenant, ``random``, or ``low-score`` for those that were judged worst.
+        strategy: ``stratified`` by tenant, ``random``, ``low-score`` for those that were judged worst, or ``drifted``
+            for those of `trace_ids`.
         seed: another one draws other requests.
+        trace_ids: of ``drifted``.
 
     Returns:
         trace_id, span_id, started_ms, tenant, conversation, ttft_ms, duration_ms, and how many there were to draw from:
         drawn_from in all, drawn_from_tenant of the same tenant.
     """
     params = {"since_s": since_s, "limit": limit, "only_unscored": int(only_unscored), "strategy": strategy}
-    return ask(client, "sample_requests", {**params, "seed": seed})
+    return ask(client, "sample_requests", {**params, "seed": seed, "topic_trace_ids": list(trace_ids)})
 
 
 def sample_contents(client: Asks, requests: Sequence[Row]) -> list[Row]:

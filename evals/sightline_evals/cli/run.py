@@ -109,8 +109,8 @@ def _add_samples(group: argparse._ArgumentGroup) -> None:
         "--strategy",
         choices=STRATEGIES,
         default=STRATEGIES[0],
-        help="how traces are drawn: as many of each tenant (default), all alike, or the worst judged; the mean is "
-        "weighted back to all traces",
+        help="how traces are drawn: as many of each tenant (default) or all alike, with means weighted back to all "
+        "traces; the worst judged; or those of the topics of questions that grew most against the time before",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="another one draws other traces (default: 0)")
     group.add_argument("--rescore", action="store_true", help="with --since: take traces that have a score too")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sightline_evals.drift import comparisons, signals, topics
 from sightline_evals.drift.signals import Measurement
 from sightline_store.questions import drift
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.queries import Asks, Row
 
 REFUSALS: Final = (
     r"^\W*(i('m| am) sorry|sorry\b|i (do not|don.t) know|i (cannot|can.t|am unable|.m unable)|unfortunately,? i\b|"
@@ -95,7 +95,17 @@ def _topics(client: Asks, plan: drift.Plan) -> tuple[list[topics.Topic], drift.T
     whole = _divided(plan.comparisons)
     if whole is None:
         return [], drift.Topics()
-    rows = drift.sketches(
+    rows = sketches(client, plan)
+    middle, found = topics.find(client, rows, plan.windows)
+    return found, drift.Topics(version=whole.sketch_version, centres=[[float(x) for x in centre] for centre in middle])
+
+
+def sketches(client: Asks, plan: drift.Plan) -> list[Row]:
+    """Rows of the question `drift/sketches` of the largest comparison whose queries have them; [] where none has."""
+    whole = _divided(plan.comparisons)
+    if whole is None:
+        return []
+    return drift.sketches(
         client,
         plan.windows,
         sketch_version=whole.sketch_version,
@@ -104,8 +114,6 @@ def _topics(client: Asks, plan: drift.Plan) -> tuple[list[topics.Topic], drift.T
         stride=plan.stride,
         limit=_SKETCHES,
     )
-    middle, found = topics.find(client, rows, plan.windows)
-    return found, drift.Topics(version=whole.sketch_version, centres=[[float(x) for x in centre] for centre in middle])
 
 
 def _divided(each: Sequence[drift.Comparison]) -> drift.Comparison | None:

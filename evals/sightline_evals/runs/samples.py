@@ -6,7 +6,7 @@ whose question, answer or passages were not captured cannot be judged: it is lef
 Each sample's weight is how many requests it stands for: those of its tenant (or of all) for each one that was drawn,
 times the traces that a collector's sampling or a head sampler left out for each one that it kept. Of traces that were
 drawn because they were judged badly there is no such number: their weight is that of sampling alone, and their mean
-says nothing about the others.
+says nothing about the others. Those of topics that grew stand for these.
 
 Source: https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/
 """
@@ -20,13 +20,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sightline_evals.datasets import Sample
+from sightline_evals.runs import drifted
 from sightline_store.client import Client
 from sightline_store.questions import queries
 from sightline_store.questions.queries import SampleBy
 
 PAGE: Final = 200
 """Requests whose content is read at once."""
-STRATEGIES: Final[tuple[SampleBy, ...]] = ("stratified", "random", "low-score")
+STRATEGIES: Final[tuple[SampleBy, ...]] = ("stratified", "random", "low-score", "drifted")
 """How requests are drawn."""
 _THRESHOLD = re.compile(r"(?:^|,)\s*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})(?:[;,]|$)")
 
@@ -38,10 +39,12 @@ class Drawn:
     Attributes:
         rows: JSON values: trace_id, span_id, started_ms, tenant, conversation, ttft_ms, duration_ms, weight.
         drawn_from: how many there were to draw from.
+        topic: of ``drifted``, what the questions are about that they were drawn from.
     """
 
     rows: list[dict[str, Any]]
     drawn_from: int
+    topic: str = ""
 
     @property
     def by_tenant(self) -> dict[str, int]:
@@ -79,14 +82,22 @@ def draw(
         limit: most requests to take.
         rescore: take traces that have a score too.
         strategy: ``stratified`` takes as many of each tenant as there are, ``random`` draws from all alike,
-            ``low-score`` takes those that were judged worst.
+            ``low-score`` takes those that were judged worst, ``drifted`` draws from the topics that grew most.
         seed: another one draws others.
 
     Raises:
+        UsageError: of ``drifted``, there are too few searches with a sketch of their query.
         sightline_store.errors.StoreUnavailable: no store answers; trying again can help.
     """
+    grown = drifted.most_grown(client, since_s=since_s) if strategy == "drifted" else None
     rows = queries.sample_requests(
-        client, since_s=since_s, limit=limit, only_unscored=not rescore, strategy=strategy, seed=seed
+        client,
+        since_s=since_s,
+        limit=limit,
+        only_unscored=not rescore,
+        strategy=strategy,
+        seed=seed,
+        trace_ids=grown.trace_ids if grown else (),
     )
     of_tenant = Counter(row["tenant"] for row in rows)
     kept = []
@@ -95,10 +106,11 @@ def draw(
             "stratified": row["drawn_from_tenant"] / of_tenant[row["tenant"]],
             "random": row["drawn_from"] / len(rows),
             "low-score": 1.0,
+            "drifted": row["drawn_from"] / len(rows),
         }[strategy]
         names = ("trace_id", "span_id", "started_ms", "tenant", "conversation", "ttft_ms", "duration_ms")
         kept.append({**{name: row[name] for name in names}, "weight": weight})
-    return Drawn(kept, int(rows[0]["drawn_from"]) if rows else 0)
+    return Drawn(kept, int(rows[0]["drawn_from"]) if rows else 0, grown.told() if grown else "")
 
 
 def read(client: Client, rows: Sequence[dict[str, Any]], found: Completeness) -> Iterator[Sample]:

@@ -198,6 +198,8 @@ class StoredSource:
         notes = set(self._found.notes)
         if self.sampling and self.sampling["strategy"] == "low-score":
             notes.add("drawn because they were judged badly: the means say nothing about other traces")
+        if self.sampling and self.sampling["strategy"] == "drifted":
+            notes.add(f"drawn from {self.drawn.topic or 'the topics that grew most'}: the means are theirs")
         return self._found.incomplete, tuple(sorted(notes))
 
     def close(self) -> None:

@@ -20,10 +20,10 @@ from sightline_app.index import Manifest, ingest
 from sightline_app.pipeline import Question
 from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings, WeaviateSettings
-from sightline_app.stdlib_docs import StandardLibrary
 from sightline_app.weaviate_index import WeaviateIndex
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
+from sightline_demo_corpus.standard_library import StandardLibrary
 
 # weaviate-client and grpc leave sockets to the garbage collector when a server dies under them.
 pytestmark = [

@@ -16,7 +16,7 @@ from sightline_app.index import ingest
 from sightline_app.pipeline import Question
 from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings, MiniLMSettings
-from sightline_app.stdlib_docs import StandardLibrary
+from sightline_demo_corpus.standard_library import StandardLibrary
 
 
 @pytest.fixture(scope="module", name="settings")

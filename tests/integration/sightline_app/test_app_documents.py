@@ -25,8 +25,8 @@ from sightline_app.documents import DocumentFolder
 from sightline_app.index import ingest
 from sightline_app.limits.api_keys import EDITOR, SERVICE, KeyRing
 from sightline_app.settings import AppSettings, CacheSettings, LimitSettings, StateSettings, UploadSettings
-from sightline_app.stdlib_docs import StandardLibrary
 from sightline_app.uploads.indexing import PASSAGES, SECTIONS
+from sightline_demo_corpus.standard_library import StandardLibrary
 from sightline_roles.host_gate import HostGate
 
 SOURCE = StandardLibrary(("bisect",))

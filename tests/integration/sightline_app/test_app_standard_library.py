@@ -1,7 +1,7 @@
 """The standard library of the running interpreter as a source of passages, read in a child process."""
 
 from sightline_app.corpus import content_version
-from sightline_app.stdlib_docs import StandardLibrary
+from sightline_demo_corpus.standard_library import StandardLibrary
 
 
 def test_interpreter_is_read_in_a_child_process() -> None:

@@ -23,7 +23,7 @@ from sightline_app.model_server.extractive_api import MODEL
 from sightline_app.model_server.extractive_api import create_app as create_model
 from sightline_app.pipeline import Question, Token
 from sightline_app.settings import AppSettings, ModelSettings
-from sightline_app.stdlib_docs import StandardLibrary
+from sightline_demo_corpus.standard_library import StandardLibrary
 from sightline_store.client import Client
 from sightline_store.settings import StoreSettings
 

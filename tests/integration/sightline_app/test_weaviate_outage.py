@@ -22,9 +22,9 @@ from sightline.testing import Spans
 from sightline_app.api import create_app
 from sightline_app.index import ingest
 from sightline_app.settings import AppSettings, LimitSettings, StateSettings, UploadSettings, WeaviateSettings
-from sightline_app.stdlib_docs import StandardLibrary
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
+from sightline_demo_corpus.standard_library import StandardLibrary
 from sightline_roles.host_gate import HostGate
 
 pytestmark = pytest.mark.peers

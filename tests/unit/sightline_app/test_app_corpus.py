@@ -21,7 +21,7 @@ from sightline_app.corpus import (
 )
 from sightline_app.documents import DocumentFolder, cut, read_text
 from sightline_app.errors import CorpusError
-from sightline_app.stdlib_docs import module_names
+from sightline_demo_corpus.standard_library import module_names
 
 
 def passage(text: str, *names: str, tenant: str = "public") -> Passage:

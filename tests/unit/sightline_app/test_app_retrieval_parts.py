@@ -15,10 +15,11 @@ from sightline_app.errors import CorpusError, InvalidSetting
 from sightline_app.index import ingest, read_manifest
 from sightline_app.lexicon import Lexicon, weighted_terms
 from sightline_app.prompt import build, stand_alone
-from sightline_app.quality import RetrievalQuality, rank_of_first, read_questions, shipped
+from sightline_app.quality import RetrievalQuality, rank_of_first, read_questions
 from sightline_app.rerank import rerank
 from sightline_app.retriever import Hit, visible_to
 from sightline_app.settings import AppSettings, ModelSettings, WeaviateSettings
+from sightline_demo_corpus import questions_file
 
 TEXTS = {
     "shutil.copytree": "Recursively copy a directory tree and return the destination directory.",
@@ -143,7 +144,7 @@ def test_quality_counts_ranks() -> None:
 
 def test_shipped_questions_can_be_read() -> None:
     """Enough questions are shipped, with unique ids."""
-    questions = read_questions(shipped())
+    questions = read_questions(questions_file())
     assert len(questions) >= 150
     assert len({each.id for each in questions}) == len(questions)
 

@@ -3,10 +3,11 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
 import pytest
+
+from sightline_demo_corpus import questions_file
 
 Question = dict[str, Any]
 
@@ -14,7 +15,7 @@ Question = dict[str, Any]
 @pytest.fixture(scope="module")
 def questions() -> list[Question]:
     """Every line of the question file, in order."""
-    text = resources.files("sightline_app").joinpath("questions.jsonl").read_text(encoding="utf-8")
+    text = questions_file().read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 

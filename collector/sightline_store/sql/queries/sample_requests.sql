@@ -1,9 +1,10 @@
 -- Which answered requests does a judge look at? With how many there are to draw from, in all and of each tenant.
 -- strategy: 'stratified' lets tenants take turns, requests without a score first; 'random' draws from all alike; 'low-score'
--- takes those that were judged worst, by their newest groundedness, else faithfulness. Within that the order is a shuffle that
+-- takes those that were judged worst, by their newest groundedness, else faithfulness; 'drifted' draws from `topic_trace_ids` alone. Within that the order is a shuffle that
 -- the seed decides, so that two runs agree and a sample is no burst. A trace counts as scored when a RAGAS score or its groundedness holds,
 -- not when its judge failed.
--- Parameters: since_s (look back, seconds), limit (rows), only_unscored (1: leave scored traces out), strategy, seed.
+-- Parameters: since_s (look back, seconds), limit (rows), only_unscored (1: leave scored traces out), strategy, seed,
+-- topic_trace_ids (of 'drifted').
 WITH
     now64(9) - toIntervalSecond({since_s:UInt64}) AS earliest,
     -- include: content_keys.sql
@@ -48,6 +49,7 @@ WITH
         SELECT Timestamp, TraceId, SpanId, Tenant, SessionId, TtftMs, DurationMs, TraceId IN (SELECT TraceId FROM scored) AS Scored
         FROM requests
         WHERE Timestamp >= earliest AND StatusCode != 'Error' AND TraceId IN (SELECT TraceId FROM captured)
+            AND ({strategy:String} != 'drifted' OR TraceId IN {topic_trace_ids:Array(String)})
         ORDER BY isNotNull(TtftMs) DESC, Timestamp DESC
         LIMIT 1 BY TraceId
     )

@@ -1,9 +1,9 @@
 """The documentation of the Python standard library, read from the interpreter that runs this.
 
 Importing hundreds of modules has side effects (memory, registrations, the odd window), so it happens in a child process
-of the same interpreter: ``python -m sightline_app.stdlib_docs`` writes one JSON object a line to standard output and a
-progress line (``done/total``) to standard error. Modules that open windows, run programs
-or only hold tests are left out.
+of the same interpreter: ``python -m sightline_demo_corpus.standard_library`` writes one JSON object a line to standard
+output and a progress line (``done/total``) to standard error. Modules that open windows, run programs or only hold
+tests are left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 
 from sightline_app.corpus import Passage, make_passage, merge_doubles, split_text
 from sightline_app.errors import CorpusError
-from sightline_app.language_reference import described_names
+from sightline_demo_corpus.language_reference import described_names
 
 RULES_VERSION = "7"
 """Raise when the extraction changes: it is part of the fingerprint."""
@@ -72,7 +72,7 @@ class StandardLibrary:
         Raises:
             CorpusError: the child failed or found nothing.
         """
-        command = [sys.executable, "-W", "ignore", "-m", "sightline_app.stdlib_docs", *self.modules]
+        command = [sys.executable, "-W", "ignore", "-m", "sightline_demo_corpus.standard_library", *self.modules]
         environment = os.environ | {"PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8", "DISPLAY": ""}
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
