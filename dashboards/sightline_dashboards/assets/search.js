@@ -1,5 +1,6 @@
 // A search box that completes keys and values. All text goes in as text, never as markup.
 const MOST = 8;
+const AGAIN_MS = 2500, TRIES = 4;  // a run of the page that is cut off by another one may lose what was sent
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -46,10 +47,19 @@ function built(root) {
   list.hidden = true;
   box.append(input, error, list);
   root.replaceChildren(box);
-  const state = { input, list, error, data: null, send: null, active: -1, shown: [], typed: false };
+  const state = { input, list, error, data: null, send: null, active: -1, shown: [], typed: false, sent: null };
 
   const close = () => { list.hidden = true; state.active = -1; input.setAttribute("aria-expanded", "false"); };
-  const submit = () => { close(); if (state.typed) { state.typed = false; state.send(input.value); } };
+  const send = (text, tries) => {
+    clearTimeout(state.timer);
+    state.sent = text.trim();
+    state.send(text);
+    state.timer = setTimeout(() => {
+      if (state.sent !== null && tries < TRIES) send(text, tries + 1);
+      else state.sent = null;
+    }, AGAIN_MS);
+  };
+  const submit = () => { close(); if (state.typed) { state.typed = false; send(input.value, 1); } };
   const choose = (number) => {
     const caret = input.selectionStart ?? input.value.length, before = input.value.slice(0, caret);
     const start = termStart(before), sign = before[start] === "-" ? "-" : "";
@@ -104,7 +114,8 @@ export default function (component) {
   state.data = data;
   state.send = (text) => setTriggerValue("search", { text });  // an object: an empty text alone would be no value
   state.input.placeholder = data.placeholder;
-  if (!state.typed) state.input.value = data.value;  // what is being typed stays
+  if (state.sent === data.value.trim()) state.sent = null;
+  if (!state.typed && state.sent === null) state.input.value = data.value;  // what is being typed, or was sent, stays
   state.input.setAttribute("aria-invalid", data.error ? "true" : "false");
   state.error.replaceChildren();
   if (data.error) {
