@@ -12,6 +12,7 @@ from typing import TypeVar
 from sightline_node.execution import kafka_tables, running, select_stream, sessions, snapshots
 from sightline_node.execution.column_types import AnswerTypes, ColumnTypes
 from sightline_node.execution.engine import Counts, Engine, Outcome, Session, Statement
+from sightline_node.execution.freed_memory import FreedMemory
 from sightline_node.execution.pipe import Pipe
 from sightline_node.execution.upload import Upload
 from sightline_node.http import encodings, native, request
@@ -63,6 +64,7 @@ class Worker:
         self._control = ThreadPoolExecutor(_CONTROL_THREADS, thread_name_prefix="control")
         self._running = running.Running(engine, settings)
         self._column_types = ColumnTypes()
+        self._freed = FreedMemory(engine.give_back_memory, settings.engine_memory_bytes)
         self._sessions = sessions.Sessions(engine, settings.session_timeout_s)
         self._snapshots = snapshots.Snapshots(engine, self._running, settings.backups, self._in_control)
 
@@ -215,7 +217,7 @@ class Worker:
                 return work(session, statement)
 
         async with self._running.place(job.role):
-            return await self._in_thread(run)
+            return await self._in_thread(self._then_give_back(run))
 
     async def _execute_in_session(self, job: Job, work: Callable[[Session, Statement], _T]) -> _T:
         query, is_reader = job.query, job.role is Role.READER
@@ -246,7 +248,18 @@ class Worker:
                         client_session.session.execute(Statement(f"DROP TEMPORARY TABLE IF EXISTS {name}"))
                     client_session.restore(statement)
 
-            return await self._in_thread(run)
+            return await self._in_thread(self._then_give_back(run))
+
+    def _then_give_back(self, run: Callable[[], _T]) -> Callable[[], _T]:
+        """The same, and what the statement has freed goes back to the system where that is much."""
+
+        def run_and_give_back() -> _T:
+            try:
+                return run()
+            finally:
+                self._freed.after_statement()
+
+        return run_and_give_back
 
     def _authorized(self, job: Job, database: str = "") -> Statement:
         statement = job.query.statement

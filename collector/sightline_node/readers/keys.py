@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sightline_node import access_folder
 from sightline_node.readers.roles import Role
-from sightline_roles import store_access
-from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned
+from sightline_roles import key_commands, store_access
+from sightline_roles.key_file import HashedKey, KeyFile, Wording
 from sightline_store.errors import StoreError
 
 _WORDING = Wording(
@@ -107,9 +107,7 @@ def table(data_dir: Path) -> str:
         StoreError: the file of keys cannot be read.
     """
     access_folder.prepare(data_dir)
-    rows = [("ID", "NAME", "ROLE", "CREATED", "REVOKED")]
-    rows += [(key.id, key.name, key.role, key.created, key.revoked or "-") for key in KeyRing(data_dir)]
-    return aligned(rows)
+    return key_commands.table(KeyRing(data_dir))
 
 
 def revoke(data_dir: Path, key_id: str) -> Key:
