@@ -59,7 +59,10 @@ def time_axis(filters: Filters, field: str = "t") -> alt.X:
 
 
 def _time_format(filters: Filters) -> str:
-    return "%H:%M" if filters.duration.total_seconds() <= 86_400 else "%d %b %H:%M"
+    seconds = filters.duration.total_seconds()
+    if seconds < 300:  # the ticks are closer than a minute
+        return "%H:%M:%S"
+    return "%H:%M" if seconds <= 86_400 else "%d %b %H:%M"
 
 
 def time_tooltip(field: str) -> alt.Tooltip:

@@ -103,7 +103,7 @@ def _over_time(client: Asks, filters: Filters, compared: list[Row]) -> None:
         "Signal", range(len(names)), format_func=names.__getitem__, key="drift_signal", label_visibility="collapsed"
     )
     row = compared[number or 0]
-    rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, [row["signal"]], key=row["key"])
+    rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, [row["signal"]], keys=[row["key"]])
     show_chart(drift_charts.effects(rows), key="drift_effects")
     note("The change against the reference of each run, with its 95 % interval; ▲ marks an alarm.")
 

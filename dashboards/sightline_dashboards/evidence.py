@@ -1,8 +1,9 @@
 """What a judge says of each statement of an answer, and where in the answer the unsupported ones stand. Pure.
 
-The explanation of a groundedness or a faithfulness holds a line a statement: its text and, in brackets behind it, why;
-a faithfulness has ``+`` or ``-`` in front. A statement is the text of the answer without citations and markup, or, by
-a judge that is a model, words of its own, which then stand nowhere in the answer.
+The explanation of a groundedness or a faithfulness holds a line a statement: ``+`` or ``-``, its text and, in brackets
+behind it, why; of a panel, the name of a judge stands before its first line. A line without its end was cut and says
+nothing. A statement is the text of the answer without citations and markup, or, by a judge that is a model, words of
+its own, which then stand nowhere in the answer.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from typing import Any, Final
 NAMES: Final = ("groundedness", "faithfulness")
 """Scores whose explanations hold statements, the one to show first."""
 
-_DEFAULT_THRESHOLD = 0.5
-_P = re.compile(r"p\(unsupported\)=(\d(?:\.\d+)?)(?:: )?")
-_VERDICT = re.compile(r"([+-]) ")
-_THRESHOLD = re.compile(r"@(\d(?:\.\d+)?)$")
+_P = re.compile(r"p\(unsupported\)=\d(?:\.\d+)?(?:: )?")
+_VERDICT = re.compile(r"(?:\S.*?: )??([+-]) ")
 _LEFT_OUT = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]|【[^】]*】|[*`]{1,3}")
 _BLANKS = re.compile(r"\s+")
 
@@ -43,13 +42,11 @@ def statements(score: Mapping[str, Any]) -> list[Statement]:
     """Return what a score says of each statement, in the judge's order; [] where it says nothing of statements.
 
     Args:
-        score: a row of `queries.trace_scores` or `queries.score_list`; its name, explanation and judge_version.
+        score: a row of `queries.trace_scores` or `queries.score_list`; its name and explanation.
     """
     if score["name"] not in NAMES:
         return []
-    found = _THRESHOLD.search(score["judge_version"] or "")
-    threshold = float(found[1]) if found else _DEFAULT_THRESHOLD
-    read = (_statement(line, threshold) for line in (score["explanation"] or "").splitlines())
+    read = (_statement(line.strip()) for line in (score["explanation"] or "").splitlines())
     return [statement for statement in read if statement is not None]
 
 
@@ -79,13 +76,10 @@ def places(answer: str, told: Sequence[Statement]) -> list[tuple[int, int, State
     plain, origin = _plain(answer)
     found: list[tuple[int, int, Statement]] = []
     for statement in unsupported(told):
-        # A panel of judges puts the name of one in front of what it says.
-        for text in (statement.text, statement.text.partition(": ")[2]):
-            words = _plain(text)[0].strip()
-            begin = plain.find(words) if words else -1
-            if begin >= 0:
-                found.append((origin[begin], origin[begin + len(words) - 1] + 1, statement))
-                break
+        words = _plain(statement.text)[0].strip()
+        begin = plain.find(words) if words else -1
+        if begin >= 0:
+            found.append((origin[begin], origin[begin + len(words) - 1] + 1, statement))
     ordered: list[tuple[int, int, Statement]] = []
     for begin, end, statement in sorted(found, key=lambda each: each[:2]):
         if not ordered or begin >= ordered[-1][1]:
@@ -123,33 +117,24 @@ def legend_html(answer: str, told: Sequence[Statement], judge: str) -> str:
     return text
 
 
-def _statement(line: str, threshold: float) -> Statement | None:
-    line = line.strip()
-    opening = _opening(line)
-    if opening <= 0:
+def _statement(line: str) -> Statement | None:
+    verdict, opening = _VERDICT.match(line), _opening(line)
+    if verdict is None or opening <= verdict.end():
         return None
-    text, why = line[:opening].strip(), line[opening + 1 :].removesuffix(")")
-    verdict, p = _VERDICT.match(text), _P.match(why)
-    if verdict is None and p is None:
-        return None
-    if verdict is not None:
-        text = text[verdict.end() :].strip()
-        is_supported = verdict[1] == "+"
-    else:
-        is_supported = p is None or float(p[1]) < threshold
-    return Statement(text, is_supported, _P.sub("", why).strip()) if text else None
+    text = line[verdict.end() : opening].strip()
+    return Statement(text, verdict[1] == "+", _P.sub("", line[opening + 1 : -1]).strip()) if text else None
 
 
 def _opening(line: str) -> int:
-    """Place of the bracket that the last one of a line closes; of a line that was cut, of its last bracket."""
+    """Place of the bracket that the last one of a line closes; of the last opened where they do not pair; -1: none."""
     if not line.endswith(")"):
-        return line.rfind(" (p(unsupported)=") + 1
+        return -1
     depth = 0
     for place in range(len(line) - 1, -1, -1):
         depth += (line[place] == ")") - (line[place] == "(")
         if depth == 0:
             return place
-    return -1
+    return line.rfind("(")
 
 
 def _plain(text: str) -> tuple[str, list[int]]:

@@ -65,7 +65,7 @@ def sentences_of(answer: str) -> list[str]:
 
 
 class Sender:
-    """Sends reviews of all sessions of the process, one after the other.
+    """Sends the reviews of all sessions of the process; they may wait for the collector at the same time.
 
     Args:
         env: where OTEL_EXPORTER_OTLP_ENDPOINT and its siblings are read.
@@ -91,10 +91,15 @@ class Sender:
             ReviewNotSent: the collector did not accept all of them within five seconds. What waits is still tried.
         """
         with self._lock:
-            before = self._tracing.score_stats().exported
+            before = self._tracing.score_stats()
             sent = _hand_over(review)
-            self._tracing.force_flush(_ACCEPT_S)
-            accepted = self._tracing.score_stats().exported - before
+            handed = self._tracing.score_stats()
+        self._tracing.force_flush(_ACCEPT_S)
+        after = self._tracing.score_stats()
+        # Scores leave in their order: those that an earlier review left waiting go before, and are not of this one.
+        waiting = max(0, handed.emitted - after.exported - after.dropped)
+        lost = sent - (handed.emitted - before.emitted) + after.dropped - before.dropped
+        accepted = max(0, sent - waiting - lost)
         if accepted < sent:
             raise ReviewNotSent(
                 f"The collector at {self._tracing.settings.logs_endpoint} accepted {accepted} of {sent} scores of this "

@@ -63,11 +63,7 @@ class Searched:
 
 
 def show(*, key: str) -> Searched | None:
-    """Show the box; return the search of the address, None where it cannot be read, which the box says.
-
-    Args:
-        key: of the element; the page's number of its list is at `KEY_page` in the session.
-    """
+    """Show the box; return the search of the address, None where it cannot be read, which the box says."""
     text = st.query_params.get("q", "")
     wrong: SearchError | None = None
     terms: Sequence[Term] = ()
@@ -84,7 +80,7 @@ def show(*, key: str) -> Searched | None:
         error=(wrong.at, wrong.expected) if wrong else None,
     )
     if entered is not None and entered.strip() != text:
-        _search_for(entered.strip(), key)
+        _search_for(entered.strip())
     return None if wrong else Searched(text, terms)
 
 
@@ -129,11 +125,10 @@ def _values() -> dict[str, list[str]]:
     }
 
 
-def _search_for(text: str, key: str) -> NoReturn:
-    """Put a search into the address and show its first page."""
+def _search_for(text: str) -> NoReturn:
+    """Put a search into the address and show what it finds."""
     if text:
         st.query_params["q"] = text
     else:
         st.query_params.pop("q", None)
-    st.session_state[f"{key}_page"] = 1
     rerun()

@@ -4,7 +4,7 @@
 
     McpError
     ├── KeysUnusable   the file of keys cannot be read, trusted or written
-    ├── CannotListen   the address of `--http` cannot be listened on
+    ├── NotStarted     the server of `--http` did not start
     └── WrongQuestion  what was asked for cannot be: the assistant reads why, and what can be
         └── OutOfReach the caller's key does not reach it
 """
@@ -18,8 +18,8 @@ class KeysUnusable(McpError):
     """The file of keys cannot be used, or does not hold the key that was named."""
 
 
-class CannotListen(McpError):
-    """The address is taken or not of this machine."""
+class NotStarted(McpError):
+    """The server did not start; the log says why."""
 
 
 class WrongQuestion(McpError):

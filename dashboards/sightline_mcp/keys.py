@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sightline_mcp.errors import KeysUnusable
-from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned, check_label
+from sightline_roles import key_commands
+from sightline_roles.key_file import HashedKey, KeyFile, Wording, check_label
 
 _WORDING = Wording(
     prefix="slm",
@@ -61,18 +61,10 @@ class KeyRing(KeyFile[Key]):
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `keys` and what it can do to the commands of the console script."""
-    parser = commands.add_parser(
-        "keys", help="keys of SIGHTLINE_MCP_KEYS_FILE", description="Keys; a running server follows within a second."
-    )
-    actions = parser.add_subparsers(dest="action", required=True)
-    create = actions.add_parser("create", help="make a key and print it, once")
-    create.add_argument("--name", required=True, help="what the key is for")
+    create = key_commands.add_parser(commands, _WORDING.setting)
     create.add_argument(
         "--tenant", default="", help="the only tenant whose data it reads; default: SIGHTLINE_MCP_TENANT"
     )
-    actions.add_parser("list", help="show the keys, never their secrets")
-    revoke = actions.add_parser("revoke", help="end a key")
-    revoke.add_argument("id", help="its id, as `list` shows it")
 
 
 def run(args: argparse.Namespace, path: Path | None) -> None:
@@ -83,17 +75,6 @@ def run(args: argparse.Namespace, path: Path | None) -> None:
         KeysUnusable: no file is set, it cannot be used, or there is no such key.
     """
     if path is None:
-        raise KeysUnusable("set SIGHTLINE_MCP_KEYS_FILE to the path of the file; it is made if it is missing")
+        raise KeysUnusable(f"set {_WORDING.setting} to the path of the file; it is made if it is missing")
     ring = KeyRing(path)
-    if args.action == "create":
-        token = ring.create(args.name, args.tenant)
-        # The key alone on standard output, so that it can be piped into a secret store.
-        sys.stderr.write("The key is shown this once. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`\n")
-        sys.stdout.write(f"{token}\n")
-    elif args.action == "revoke":
-        key = ring.revoke(args.id)
-        sys.stdout.write(f"{key.id} {key.name}: revoked {key.revoked}\n")
-    else:
-        rows = [("ID", "NAME", "TENANT", "CREATED", "REVOKED")]
-        rows += [(key.id, key.name, key.tenant or "-", key.created, key.revoked or "-") for key in ring]
-        sys.stdout.write(aligned(rows))
+    key_commands.run(args, ring, lambda: ring.create(args.name, args.tenant))

@@ -9,6 +9,7 @@ Source: https://modelcontextprotocol.io/specification/2025-06-18/server/tools#se
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 from pydantic import BaseModel, Field
@@ -25,11 +26,10 @@ MAX_NAME_CHARS: Final = 100
 """Most characters of a name, an id or a label."""
 
 _MAX_READ_CHARS, _MAX_SENTENCE_CHARS, _MAX_SENTENCES = 20_000, 300, 5
-_REASON = re.compile(r"(?s)(?P<text>.*) \((?P<reason>[^\n]*)\)")
 _HEAD = re.compile(r"\d+ of \d+ statements supported\n")
-_NEXT = re.compile(r"\n(?=[-+] )")
+_NEXT = re.compile(r"\n(?=(?:\S+: )?[-+] )")
+_VERDICT = re.compile(r"(?:\S{1,80}: )?([-+]) ")
 _PROBABILITY = re.compile(r"p\(unsupported\)=(?P<p>[01](?:\.\d+)?)")
-_UNSUPPORTED_FROM = 0.5
 
 
 class Recorded(BaseModel):
@@ -63,22 +63,25 @@ def unsupported(explanation: str) -> list[Unsupported]:
     """The first unsupported sentences that a judge's explanation of faithfulness or groundedness names; [] of others.
 
     Args:
-        explanation: as `sightline-evals` writes it: the sentences after a `-`, or a line each with its probability.
+        explanation: as `sightline-evals` writes it: a statement behind each `-` or `+`, and before these a judge's name
+            where a panel judged.
     """
     explanation = explanation[:_MAX_READ_CHARS]
-    head = _HEAD.match(explanation)
-    if head:
-        parts = _NEXT.split(explanation[head.end() :])
-        named = [_read(part[2:]) for part in parts if part.startswith("- ")]
-    else:
-        read = [_read(line) for line in explanation.split("\n") if _PROBABILITY.search(line)]
-        named = [each for each in read if each.p_unsupported is not None and each.p_unsupported >= _UNSUPPORTED_FROM]
-    return named[:_MAX_SENTENCES]
+    has_head = _HEAD.search(explanation) is not None
+    parts = ((part, _VERDICT.match(part)) for part in _NEXT.split(explanation))
+    named = (
+        _read(part[verdict.end() :])
+        for part, verdict in parts
+        if verdict is not None and verdict[1] == "-" and (has_head or _PROBABILITY.search(part))
+    )
+    return list(islice(named, _MAX_SENTENCES))
 
 
 def _read(text: str) -> Unsupported:
-    match = _REASON.fullmatch(text)
-    sentence, reason = (match["text"], match["reason"]) if match else (text, "")
+    """A sentence, with its reason in parentheses at the end; in linear time, since users wrote parts of it."""
+    sentence, mark, reason = text.removesuffix(")").rpartition(" (")
+    if not mark or not text.endswith(")") or "\n" in reason:
+        sentence, reason = text, ""
     probability = _PROBABILITY.search(reason)
     return Unsupported(
         sentence=_bounded(sentence, _MAX_SENTENCE_CHARS),

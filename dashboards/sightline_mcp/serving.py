@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
-import socket
 from typing import Any
 
-import uvicorn
-
-from sightline_mcp.errors import CannotListen
+from sightline_mcp.errors import NotStarted
 from sightline_mcp.key_gate import KeyGate
 from sightline_mcp.keys import KeyRing
 from sightline_mcp.settings import McpSettings
-from sightline_roles.host_gate import HostGate
-from sightline_roles.http_limits import LimitedProtocol
+from sightline_roles import serving
 
 _STOP_GRACE_S = 2
 _log = logging.getLogger("sightline.mcp")
@@ -31,42 +25,15 @@ def run(app: Any, settings: McpSettings, path: str) -> None:
 
     Raises:
         KeysUnusable: the file of keys cannot be read or trusted.
-        CannotListen: the address cannot be listened on.
+        SettingInvalid: the address cannot be listened on.
+        NotStarted: the application did not start.
     """
     ring = None if settings.keys_file is None else KeyRing(settings.keys_file)
-    opened = _listen(settings)
+    opened = serving.listen(settings)
     if ring is None:
         _log.warning("no %s: everybody on this machine may ask", settings.variable("keys_file"))
     elif not len(ring):
         _log.warning("%s holds no key: `sightline-mcp keys create` makes the first one", settings.keys_file)
-    config = uvicorn.Config(
-        HostGate(KeyGate(app, ring, settings.tenant), settings),
-        http=LimitedProtocol.under(settings),
-        ws="none",
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=_STOP_GRACE_S,
-    )
-    # uvicorn stops on a signal and then raises it again: by then all is done.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     _log.info("MCP on http://%s:%d%s", settings.host, opened.getsockname()[1], path)
-    with contextlib.closing(opened):
-        uvicorn.Server(config).run(sockets=[opened])
-
-
-def _listen(settings: McpSettings) -> socket.socket:
-    opened = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((settings.host, settings.port))
-    except OSError as exc:
-        opened.close()
-        raise CannotListen(
-            f"cannot listen on {settings.variable('host')}={settings.host} and {settings.variable('port')}="
-            f"{settings.port}: {exc.strerror}"
-        ) from exc
-    return opened
+    if not serving.run(KeyGate(app, ring, settings.tenant), opened, settings, grace_s=_STOP_GRACE_S):
+        raise NotStarted("the server did not start: the lines above say why")

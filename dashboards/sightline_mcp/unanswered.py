@@ -10,12 +10,11 @@ from typing import Final, ParamSpec, TypeVar
 from mcp.server.mcpserver.exceptions import ToolError
 
 from sightline_mcp.errors import WrongQuestion
-from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
+from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 
 _NO_TABLES: Final = frozenset({60, 81})
 _NO_ACCESS: Final = frozenset({192, 193, 194, 497, 516})
 """ClickHouse's codes for an unknown user, a wrong password and a missing grant."""
-_MAX_CHARS: Final = 300
 _log = logging.getLogger("sightline.mcp")
 
 P = ParamSpec("P")
@@ -39,7 +38,12 @@ def answering(tool: Callable[P, R]) -> Callable[P, R]:
 
 
 def way_out(exc: StoreError) -> str:
-    """What the store could not do, and what helps."""
+    """What the store could not do, and what helps.
+
+    ClickHouse's own words can quote stored values, which may be another tenant's: they are in the log only.
+    """
+    if isinstance(exc, StoreBusy):
+        return f"the store cannot do it now (ClickHouse's code {exc.code}): try again. {exc.way_out}".rstrip()
     if isinstance(exc, StoreUnavailable):
         return str(exc)
     if isinstance(exc, QueryFailed) and exc.code in _NO_TABLES:
@@ -49,4 +53,5 @@ def way_out(exc: StoreError) -> str:
             "the store refuses this user or key: give sightline-mcp a reader's in SIGHTLINE_STORE_PASSWORD "
             "(`sightline-store key create --name mcp --role reader`)"
         )
-    return f"the store could not answer this question: {str(exc)[:_MAX_CHARS]}"
+    code = f" (ClickHouse's code {exc.code})" if isinstance(exc, QueryFailed) else ""
+    return f"the store could not answer this question{code}; the log of sightline-mcp says why"

@@ -26,7 +26,7 @@ class Emitter:
     """Sends scores of one run.
 
     Args:
-        run_id: sent with every score.
+        run_id: sent with every score that names no other.
         env: where OTEL_EXPORTER_OTLP_ENDPOINT and its siblings are read.
         timeout_s: seconds that the collector may take to accept what was sent.
 
@@ -75,11 +75,15 @@ class Emitter:
         judge_version: str,
         trace_id: str | None = None,
         span_id: str | None = None,
+        run_id: str | None = None,
         source: str = "code",
         note: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Hand one result to the library; see `sightline.score`. Without a trace it is in no mean of answers."""
+        """Hand one result to the library; see `sightline.score`. Without a trace it is in no mean of answers.
+
+        `run_id` is of this result alone; None is the emitter's own.
+        """
         sightline.score(
             name,
             value,
@@ -89,7 +93,7 @@ class Emitter:
             span_id=span_id,
             judge=judge,
             judge_version=judge_version,
-            run_id=self._run_id,
+            run_id=self._run_id if run_id is None else run_id,
             source=source,
             note=note,
             error=error,

@@ -22,8 +22,9 @@ from pathlib import Path
 from sightline_app.errors import AppError, InvalidSetting
 from sightline_app.limits import api_keys
 from sightline_app.log_output import log_to_stderr
-from sightline_app.serving import listen, run
+from sightline_app.serving import run
 from sightline_app.settings import AppSettings
+from sightline_roles.serving import listen
 
 _log = logging.getLogger("sightline.app")
 
@@ -186,7 +187,7 @@ def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
 
     settings = replace(settings, port=options.port) if options.port else settings
     tracing = sightline.configure(service_name="rag-api", capture=settings.capture)
-    opened = listen(settings.host, settings.port, "SIGHTLINE_APP_PORT")
+    opened = listen(settings)
     try:
         app = create_app(settings, tracing)
     except BaseException:

@@ -12,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,20 +114,15 @@ def merge_doubles(passages: Iterable[Passage]) -> list[Passage]:
     The same text counts as a double when it is long enough to be about one thing (40 characters), or when the last part
     of the name is the same too (``dict.copy`` and ``OrderedDict.copy``). The first seen gives title and module.
     """
-    merged: dict[tuple[str, str, str, int], Passage] = {}
+    merged: dict[tuple[str, str, str, int], tuple[Passage, dict[str, None]]] = {}
     for passage in passages:
         text = " ".join(passage.text.split())
         leaf = "" if len(text) >= 40 else passage.names[0].rpartition(".")[2] if passage.names else passage.title
         key = (passage.tenant, text, leaf, passage.part)
-        known = merged.get(key)
-        if known is None:
-            merged[key] = passage
-        else:
-            merged[key] = replace(known, names=list(dict.fromkeys([*known.names, *passage.names])))
-    return [
-        make_passage(**{name: value for name, value in asdict(passage).items() if name != "id"})
-        for passage in merged.values()
-    ]
+        _, names = merged.setdefault(key, (passage, {}))
+        names.update(dict.fromkeys(passage.names))
+    fields = ({**asdict(passage), "names": list(names)} for passage, names in merged.values())
+    return [make_passage(**{name: value for name, value in each.items() if name != "id"}) for each in fields]
 
 
 def content_version(passages: Sequence[Passage]) -> str:

@@ -20,12 +20,14 @@ from pathlib import Path
 from sightline_app.corpus import Passage, make_passage, merge_doubles, split_text
 from sightline_app.errors import CorpusError
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Raise when the cutting changes: it is part of the fingerprint."""
 
 SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".txt": "text", ".rst": "text", ".html": "html", ".htm": "html"}
 """File endings that are read, and how."""
 
+_MAX_HEADING_CHARS = 200
+"""A heading is in the title of each passage below it: a long one would be stored as often."""
 _log = logging.getLogger("sightline.app")
 
 
@@ -187,7 +189,7 @@ def anchor(heading: str) -> str:
 
 
 def cut(text: str, kind: str) -> list[Section]:
-    """Cut a document at its headings.
+    """Cut a document at its headings, in time that grows with its length, whatever is in it.
 
     Args:
         text: the document.
@@ -197,7 +199,9 @@ def cut(text: str, kind: str) -> list[Section]:
         return list(_sections(_markdown_blocks(text)))
     if kind == "html":
         parser = _HtmlText()
-        parser.feed(text)
+        # Python's parser takes quadratic time where tags are opened and no `>` follows; it shows them as text, too.
+        closed, end, rest = text.rpartition(">")
+        parser.feed(closed + end + rest.replace("<", "&lt;"))
         parser.close()
         return list(_sections(iter(parser.blocks())))
     return list(_sections(_text_blocks(text)))
@@ -222,7 +226,7 @@ def _sections(blocks: Iterator[Block]) -> Iterator[Section]:
             levels.pop()
             headings.pop()
         levels.append(level)
-        headings.append(words)
+        headings.append(words[:_MAX_HEADING_CHARS])
     if any(text.strip() for text in texts):
         yield Section(tuple(headings), "\n".join(texts).strip("\n"))
 
@@ -240,8 +244,8 @@ def _markdown_blocks(text: str) -> Iterator[Block]:
         elif stripped.startswith(("```", "~~~")):
             fence = stripped[:3]
             yield 0, line
-        elif match := re.fullmatch(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*", line):
-            yield len(match[1]), match[2] or "…"
+        elif match := re.fullmatch(r" {0,3}(#{1,6})\s+(.*)", line):
+            yield len(match[1]), match[2].rstrip().rstrip("#").rstrip() or "…"
         elif re.fullmatch(r"(=+|-{2,})\s*", line) and position and lines[position - 1].strip():
             continue  # the line under a heading, seen one line before
         elif position + 1 < len(lines) and stripped and re.fullmatch(r"(=+|-{2,})\s*", lines[position + 1]):
@@ -291,7 +295,8 @@ class _HtmlText(HTMLParser):
         """Open an element."""
         del attrs
         if tag in self._DROPPED:
-            self._dropping.append(tag)
+            if tag not in self._dropping:
+                self._dropping.append(tag)
         elif re.fullmatch(r"h[1-6]", tag):
             self._flush()
             self._heading = int(tag[1])
@@ -320,7 +325,7 @@ class _HtmlText(HTMLParser):
             self._words.append(data if self._preformatted else re.sub(r"\s+", " ", data))
 
     def _flush(self) -> None:
-        text = re.sub(r"[ \t]*\n[ \t]*\n\s*\n*", "\n\n", "".join(self._words)).strip()
+        text = re.sub(r"(?<![ \t])[ \t]*\n[ \t]*\n\s*", "\n\n", "".join(self._words)).strip()
         self._words = []
         if text:
             self._blocks.append((self._heading, " ".join(text.split()) if self._heading else text))

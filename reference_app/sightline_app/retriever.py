@@ -14,6 +14,9 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -28,12 +31,15 @@ from weaviate.exceptions import WeaviateBaseError
 from sightline_app.analysis import expansions, terms
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.settings import AppSettings
+from sightline_app.state.circuit import Circuit
 
 PUBLIC = "public"
 """Tenant name of what everybody may see."""
 
 _FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5"]
 _SHOWN = ["title", "text", "names", "module", "kind"]
+_TIMEOUTS, _PAUSE_S = 3, 1.0
+"""After so many searches in a row that took too long, one search in so many seconds waits; the others fail at once."""
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +108,7 @@ def location(settings: AppSettings) -> dict[str, Any]:
         secure = parts.scheme == "https"
         host, port = parts.hostname or host, parts.port or (443 if secure else 80)
         grpc_port = settings.weaviate_grpc_port or (443 if secure else 50051)
-    wait_s = max(1, round(settings.search_timeout_s))
+    wait_s = math.ceil(settings.search_timeout_s)  # not less: the search itself says when the time is up
     return {
         "http_host": host,
         "http_port": port,
@@ -131,14 +137,16 @@ class WeaviateRetriever:
     Args:
         settings: where Weaviate is, and the weight of the vector side.
         collection: physical collection, from the index manifest.
+        clock: seconds that never go back.
     """
 
     backend = "weaviate"
     operation = "hybrid"
 
-    def __init__(self, settings: AppSettings, collection: str) -> None:
+    def __init__(self, settings: AppSettings, collection: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.collection = collection
         self._settings = settings
+        self._circuit = Circuit(_TIMEOUTS, _PAUSE_S, clock)
         self._client: Any = None
         self._connecting = asyncio.Lock()
         self._closed = asyncio.Event()
@@ -163,7 +171,11 @@ class WeaviateRetriever:
     async def search(
         self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int
     ) -> list[Hit]:
-        """Return the best passages by relative-score fusion of BM25 and vector similarity."""
+        """Return the best passages by relative-score fusion of BM25 and vector similarity.
+
+        Raises:
+            RetrievalUnavailable: Weaviate did not answer in time, or has not for a while and was not asked.
+        """
         wanted = Filter.by_property("tenants").contains_any(visible_to(tenant))
         if since is not None:
             moment = datetime.datetime.combine(since, datetime.time(), datetime.UTC)
@@ -173,6 +185,10 @@ class WeaviateRetriever:
         if not query and not known:
             return []
         alpha = 1.0 if not query else self._settings.alpha if known else 0.0
+        if not self._circuit.admits():
+            raise RetrievalUnavailable(
+                f"Weaviate at {weaviate_address(self._settings)} did not answer the last questions in time"
+            )
         try:
             # The client itself would retry for a minute while the server is down.
             async with asyncio.timeout(self._settings.search_timeout_s):
@@ -191,9 +207,12 @@ class WeaviateRetriever:
                 )
         except (WeaviateBaseError, OSError, TimeoutError) as exc:
             self._forget()
+            if isinstance(exc, TimeoutError):  # other failures are quick
+                self._circuit.failed()
             raise RetrievalUnavailable(
                 f"Weaviate at {weaviate_address(self._settings)} did not answer: {brief(exc)}"
             ) from exc
+        self._circuit.worked()
         return [
             Hit(
                 id=str(found.uuid),
@@ -225,10 +244,13 @@ class WeaviateRetriever:
         """Tell whether Weaviate answers now."""
         try:
             async with asyncio.timeout(min(3.0, self._settings.search_timeout_s)):
-                return bool(await (await self._connected()).is_ready())
+                is_ready = bool(await (await self._connected()).is_ready())
         except (WeaviateBaseError, OSError, TimeoutError):
             self._forget()
             return False
+        if is_ready:
+            self._circuit.worked()
+        return is_ready
 
     async def close(self) -> None:
         """Close the connections."""

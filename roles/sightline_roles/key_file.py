@@ -1,4 +1,4 @@
-"""A file of hashed API keys, for the embedded node and the collector.
+"""A file of hashed API keys, for every role that asks its callers for one.
 
 A key is written `<prefix>_<id>_<secret>`: the id, 8 hex digits, identifies it and may be shown; the secret is 256
 random bits in 43 URL-safe characters and is shown once. The file holds the SHA-256 of the whole token. A slow hash such
@@ -113,7 +113,7 @@ class KeyFile(Generic[KeyT]):
             wording.error: the file cannot be read, is no file of keys, or others than its owner may write to it.
         """
         self.path = path
-        self._key_type = key_type
+        self.key_type = key_type
         self._wording = wording
         self._called = f"{wording.setting}={path}" if wording.setting else str(path)
         self._token = re.compile(rf"{wording.prefix}_({_ID.pattern})_[A-Za-z0-9_-]{{43}}")
@@ -175,7 +175,7 @@ class KeyFile(Generic[KeyT]):
             while key_id in self._keys:
                 key_id = secrets.token_hex(4)
             token = f"{self._wording.prefix}_{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-            self._write(self._key_type(id=key_id, digest=_digest(token), created=_now(), **fields))
+            self._write(self.key_type(id=key_id, digest=_digest(token), created=_now(), **fields))
         return token
 
     def _refresh(self) -> None:
@@ -235,7 +235,7 @@ class KeyFile(Generic[KeyT]):
                 f"check its keys, then `chmod 600 {self.path}`"
             )
         try:
-            keys = [self._key_type(**fields) for fields in _entries(content)]
+            keys = [self.key_type(**fields) for fields in _entries(content)]
         except (ValueError, TypeError, KeyError) as exc:
             raise error(f"{self._called} is no file of keys: {exc}") from None
         return {key.id: key for key in keys}

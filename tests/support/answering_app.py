@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from local_server import serving
 
 Events = list[tuple[str, Any]]
 
@@ -85,15 +87,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
 
-@contextmanager
-def running() -> Iterator[AnsweringApp]:
+def running() -> AbstractContextManager[AnsweringApp]:
     """An application on a free port."""
-    server = AnsweringApp()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(AnsweringApp())

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -31,9 +32,10 @@ from sightline_app.index import CorpusRecord, Manifest
 from sightline_app.lexicon import Lexicon, weighted_terms
 from sightline_app.pipeline import Pipeline
 from sightline_app.retriever import Hit
-from sightline_app.serving import listen, run
+from sightline_app.serving import run
 from sightline_app.settings import AppSettings
 from sightline_roles.host_gate import HostGate
+from sightline_roles.serving import listen
 
 WORDS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel")
 """What the model says, round and round; no numbers, since the guard of answers holds them back."""
@@ -221,8 +223,8 @@ def numbered_events(text: str) -> list[tuple[int, str, Any]]:
 
 
 if __name__ == "__main__":
-    app_settings = AppSettings.from_env(os.environ)
-    opened = listen("127.0.0.1", int(sys.argv[1]), "port")
+    app_settings = replace(AppSettings.from_env(os.environ), port=int(sys.argv[1]))
+    opened = listen(app_settings)
     app = create_app(app_settings, NoTracing(), build)
     sys.exit(
         run(

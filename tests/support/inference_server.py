@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
+from local_server import serving
 
 _HEADER_LENGTH = "inference-header-content-length"
 
@@ -120,15 +119,6 @@ def _texts(raw: bytes) -> list[str]:
     return found
 
 
-@contextmanager
-def running() -> Iterator[InferenceServer]:
+def running() -> AbstractContextManager[InferenceServer]:
     """A server on a free port."""
-    server = InferenceServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(InferenceServer())

@@ -366,6 +366,7 @@ class Generator:
                 }
                 failed = rng.random() < 0.05
                 p_unsupported = rng.random() ** 3
+                verdict = "-" if p_unsupported >= 0.5 else "+"
                 statement = answer.replace(" [1]", "").replace(" [2]", "")
                 score(
                     "groundedness",
@@ -378,7 +379,7 @@ class Generator:
                             {"error.type": "JudgeTimeout"}
                             if failed
                             else {
-                                "gen_ai.evaluation.explanation": f"{statement} (p(unsupported)="
+                                "gen_ai.evaluation.explanation": f"{verdict} {statement} (p(unsupported)="
                                 f"{p_unsupported:.2f}: {1 - p_unsupported:.0%} of its words in the context)"
                             }
                         ),

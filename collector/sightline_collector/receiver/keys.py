@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sightline_collector.errors import KeysUnusable
-from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned, check_label
+from sightline_roles import key_commands
+from sightline_roles.key_file import HashedKey, KeyFile, Wording, check_label
 
 _BURST_S = 5.0
 _WORDING = Wording(
@@ -85,18 +85,10 @@ class KeyRing(KeyFile[Key]):
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `keys` and what it can do to the commands of the console script."""
-    parser = commands.add_parser(
-        "keys", help="API keys of SIGHTLINE_COLLECTOR_KEYS_FILE", description="API keys; a running collector follows."
-    )
-    actions = parser.add_subparsers(dest="action", required=True)
-    create = actions.add_parser("create", help="make a key and print it, once")
-    create.add_argument("--name", required=True, help="what the key is for")
+    create = key_commands.add_parser(commands, _WORDING.setting)
     create.add_argument("--tenant", required=True, help="stamped on everything that is sent with the key")
     create.add_argument("--rate", type=float, default=0.0, metavar="SPANS_PER_S", help="limit; default: none")
     create.add_argument("--burst", type=float, default=0.0, metavar="SPANS", help="at once; default: 5 s of the rate")
-    actions.add_parser("list", help="show the keys, never their secrets")
-    revoke = actions.add_parser("revoke", help="end a key")
-    revoke.add_argument("id", help="its id, as `list` shows it")
 
 
 def run(args: argparse.Namespace, path: Path) -> None:
@@ -107,29 +99,9 @@ def run(args: argparse.Namespace, path: Path) -> None:
         KeysUnusable: the file cannot be used, or there is no such key.
     """
     ring = KeyRing(path)
-    if args.action == "create":
-        token = ring.create(args.name, args.tenant, args.rate, args.burst)
-        # The key alone on standard output, so that it can be piped into a secret store.
-        sys.stderr.write(
-            "The key is shown this once. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`, e.g.\n"
-        )
-        sys.stderr.write("OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY\n")
-        sys.stdout.write(f"{token}\n")
-    elif args.action == "revoke":
-        key = ring.revoke(args.id)
-        sys.stdout.write(f"{key.id} {key.name}: revoked {key.revoked}\n")
-    else:
-        rows = [("ID", "NAME", "TENANT", "SPANS/S", "BURST", "CREATED", "REVOKED")]
-        rows += [
-            (
-                key.id,
-                key.name,
-                key.tenant,
-                f"{key.rate_spans_per_s:g}" if key.rate_spans_per_s else "-",
-                f"{key.burst_spans:g}" if key.burst_spans else "-",
-                key.created,
-                key.revoked or "-",
-            )
-            for key in ring
-        ]
-        sys.stdout.write(aligned(rows))
+    key_commands.run(
+        args,
+        ring,
+        lambda: ring.create(args.name, args.tenant, args.rate, args.burst),
+        "OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY",
+    )

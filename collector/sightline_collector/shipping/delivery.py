@@ -154,9 +154,15 @@ class Delivery:
         self._is_shipped(together)
         return Delivered(True)
 
-    def _is_shipped(self, together: Batch) -> None:
+    def _release(self, together: Batch) -> None:
+        """Nothing is left to do for the segments: their place in the spool and their verdicts go."""
         for segment in together.segments:  # Also those that an earlier attempt has removed, and failed after that.
             self._spool.release(segment)
+            if segment.is_sampled:
+                verdict.sweep(segment.path.parent, self._filesystem)
+
+    def _is_shipped(self, together: Batch) -> None:
+        self._release(together)
         if (sent := self._sent.pop(together.token, None)) is not None:  # None where an earlier life has sent it.
             self._counts.stored(together.signal, sent.items, sent.services, sent.seconds)
             if sent.dead_letters:
@@ -177,13 +183,10 @@ class Delivery:
             StoreError, OSError: try again.
         """
         alone = batch.form([segment])
-        if not segment.is_sampled:
+        if segment.is_sampled and not self.is_bound(alone) and self._ship_by_verdict(segment, longest_open_s):
+            self._release(alone)
+        else:
             self._ship_readable_requests(alone)
-            return
-        if self.is_bound(alone) or not self._ship_by_verdict(segment, longest_open_s):
-            self._ship_readable_requests(alone)
-        self._spool.release(segment)
-        verdict.sweep(segment.path.parent, self._filesystem)
 
     def _ship_by_verdict(self, segment: ClosedSegment, longest_open_s: float) -> bool:
         """Send a sampled segment and remove it; whether it is gone. Else nothing of it was written."""

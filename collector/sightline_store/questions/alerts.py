@@ -31,6 +31,8 @@ class Stretch:
     model: str = ""
     route: str = ""
     service: str = ""
+    slower_than_ms: float = 0.0
+    """What `requests` counts as slow."""
 
     def moments(self) -> Row:
         """The parameters of questions that are narrowed by nothing."""
@@ -42,9 +44,9 @@ class Stretch:
         return {**self.moments(), **narrowed}
 
 
-def requests(client: Asks, stretch: Stretch, *, slower_than_ms: float = 0.0) -> list[Row]:
+def requests(client: Asks, stretch: Stretch) -> list[Row]:
     """Requests, errors, and requests that took longer than `slower_than_ms`, a bucket."""
-    return ask(client, "alerts/requests", {**stretch.params(), "slower_than_ms": slower_than_ms})
+    return ask(client, "alerts/requests", {**stretch.params(), "slower_than_ms": stretch.slower_than_ms})
 
 
 def latency(client: Asks, stretch: Stretch, duration: Literal["ttft", "total"]) -> list[Row]:

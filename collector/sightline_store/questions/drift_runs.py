@@ -29,8 +29,8 @@ def comparisons(client: Asks, run: Mapping[str, Any], *, limit: int = 50) -> lis
 
 
 def history(
-    client: Asks, start: datetime, end: datetime, signals: Sequence[str], *, key: str = "", limit: int = 1000
+    client: Asks, start: datetime, end: datetime, signals: Sequence[str], *, keys: Sequence[str] = (), limit: int = 1000
 ) -> list[Row]:
-    """Rows of `comparisons` of some signals, run by run, the oldest first; `key` narrows to one comparison."""
-    params = {"from": sql_moment(start), "to": sql_moment(end), "signals": list(signals), "key": key, "limit": limit}
-    return ask(client, "drift_history", params)
+    """Rows of `comparisons` of some signals, run by run, the oldest first; `keys` narrows to theirs."""
+    params = {"from": sql_moment(start), "to": sql_moment(end), "signals": list(signals), "keys": list(keys)}
+    return ask(client, "drift_history", {**params, "limit": limit})

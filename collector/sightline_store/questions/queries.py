@@ -25,7 +25,6 @@ from sightline_store.questions.search import parse
 Row = dict[str, Any]
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
 SpendBy = Literal["model", "tenant", "user", "session"]
-SampleBy = Literal["stratified", "random", "low-score", "drifted"]
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -401,74 +400,6 @@ def freshness(client: Asks) -> Row:
 def demo_summary(client: Asks, since: datetime) -> Row:
     """Requests, latency, tokens, cost, scores and stored spans since a moment, in one row."""
     return ask(client, "demo_summary", {"since": sql_moment(since)})[0]
-
-
-def sample_requests(
-    client: Asks,
-    *,
-    since_s: int = 86_400,
-    limit: int = 50,
-    only_unscored: bool = True,
-    strategy: SampleBy = "stratified",
-    seed: int = 0,
-    trace_ids: Sequence[str] = (),
-) -> list[Row]:
-    """Answered requests for a judge, without their content; see the SQL for how they are chosen.
-
-    Args:
-        client: the store.
-        since_s: how far to look back, in seconds.
-        limit: the most to return.
-        only_unscored: leave out what has a score already.
-        strategy: ``stratified`` by tenant, ``random``, ``low-score`` for those that were judged worst, or ``drifted``
-            for those of `trace_ids`.
-        seed: another one draws other requests.
-        trace_ids: of ``drifted``.
-
-    Returns:
-        trace_id, span_id, started_ms, tenant, conversation, ttft_ms, duration_ms, and how many there were to draw from:
-        drawn_from in all, drawn_from_tenant of the same tenant.
-    """
-    params = {"since_s": since_s, "limit": limit, "only_unscored": int(only_unscored), "strategy": strategy}
-    return ask(client, "sample_requests", {**params, "seed": seed, "topic_trace_ids": list(trace_ids)})
-
-
-def sample_contents(client: Asks, requests: Sequence[Row]) -> list[Row]:
-    """Rows of `sample_requests` with question, answer, contexts, model and note; those without content are left out.
-
-    `sampling_weight` is how many traces the row stands for by a collector's sampling, 0 where none says so;
-    `trace_state` is the W3C one. Cost and tokens are not among them: see `trace_totals`.
-    """
-    if not requests:
-        return []
-    by_trace = {row["trace_id"]: row for row in requests}
-    moments = [row["started_ms"] for row in requests]
-    params = {
-        "trace_ids": list(by_trace),
-        "span_ids": [row["span_id"] for row in by_trace.values()],
-        "first_ms": min(moments),
-        "last_ms": max(moments),
-    }
-    found = []
-    for row in ask(client, "samples", params):
-        request = by_trace[row["trace_id"]]
-        content = traces_content.sample({**row, "timestamp": request["started_ms"], "tenant": request["tenant"]})
-        weights = {name: row[name] for name in ("sampling_weight", "trace_state")}
-        found.append({**request, **content, **weights})
-    return found
-
-
-def samples(
-    client: Asks, *, since_s: int = 86_400, limit: int = 50, only_unscored: bool = True
-) -> list[dict[str, Any]]:
-    """Answered requests with question, answer and passages: `sample_requests` and their `sample_contents`."""
-    return sample_contents(client, sample_requests(client, since_s=since_s, limit=limit, only_unscored=only_unscored))
-
-
-def run_scores(client: Asks, run_id: str, *, since_s: int = 30 * 86_400) -> set[tuple[str, str]]:
-    """(trace id, metric) of the scores of an evaluation run that have arrived."""
-    rows = ask(client, "run_scores", {"run_id": run_id, "since_s": since_s})
-    return {(row["trace_id"], row["name"]) for row in rows}
 
 
 def _window(filters: Filters) -> Row:

@@ -10,8 +10,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from sightline_dashboards import formats
-from sightline_dashboards.alerts.conditions import threshold_shown, value_shown
+from sightline_dashboards.alerts.conditions import condition_shown, value_shown
 from sightline_dashboards.alerts.machine import Status
+from sightline_dashboards.alerts.metrics import METRICS
 from sightline_dashboards.alerts.phases import Delivery, Kept, Phase, PhaseKey, Silence, Told
 from sightline_dashboards.alerts.rules import STORE_AWAY, Rule
 
@@ -38,10 +39,7 @@ class Line:
         """When it is breached, and what it is narrowed to."""
         if self.phase.rule == STORE_AWAY:
             return "the store does not answer"
-        if self.rule is None:
-            return formats.UNKNOWN
-        narrowed = "".join(f", {name} {value}" for name, value in self.rule.filters.given().items())
-        return f"{self.rule.metric} {threshold_shown(self.rule)}{narrowed}"
+        return condition_shown(self.rule) if self.rule else formats.UNKNOWN
 
     @property
     def value(self) -> str:
@@ -74,7 +72,7 @@ def lines(states: Mapping[str, Phase], silences: Iterable[Silence], now: datetim
     """The rules of the latest evaluation, firing ones first. Those that the file has no longer are left out."""
     newest = max((phase.seen_at for phase in states.values()), default=now)
     found = [
-        Line(phase, rule_of(phase), _silence(silences, phase.rule, now))
+        Line(phase, rule_of(phase), longest_silence(silences, phase.rule, now))
         for phase in states.values()
         if phase.seen_at >= newest - LATE
     ]
@@ -101,12 +99,14 @@ def undelivered(kept: Kept) -> list[Delivery]:
 def rule_of(phase: Phase) -> Rule | None:
     """The rule as it was when the phase was written; None where it cannot be read."""
     try:
-        return Rule.model_validate_json(phase.definition) if phase.definition else None
+        rule = Rule.model_validate_json(phase.definition) if phase.definition else None
     except ValidationError:
         return None
+    return rule if rule and rule.metric in METRICS else None
 
 
-def _silence(silences: Iterable[Silence], rule: str, now: datetime) -> Silence | None:
+def longest_silence(silences: Iterable[Silence], rule: str, now: datetime) -> Silence | None:
+    """That which keeps a rule silent longest; None where it is not silent now."""
     return max((each for each in silences if each.holds(rule, now)), key=lambda each: each.ends, default=None)
 
 

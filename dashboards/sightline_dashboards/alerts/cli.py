@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from sightline_dashboards import formats
-from sightline_dashboards.alerts import channels, readings, rules_file
-from sightline_dashboards.alerts.conditions import length, threshold_shown, value_shown
+from sightline_dashboards.alerts import board, channels, readings, rules_file
+from sightline_dashboards.alerts.conditions import condition_shown, length, value_shown
 from sightline_dashboards.alerts.errors import AlertsError, DeliveryFailed
 from sightline_dashboards.alerts.evaluator import Evaluator
 from sightline_dashboards.alerts.journal import StoreJournal
 from sightline_dashboards.alerts.messages import Message
 from sightline_dashboards.alerts.metrics import METRICS
-from sightline_dashboards.alerts.phases import Silence, Told
+from sightline_dashboards.alerts.phases import Told
 from sightline_dashboards.alerts.replay import Replay, replay
 from sightline_dashboards.alerts.rules import STORE_AWAY, Rule, RulesFile
 from sightline_dashboards.settings import AlertSettings
@@ -32,6 +32,7 @@ from sightline_store.settings import StoreSettings
 
 USAGE: Final = 2
 UNAVAILABLE: Final = 3
+_LONGEST_SILENCE_S: Final = 366 * 86_400
 
 _EPILOG = """\
 examples:
@@ -130,23 +131,22 @@ def _list(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     states, kept = journal.states(), journal.kept(now)
     rows = [("rule", "severity", "state", "since", "value", "condition", "silent until")]
     for rule in file.rules:
-        phase = states.get(rule.name)
+        phase, silence = states.get(rule.name), board.longest_silence(kept.silences, rule.name, now)
         rows.append((
             rule.name,
             str(rule.severity),
             str(phase.state.status) if phase else "never evaluated",
             f"{phase.state.since:%Y-%m-%d %H:%M}" if phase else "",
             value_shown(rule, phase.value) if phase else "",
-            _condition(rule),
-            _silent_until(kept.silences, rule.name, now),
+            condition_shown(rule),
+            f"{silence.ends:%Y-%m-%d %H:%M}" if silence else "",
         ))  # fmt: skip
     away = states.get(STORE_AWAY)
     if away:
         since = f"{away.state.since:%Y-%m-%d %H:%M}"
         rows.append((STORE_AWAY, away.severity, str(away.state.status), since, "", "the store does not answer", ""))
     _print(aligned(rows))
-    stuck = [each for each in kept.deliveries.values() if each.told in {Told.WAITING, Told.ABANDONED}]
-    for each in stuck:
+    for each in board.undelivered(kept):
         what = "waits" if each.told is Told.WAITING else "was given up"
         rule_name, _, status = each.phase
         _print(f"A message to {each.channel}, that {rule_name} is {status}, {what}: {each.problem}\n")
@@ -157,8 +157,8 @@ def _list(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
 
 def _test(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     rule = _rule(_file(arguments, AlertSettings.from_env(env)), arguments.rule)
-    if not 0 < arguments.days <= 365:
-        raise ValueError(f"--days is {arguments.days:g}; needs more than 0 and at most 365")
+    if not 1 / 1440 <= arguments.days <= 365:
+        raise ValueError(f"--days is {arguments.days:g}; needs a minute (0.0007) or more and at most 365")
     if not rule.of.has_history:
         raise ValueError(f"the store keeps no earlier values of {rule.metric}, so {rule.name} cannot be tested")
     end = readings.whole_minute(datetime.now(UTC) - timedelta(seconds=rule.of.late_s))
@@ -172,7 +172,7 @@ def _told(rule: Rule, done: Replay, start: datetime, end: datetime) -> str:
     """What `test` prints."""
     a_week = formats.significant(len(done.episodes) * timedelta(days=7) / (end - start))
     lines = [
-        f"{rule.name}: {rule.metric} {_condition(rule)}, for {length(rule.pending_s)}",
+        f"{rule.name}: {condition_shown(rule)}, for {length(rule.pending_s)}",
         f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, {done.evaluations:,} evaluations, "
         f"{formats.share(done.judged / done.evaluations)} of them with enough events",
         f"Fired: {_times(len(done.episodes))} ({a_week} a week). Pending without firing: {_times(done.pending)}.",
@@ -207,8 +207,11 @@ def _silence(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
         ended = journal.end_silences(arguments.rule, now)
         _print(f"Ended: {_counted(len(ended), 'silence')} of {arguments.rule}.\n")
         return 0
-    ends = now + timedelta(seconds=_length("--for", arguments.length))
-    journal.silence(arguments.rule, now, ends, arguments.why, getpass.getuser())
+    length_s = _length("--for", arguments.length)
+    if length_s > _LONGEST_SILENCE_S:
+        raise ValueError(f"--for is {arguments.length}; needs at most 366d")
+    ends = now + timedelta(seconds=length_s)
+    journal.silence(arguments.rule, now, ends, arguments.why, _user())
     _print(f"{arguments.rule} tells nobody until {ends:%Y-%m-%d %H:%M} UTC. Its state is still kept and shown.\n")
     return 0
 
@@ -269,21 +272,19 @@ def _rule(file: RulesFile, name: str) -> Rule:
         raise ValueError(exc.args[0]) from None
 
 
-def _condition(rule: Rule) -> str:
-    narrowed = "".join(f" {name}={value}" for name, value in rule.filters.given().items())
-    return f"{threshold_shown(rule)}{narrowed}"
-
-
-def _silent_until(silences: Sequence[Silence], rule: str, now: datetime) -> str:
-    ends = [silence.ends for silence in silences if silence.holds(rule, now)]
-    return f"{max(ends):%Y-%m-%d %H:%M}" if ends else ""
-
-
 def _length(option: str, text: str) -> int:
     try:
         return duration_s(text)
     except ValueError as exc:
         raise ValueError(f"{option}: {exc}") from None
+
+
+def _user() -> str:
+    """Who asks; '' for a user id that has no name, as containers run with."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return ""
 
 
 def _counted(count: int, what: str) -> str:

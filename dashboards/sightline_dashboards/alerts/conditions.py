@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from sightline_dashboards import formats
-from sightline_dashboards.alerts.metrics import Metric
+from sightline_dashboards.alerts.metrics import Kind, Metric
 from sightline_dashboards.alerts.rules import Against, BurnRate, BurnWindow, Missing, Rule
 from sightline_dashboards.alerts.series import Series
 
@@ -129,7 +129,7 @@ def lookback_s(rule: Rule) -> int:
 
 def step_s(rule: Rule) -> int:
     """The widest bucket of which every window of the rule is a whole number."""
-    if rule.of.kind == "highest":
+    if rule.of.kind is Kind.HIGHEST:
         return 60  # gauges of several processes are added up at one moment, not over an hour
     windows = [width for pair in rule.burn_rate.pairs for width in (pair.long, pair.short)] if rule.burn_rate else []
     return math.gcd(*(windows or [rule.window_s]))
@@ -143,8 +143,7 @@ def shown(metric: Metric, value: float | None) -> str:
     return write(value) if write else f"{formats.compact(value)} {_PER.get(metric.unit, metric.unit)}"
 
 
-def threshold_shown(rule: Rule) -> str:
-    """The rule's condition in a few words."""
+def _threshold_shown(rule: Rule) -> str:
     sign = ">" if rule.is_above else "<"
     if rule.burn_rate:
         rates = " or ".join(f"{rule.burn_rate.rate(pair):g}" for pair in rule.burn_rate.pairs)
@@ -153,6 +152,12 @@ def threshold_shown(rule: Rule) -> str:
         words = "a week before" if rule.change.against is Against.WEEK_BEFORE else "the window before"
         return f"{sign} {rule.threshold:+.0%} against {words}"
     return f"{sign} {shown(rule.of, rule.threshold)}"
+
+
+def condition_shown(rule: Rule) -> str:
+    """The rule's metric and condition, and what it is narrowed to."""
+    narrowed = "".join(f", {name} {value}" for name, value in rule.filters.given().items())
+    return f"{rule.metric} {_threshold_shown(rule)}{narrowed}"
 
 
 def value_shown(rule: Rule, value: float | None) -> str:

@@ -26,8 +26,8 @@ def timing(rule: Rule) -> Timing:
     return Timing(pending_s=rule.pending_s, clear_for_s=rule.clear_for, cool_down_s=rule.cool_down)
 
 
-def evaluate(client: Asks, file: RulesFile, states: Mapping[str, Phase], now: datetime) -> list[Phase]:
-    """The phase of each rule, and of rules that are open and no longer in the file.
+def evaluate(client: Asks, file: RulesFile, states: Mapping[str, Phase], now: datetime) -> Iterator[Phase]:
+    """The phase of each rule, one after another, and of rules that are open and no longer in the file.
 
     Args:
         client: the store.
@@ -38,8 +38,9 @@ def evaluate(client: Asks, file: RulesFile, states: Mapping[str, Phase], now: da
     Raises:
         StoreUnavailable: nothing answers.
     """
-    phases = [_phase(client, file, rule, states.get(rule.name), now) for rule in file.rules]
-    return [*phases, *_removed(file, states, now)]
+    for rule in file.rules:
+        yield _phase(client, file, rule, states.get(rule.name), now)
+    yield from _removed(file, states, now)
 
 
 def advanced(rule: Rule, before: State, found: Observation, now: datetime) -> State:

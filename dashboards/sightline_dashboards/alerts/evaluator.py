@@ -73,7 +73,10 @@ class Evaluator:
         self._rules = {rule.name: rule for rule in file.rules}
 
     def run(self) -> None:
-        """Work until `stop` is called; returns within about a second of that, but for a message that is under way."""
+        """Work until `stop` is called; returns within about a second of that.
+
+        A question or a message that is under way is waited for; what a stopped evaluation found so far is kept.
+        """
         claim_s = self._settings.lease_s / _CLAIMS_IN_A_LEASE
         claims = threading.Thread(
             target=self._lease.keep, args=(self._stopped, claim_s, self._claimed), name="claims", daemon=True
@@ -124,7 +127,11 @@ class Evaluator:
         """
         now = self._now()
         states = self._journal.states()
-        phases = evaluation.evaluate(self._client, self._file, states, now)
+        phases: list[Phase] = []
+        for phase in evaluation.evaluate(self._client, self._file, states, now):
+            phases.append(phase)
+            if self._stopped.is_set():
+                break
         self._journal.write([*phases, *self._watch.history(now)])
         for phase in phases:
             before = states.get(phase.rule)
@@ -144,7 +151,7 @@ class Evaluator:
             self._channels,
             lambda phase, fired: self._message(phase, fired, now),
             now,
-            lambda: self._lease.is_held,
+            lambda: self._lease.is_held and not self._stopped.is_set(),
         )
 
     def _round(self) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ _LOG = logging.getLogger("sightline.alerts")
 _KEPT: Final = timedelta(days=30)
 """Phases that began so long ago are told to nobody any more."""
 _TOLD: Final = frozenset({Status.FIRING, Status.RESOLVED})
+_Content = tuple[list[Phase], list[Delivery]]
 
 
 class Journal(Protocol):
@@ -132,6 +133,9 @@ class StoreJournal:
 class FileJournal:
     """A small JSON file that is replaced as a whole. Of each rule the newest episode is kept.
 
+    A file that cannot be read is begun anew. What cannot be written is kept in memory until it can be: an evaluator
+    that ended would tell nobody anything.
+
     Args:
         folder: of the file.
         store: address and database of the store that it is about, which its name is made of.
@@ -139,6 +143,7 @@ class FileJournal:
 
     def __init__(self, folder: Path, store: str) -> None:
         self._path = folder / f"{re.sub('[^A-Za-z0-9]+', '-', store).strip('-')}.json"
+        self._unsaved: _Content | None = None
 
     def states(self) -> dict[str, Phase]:
         """The newest phase of each rule."""
@@ -146,40 +151,56 @@ class FileJournal:
 
     def write(self, phases: Sequence[Phase]) -> None:
         """Keep phases; those of earlier episodes go."""
-        merged = {phase.key: phase for phase in (*self.phases(), *phases)}
+        known, deliveries = self._content()
+        merged = {phase.key: phase for phase in (*known, *phases)}
         episodes = {phase.rule: phase.state.episode for phase in phases}
         left = [phase for phase in merged.values() if phase.state.episode >= episodes.get(phase.rule, 0)]
         keys = {phase.key for phase in left}
-        self._replace(left, [each for each in self._deliveries() if each.phase in keys])
+        self._save((left, [each for each in deliveries if each.phase in keys]))
 
     def kept(self, now: datetime) -> Kept:
         """All that is kept; nothing silences a store that is away, for silences are in it."""
-        deliveries = {delivery.key: delivery for delivery in self._deliveries()}
-        return Kept(tuple(phase for phase in self.phases() if phase.state.status in _TOLD), deliveries)
+        phases, deliveries = self._content()
+        told = tuple(phase for phase in phases if phase.state.status in _TOLD)
+        return Kept(told, {delivery.key: delivery for delivery in deliveries})
 
     def record(self, deliveries: Sequence[Delivery]) -> None:
         """Keep what became of messages."""
-        merged = {delivery.key: delivery for delivery in (*self._deliveries(), *deliveries)}
-        self._replace(self.phases(), merged.values())
+        phases, known = self._content()
+        merged = {delivery.key: delivery for delivery in (*known, *deliveries)}
+        self._save((phases, list(merged.values())))
 
     def phases(self) -> list[Phase]:
         """Those of the newest episode of each rule, in order."""
-        return [phase_of(row) for row in self._document().get("phases", [])]
+        return self._content()[0]
 
-    def _deliveries(self) -> list[Delivery]:
-        return [delivery_of(row) for row in self._document().get("deliveries", [])]
-
-    def _document(self) -> dict[str, Any]:
+    def _content(self) -> _Content:
+        if self._unsaved is not None:
+            return self._unsaved
         try:
-            document: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+            return [phase_of(row) for row in document["phases"]], [delivery_of(row) for row in document["deliveries"]]
         except FileNotFoundError:
-            return {}
-        except ValueError:
+            pass
+        except OSError as exc:
+            _LOG.warning("%s cannot be read, and is begun anew: %s", self._path, exc.strerror)
+        except (ValueError, LookupError, TypeError, OverflowError):
             _LOG.warning("%s is damaged, and begun anew", self._path)
-            return {}
-        return document
+        return [], []
 
-    def _replace(self, phases: Iterable[Phase], deliveries: Iterable[Delivery]) -> None:
+    def _save(self, content: _Content) -> None:
+        try:
+            self._replace(content)
+        except OSError as exc:
+            if self._unsaved is None:
+                words = "%s cannot be written, so a restart forgets who was told that the store is away: %s"
+                _LOG.warning(words, self._path, exc.strerror)
+            self._unsaved = content
+        else:
+            self._unsaved = None
+
+    def _replace(self, content: _Content) -> None:
+        phases, deliveries = content
         document = {
             "phases": [row_of(phase) for phase in phases],
             "deliveries": [_delivery_row(delivery) for delivery in deliveries],

@@ -27,6 +27,8 @@ FIRST_WAIT_S: Final = 15.0
 LONGEST_WAIT_S: Final = 900.0
 MOST_ATTEMPTS: Final = 200
 """About two days with the longest wait between attempts."""
+LONGEST_ASKED_S: Final = 3600.0
+"""The longest time that a receiver can ask to wait: an alert of yesterday helps nobody."""
 
 
 class Sender(Protocol):
@@ -138,7 +140,7 @@ def _failed(delivery: Delivery, item: Due, exc: DeliveryFailed, now: datetime) -
     level = logging.ERROR if told is Told.ABANDONED else logging.WARNING
     words = "given up after %d attempts" if told is Told.ABANDONED else "attempt %d failed and is repeated"
     _LOG.log(level, f"%s of %s to %s: {words}: %s", *_named(item), delivery.channel, delivery.attempts, exc)
-    pause = timedelta(seconds=max(wait_s(delivery.attempts), exc.retry_after_s))
+    pause = timedelta(seconds=max(wait_s(delivery.attempts), min(exc.retry_after_s, LONGEST_ASKED_S)))
     return replace(delivery, told=told, next_at=now + pause, problem=str(exc)[:500])
 
 

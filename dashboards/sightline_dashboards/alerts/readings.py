@@ -58,5 +58,6 @@ def whole_minute(moment: datetime) -> datetime:
 
 
 def _read(client: Asks, rule: Rule, start: datetime, end: datetime, width_s: int) -> Buckets:
-    stretch = Stretch(start=start, end=end, bucket_s=width_s, **rule.filters.model_dump())
-    return rule.of.read(client, stretch, rule.slower_than or 0.0)
+    narrowed = rule.filters.model_dump()
+    stretch = Stretch(start=start, end=end, bucket_s=width_s, slower_than_ms=rule.slower_than or 0.0, **narrowed)
+    return rule.of.read(client, stretch)

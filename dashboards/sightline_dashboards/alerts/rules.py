@@ -1,4 +1,4 @@
-"""What a rules file says, as pydantic models; `faults` finds what single fields cannot show.
+"""What a rules file says, as pydantic models; `rules_file` finds what single fields cannot show.
 
 The burn rates follow https://sre.google/workbook/alerting-on-slos/ (multiwindow, multi-burn-rate alerts).
 """
@@ -6,13 +6,12 @@ The burn rates follow https://sre.google/workbook/alerting-on-slos/ (multiwindow
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from sightline_dashboards.alerts.metrics import METRICS, Kind, Metric
+from sightline_dashboards.alerts.metrics import METRICS, Metric
 from sightline_store.moments import duration_s
 
 STORE_AWAY: Final = "store-away"
@@ -21,6 +20,7 @@ STORE_AWAY: Final = "store-away"
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m)")
 _LENGTHS_MS: Final = {"ms": 1.0, "s": 1e3, "m": 6e4}
+_LONGEST_S: Final = 366 * 86_400
 _MARGIN: Final = 0.05
 """How far on the good side of its threshold a value has to be to count as clear, as a share of the threshold."""
 
@@ -31,7 +31,10 @@ def _seconds(value: Any) -> Any:
         return 0
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no duration: write a number and a unit, such as 30s, 5m, 1h or 7d")  # noqa: TRY004  (pydantic reads ValueError)
-    return 0 if re.fullmatch(r"0+\s*[smhdw]", value.strip()) else duration_s(value)
+    seconds = 0 if re.fullmatch(r"0+\s*[smhdw]", value.strip()) else duration_s(value)
+    if seconds > _LONGEST_S:
+        raise ValueError(f"{value!r} is too long: 366d at most")
+    return seconds
 
 
 def _milliseconds(value: Any) -> Any:
@@ -297,103 +300,3 @@ class RulesFile(_Part):
                 f"there is no rule {name!r}; there are {', '.join(rule.name for rule in self.rules) or 'none'}"
             )
         return found
-
-
-Fault = tuple[tuple[str | int, ...], str]
-"""Where in the file, and what is wrong."""
-
-
-def faults(file: RulesFile) -> Iterator[Fault]:
-    """What no single field shows: names that are missing or there twice, thresholds that make no sense."""
-    for name, channel in file.channels.items():
-        for fault in _channel_faults(channel):
-            yield ("channels", name, *fault[0]), fault[1]
-    yield from _unknown_channels(file, ("default_channels",), file.default_channels)
-    yield from _unknown_channels(file, ("store_away", "channels"), file.store_away.channels or ())
-    seen: set[str] = set()
-    for number, rule in enumerate(file.rules):
-        at = ("rules", number)
-        if rule.name in seen:
-            yield (*at, "name"), "another rule has this name"
-        if rule.name == STORE_AWAY:
-            yield (*at, "name"), "this name is Sightline's own: see `store_away`"
-        seen.add(rule.name)
-        yield from _unknown_channels(file, (*at, "channels"), rule.channels or ())
-        if rule.metric not in METRICS:
-            yield (*at, "metric"), f"there is no metric {rule.metric!r}; there are {', '.join(METRICS)}"
-            continue
-        for place, words in _rule_faults(rule):
-            yield (*at, *place), words
-
-
-def _channel_faults(channel: Webhook | Slack | Email | Log) -> Iterator[Fault]:
-    if isinstance(channel, Email) and not channel.to:
-        yield ("to",), "needs an address"
-    if isinstance(channel, Email | Log):
-        return
-    given = [name for name in ("url", "url_env", "url_file") if getattr(channel, name, "")]
-    if len(given) != 1:
-        choices = "url, url_env and url_file" if isinstance(channel, Webhook) else "url_env and url_file"
-        yield (given[-1:] if given else [], f"needs one of {choices}")  # type: ignore[misc]
-    if isinstance(channel, Webhook):
-        if channel.url and not re.match(r"https?://[^/@\s]+(/|$)", channel.url):
-            yield (
-                ("url",),
-                "needs an http(s) address without a user; one that holds a secret goes into url_env or url_file",
-            )
-        if channel.secret_env and channel.secret_file:
-            yield ("secret_file",), "needs one of secret_env and secret_file"
-
-
-def _unknown_channels(file: RulesFile, at: tuple[str | int, ...], names: tuple[str, ...]) -> Iterator[Fault]:
-    for number, name in enumerate(names):
-        if name not in file.channels:
-            yield (*at, number), f"there is no channel {name!r}; there are {', '.join(file.channels) or 'none'}"
-
-
-def _rule_faults(rule: Rule) -> Iterator[Fault]:
-    metric = rule.of
-    for name in rule.filters.given():
-        if name not in metric.filters:
-            able = ", ".join(sorted(metric.filters)) or "no filter"
-            yield ("filters", name), f"{metric.name} can't be narrowed by it; it takes {able}"
-    if metric.slower_than and rule.slower_than is None:
-        yield ("metric",), f"{metric.name} needs slower_than, such as 2s"
-    if rule.slower_than is not None and not metric.slower_than:
-        yield ("slower_than",), f"{metric.name} does not take it"
-    conditions = [name for name in ("above", "below", "change", "burn_rate") if getattr(rule, name) is not None]
-    if len(conditions) != 1:
-        yield ((conditions[1],) if conditions else ()), "needs one of above, below, change and burn_rate"
-        return
-    if rule.burn_rate:
-        yield from _burn_faults(rule, rule.burn_rate)
-        return
-    if rule.window is None or rule.window < 60 or rule.window % 60:
-        yield ("window",), "needs whole minutes, 1m or more"
-    if rule.change:
-        if (rule.change.above is None) == (rule.change.below is None):
-            yield ("change",), "needs one of above and below"
-        if not metric.has_history:
-            yield ("change",), f"the store keeps no earlier values of {metric.name}"
-    elif metric.highest_value is not None and not 0 <= rule.threshold <= metric.highest_value:
-        yield (conditions[0],), f"{metric.name} is between 0 and 1: write 5% or 0.05"
-    if rule.resolve is not None and (rule.resolve > rule.threshold if rule.is_above else rule.resolve < rule.threshold):
-        yield ("resolve",), f"has to be on the good side of the threshold {rule.threshold:g}"
-
-
-def _burn_faults(rule: Rule, burn: BurnRate) -> Iterator[Fault]:
-    if rule.of.kind is not Kind.SHARE:
-        able = ", ".join(metric.name for metric in METRICS.values() if metric.kind is Kind.SHARE)
-        yield ("burn_rate",), f"needs a metric that is a share of bad events: {able}"
-    for name in ("window", "resolve"):
-        if getattr(rule, name) is not None:
-            yield (name,), "a burn rate has windows and limits of its own"
-    for number, pair in enumerate(burn.pairs):
-        place = ("burn_rate", "windows", number) if burn.windows else ("burn_rate",)
-        if pair.short < 60 or pair.short % 60 or pair.long % 60 or pair.long <= pair.short:
-            yield place, "needs windows of whole minutes, the long one longer than the short one"
-        elif burn.rate(pair) * burn.budget >= 1:
-            yield (
-                place,
-                f"can never be breached: {burn.rate(pair):g} times the budget of {burn.budget:.3g} is more than all",
-            )

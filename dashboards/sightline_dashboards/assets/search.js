@@ -55,11 +55,16 @@ function built(root) {
     state.sent = text.trim();
     state.send(text);
     state.timer = setTimeout(() => {
-      if (state.sent !== null && tries < TRIES) send(text, tries + 1);
+      if (state.sent !== null && tries < TRIES && root.isConnected) send(text, tries + 1);
       else state.sent = null;
     }, AGAIN_MS);
   };
-  const submit = () => { close(); if (state.typed) { state.typed = false; send(input.value, 1); } };
+  const submit = () => {
+    close();
+    const isNew = state.sent !== null || input.value.trim() !== state.data.value.trim();
+    if (state.typed && isNew) send(input.value, 1);
+    state.typed = false;
+  };
   const choose = (number) => {
     const caret = input.selectionStart ?? input.value.length, before = input.value.slice(0, caret);
     const start = termStart(before), sign = before[start] === "-" ? "-" : "";

@@ -27,7 +27,6 @@ _QUEUES: Final[dict[Queue, tuple[str, str]]] = {
 _QUEUE_ROWS = 25
 _PASSAGES = 8
 _REVIEWER = re.compile(r"[^\x00-\x1f\x7f<>]{1,80}")
-_DONE = "reviewed_now"
 _HOW = (
     "Keys: G good, B bad, N next without a verdict. Tick the sentences that the passages do not support first; a "
     "corrected answer becomes the reference of a case of a dataset."
@@ -50,18 +49,29 @@ def _body(selection: Selection) -> None:
             "Enter your name: it stands with each of your reviews, and answers that you have read are left out."
         )
         return
-    done: set[str] = st.session_state.setdefault(_DONE, set())
+    done: set[str] = st.session_state.setdefault(f"read_by {reviewer}", set())
     most = _QUEUE_ROWS + len(done)
     waiting = people.review_queue(client, filters, queue, reviewer=reviewer, limit=most)
     rows = [row for row in waiting if row["trace_id"] not in done]
     if rows:
         number = waiting[0]["waiting"] - sum(row["trace_id"] in done for row in waiting)
-        _answer(rows[0], queue, reviewer, number)
+        row = _row_to_read(rows, queue, reviewer)
+        if _answer(row, queue, reviewer, number):
+            done.add(row["trace_id"])
+            rerun()
     elif done or queries.overview(client, filters).requests:
         empty_message(_nothing_waits(queue))
     else:
         empty_store(selection)
     _reviews(people.reviews(client, filters))
+
+
+def _row_to_read(rows: list[queries.Row], queue: Queue, reviewer: str) -> queries.Row:
+    """Return the first row, or the one that is being read: scores that arrive meanwhile change the order."""
+    of_queue, trace_id = st.session_state.get("reading", (None, ""))
+    row = next((row for row in rows if of_queue == (queue, reviewer) and row["trace_id"] == trace_id), rows[0])
+    st.session_state["reading"] = (queue, reviewer), row["trace_id"]
+    return row
 
 
 def _queue() -> Queue:
@@ -108,7 +118,8 @@ def _nothing_waits(queue: Queue) -> str:
     }[queue]
 
 
-def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> None:
+def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> bool:
+    """Show an answer and what can be said of it; return whether the reviewer is done with it."""
     trace_id = row["trace_id"]
     held = written.conversations(source.client(), [{**row, "started_ms": row["asked_ms"]}]).get(trace_id)
     judged = evidence.judged(queries.trace_scores(source.client(), trace_id))
@@ -124,7 +135,7 @@ def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> None
         if not sentences:
             note("The answer was not captured: only a verdict on the trace can be given.")
         told = judged[1] if judged else []
-        wrong = _sentences(trace_id, sentences, told)
+        wrong = _sentences(trace_id, answer, sentences, told)
         if judged:
             note(f"Ticked: not supported, says the judge {judged[0]['judge'] or 'code'}. Correct it where it is wrong.")
         correction = st.text_area(
@@ -158,12 +169,13 @@ def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> None
                 sender().send(review)
             except ReviewNotSent as exc:
                 st.error(str(exc))
-                return
-        if good or bad or skipped:
-            st.session_state[_DONE] = {*st.session_state[_DONE], trace_id}
-            rerun()
+            else:
+                return True
+        if skipped:
+            return True
     with right, panel("Passages", "that the answer was written from"):
         _passages(held)
+    return False
 
 
 def _facts_html(row: queries.Row) -> str:
@@ -182,11 +194,13 @@ def _facts_html(row: queries.Row) -> str:
     return f'<p class="sl-note">{escape(" · ".join(facts))} · {link}</p>'
 
 
-def _sentences(trace_id: str, sentences: list[str], told: list[evidence.Statement]) -> set[int]:
+def _sentences(trace_id: str, answer: str, sentences: list[str], told: list[evidence.Statement]) -> set[int]:
     """Show the sentences, those ticked that a judge holds for unsupported; return the places of the ticked ones."""
-    wrong = set()
+    wrong, doubts, end = set(), evidence.places(answer, told), 0
     for place, sentence in enumerate(sentences):
-        doubted = bool(evidence.places(sentence, told))
+        begin = answer.index(sentence, end)
+        end = begin + len(sentence)
+        doubted = any(first < end and last > begin for first, last, _ in doubts)
         # A dollar sign begins mathematics in Streamlit's labels, and other signs are markup.
         label = re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", sentence)
         if st.checkbox(label, value=doubted, key=f"wrong_{trace_id}_{place}"):

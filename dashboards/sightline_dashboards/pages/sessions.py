@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import assets, formats, navigation, searchbar, source
+from sightline_dashboards import assets, formats, navigation, paging, searchbar, source
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, rerun
+from sightline_dashboards.panels import empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import NONE, grounded, local_time, outcome
 from sightline_store.contents.traces import Conversation
 from sightline_store.questions import people, queries, written
@@ -43,18 +43,20 @@ def _list(selection: Selection) -> None:
         searchbar.show_language()
     if searched is None:
         return
-    number = _page_number("sessions_page", (selection, searched.text, only_errors))
+    shown = paging.page_of("sessions", (selection, searched.text, only_errors), _PAGE_ROWS)
     rows = people.sessions(
         client,
         filters,
         search=searched.text,
         only_errors=only_errors,
-        limit=_PAGE_ROWS,
-        offset=(number - 1) * _PAGE_ROWS,
+        limit=shown.size,
+        offset=shown.offset,
     )
+    if not rows and shown.number > 1:
+        shown.turn_to(1)
     if reach := searchbar.reach(client, filters, searched, only_errors=only_errors):
         note(reach)
-    if not rows and number == 1:
+    if not rows:
         if only_errors or searched.text:
             empty_message("No conversation of this selection matches. Clear the search, or widen the window.")
         elif queries.overview(client, filters).requests:
@@ -66,14 +68,9 @@ def _list(selection: Selection) -> None:
             empty_store(selection, "sessions")
         return
     with panel("Conversations", "the newest first"):
-        begun = written.questions(client, rows_of_first_requests(rows))
+        begun = written.questions(client, rows)
         _table(rows, begun)
-        _foot("sessions_page", number, rows[0]["matching"] if rows else 0, _PAGE_ROWS, "sessions")
-
-
-def rows_of_first_requests(rows: list[queries.Row]) -> list[queries.Row]:
-    """Return sessions as `written.questions` reads requests: the one that began each."""
-    return [{**row, "service": row["service"], "name": row["request_name"]} for row in rows]
+        shown.foot(rows[0]["matching"], "sessions")
 
 
 def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
@@ -124,7 +121,7 @@ def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
 def _conversation(selection: Selection, session: str, tenant: str) -> None:
     client, filters = source.client(), selection.filters()
     navigation.link("sessions", "← All sessions")
-    number = _page_number("turns_page", (selection, session, tenant))
+    shown = paging.page_of("turns", (selection, session, tenant), _PAGE_TURNS)
     named = (("session", session), ("tenant", tenant))
     search = text_of([Term(Kind.EQUALS, key=key, value=value) for key, value in named if value])
     rows = queries.traces(
@@ -132,9 +129,11 @@ def _conversation(selection: Selection, session: str, tenant: str) -> None:
         filters,
         search=search,
         descending=False,
-        limit=_PAGE_TURNS,
-        offset=(number - 1) * _PAGE_TURNS,
+        limit=shown.size,
+        offset=shown.offset,
     )
+    if not rows and shown.number > 1:
+        shown.turn_to(1)
     if not rows:
         empty_message(
             f"No request of session “{formats.shortened(session, 60)}” in this selection ({selection.label}). "
@@ -150,7 +149,7 @@ def _conversation(selection: Selection, session: str, tenant: str) -> None:
             part
             for part in (
                 f"{formats.count(matching)} requests in the window",
-                f"{failed} failed" if failed else "",
+                f"{failed} failed{' on this page' if matching > shown.size else ''}" if failed else "",
                 f"tenant {tenant}" if tenant else "",
                 f"user {', '.join(users)}" if users else "",
             )
@@ -160,8 +159,8 @@ def _conversation(selection: Selection, session: str, tenant: str) -> None:
         held = written.conversations(client, rows)
         for row in rows:
             st.html(turn_html(row, held.get(row["trace_id"])))
-        if matching > _PAGE_TURNS:
-            _foot("turns_page", number, matching, _PAGE_TURNS, "requests")
+        if matching > shown.size:
+            shown.foot(matching, "requests")
         note("Requests outside of the window are not shown. A turn's time leads to its trace.")
 
 
@@ -191,24 +190,3 @@ def turn_html(row: dict[str, Any], held: Conversation | None) -> str:
         f'<div class="sl-turn" data-testid="turn"><div class="asked">{asked}</div>'
         f'<div class="answered{bad}">{answered}{cut}</div><footer>{footer}</footer></div>'
     )
-
-
-def _page_number(key: str, question: object) -> int:
-    """Return the page to show, 1 again whenever the question changes."""
-    if st.session_state.get(f"{key}_of") != question:
-        st.session_state[f"{key}_of"] = question
-        st.session_state[key] = 1
-    return int(st.session_state.setdefault(key, 1))
-
-
-def _foot(key: str, number: int, matching: int, size: int, what: str) -> None:
-    pages = max(1, -(-matching // size))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if st.button("← Back", disabled=number <= 1, key=f"{key}_back"):
-            st.session_state[key] = number - 1
-            rerun()
-        if st.button("Next →", disabled=number >= pages, key=f"{key}_next"):
-            st.session_state[key] = number + 1
-            rerun()
-        counted = f"{formats.count(matching)} {what}, page {formats.count(number)} of {formats.count(pages)}"
-        st.html(f'<p class="sl-note">{counted}</p>', width="content")

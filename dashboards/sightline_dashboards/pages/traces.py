@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from sightline_dashboards import formats, searchbar, source
+from sightline_dashboards import formats, paging, searchbar, source
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, page, panel, rerun
 from sightline_dashboards.tables import trace_table
@@ -37,7 +37,7 @@ def _body(selection: Selection) -> None:
         return
     text = searched.text
     sort, descending = _sorting()
-    number = _page_number((selection, text, only_errors))
+    shown = paging.page_of("trace", (selection, text, only_errors, sort, descending), _PAGE_ROWS)
     rows = queries.traces(
         client,
         filters,
@@ -45,12 +45,11 @@ def _body(selection: Selection) -> None:
         sort=sort,
         descending=descending,
         only_errors=only_errors,
-        limit=_PAGE_ROWS,
-        offset=(number - 1) * _PAGE_ROWS,
+        limit=shown.size,
+        offset=shown.offset,
     )
-    if not rows and number > 1:
-        st.session_state["trace_page"] = 1
-        rerun()
+    if not rows and shown.number > 1:
+        shown.turn_to(1)
     if not rows and not text and not only_errors and sort == "time":
         empty_store(selection)
         return
@@ -72,7 +71,9 @@ def _body(selection: Selection) -> None:
             sort=sort,
             descending=descending,
         )
-        _foot(number, matching, [{**row, "question": questions.get(row["trace_id"], "")} for row in rows])
+        with shown.foot(matching, "requests"):
+            table = as_csv([{**row, "question": questions.get(row["trace_id"], "")} for row in rows])
+            st.download_button("Download CSV", table, "traces.csv", "text/csv", key="trace_csv", on_click="ignore")
     if clicked_sort:
         _sort_by(clicked_sort, sort, descending)
 
@@ -102,26 +103,4 @@ def _sort_by(clicked: str, sort: str, descending: bool) -> None:
     descending_now = not descending if clicked == sort else clicked not in _ASCENDING_FIRST
     st.query_params["sort"] = clicked
     st.query_params["order"] = "desc" if descending_now else "asc"
-    st.session_state["trace_page"] = 1
     rerun()
-
-
-def _page_number(question: tuple[Selection, str, bool]) -> int:
-    """Return the page to show, 1 again whenever the question changes."""
-    if st.session_state.get("trace_question") != question:
-        st.session_state["trace_question"] = question
-        st.session_state["trace_page"] = 1
-    return int(st.session_state.setdefault("trace_page", 1))
-
-
-def _foot(number: int, matching: int, rows: list[dict[str, Any]]) -> None:
-    pages = max(1, -(-matching // _PAGE_ROWS))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if st.button("← Back", disabled=number <= 1, key="trace_back"):
-            st.session_state["trace_page"] = number - 1
-            rerun()
-        if st.button("Next →", disabled=number >= pages, key="trace_next"):
-            st.session_state["trace_page"] = number + 1
-            rerun()
-        st.html(f'<p class="sl-note">Page {formats.count(number)} of {formats.count(pages)}</p>', width="content")
-        st.download_button("Download CSV", as_csv(rows), "traces.csv", "text/csv", key="trace_csv", on_click="ignore")

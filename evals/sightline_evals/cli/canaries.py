@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from sightline_evals.datasets.writing import write_bytes
 from sightline_evals.drift import canaries, exact
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import ExitCode
@@ -68,6 +69,8 @@ def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
     del env
     if not 1 <= arguments.depth <= canaries.MOST_EXPECTED:
         raise UsageError(f"--depth is {arguments.depth}; needs 1 to {canaries.MOST_EXPECTED}")
+    if not arguments.out.parent.is_dir():
+        raise UsageError(f"--out {arguments.out}: there is no folder {arguments.out.parent}")
     asked = canaries.read(arguments.questions)
     collection = exact.WeaviateCollection(
         url=arguments.weaviate.rstrip("/"),
@@ -85,12 +88,7 @@ def run(arguments: argparse.Namespace, env: Mapping[str, str]) -> ExitCode:
         {"id": each.id, "question": each.question, "expected": ids, **({"tenant": each.tenant} if each.tenant else {})}
         for each, ids in zip(asked, found, strict=True)
     ]
-    try:
-        arguments.out.write_text(
-            "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
-        )
-    except OSError as exc:
-        raise UsageError(f"--out {arguments.out}: {exc.strerror}") from exc
+    write_bytes(arguments.out, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
     sys.stdout.write(
         f"{len(lines)} canaries in {arguments.out}: the {arguments.depth} nearest documents of {arguments.collection} "
         f"by {distance}, found without its index\n"

@@ -7,17 +7,18 @@ import json
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
+from sightline_evals import report_file
 from sightline_evals.drift import battery, canaries, decision, judged, report, windows
 from sightline_evals.drift.results import Sender
 from sightline_evals.drift.sequence import State
 from sightline_evals.errors import EvalsError, UsageError
 from sightline_evals.gate import ExitCode
+from sightline_evals.runs.running import new_run_id
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.moments import duration_s, parse_moment
@@ -148,8 +149,7 @@ class _Drifting:
             raise UsageError("--pin is kept by the collector: not with --no-send")
         if arguments.pin and arguments.every:
             raise UsageError("--pin keeps one window: not with --every")
-        if arguments.json and arguments.json != "-":
-            _check_writable(Path(arguments.json))
+        report_file.check(arguments.json)
         self._headers = [canaries.header("--ask-header", text) for text in arguments.ask_header]
         self._canaries = canaries.read(arguments.canaries) if arguments.canaries else []
         self._options = battery.Options(min_n=arguments.min_n, depth=arguments.depth)
@@ -160,7 +160,7 @@ class _Drifting:
 
     def once(self) -> ExitCode:
         """One comparison."""
-        run_id = _run_id()
+        run_id = new_run_id()
         if self._arguments.pin:
             return self._pin(run_id)
         if self._canaries:
@@ -185,6 +185,8 @@ class _Drifting:
             except (StoreError, EvalsError) as exc:
                 print(f"sightline-evals: {exc}; again in {_RETRY_S:g} s", file=sys.stderr)  # noqa: T201
                 pause = min(self._every_s, _RETRY_S)
+                if self._sender is not None:
+                    self._sender.forget_lost()
             wait.wait(max(0.0, pause - (time.monotonic() - began)))
 
     def close(self) -> None:
@@ -283,20 +285,6 @@ class _Drifting:
         if path is None:
             return
         whole = json.dumps(report.as_json(found), ensure_ascii=False, indent=None if path == "-" else 2, default=str)
-        if path == "-":
-            sys.stdout.write(whole + "\n")
-            sys.stdout.flush()
-        else:
-            Path(path).write_text(whole + "\n", encoding="utf-8")
-
-
-def _run_id() -> str:
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
-
-
-def _check_writable(path: Path) -> None:
-    try:
-        with path.open("a", encoding="utf-8"):
-            pass
-    except OSError as exc:
-        raise UsageError(f"--json {path}: {exc.strerror}") from exc
+        with report_file.stream(path) as out:
+            out.write(whole + "\n")
+            out.flush()

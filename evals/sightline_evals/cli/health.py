@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from sightline_evals.scoring.scorer import Scorer
 from sightline_evals.scoring.scores import SampleScore
 from sightline_evals.settings import JudgeSettings, RunSettings
 from sightline_store.client import Client
-from sightline_store.moments import duration_s
+from sightline_store.moments import parse_moment
 from sightline_store.questions import judges as questions
 from sightline_store.questions.queries import Filters
 from sightline_store.settings import StoreSettings
@@ -104,7 +104,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--strict", action="store_true", help="exit 4 if the shift is inconclusive, or nothing was pinned before"
     )
     people = parser.add_argument_group("people")
-    people.add_argument("--since", default="30d", metavar="TIME", help="answers of the last … (default: 30d)")
+    people.add_argument(
+        "--since", default="30d", metavar="TIME", help="answers since then, such as 7d or 2026-01-31 (default: 30d)"
+    )
     people.add_argument(
         "--human", default="feedback", metavar="NAME", help="name of the human scores (default: feedback)"
     )
@@ -198,7 +200,7 @@ class _Health:
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is paid for."""
     report_file.check(arguments.json)
-    if arguments.max_shift < 0:
+    if not arguments.max_shift >= 0:  # also where it is NaN
         raise UsageError(f"--max-shift is {arguments.max_shift:g}; needs 0 or more")
     if not 0 < arguments.pass_at <= 1:
         raise UsageError(f"--pass-at is {arguments.pass_at:g}; needs a number above 0, at most 1")
@@ -250,7 +252,7 @@ async def _scored(judge: Judge, scorer: Scorer, samples: Sequence[Any]) -> list[
 def _of_people(arguments: argparse.Namespace, health: _Health, env: Mapping[str, str]) -> list[Figure]:
     """Ask the store, and compare."""
     end = datetime.now(UTC)
-    filters = Filters(start=end - timedelta(seconds=duration_s(arguments.since)), end=end)
+    filters = Filters(start=parse_moment(arguments.since, end), end=end)
     client = Client(StoreSettings.from_env(env))
     try:
         rows = questions.judged(
@@ -276,8 +278,8 @@ def _of_people(arguments: argparse.Namespace, health: _Health, env: Mapping[str,
     if not rows:
         there = ", ".join(f"{row['judge']} {row['judge_version']} ({row['traces']} traces)" for row in others)
         sentence = (
-            f"no answer of the last {arguments.since} has a {health.metric} of this judge; there are scores of "
-            f"{there or 'no judge'}. `sightline-evals run --since` and `watch` make them"
+            f"no answer since {filters.start:%Y-%m-%d %H:%M} UTC has a {health.metric} of this judge; there are "
+            f"scores of {there or 'no judge'}. `sightline-evals run --since` and `watch` make them"
         )
         return [Figure(name, State.TOO_FEW, sentence) for name in ("kappa", "auroc", "ppi_rate")]
     answers = judged_answers(rows, lower_is_better=metric_of(health.metric).lower_is_better)

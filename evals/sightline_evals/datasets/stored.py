@@ -6,6 +6,7 @@ cost, in its metadata the newest scores and all feedback, and as its reference t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -156,9 +157,18 @@ def _request(client: Client, trace: Wanted, spans: Sequence[Row]) -> Row:
 
 
 def _correction(rows: Sequence[Row]) -> str:
-    """The newest answer that a reviewer wrote in the place of this one; '' where nobody did."""
-    written = (row["explanation"] for row in rows if row["name"] == people.REVIEW_CORRECTION)
-    return next((str(text) for text in written if text), "")
+    """The newest answer that a reviewer wrote in the place of this one, in their newest review; '' where nobody did.
+
+    Args:
+        rows: of `queries.trace_scores`, the newest first. The verdict is the last score of a review.
+    """
+    reviews: Counter[str] = Counter()
+    for row in rows:
+        if row["name"] == people.REVIEW:
+            reviews[row["judge"]] += 1
+        elif row["name"] == people.REVIEW_CORRECTION and row["explanation"] and reviews[row["judge"]] <= 1:
+            return str(row["explanation"])
+    return ""
 
 
 def _judgements(rows: Sequence[Row]) -> dict[str, Any]:

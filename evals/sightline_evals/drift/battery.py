@@ -71,11 +71,8 @@ def measure(client: Asks, windows: drift.Windows, options: Options, after: Batte
     Raises:
         StoreError: the store is away, or refuses.
     """
-    size = drift.size(client, windows)
-    traces = max(size["reference_searches"] + size["current_searches"], size["calls"])
-    stride = max(1, -(-traces // options.most_traces))
-    planned = comparisons.plan(drift.keys(client, windows, stride=stride), min_n=options.min_n)
-    plan = drift.Plan(windows=windows, comparisons=planned.comparisons, stride=stride)
+    size, planned, plan = plan_of(client, windows, options)
+    stride = plan.stride
     found, middle = (list(after.topics), after.centres) if after else _topics(client, plan)
     measured = _searches(client, plan, found, middle, options)
     answers = drift.answers(client, windows, refusals=REFUSALS, stride=stride) if size["calls"] else []
@@ -88,6 +85,15 @@ def measure(client: Asks, windows: drift.Windows, options: Options, after: Batte
         windows, tuple(signals.corrected(measured)), planned, tuple(found), middle, stride,
         (int(size["reference_searches"]), int(size["current_searches"])), tuple(canaries),
     )  # fmt: skip
+
+
+def plan_of(client: Asks, windows: drift.Windows, options: Options) -> tuple[Row, comparisons.Planned, drift.Plan]:
+    """What two windows hold (the row of `drift/size`), what is compared, and of how many traces one is read."""
+    size = drift.size(client, windows)
+    traces = max(size["reference_searches"] + size["current_searches"], size["calls"])
+    stride = max(1, -(-traces // options.most_traces))
+    planned = comparisons.plan(drift.keys(client, windows, stride=stride), min_n=options.min_n)
+    return size, planned, drift.Plan(windows=windows, comparisons=planned.comparisons, stride=stride)
 
 
 def _topics(client: Asks, plan: drift.Plan) -> tuple[list[topics.Topic], drift.Topics]:

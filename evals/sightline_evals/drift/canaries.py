@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import secrets
 import time
 import urllib.error
@@ -32,6 +31,7 @@ PLACE: Final = "{question}"
 DEFAULT_BODY: Final = '{"question": "{question}", "stream": false}'
 _AT_ONCE: Final = 2
 _MOST: Final = 1000
+_MOST_IN_VECTOR: Final = 3.4e38
 MOST_EXPECTED: Final = 20
 """Expected documents of a canary that are sent with its score."""
 
@@ -109,8 +109,10 @@ def _canary(path: Path, number: int, line: str) -> Canary:
     if not isinstance(tenant, str):
         raise DatasetError(path, number, "`tenant` must be a text")
     vector = row.get("vector") or []
-    if not isinstance(vector, list) or not all(isinstance(x, int | float) and math.isfinite(x) for x in vector):
-        raise DatasetError(path, number, "`vector` must be a list of numbers")
+    if not isinstance(vector, list) or not all(
+        isinstance(x, int | float) and abs(x) <= _MOST_IN_VECTOR for x in vector
+    ):
+        raise DatasetError(path, number, "`vector` must be a list of numbers that a float32 holds")
     question = question.strip().encode("utf-8", "replace").decode("utf-8")
     given = row.get("id")
     name = str(given) if given not in (None, "") else hashlib.sha256(question.encode()).hexdigest()[:12]

@@ -14,16 +14,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import sightline
 from sightline_evals.drift import canaries
 from sightline_evals.drift.judged import Run
-from sightline_evals.emit import SERVICE_NAME
-from sightline_evals.errors import ScoresNotSent, UsageError
+from sightline_evals.emit import Emitter
 from sightline_store.questions.drift import Windows
 
 JUDGE: Final = "sightline-drift"
 JUDGE_VERSION: Final = "1"
-_FLUSH_EVERY: Final = 1000  # well below the size of the library's queue, which drops what does not fit
 
 
 class Sender:
@@ -38,14 +35,8 @@ class Sender:
     """
 
     def __init__(self, env: Mapping[str, str], timeout_s: float = 15.0) -> None:
-        self._timeout_s = timeout_s
-        try:
-            self._tracing = sightline.configure(service_name=SERVICE_NAME, env=env)
-        except sightline.SettingsError as exc:
-            raise UsageError(str(exc)) from exc
-        self._at_start = self._tracing.score_stats().exported
+        self._emitter = Emitter("", env, timeout_s)
         self._failed = False
-        self.sent = 0
 
     def run(self, run: Run) -> None:
         """Send what a run found.
@@ -77,7 +68,7 @@ class Sender:
         Raises:
             ScoresNotSent: the collector did not accept it in time.
         """
-        sightline.score(
+        self._emitter.result(
             "drift.canary",
             0.0 if asked.error else 1.0,
             label=asked.canary.id,
@@ -89,7 +80,7 @@ class Sender:
             note=name,
             error=asked.error or None,
         )
-        self._count()
+        self._flush_if_due()
 
     def pin(self, name: str, windows: Windows, run_id: str) -> None:
         """Keep the current window under a name, for `--reference pin:NAME`.
@@ -109,7 +100,7 @@ class Sender:
             if not self._failed:  # what was told once is not waited for again
                 self.flush()
         finally:
-            self._tracing.shutdown()
+            self._emitter.close()
 
     def flush(self) -> None:
         """Wait until the collector has accepted what was sent so far.
@@ -117,18 +108,16 @@ class Sender:
         Raises:
             ScoresNotSent: it did not in time.
         """
-        self._tracing.force_flush(self._timeout_s)
-        accepted = self._tracing.score_stats().exported - self._at_start
-        if accepted < self.sent:
-            self._failed = True
-            raise ScoresNotSent(
-                f"the collector at {self._tracing.settings.logs_endpoint} accepted {accepted} of {self.sent} results "
-                f"within {self._timeout_s:g} s. Start one with `sightline up`, set OTEL_EXPORTER_OTLP_ENDPOINT to "
-                "yours, or use --no-send; with OTEL_SDK_DISABLED=true nothing is sent"
-            )
+        self._failed = True
+        self._emitter.flush()
+        self._failed = False
+
+    def forget_lost(self) -> None:
+        """Expect no longer what the collector has refused, so that a later `flush` is about what came after."""
+        self._emitter.forget_lost()
 
     def _send(self, name: str, value: float | None, label: str, facts: Mapping[str, Any], run_id: str) -> None:
-        sightline.score(
+        self._emitter.result(
             name,
             value,
             label=label,
@@ -137,11 +126,10 @@ class Sender:
             judge_version=JUDGE_VERSION,
             run_id=run_id,
         )
-        self._count()
+        self._flush_if_due()
 
-    def _count(self) -> None:
-        self.sent += 1
-        if self.sent % _FLUSH_EVERY == 0:
+    def _flush_if_due(self) -> None:
+        if self._emitter.is_flush_due:
             self.flush()
 
 

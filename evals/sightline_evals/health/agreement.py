@@ -41,8 +41,8 @@ class Interval:
 def kappa(bad: Flags, flagged: Flags) -> Interval | None:
     """Cohen's kappa of two verdicts on the same answers; None where both give all of them the same one.
 
-    The interval is that of the table with one answer added to each of its four cells, reaching to the value itself; in
-    simulations it holds the true value of tables of 20 to 200 answers in 94% or more.
+    The interval is that of the table with one answer added to each of its four cells, reaching to the value itself:
+    the formula alone gives perfect agreement a point.
 
     Args:
         bad: what people say, bool[answers].

@@ -39,7 +39,7 @@ def add_judges(group: argparse._ActionsContainer) -> None:
         type=float,
         default=DISAGREEMENT,
         metavar="D",
-        help="difference of the first two judges' scores of an answer from which the others are asked "
+        help="difference of the first two judges' scores of an answer beyond which the others are asked "
         f"(default: {DISAGREEMENT:g})",
     )
 

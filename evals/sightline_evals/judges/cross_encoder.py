@@ -221,12 +221,12 @@ def _label_of(session: Any, config: Path, named: str) -> int | None:
     Raises:
         UsageError: it is not known.
     """
-    outputs = session.get_outputs()[0].shape[-1]
-    if outputs == 1:
+    known = (session.get_outputs()[0].shape or [None])[-1]  # a text where the model leaves it open
+    if known == 1:
         return None
     if named.isdigit():
-        if isinstance(outputs, int) and int(named) >= outputs:
-            raise UsageError(f"{_LABEL} is {named}; the model's labels are 0 to {outputs - 1}")
+        if isinstance(known, int) and int(named) >= known:
+            raise UsageError(f"{_LABEL} is {named}; the model's labels are 0 to {known - 1}")
         return int(named)
     try:
         labels = {int(key): str(text) for key, text in json.loads(config.read_text("utf-8"))["id2label"].items()}

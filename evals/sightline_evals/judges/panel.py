@@ -6,6 +6,7 @@ panels, or of a panel and of one of its members, never compare by mistake.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from sightline_evals.judges import Judge
 VERSION: Final = "panel-1"
 """Rises with every change to how scores of members become one."""
 DISAGREEMENT: Final = 0.2
-"""Difference of the first two members' scores from which the others are asked."""
+"""Difference of the first two members' scores beyond which the others are asked."""
 
 
 class PanelJudge:
@@ -23,7 +24,7 @@ class PanelJudge:
 
     Args:
         members: two or more, in the order in which they are asked.
-        disagreement: difference of the first two scores, 0 to 1, from which the others are asked.
+        disagreement: difference of the first two scores, 0 to 1, beyond which the others are asked.
 
     Raises:
         UsageError: there are too few members, two are the same, or the difference is out of its range.
@@ -47,7 +48,7 @@ class PanelJudge:
 
     @property
     def version(self) -> str:
-        """`VERSION`, from which difference on further members are asked, and the members' versions."""
+        """`VERSION`, beyond which difference further members are asked, and the members' versions."""
         versions = ", ".join(member.version for member in self.members)
         return f"{VERSION}({self.disagreement:g}; {versions})"
 
@@ -61,9 +62,10 @@ class PanelJudge:
         return next((error for error in found if error is not None), None)
 
     async def close(self) -> None:
-        """Close the connections of all members."""
-        for member in self.members:
-            await member.close()
+        """Close the connections of all members, whichever of them fails."""
+        async with contextlib.AsyncExitStack() as all_of_them:
+            for member in self.members:
+                all_of_them.push_async_callback(member.close)
 
 
 def members_of(judge: Judge) -> tuple[Judge, ...]:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from sightline_evals.drift import battery, comparisons, topics
+from sightline_evals.drift import battery, topics
 from sightline_evals.drift.topics import Topic
 from sightline_evals.errors import UsageError
 from sightline_store.client import Client
@@ -41,28 +41,24 @@ class Grown:
         return f"questions like {self.topics[0].name}: {now:.0%} of the traffic, {before:.0%} before"
 
 
-def most_grown(client: Client, *, since_s: int, options: battery.Options | None = None) -> Grown:
+def most_grown(client: Client, *, since_s: int) -> Grown:
     """Find the topics of the last `since_s` seconds that grew most against as long a time before.
 
     Args:
         client: the store.
         since_s: length of the newer window, in seconds.
-        options: how many traces are read.
 
     Raises:
         UsageError: the searches have no sketches, or there are too few for topics, or no topic grew.
         sightline_store.errors.StoreError: the store does not answer.
     """
-    options = options or battery.Options()
+    options = battery.Options()
     now, length = datetime.now(UTC), timedelta(seconds=since_s)
     windows = drift.Windows(
         reference_from=now - 2 * length, reference_to=now - length, current_from=now - length, current_to=now
     )
-    size = drift.size(client, windows)
-    stride = max(1, -(-(size["reference_searches"] + size["current_searches"]) // options.most_traces))
-    planned = comparisons.plan(drift.keys(client, windows, stride=stride), min_n=options.min_n)
-    rows = battery.sketches(client, drift.Plan(windows=windows, comparisons=planned.comparisons, stride=stride))
-    usable = [row for row in rows if any(row["vector"])]
+    _, _, plan = battery.plan_of(client, windows, options)
+    usable = [row for row in battery.sketches(client, plan) if any(row["vector"])]
     middle, found = topics.find(client, usable, windows)
     if not found:
         raise UsageError(

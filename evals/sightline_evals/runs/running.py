@@ -38,7 +38,7 @@ from sightline_evals.settings import JudgeSettings, RunSettings
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.moments import duration_s
-from sightline_store.questions import queries
+from sightline_store.questions import sampled
 from sightline_store.settings import StoreSettings
 
 _DEFAULT_LIMIT: Final = 100
@@ -115,7 +115,7 @@ class _Running:
             known = None
             if isinstance(source, StoredSource):
                 client, run_id = source.client, self._run_id
-                known = lambda: queries.run_scores(client, run_id)  # noqa: E731
+                known = lambda: sampled.run_scores(client, run_id)  # noqa: E731
             self._results.send_again(known)
         left = journal.done < source.size * len(self._scorer.metrics)
         if left and source.size and any(metric_of(name).needs_llm for name in self._scorer.metrics):

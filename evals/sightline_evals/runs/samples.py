@@ -22,8 +22,8 @@ from typing import Any, Final
 from sightline_evals.datasets import Sample
 from sightline_evals.runs import drifted
 from sightline_store.client import Client
-from sightline_store.questions import queries
-from sightline_store.questions.queries import SampleBy
+from sightline_store.questions import queries, sampled
+from sightline_store.questions.sampled import SampleBy
 
 PAGE: Final = 200
 """Requests whose content is read at once."""
@@ -90,7 +90,7 @@ def draw(
         sightline_store.errors.StoreUnavailable: no store answers; trying again can help.
     """
     grown = drifted.most_grown(client, since_s=since_s) if strategy == "drifted" else None
-    rows = queries.sample_requests(
+    rows = sampled.requests(
         client,
         since_s=since_s,
         limit=limit,
@@ -126,7 +126,7 @@ def read(client: Client, rows: Sequence[dict[str, Any]], found: Completeness) ->
     """
     for begin in range(0, len(rows), PAGE):
         page = rows[begin : begin + PAGE]
-        contents = {row["trace_id"]: row for row in queries.sample_contents(client, page)}
+        contents = {row["trace_id"]: row for row in sampled.contents(client, page)}
         spent = {row["trace_id"]: row for row in queries.trace_totals(client, page)}
         for row in page:
             sample = _sample(row, contents.get(row["trace_id"]), spent.get(row["trace_id"], {}))

@@ -9,7 +9,7 @@ from typing import Any
 
 from sightline_evals.errors import UsageError
 from sightline_evals.gate import Rules
-from sightline_store.questions.queries import SampleBy
+from sightline_store.questions.sampled import SampleBy
 
 
 @dataclass(frozen=True, kw_only=True)

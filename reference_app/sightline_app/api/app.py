@@ -93,7 +93,7 @@ def create_app(
     add_chat(app, settings, access, chat, streams=streams, shared=shared)
     _add_forget(app, access, sessions)
     _add_feedback(app, access, serving, settings.max_body_bytes)
-    add_documents(app, settings.uploads, access, documents)
+    add_documents(app, settings.uploads, access, limiter, documents)
     add_chat_page(app, settings.dashboards_url)
     add_probes(app, settings, tracing, serving, readiness)
     if settings.api.docs:

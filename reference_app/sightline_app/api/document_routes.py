@@ -18,6 +18,7 @@ from sightline_app.api.document_request import read_document
 from sightline_app.api.openapi import KEYED, TENANT, body_of, errors
 from sightline_app.errors import RequestRefused
 from sightline_app.limits.access import Access, Caller
+from sightline_app.limits.limiter import Limiter
 from sightline_app.settings import UploadSettings
 from sightline_app.uploads.document import MEDIA_TYPES, Document, State
 from sightline_app.uploads.indexing import DOCUMENT_BYTES, DOCUMENT_ID, DOCUMENT_TYPE, STAGE
@@ -44,25 +45,32 @@ _REFUSED: Final = {
     413: ("The document is too large", "document_too_large", "larger than SIGHTLINE_APP_UPLOAD_MAX_BYTES=5000000"),
     415: ("A type that is not read", "content_type_not_supported", "image/png is not read"),
     422: ("There is no text in it", "document_unreadable", "a.md is empty"),
-    503: ("The disk does not take it", "uploads_unavailable", "the document cannot be kept"),
+    503: (
+        "The disk does not take it, or limits are away",
+        "uploads_unavailable",
+        "the document cannot be kept",
+    ),
 }
 
 
-def add_documents(app: FastAPI, settings: UploadSettings, access: Access, queue: DocumentQueue) -> None:
+def add_documents(
+    app: FastAPI, settings: UploadSettings, access: Access, limiter: Limiter, queue: DocumentQueue
+) -> None:
     """Add the routes.
 
     Args:
         app: gets them.
         settings: largest size of a document.
         access: who may read and write.
+        limiter: counts uploads.
         queue: the documents.
     """
-    _add_upload(app, settings, access, queue)
+    _add_upload(app, settings, access, limiter, queue)
     _add_states(app, access, queue)
     _add_delete(app, access, queue)
 
 
-def _add_upload(app: FastAPI, settings: UploadSettings, access: Access, queue: DocumentQueue) -> None:
+def _add_upload(app: FastAPI, settings: UploadSettings, access: Access, limiter: Limiter, queue: DocumentQueue) -> None:
     @app.post(
         PATH,
         tags=["documents"],
@@ -73,7 +81,7 @@ def _add_upload(app: FastAPI, settings: UploadSettings, access: Access, queue: D
             200: {"model": schema.DocumentBody, "description": "The same upload was stored before"},
             201: {"model": schema.DocumentBody, "description": "It is stored: questions find it", "headers": _LOCATION},
             202: {"model": schema.DocumentBody, "description": "It is kept, and indexed soon", "headers": _LOCATION},
-            **errors(400, 401, 403, 409, 413, 415, 422, 503, own=_REFUSED),
+            **errors(400, 401, 403, 409, 413, 415, 422, 429, 503, own=_REFUSED),
         },
         openapi_extra={"requestBody": _BODY, "parameters": [_NAME, TENANT], "security": KEYED},
     )
@@ -81,10 +89,12 @@ def _add_upload(app: FastAPI, settings: UploadSettings, access: Access, queue: D
         """Take a document of the tenant: JSON with `name` and `text`, or the document itself with its `Content-Type`.
 
         The original is on the disk before the response. A document that is not stored within a short time is a 202;
-        `Location` says how far it is. The same content is the same document, however often it is sent.
+        `Location` says how far it is. The same content is the same document, however often it is sent. An upload counts
+        against `requests_per_minute`, as a question does.
         """
         caller = access.caller(request.headers)
         caller.check_writes()
+        limits = await limiter.count(caller)
         document, content = await read_document(request, caller.reads_as, settings)
         document, was_there = await _accept(queue, document, content, request.headers)
         if document.state is State.DELETING:
@@ -100,7 +110,7 @@ def _add_upload(app: FastAPI, settings: UploadSettings, access: Access, queue: D
         if found.state is State.FAILED:
             raise RequestRefused(found.error, kind="document_unreadable", status=422, headers={"location": found.path})
         status = (200 if was_there else 201) if found.state is State.STORED else 202
-        return JSONResponse(found.told(), status, {"location": found.path} | _later(status))
+        return JSONResponse(found.told(), status, {"location": found.path} | _later(status) | limits)
 
 
 def _add_states(app: FastAPI, access: Access, queue: DocumentQueue) -> None:

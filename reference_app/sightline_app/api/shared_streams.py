@@ -33,10 +33,8 @@ from sightline_app.api.live_stream import (
     Owner,
     Reading,
     StreamEvent,
-    events_gone,
-    no_such_event,
-    no_such_stream,
 )
+from sightline_app.api.stream_refusals import events_gone, no_such_event, no_such_stream
 from sightline_app.errors import StateAway, StreamsUnavailable
 from sightline_app.settings import ApiSettings
 from sightline_app.state.redis_link import RedisLink
@@ -51,6 +49,8 @@ _VISIT_S = 0.25
 """Between two looks at what other processes want, while there are no events."""
 _FOLLOW_S = 0.02
 """Between two looks at what is new, of a client that reads at another process."""
+_FOLLOW_SHARE, _FOLLOW_LONGEST_S = 0.1, 0.25
+"""In a longer silence: this part of it, and never longer than that."""
 _RUNNING_TTL_MS = 30_000
 """How long a stream outlives its process."""
 _KEEP_S = 0.5
@@ -77,6 +77,8 @@ class _Shared:
     """Its place at the stream; None where none reads elsewhere."""
     taken_back: int = 0
     """How often a client came back to this process; what Redis said before that is out of date."""
+    away_since_s: float = 0.0
+    """Since when Redis does not answer; 0 while it does."""
 
 
 class SharedStreams:
@@ -134,9 +136,13 @@ class SharedStreams:
             cancel, reader, after, has, silent_ms = await self._publish(_keys(stream.id), told)
         except StateAway:
             del shared.waiting[: max(0, len(shared.waiting) - 10 * _BATCH)]  # a gap is told to who reads on
+            shared.away_since_s = shared.away_since_s or time.monotonic()
+            if (time.monotonic() - shared.away_since_s) * 1000 >= _READER_GONE_MS:
+                self._place(shared, "", 0, 0, 0)  # nobody can read it elsewhere: the answer does not wait for ever
             if has_ended:
-                del self._running[stream.id]  # nobody can read it elsewhere
+                del self._running[stream.id]
             return
+        shared.away_since_s = 0.0
         del shared.waiting[: len(events)]
         if is_last:
             del self._running[stream.id]
@@ -231,8 +237,9 @@ class SharedStreams:
             raise no_such_stream()
 
     async def close(self) -> None:
-        """Publish the ends of the streams, and close the connections."""
-        await self.publish()
+        """Publish the rest of the streams, which have all ended, and close the connections."""
+        while self._running:
+            await self.publish()
         await self._link.close()
 
 
@@ -313,7 +320,8 @@ class RemoteStream:
                 return StreamEvent(self._has + 1, "error", json.dumps(LOST))
             if self._heartbeat_s and time.monotonic() - since_s > self._heartbeat_s:
                 return None
-            await asyncio.sleep(_FOLLOW_S)
+            silent_s = time.monotonic() - since_s
+            await asyncio.sleep(min(max(_FOLLOW_S, silent_s * _FOLLOW_SHARE), _FOLLOW_LONGEST_S))
             try:
                 page = await self._shared.follow(*self._ids, self._has)
             except StateAway:

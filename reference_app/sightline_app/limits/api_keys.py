@@ -7,9 +7,7 @@ kept of it (a hash, never the key) and how it is compared (in constant time).
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ from typing import Final
 
 from sightline_app.errors import InvalidSetting, KeysUnusable
 from sightline_app.limits.rules import NAMES
-from sightline_roles.key_file import HashedKey, KeyFile, Wording, aligned, check_label
+from sightline_roles import key_commands
+from sightline_roles.key_file import HashedKey, KeyFile, Wording, check_label
 
 MEMBER: Final = "member"
 """Role: asks for the key's own tenant."""
@@ -90,12 +89,7 @@ class KeyRing(KeyFile[AppKey]):
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `keys` and what it can do to the commands of the console script."""
-    parser = commands.add_parser(
-        "keys", help="API keys of SIGHTLINE_APP_KEYS_FILE", description="API keys; a running app follows in a second."
-    )
-    actions = parser.add_subparsers(dest="action", required=True)
-    create = actions.add_parser("create", help="make a key and print it, once")
-    create.add_argument("--name", required=True, help="what the key is for")
+    create = key_commands.add_parser(commands, _WORDING.setting)
     create.add_argument("--tenant", required=True, help="whose documents and sessions it reaches")
     create.add_argument(
         "--role",
@@ -107,9 +101,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         create.add_argument(
             f"--{name.replace('_', '-')}", type=int, metavar="N", help="0 is none; default: the setting"
         )
-    actions.add_parser("list", help="show the keys, never their secrets")
-    revoke = actions.add_parser("revoke", help="end a key")
-    revoke.add_argument("id", help="its id, as `list` shows it")
 
 
 def run(args: argparse.Namespace, path: Path | None) -> int:
@@ -120,24 +111,14 @@ def run(args: argparse.Namespace, path: Path | None) -> int:
         KeysUnusable: the file cannot be used, or there is no such key.
     """
     if path is None:
-        raise InvalidSetting(
-            "SIGHTLINE_APP_KEYS_FILE", "", "set it to the path of the file; it is made if it is missing"
-        )
+        raise InvalidSetting(_WORDING.setting, "", "set it to the path of the file; it is made if it is missing")
     ring = KeyRing(path)
-    if args.action == "create":
+
+    def create() -> str:
         try:
-            token = ring.create(args.name, args.tenant, args.role, **{name: getattr(args, name) for name in NAMES})
+            return ring.create(args.name, args.tenant, args.role, **{name: getattr(args, name) for name in NAMES})
         except ValueError as exc:
             raise InvalidSetting("arguments", args.name, str(exc)) from exc
-        # The key alone on standard output, so that it can be piped into a secret store.
-        sys.stderr.write("The key is shown this once. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`\n")
-        sys.stdout.write(f"{token}\n")
-    elif args.action == "revoke":
-        key = ring.revoke(args.id)
-        sys.stdout.write(f"{key.id} {key.name}: revoked {key.revoked}\n")
-    else:
-        shown = [field.name for field in dataclasses.fields(AppKey) if field.name != "digest"]
-        rows = [[name.upper().replace("_", " ") for name in shown]]
-        rows += [["-" if (value := getattr(key, name)) is None else str(value) for name in shown] for key in ring]
-        sys.stdout.write(aligned(rows))
+
+    key_commands.run(args, ring, create)
     return 0

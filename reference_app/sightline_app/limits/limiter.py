@@ -28,6 +28,7 @@ from sightline_app.limits.rules import BUDGETS, Charge, Decision, Limits
 
 _log = logging.getLogger("sightline.app.state")
 _GUARD = "limits"
+_UNCHECKED = "limits cannot be checked now, and SIGHTLINE_APP_LIMITS_WHEN_AWAY=closed admits nobody without"
 _MAX_OWED = 10_000
 _OWED_S = 5 * 3600.0
 """Shorter than the ledger remembers calls: a charge that may have arrived must not arrive again later."""
@@ -104,6 +105,30 @@ class Limiter:
             return admission
         raise admission
 
+    async def count(self, caller: Caller) -> dict[str, str]:
+        """Count a request that asks no model: against the rate of requests alone, and without a span.
+
+        Returns:
+            header fields of the response.
+
+        Raises:
+            LimitReached: 429 when the rate is used up.
+            LimitsUnavailable: the ledger is away and nobody is admitted without it.
+        """
+        rate = Limits(requests_per_minute=caller.limits.requests_per_minute)
+        if rate == Limits():
+            return {}
+        charge = Charge(uuid.uuid4().hex, caller.owner, (caller.reads_as, caller.user or ""), rate, 0)
+        try:
+            decision = await self.ledger.reserve(charge)
+        except StateAway as exc:
+            if self.admits_when_away:
+                return {}
+            raise LimitsUnavailable(_UNCHECKED) from exc
+        if decision.refused_by:
+            raise _refusal(decision, charge)
+        return headers.fields(decision)
+
     @sightline.guardrail(_GUARD, capture="recorded")
     async def _admit(self, caller: Caller, charge: Charge) -> Admission | LimitReached | LimitsUnavailable:
         """Return a refusal instead of raising it: the stage did its work, so its span is no error."""
@@ -120,9 +145,7 @@ class Limiter:
             _log.debug("not checked: %s", exc)
             if admits:
                 return Admission(self, caller, charge, None)
-            return LimitsUnavailable(
-                "limits cannot be checked now, and SIGHTLINE_APP_LIMITS_WHEN_AWAY=closed admits nobody without"
-            )
+            return LimitsUnavailable(_UNCHECKED)
         if not decision.refused_by:
             _tell(told | {attributes.LIMIT_DECISION: "allowed"} | _budgets(caller, decision), flagged=False)
             return Admission(self, caller, charge, decision)

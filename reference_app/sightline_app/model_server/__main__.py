@@ -18,8 +18,9 @@ from typing import NoReturn
 
 from sightline_app.errors import InvalidSetting, ModelNotInstalled, ModelRefused
 from sightline_app.log_output import log_to_stderr
-from sightline_app.serving import listen, run
+from sightline_app.serving import run
 from sightline_app.settings import ModelSettings
+from sightline_roles.serving import listen
 
 NOT_INSTALLED = 3
 """Exit code where the language model cannot run here."""
@@ -30,7 +31,7 @@ _STOP_GRACE_S = 1
 def _serve_extractive(settings: ModelSettings) -> int:
     from sightline_app.model_server.extractive_api import MODEL, NOTE, create_app  # noqa: PLC0415
 
-    opened = listen(settings.host, settings.port, settings.variable("port"))
+    opened = listen(settings)
     pace = f"{settings.tokens_per_s:g} tokens/s" if settings.tokens_per_s else "unpaced"
     return run(create_app(settings), opened, f"{MODEL} ({NOTE}, {pace})", settings, grace_s=_STOP_GRACE_S)
 
@@ -42,7 +43,7 @@ def _serve_llama(settings: ModelSettings) -> NoReturn:
 
     load_library()
     weights = find(settings)
-    opened = listen(settings.host, settings.port, settings.variable("port"))
+    opened = listen(settings)
     try:
         with Engine(settings, weights) as engine:
             title = f"{settings.name} (llama.cpp, {engine.threads} threads, {settings.slots} slots)"

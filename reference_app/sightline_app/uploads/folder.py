@@ -64,6 +64,8 @@ class UploadFolder:
             UploadsUnavailable: the disk does not take it.
         """
         if known := self.find(document.tenant, document.id):
+            if not known.state.is_settled:
+                self._mark_again(known)
             return known
         home, draft = self._home(document), self._draft()
         if sum(1 for _ in self._ids(home.parent)) >= max_documents:
@@ -87,6 +89,13 @@ class UploadFolder:
                 return known  # the same upload at the same time
             raise UploadsUnavailable(f"the document cannot be kept: {exc.strerror or exc}") from exc
         return None
+
+    def _mark_again(self, document: Document) -> None:
+        """Mark a document whose upload broke off between its rename and its mark: the client sends it again."""
+        try:
+            self.mark_pending(document)
+        except OSError as exc:
+            raise UploadsUnavailable(f"the document cannot be kept: {exc.strerror or exc}") from exc
 
     def find(self, tenant: str, document_id: str) -> Document | None:
         """Return a tenant's document; None where there is none, or where the text is no id."""
@@ -154,12 +163,14 @@ class UploadFolder:
             raise UploadsUnavailable(f"the document cannot be deleted: {exc.strerror or exc}") from exc
 
     def remove(self, document: Document) -> None:
-        """Remove a document with its original."""
-        draft = self._draft()
+        """Remove a document with its original. What a crash leaves is still marked as deleted, or has no words."""
+        home, draft = self._home(document), self._draft()
+        for name in ("original", "passages.jsonl", "passages.draft"):
+            (home / name).unlink(missing_ok=True)
         draft.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            self._home(document).rename(draft)
-            _sync(self._home(document).parent)
+            home.rename(draft)
+            _sync(home.parent)
         shutil.rmtree(draft, ignore_errors=True)
         self.unmark_pending(document)
 

@@ -37,6 +37,8 @@ PASSAGES = "sightline_app.document.passages"
 
 _BATCH = 64
 """Passages that are embedded between two looks at whether the document is still wanted."""
+_MAX_PASSAGES = 20_000
+"""Of one document. Others wait behind it, and text of a few bytes under each heading makes some hundred thousand."""
 
 
 class PassageWriter(Protocol):
@@ -170,6 +172,8 @@ def _chunk(document: Document, sections: Sequence[Section]) -> list[Passage]:
     found = merge_doubles(passages_of(sections, document.name, document.created[:10], document.tenant))
     if not found:
         raise CorpusError(f"{document.name} holds no text below its headings")
+    if len(found) > _MAX_PASSAGES:
+        raise CorpusError(f"{document.name} makes {len(found)} passages; at most {_MAX_PASSAGES} are taken: split it")
     sightline.annotate({PASSAGES: len(found)})
     namespace = uuid.UUID(document.id)
     return [

@@ -204,6 +204,8 @@ class DocumentQueue:
         except OSError:
             raise
         except Exception as exc:
+            if self._stopping.is_set():  # what it works with is closed already
+                return
             _log.exception("document %s was not indexed", document.id)
             self._fail(document, f"internal error: {type(exc).__name__}")
 

@@ -23,6 +23,7 @@ from sightline.testing import Spans
 from sightline_app.api import create_app
 from sightline_app.documents import DocumentFolder
 from sightline_app.index import ingest
+from sightline_app.limits import attributes
 from sightline_app.limits.api_keys import EDITOR, SERVICE, KeyRing
 from sightline_app.settings import AppSettings, CacheSettings, LimitSettings, StateSettings, UploadSettings
 from sightline_app.uploads.indexing import PASSAGES, SECTIONS
@@ -176,6 +177,20 @@ def test_documents_are_changed_with_a_role_that_may(start: Start, tmp_path: Path
     assert upload(url, headers={}).status_code == 401
     assert upload(url, headers={**service, **GLOBEX}).status_code == 201
     assert httpx.delete(f"{url}{path}", headers=editor).status_code == 204
+
+
+def test_uploads_count_against_the_rate_of_requests_alone(start: Start, spans: Spans) -> None:
+    """429 says when to come back, and nothing is kept; tokens are the model's."""
+    shelf = Shelf()
+    url = start(shelf, limits=LimitSettings(requests_per_minute=1, tokens_per_day=1))
+    first, second = upload(url), upload(url, "Other words.")
+    assert (first.status_code, second.status_code) == (201, 429)
+    assert first.headers["ratelimit-policy"] == '"requests_per_minute";q=1;w=60'
+    assert second.json()["error"]["type"] == "requests_per_minute"
+    assert int(second.headers["retry-after"]) > 0
+    assert len(shelf.uploaded) == 1
+    assert upload(url, headers=GLOBEX).status_code == 201
+    assert not [each.name for each in spans if attributes.LIMIT_DECISION in (each.attributes or {})]
 
 
 def test_document_that_takes_long_is_a_202_and_goes_on(start: Start, spans: Spans) -> None:

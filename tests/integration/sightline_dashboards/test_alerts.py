@@ -267,7 +267,22 @@ def test_run_tells_a_webhook_and_ends_when_asked(client: Client, tmp_path: Path)
     assert waiting == []
 
 
-def test_commands(client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_evaluator_begins_nothing_more(client: Client, tmp_path: Path) -> None:
+    """Neither a rule nor a message; the next one goes on with what was kept."""
+    clock, ops = Time(), Channel()
+    clock.now = BEGIN + timedelta(minutes=70)
+    file = rules_file.parse(RULES.replace("for: 2m", "for: 0"), "a.yaml")
+    stopped = evaluator(client, clock, ops, tmp_path, file)
+    stopped.stop()
+    stopped.run_once()
+    assert (list(StoreJournal(client).states()), ops.attempts) == (["errors"], 0)
+    evaluator(client, clock, ops, tmp_path, file).run_once()
+    assert sorted(ops.statuses) == ["errors firing", "slow firing"]
+
+
+def test_commands(
+    client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a person sees: states, a silence, a test over the past, and what is wrong."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(RULES)
@@ -289,9 +304,18 @@ def test_commands(client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "tells nobody until" in run("silence", "errors", "--for", "2h", "--why", "rebuild")
     assert f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%d}" in run("list")
     assert "Ended: 1 silence of errors." in run("silence", "errors", "--end")
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert "tells nobody until" in run("silence", "errors")
     days = (datetime.now(UTC) - BEGIN) / timedelta(days=1)
     assert "evaluations" in run("test", "quiet", "--days", "0.01")
-    assert "needs more than 0 and at most 365" in run("test", "quiet", "--days", str(days + 400), code=cli.USAGE)
+    for wrong in (str(days + 400), "0.0001", "-1", "nan"):
+        needs = "needs a minute (0.0007) or more and at most 365"
+        assert needs in run("test", "quiet", "--days", wrong, code=cli.USAGE)
+    assert "needs at most 366d" in run("silence", "errors", "--for", "9999999w", code=cli.USAGE)
     assert "3 rules, 1 channel:" in run("check")
     assert "ttft_p95_ms" in run("metrics")
     assert "version: 1" in run("rules")

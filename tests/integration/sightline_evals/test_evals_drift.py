@@ -130,7 +130,7 @@ def test_pins_mismatches_and_too_little_data(
         (["--reference", "pin:absent"], "nothing is pinned"),
         (["--min-n", "3"], "--min-n is 3"),
         (["--ask", "http://127.0.0.1:9/"], "go together"),
-        (["--json", "/nonexistent/report.json"], "No such file"),
+        (["--json", "/nonexistent/report.json"], "there is no folder /nonexistent"),
         (["--pin", "x", "--no-send"], "not with --no-send"),
     ],
 )

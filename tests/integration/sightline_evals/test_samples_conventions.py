@@ -22,7 +22,7 @@ from sightline_store.contents import spans, traces
 from sightline_store.contents.spans import StoredSpan
 from sightline_store.conventions import report
 from sightline_store.ingest import Signal
-from sightline_store.questions import queries
+from sightline_store.questions import queries, sampled
 
 _ALL = 100 * 365 * 86_400
 
@@ -52,7 +52,7 @@ def answered(emptied: Callable[..., Client], tmp_path_factory: pytest.TempPathFa
 
 
 def _samples(client: Client, **wishes: Any) -> list[dict[str, Any]]:
-    return queries.samples(client, since_s=_ALL, **wishes)
+    return sampled.contents(client, sampled.requests(client, since_s=_ALL, **wishes))
 
 
 def test_real_packages_answers_become_samples(answered: Client) -> None:
@@ -410,7 +410,7 @@ def test_a_request_below_a_parent_that_was_never_exported_is_judged(client: Clie
     stored.rows(client, insert, "SELECT 1")
     (row,) = _samples(client)
     assert (row["question"], row["answer"], row["contexts"]) == ("Q?", "A.", ["one"])
-    (request,) = queries.sample_requests(client, since_s=_ALL)
+    (request,) = sampled.requests(client, since_s=_ALL)
     assert (request["trace_id"], request["span_id"], request["drawn_from"]) == (f"{9:032x}", row["span_id"], 1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_store.questions import alerts, catalog, drift, drift_runs, judges, people, queries, written
+from sightline_store.questions import alerts, catalog, drift, drift_runs, judges, people, queries, sampled, written
 from sightline_store.questions.estimates import estimate
 from sightline_store.questions.queries import Filters
 
@@ -148,9 +148,9 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     queries.price_list(asked)
     queries.trace_scores(asked, "AB")
     queries.trace_tenants(asked, ["AB"])
-    queries.samples(asked, since_s=60)
-    queries.sample_contents(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1}])
-    queries.run_scores(asked, "R")
+    sampled.requests(asked, since_s=60)
+    sampled.contents(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1}])
+    sampled.run_scores(asked, "R")
     for single in (
         queries.overview, queries.filter_values, queries.labels, queries.tail_sampling, queries.data_since,
         queries.searched_requests,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -23,13 +22,10 @@ _UNITS = {"short", "none", "ms", "s", "percentunit", "currencyUSD"}
 
 
 def _writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("grafana_dashboard", _FOLDER / "dashboard.py")
-    assert spec is not None
-    assert spec.loader is not None
-    writer = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = writer  # dataclasses look their module up there
-    spec.loader.exec_module(writer)
-    return writer
+    """The script that writes the file, whose folder is no package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(_FOLDER)
+        return importlib.import_module("dashboard")
 
 
 def test_the_file_is_up_to_date() -> None:

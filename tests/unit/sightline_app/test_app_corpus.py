@@ -157,3 +157,42 @@ def test_passages_are_plain_json(tmp_path: Path) -> None:
     """The stored file can be read by anything."""
     write_passages(tmp_path / "p.jsonl", [passage("Text.", "a")])
     assert json.loads((tmp_path / "p.jsonl").read_text())["names"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("markdown", "# x" + " " * 1_000_000 + "y\nWords."),
+        ("html", "<p>Words." + "<a " * 300_000),
+        ("html", "<nav>" * 100_000 + "</svg>" * 100_000 + "</nav><p>Words."),
+        ("html", "<pre>Words." + " " * 1_000_000 + "x</pre>"),
+    ],
+    ids=["heading", "open-tags", "dropped-elements", "spaces"],
+)
+def test_hostile_document_is_cut_in_linear_time(kind: str, text: str) -> None:
+    """Each of these takes hours where a step grows with the square of the length."""
+    (section,) = cut(text, kind)
+    assert section.text.startswith("Words.")
+
+
+@pytest.mark.parametrize(("kind", "text"), [("markdown", "# {}\nWords."), ("html", "<h1>{}</h1><p>Words.")])
+def test_long_heading_is_cut(kind: str, text: str) -> None:
+    """It is in the title of each passage below it, so one document could fill the disk."""
+    (section,) = cut(text.format("h" * 100_000), kind)
+    assert [len(each) for each in section.headings] == [200]
+
+
+@pytest.mark.parametrize(
+    ("line", "heading"),
+    [
+        ("# Title", "Title"),
+        ("## C # ##  ", "C #"),
+        ("#  ", "…"),
+        ("# #", "…"),
+        ("#\tTab \t in it\t#", "Tab \t in it"),
+    ],
+)
+def test_closing_signs_of_a_heading_are_no_part_of_it(line: str, heading: str) -> None:
+    """As in CommonMark, without its exceptions."""
+    (section,) = cut(f"{line}\nWords.", "markdown")
+    assert section.headings == (heading,)

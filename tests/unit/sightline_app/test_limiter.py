@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -145,3 +145,19 @@ async def test_caller_without_limits_costs_no_step(spans: Spans) -> None:
     admission = await limiter.admit(Caller("t", "u", "member", Limits()), 10**9)
     await admission.settle(5)
     assert (admission.headers, len(spans), limiter.owed) == ({}, 0, 0)
+
+
+async def test_request_without_tokens_counts_against_the_rate_alone(spans: Spans) -> None:
+    """A used-up budget does not refuse it, it leaves no span, and a ledger that is away decides as for calls."""
+    ledger = Ledger()
+    who = replace(WHO, limits=Limits(requests_per_minute=1, tokens_per_day=1))
+    limiter = Limiter(ledger, admits_when_away=False)
+    assert await limiter.count(WHO) == {}
+    assert list(await limiter.count(who)) == ["ratelimit-policy", "ratelimit"]
+    with pytest.raises(LimitReached, match="requests_per_minute=1"):
+        await limiter.count(who)
+    ledger.is_away = True
+    with pytest.raises(LimitsUnavailable):
+        await limiter.count(who)
+    assert await Limiter(ledger, admits_when_away=True).count(who) == {}
+    assert list(spans) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from sightline_app import index_lock
 from sightline_app.corpus import Passage
 from sightline_app.errors import RequestRefused, RetrievalUnavailable, UploadsUnavailable
 from sightline_app.settings import AppSettings, UploadSettings
+from sightline_app.uploads import indexing
 from sightline_app.uploads import queue as queue_module
 from sightline_app.uploads.document import Document, State, new_document
 from sightline_app.uploads.folder import UploadFolder
@@ -227,6 +230,21 @@ def test_disk_that_takes_nothing_is_said_and_leaves_nothing(place: Place, monkey
     place.keep()
 
 
+def test_upload_whose_mark_did_not_fit_is_indexed_when_it_is_sent_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document appeared, the disk was full then, and the client read 503."""
+    queue = place.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(UploadFolder, "mark_pending", Mock(side_effect=OSError(28, "No space left on device")))
+        for _ in range(2):
+            with pytest.raises(UploadsUnavailable, match="No space left"):
+                place.keep()
+    document, was_there = asyncio.run(queue.accept(new_document("acme", "travel.md", None, GUIDE), GUIDE))
+    assert was_there
+    place.until(document, State.STORED)
+
+
 def test_damaged_record_hides_one_document_only(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """The log says which; the others are there."""
     one, two = place.keep(), place.keep(b"two")
@@ -279,6 +297,17 @@ def test_document_without_text_fails_and_is_tried_again_when_it_is_sent_again(pl
     found, was_there = asyncio.run(queue.accept(empty, b"# Title\n## Other title\n"))
     assert (found.state, was_there) == (State.QUEUED, False)
     place.until(empty, State.FAILED)
+
+
+def test_document_of_too_many_passages_fails_before_they_are_embedded(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker would be busy for hours, and the documents of all tenants would wait."""
+    monkeypatch.setattr(indexing, "_MAX_PASSAGES", 1)
+    document = place.keep()
+    place.start()
+    place.until(document, State.FAILED, "travel.md makes 2 passages; at most 1 are taken: split it")
+    assert not place.served.embedding.is_in.is_set()
 
 
 def test_fault_of_the_program_fails_one_document_only(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -336,6 +365,27 @@ def test_process_that_stops_leaves_its_document_to_the_next_one(place: Place) ->
     place.until(document, State.STORED)
 
 
+def test_document_does_not_fail_by_what_is_closed_when_the_process_stops(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker outlasted the wait for it, and its store is closed under it."""
+    document = place.keep()
+    place.served.embedding.goes_on.clear()
+    queue = place.start()
+    assert place.served.embedding.is_in.wait(30)
+
+    def closed(*_: object) -> None:
+        queue._stopping.set()
+        raise RuntimeError("the client has been closed")
+
+    monkeypatch.setattr(place.store, "insert", closed)
+    place.stop()
+    found = place.folder.find("acme", document.id)
+    assert found is not None
+    assert found.state is State.EMBEDDING
+    assert place.folder.pending() == [found]
+
+
 def test_document_is_deleted_while_it_is_embedded(place: Place) -> None:
     """Its passages never reach the store, its original is gone, and a second deletion finds nothing to do."""
     document = place.keep()
@@ -372,6 +422,20 @@ def test_deletion_outlives_a_crash_and_a_store_that_is_away(place: Place) -> Non
     assert place.store.passages == {}
     originals = list((place.settings.data_dir / "uploads").rglob("original"))
     assert originals == []
+
+
+def test_deletion_that_a_crash_interrupts_leaves_no_words(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads that a document is gone can rely on it: its original is removed before its record."""
+    document = place.keep()
+    place.start()
+    place.until(document, State.STORED)
+    place.stop()
+    monkeypatch.setattr(shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        place.folder.remove(document)
+    assert place.folder.find("acme", document.id) is None
+    left = {each.name for each in (place.settings.data_dir / "uploads" / "drafts").rglob("*") if each.is_file()}
+    assert left == {"record.json"}
 
 
 def test_generation_rises_with_each_change_of_what_is_found(place: Place) -> None:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from sightline_dashboards import axes, charts
 from sightline_dashboards.theme import STAGE_COLOURS
 from sightline_store.questions.estimates import estimate
@@ -29,6 +31,21 @@ def test_complete_fills_the_window_with_holes() -> None:
     rows = axes.fill_buckets([latency_row(BUCKET + 600)], FILTERS, 300)
     assert [row["bucket"] for row in rows] == list(range(BUCKET, BUCKET + 3600, 300))
     assert sum("requests" in row for row in rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("window", "labels"),
+    [
+        (timedelta(seconds=90), "%H:%M:%S"),
+        (timedelta(minutes=15), "%H:%M"),
+        (timedelta(hours=24), "%H:%M"),
+        (timedelta(days=7), "%d %b %H:%M"),
+    ],
+)
+def test_labels_of_time_differ_from_tick_to_tick(window: timedelta, labels: str) -> None:
+    """Ticks of a short window are closer than a minute, those of a long one lie on several days."""
+    axis = axes.time_axis(Filters(start=END - window, end=END)).to_dict()["axis"]
+    assert axis["format"] == labels
 
 
 def test_latency_tooltips_name_every_number_with_its_unit() -> None:

@@ -13,29 +13,30 @@ from sightline_dashboards import evidence
 
 ANSWER = "Use `asyncio.timeout()` as a context\nmanager [1]. It was added in 1999 [2, 3]! See the (old) docs."
 WHY = "p(unsupported)=0.97: 20% of its words in the context, 1 number(s) not in it"
-LINES = f"""It was added in 1999! ({WHY})
-Use asyncio.timeout() as a context manager. (p(unsupported)=0.12: 90% of its words in the context)
-See the (old) docs. (p(unsupported)=0.50: 50% of its words in the context)"""
+LINES = f"""- It was added in 1999! ({WHY})
+- See the (old) docs. (p(unsupported)=0.50: 50% of its words in the context)
++ Use asyncio.timeout() as a context manager. (p(unsupported)=0.12: 90% of its words in the context)"""
 
 
-def _score(explanation: str, name: str = "groundedness", version: str = "lexical-2") -> dict[str, Any]:
-    return {"name": name, "explanation": explanation, "judge_version": version}
+def _score(explanation: str, name: str = "groundedness") -> dict[str, Any]:
+    return {"name": name, "explanation": explanation}
 
 
 def test_statements_are_read_with_their_verdicts() -> None:
-    """The probability against the judge's threshold decides; brackets inside of a statement belong to it."""
+    """The judge's own; brackets inside of a statement belong to it."""
     told = evidence.statements(_score(LINES))
     assert [(each.text, each.is_supported) for each in told] == [
         ("It was added in 1999!", False),
-        ("Use asyncio.timeout() as a context manager.", True),
         ("See the (old) docs.", False),
+        ("Use asyncio.timeout() as a context manager.", True),
     ]
     assert told[0].why == "20% of its words in the context, 1 number(s) not in it"
-    assert [each.is_supported for each in evidence.statements(_score(LINES, version="lexical-2@0.6"))] == [
-        False,
-        True,
-        True,
-    ]
+
+
+def test_brackets_that_do_not_pair_hide_no_statement() -> None:
+    """A model's reason may hold a bracket that nothing opens."""
+    (told,) = evidence.statements(_score("- See the (old) docs. (1) no passage says so)"))
+    assert (told.text, told.is_supported) == ("See the (old) docs.", False)
 
 
 def test_verdicts_of_ragas_are_taken_as_they_are() -> None:
@@ -69,7 +70,10 @@ def test_unsupported_sentences_are_found_in_the_answer() -> None:
 
 def test_a_sentence_that_one_of_a_panel_doubts_is_found() -> None:
     """The name of the judge stands in front of its first statement."""
-    told = evidence.statements(_score(f"mean of all: a 0.1; b 0.9\na: It was added in 1999! ({WHY})"))
+    told = evidence.statements(
+        _score(f"mean of all: a 0.1; b 0.9\na: - It was added in 1999! ({WHY})\nb: + It is. (0.1)")
+    )
+    assert [(each.text, each.is_supported) for each in told] == [("It was added in 1999!", False), ("It is.", True)]
     assert [ANSWER[begin:end] for begin, end, _ in evidence.places(ANSWER, told)] == ["It was added in 1999 [2, 3]!"]
 
 

@@ -265,7 +265,8 @@ def _quality(explanation: str, **answers: Any) -> AskedStore:
 def test_quality_leads_with_groundedness_and_shows_the_unsupported_sentence() -> None:
     """Not the judge's arithmetic; scores without a value have a share, and the judge its version."""
     lines = (
-        "It was added in 1999. (p(unsupported)=0.97: 20% of its words)\nIt runs. (p(unsupported)=0.1: 90% of its words)"
+        "- It was added in 1999. (p(unsupported)=0.97: 20% of its words)\n"
+        "+ It runs. (p(unsupported)=0.1: 90% of its words)"
     )
     app = shown("quality", _quality(lines))
     assert [row[0] for row in cells(app, "score_summary")] == ["groundedness", "faithfulness"]
@@ -355,7 +356,9 @@ def test_the_answer_of_a_trace_marks_what_is_not_supported() -> None:
         "label": "",
         "error_type": "",
     }
-    doubts = "It <b>flies</b>. (p(unsupported)=0.97: 20% of its words)\nIt runs. (p(unsupported)=0.1: 90% of its words)"
+    doubts = (
+        "- It <b>flies</b>. (p(unsupported)=0.97: 20% of its words)\n+ It runs. (p(unsupported)=0.1: 90% of its words)"
+    )
     scores = [
         {**score, "name": "faithfulness", "value": 0.5, "explanation": ""},
         {**score, "name": "groundedness", "value": 0.2, "explanation": doubts},

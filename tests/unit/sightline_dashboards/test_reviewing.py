@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,6 +82,49 @@ def test_without_an_answer_a_review_is_its_verdict_only(monkeypatch: pytest.Monk
     review = reviewing.Review(trace_id=TRACE, span_id="", reviewer="Ann", queue="lowest", is_good=True)
     assert reviewing._hand_over(review) == 1
     assert sent == [(people.REVIEW, 1.0)]
+
+
+class _Tracing:
+    """The library at a collector that accepts as many scores as it is told to, in their order."""
+
+    def __init__(self) -> None:
+        self.settings = SimpleNamespace(logs_endpoint="http://127.0.0.1:4318/v1/logs")
+        self.accepts = 0
+        self.emitted = self.exported = self.dropped = 0
+
+    def score_stats(self) -> sightline.Stats:
+        queued = self.emitted - self.exported - self.dropped
+        return sightline.Stats(self.emitted, self.exported, self.dropped, queued)
+
+    def score(self, *_: Any, **__: Any) -> None:
+        self.emitted += 1
+
+    def force_flush(self, _: float) -> bool:
+        self.exported += min(self.accepts, self.emitted - self.exported)
+        return self.exported == self.emitted
+
+
+def test_scores_that_an_earlier_review_left_waiting_are_not_those_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A review is accepted when its own scores are, behind all that waited."""
+    tracing = _Tracing()
+    monkeypatch.setattr(sightline, "configure", lambda **_: tracing)
+    monkeypatch.setattr(sightline, "score", tracing.score)
+    review = reviewing.Review(trace_id=TRACE, span_id=SPAN, reviewer="Ann", queue="lowest", is_good=True)
+    sender = reviewing.Sender({})
+    for tracing.accepts in (0, 1):
+        with pytest.raises(reviewing.ReviewNotSent, match="accepted 0 of 1 scores"):
+            sender.send(review)
+    tracing.accepts = 2
+    assert sender.send(review) == 1
+
+
+def test_a_score_that_the_library_did_not_take_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tracing may be switched off in the environment."""
+    monkeypatch.setattr(sightline, "configure", lambda **_: _Tracing())
+    monkeypatch.setattr(sightline, "score", lambda *_, **__: None)
+    review = reviewing.Review(trace_id=TRACE, span_id=SPAN, reviewer="Ann", queue="lowest", is_good=True)
+    with pytest.raises(reviewing.ReviewNotSent, match="accepted 0 of 1 scores"):
+        reviewing.Sender({}).send(review)
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,21 @@ def test_the_limit_counts_what_is_of_the_kind() -> None:
     """Feedback of the other kind before it does not use it up."""
     store: Any = _Store((0, ""), (1, ""), (0, ""), (1, ""), (1, ""))
     assert stored.with_feedback(store, WINDOW, Feedback.UP, "feedback", 2) == [Wanted("1", 1), Wanted("3", 3)]
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "reference"),
+    [
+        ([("review", "Ann", ""), ("review.correction", "Ann", "Use b.")], "Use b."),
+        ([("review", "Ann", ""), ("review", "Ann", ""), ("review.correction", "Ann", "Use b.")], ""),
+        ([("review", "Bob", ""), ("review", "Ann", ""), ("review.correction", "Ann", "Use b.")], "Use b."),
+        ([("review.correction", "Ann", "Use b."), ("feedback", "", "no")], "Use b."),
+        ([("review.correction", "Ann", ""), ("review", "Ann", "")], ""),
+    ],
+)
+def test_a_correction_holds_until_its_reviewer_reviews_again(
+    newest_first: list[tuple[str, str, str]], reference: str
+) -> None:
+    """Who reviews an answer anew without a correction takes the earlier one back; others do not."""
+    rows = [{"name": name, "judge": judge, "explanation": text} for name, judge, text in newest_first]
+    assert stored._correction(rows) == reference

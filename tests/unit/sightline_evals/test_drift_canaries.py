@@ -44,6 +44,7 @@ def test_a_canary_needs_only_its_question(tmp_path: Path) -> None:
         ({"question": "a", "tenant": 1}, "`tenant` must be a text"),
         ({"question": "a", "vector": [1, "b"]}, "`vector` must be a list of numbers"),
         ('{"question": "a", "vector": [NaN]}', "`vector` must be a list of numbers"),
+        ({"question": "a", "vector": [10**400]}, "`vector` must be a list of numbers"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, row: Any, reason: str) -> None:

@@ -12,7 +12,7 @@ from sightline_evals.gating.run_report import read_report
 from sightline_evals.runs import samples
 from sightline_evals.scoring.scorer import Scorer
 from sightline_store.errors import StoreUnavailable
-from sightline_store.questions import queries
+from sightline_store.questions import queries, sampled
 
 GOOD = {"question": "Which house?", "answer": "It is a red house.", "contexts": ["It is a red house."]}
 BAD = {"question": "Which car?", "answer": "Volcanoes erupt molten rock.", "contexts": ["It is a red house."]}
@@ -285,10 +285,10 @@ def test_a_store_that_goes_away_costs_nothing_that_was_scored(
         return [{**row, **content} for row in page]
 
     monkeypatch.setattr(samples, "PAGE", 1)
-    monkeypatch.setattr(queries, "sample_requests", requests_of)
-    monkeypatch.setattr(queries, "sample_contents", contents_of)
+    monkeypatch.setattr(sampled, "requests", requests_of)
+    monkeypatch.setattr(sampled, "contents", contents_of)
     monkeypatch.setattr(queries, "trace_totals", lambda _client, _page: [])
-    monkeypatch.setattr(queries, "run_scores", lambda _client, _run: set())
+    monkeypatch.setattr(sampled, "run_scores", lambda _client, _run: set())
     assert run("--since", "1h", "--no-send", "--run-id", "r", "--json", "-") == 3
     report = json.loads(capsys.readouterr().out)
     assert "1 scores are kept, --resume r goes on" in report["reasons"][0]

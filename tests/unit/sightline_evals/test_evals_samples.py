@@ -7,7 +7,7 @@ import pytest
 
 from sightline_evals.runs import samples
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import queries, sampled
 from sightline_store.settings import StoreSettings
 
 REQUEST = {
@@ -34,7 +34,7 @@ CONTENT = {
 
 def drawn(monkeypatch: pytest.MonkeyPatch, rows: Sequence[dict[str, Any]], **wishes: Any) -> samples.Drawn:
     """What is drawn of these requests."""
-    monkeypatch.setattr(queries, "sample_requests", lambda _client, **_: list(rows))
+    monkeypatch.setattr(sampled, "requests", lambda _client, **_: list(rows))
     return samples.draw(Client(StoreSettings()), since_s=60, limit=5, **wishes)
 
 
@@ -47,8 +47,8 @@ def test_rows_become_samples_and_what_lacks_content_is_counted(monkeypatch: pyte
     }
     rows = [{**REQUEST, "trace_id": trace_id, "weight": 2.0} for trace_id in contents]
     monkeypatch.setattr(
-        queries,
-        "sample_contents",
+        sampled,
+        "contents",
         lambda _, page: [{**row, **content} for row in page if (content := contents[row["trace_id"]])],
     )
     monkeypatch.setattr(

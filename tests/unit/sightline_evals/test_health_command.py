@@ -113,6 +113,7 @@ def test_a_control_set_without_scores_is_no_health(health: Health, capsys: pytes
     ("flags", "message"),
     [
         (["--max-shift", "-1"], "--max-shift is -1"),
+        (["--max-shift", "nan"], "--max-shift is nan"),
         (["--pass-at", "0"], "--pass-at is 0"),
         (["--metric", "truth"], "no metric 'truth'"),
         (["--json", "no/such/x.json"], "there is no folder"),
@@ -125,6 +126,12 @@ def test_wrong_flags_are_told_before_anything_is_judged(
     """Exit code 2 and one sentence."""
     assert health(*flags) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_age_before_all_calendars_is_a_wrong_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    """No store is asked, and there is no traceback."""
+    assert main(["health", "--only", "people", "--since", "999999999w"], {}) == 2
+    assert "'999999999w' is no moment" in capsys.readouterr().err
 
 
 def test_a_damaged_file_of_pins_is_told(health: Health, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,13 @@ def test_few_bad_labels_stand_alone() -> None:
     assert none.high > 0.1
 
 
+def test_a_judge_that_says_always_the_same_adds_nothing() -> None:
+    """Whatever the value: neither a division by zero nor a slope out of rounding."""
+    bad = np.array([True] * 7 + [False] * 33)
+    for value in (0.0, 0.1, 1.0):
+        assert prediction_powered_rate(bad, np.full(40, value), np.full(1000, value)) == rate_of_labels(bad)
+
+
 def test_too_few_labels_are_refused() -> None:
     """A rate of ten labels is none."""
     with pytest.raises(ValueError, match=f"10 labels; needs {FEWEST_LABELS}"):

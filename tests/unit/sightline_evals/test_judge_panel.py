@@ -157,6 +157,29 @@ async def test_a_panel_is_named_by_all_of_it() -> None:
     assert all(member.closed for member in members)
 
 
+async def test_a_member_that_cannot_be_closed_leaves_no_other_open() -> None:
+    """The failure is told when all others are closed."""
+
+    class Stuck(Fixed):
+        async def close(self) -> None:
+            raise OSError("stuck")
+
+    members = [Fixed("a", 0.1), Stuck("b", 0.2), Fixed("c", 0.3)]
+    with pytest.raises(OSError, match="stuck"):
+        await PanelJudge(members).close()
+    assert [member.closed for member in members] == [True, False, True]
+
+
+async def test_two_members_that_fail_are_one_failed_score() -> None:
+    """The first failure is the reason; nobody else is asked."""
+    last = Fixed("c", 0.3)
+    score = await _score(
+        [Fixed("a", 0.1, JudgeTimeout("no answer")), Fixed("b", 0.1, JudgeTimeout("none either")), last]
+    )
+    assert math.isnan(score.value)
+    assert (score.error, score.explanation, last.asked) == ("JudgeTimeout", "no answer", 0)
+
+
 @pytest.mark.parametrize(
     ("members", "disagreement", "message"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import pytest
 
 from sightline_evals.__main__ import main
 from sightline_evals.datasets import Sample
+from sightline_evals.drift.results import Sender
 from sightline_evals.emit import Emitter
 from sightline_evals.errors import BudgetReached, ScoresNotSent
 from sightline_evals.judges.budget import Budget, Price
 from sightline_evals.runs.watching import Allowance, Judged
 from sightline_evals.scoring.scores import SampleScore, Score
+from sightline_store.questions.drift import Windows
 
 
 def test_an_hours_traces_are_spread_over_the_hour() -> None:
@@ -51,8 +55,9 @@ def test_what_was_judged_is_remembered_and_forgotten(tmp_path: Path) -> None:
     forgetful.close()
 
 
-def test_scores_that_were_refused_are_not_waited_for_again() -> None:
-    """Else no later score would count as accepted."""
+@pytest.fixture(name="collector_that_refuses_once")
+def _collector_that_refuses_once() -> Iterator[dict[str, str]]:
+    """Environment of a sender to a collector that answers its first request with 400 and all others with 200."""
     statuses = [400]
 
     class Collector(BaseHTTPRequestHandler):
@@ -68,7 +73,15 @@ def test_scores_that_were_refused_are_not_waited_for_again() -> None:
     server = HTTPServer(("127.0.0.1", 0), Collector)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    emitter = Emitter("r", {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}"})
+    yield {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_address[1]}"}
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_scores_that_were_refused_are_not_waited_for_again(collector_that_refuses_once: dict[str, str]) -> None:
+    """Else no later score would count as accepted."""
+    emitter = Emitter("r", collector_that_refuses_once)
     scored = SampleScore(Sample("1", "Q?", "A.", ("A.",)), Score("groundedness", 1.0, "grounded", "", "", "j", "1"))
     try:
         emitter.send(scored)
@@ -80,9 +93,24 @@ def test_scores_that_were_refused_are_not_waited_for_again() -> None:
         assert (emitter.accepted, emitter.forget_lost()) == (1, 0)
     finally:
         emitter.close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+
+
+def test_results_of_drift_that_were_refused_are_not_waited_for_again(
+    collector_that_refuses_once: dict[str, str],
+) -> None:
+    """Else each later round of `drift --every` would fail, and ask its canaries again."""
+    sender = Sender(collector_that_refuses_once)
+    start, middle, end = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+    window = Windows(reference_from=start, reference_to=middle, current_from=middle, current_to=end)
+    try:
+        sender.pin("accepted", window, "first")
+        with pytest.raises(ScoresNotSent, match="0 of 1 scores"):
+            sender.flush()
+        sender.forget_lost()
+        sender.pin("accepted", window, "second")
+        sender.flush()
+    finally:
+        sender.close()
 
 
 def test_a_budget_begins_anew_each_hour() -> None:

@@ -1,4 +1,4 @@
-"""Verdicts about drift as they are listed, and the tables in plain words."""
+"""Verdicts about drift as they are listed, the tables in plain words, and why a question has no answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from sightline_mcp import schema
 from sightline_mcp.answers import drift_run, drift_verdicts
+from sightline_mcp.unanswered import way_out
+from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 from sightline_store.schema import declared
 
 
@@ -56,3 +58,18 @@ def test_units_are_told() -> None:
     assert "- DocumentIds: list: text" in schema.table("retrievals")
     with pytest.raises(KeyError):
         schema.table("passwords")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (QueryFailed(6, "cannot parse 'the vault opens with 7731'"), "code 6"),
+        (StoreBusy("http://127.0.0.1:8123", 241, "memory limit exceeded at 'the vault opens with 7731'"), "code 241"),
+        (StoreError("the vault opens with 7731"), "the log of sightline-mcp"),
+        (StoreUnavailable("http://127.0.0.1:1", "refused"), "SIGHTLINE_STORE_URL=http://127.0.0.1:1"),
+    ],
+)
+def test_an_error_never_repeats_what_the_store_quotes(error: StoreError, told: str) -> None:
+    """It may be another tenant's; the code, and what helps, are enough."""
+    assert told in way_out(error)
+    assert "vault" not in way_out(error)

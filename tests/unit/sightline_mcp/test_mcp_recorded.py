@@ -45,11 +45,22 @@ def test_unsupported_sentences_are_read_from_verdicts() -> None:
 
 
 def test_unsupported_sentences_are_read_from_probabilities() -> None:
-    """Of groundedness, a line each: from one half on; a cut end keeps its sentence."""
-    text = "A. (p(unsupported)=0.80: a sign)\nB. (p(unsupported)=0.20: a sign)"
+    """Of groundedness, by the verdict of each line and not by its number; a cut end keeps its sentence."""
+    text = "- A. (p(unsupported)=0.80: a sign)\n+ B. (p(unsupported)=0.60: a sign)"
     assert [each.sentence.recorded_text for each in unsupported(text)] == ["A."]
+    panel = "first: 1 of 2 statements supported\nfirst: - A. (no)\nsecond: + B. (p(unsupported)=0.10: a sign)"
+    assert [each.sentence.recorded_text for each in unsupported(panel)] == ["A."]
     (cut,) = unsupported("0 of 1 statements supported\n- A long sent…")
     assert (cut.sentence.recorded_text, cut.reason) == ("A long sent…", "")
+
+
+@pytest.mark.parametrize("end", ["", "\n)", "\n(no)"])
+def test_parentheses_without_an_end_are_part_of_the_sentence(end: str) -> None:
+    """However many there are: each is looked at once."""
+    (told,) = unsupported("0 of 1 statements supported\n- It is" + " (" * 9000 + end)
+    assert told.sentence.recorded_text.startswith("It is ( ( (")
+    assert told.sentence.left_out_chars > 17_000
+    assert told.reason == ""
 
 
 @pytest.mark.parametrize("text", ["", "4 of 5 claims follow from the passages.", "- a dash (in words)", "(" * 5000])

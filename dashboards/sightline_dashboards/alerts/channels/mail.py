@@ -20,11 +20,13 @@ _TIMEOUT_S: Final = 15.0
 
 
 class MailSender:
-    """Sends messages to people."""
+    """Sends messages to people; who has taken one does not get it again while the others are tried."""
 
     def __init__(self, settings: AlertSettings, to: Sequence[str]) -> None:
         self._settings = settings
         self._to = to
+        self._refused: dict[str, tuple[str, ...]] = {}
+        """Id of a message to those who have not taken it, where others have."""
 
     def send(self, message: Message) -> None:
         """Hand it to the mail server.
@@ -38,10 +40,12 @@ class MailSender:
             with self._connected() as server:
                 if settings.smtp_user:
                     server.login(settings.smtp_user, settings.smtp_password)
-                refused = server.send_message(mail)
+                refused = server.send_message(mail, to_addrs=self._refused.get(message.id, self._to))
         except (smtplib.SMTPException, OSError) as exc:
             raise DeliveryFailed(f"the mail server {settings.smtp_host}: {exc or type(exc).__name__}") from exc
+        self._refused.pop(message.id, None)
         if refused:
+            self._refused[message.id] = tuple(refused)
             raise DeliveryFailed(f"the mail server {settings.smtp_host} refused {', '.join(sorted(refused))}")
 
     def _connected(self) -> smtplib.SMTP:

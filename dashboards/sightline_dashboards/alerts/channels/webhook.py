@@ -117,7 +117,10 @@ _OPENER: Final = urllib.request.build_opener(_NoRedirects)
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
     """Post a body. No error tells the address, which may be a secret, but for its host."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text can hold the address
+        raise DeliveryFailed("its address is no http(s) address") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise DeliveryFailed("its address is no http(s) address")
     asked = urllib.request.Request(  # noqa: S310  (the scheme was checked)

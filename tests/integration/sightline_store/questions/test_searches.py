@@ -200,6 +200,7 @@ def test_runs_of_drift_come_back_as_they_were_sent(database: Callable[[str], Cli
     assert len(canaries) == 16
     assert [row["at_ms"] for row in canaries] == sorted(row["at_ms"] for row in canaries)
     assert canaries[-2]["current"] == pytest.approx(0.67)
-    top = drift_runs.history(client, start, end, ["retrieval.top_score"], key=drift_events.KEY, limit=3)
+    top = drift_runs.history(client, start, end, ["retrieval.top_score"], keys=[drift_events.KEY], limit=3)
     assert [row["state"] for row in top] == ["suspected", "drift", "drift"]
-    assert drift_runs.history(client, start, end, ["retrieval.top_score"], key="another") == []
+    assert drift_runs.history(client, start, end, ["retrieval.top_score"], keys=["another"]) == []
+    assert drift_runs.history(client, start, end, ["retrieval.top_score"], keys=[""]) == []

@@ -54,9 +54,13 @@ def test_the_longest_silence_that_holds_is_shown() -> None:
 def test_a_rule_that_cannot_be_read_is_shown_without_its_condition() -> None:
     """An earlier version wrote it, or it is the store that is away."""
     old = replace(standing("a", Status.FIRING), definition='{"name": "a", "shape": "round"}')
+    gone = replace(
+        standing("b", Status.FIRING), definition='{"name": "b", "metric": "no_more", "window": "5m", "above": 1}'
+    )
     away = replace(standing(STORE_AWAY, Status.OK), definition="")
-    lines = board.lines({"a": old, STORE_AWAY: away}, [], later(10))
-    assert [(line.condition, line.value) for line in lines] == [("unknown", ""), ("the store does not answer", "")]
+    lines = board.lines({"a": old, "b": gone, STORE_AWAY: away}, [], later(10))
+    shown = [(line.condition, line.value) for line in lines]
+    assert shown == [("unknown", ""), ("unknown", ""), ("the store does not answer", "")]
 
 
 def test_an_episode_says_when_it_ended_and_who_was_told() -> None:

@@ -126,7 +126,14 @@ def test_a_receiver_that_is_away_fails(receiver: Hook) -> None:
     """So does an address that is none; neither message holds it."""
     with hook() as gone:
         url = gone.url
-    for address in (url, "ftp://127.0.0.1/k3y", "http:///k3y", "no address k3y", "http://127.0.0.1:99999/k3y"):
+    for address in (
+        url,
+        "ftp://127.0.0.1/k3y",
+        "http:///k3y",
+        "no address k3y",
+        "http://127.0.0.1:99999/k3y",
+        "http://[k3y",
+    ):
         with pytest.raises(DeliveryFailed) as raised:
             WebhookSender(address).send(firing())
         assert "k3y" not in str(raised.value)
@@ -185,8 +192,22 @@ def test_a_mail_that_somebody_does_not_get_is_not_sent(mail_box: MailBox, certif
     known = settings(mail_box, certificate[0])
     with pytest.raises(DeliveryFailed, match=r"127\.0\.0\.1 refused b@x\.test"):
         MailSender(known, ["a@x.test", "b@x.test"]).send(firing())
+    assert mail_box.receivers == ["a@x.test"]
     with pytest.raises(DeliveryFailed, match="535"):
         MailSender(replace(known, smtp_user="me", smtp_password="wrong"), ["a@x.test"]).send(firing())
+
+
+def test_who_has_taken_a_mail_does_not_get_it_again(mail_box: MailBox, certificate: tuple[str, str]) -> None:
+    """One address that is refused again and again is no reason to send two hundred copies to the others."""
+    mail_box.refuses = frozenset({"b@x.test"})
+    sender = MailSender(settings(mail_box, certificate[0]), ["a@x.test", "b@x.test"])
+    for _ in range(3):
+        with pytest.raises(DeliveryFailed, match=r"b@x\.test"):
+            sender.send(firing())
+    assert mail_box.receivers == ["a@x.test"]
+    mail_box.refuses = frozenset()
+    sender.send(firing())
+    assert mail_box.receivers == ["a@x.test", "b@x.test"]
 
 
 RULES = """\

@@ -14,7 +14,7 @@ from sightline_dashboards.alerts import outbox
 from sightline_dashboards.alerts.errors import DeliveryFailed
 from sightline_dashboards.alerts.machine import Status
 from sightline_dashboards.alerts.messages import Message, message
-from sightline_dashboards.alerts.outbox import FIRST_WAIT_S, LONGEST_WAIT_S, MOST_ATTEMPTS, wait_s
+from sightline_dashboards.alerts.outbox import FIRST_WAIT_S, LONGEST_ASKED_S, LONGEST_WAIT_S, MOST_ATTEMPTS, wait_s
 from sightline_dashboards.alerts.phases import Phase, Silence, Told
 
 
@@ -94,6 +94,17 @@ def test_waits_grow_and_a_receiver_may_ask_for_more() -> None:
     deliver(journal, 0, {"ops": ops})
     (waiting,) = journal.deliveries.values()
     assert (waiting.next_at, waiting.problem) == (later(10), "nobody answers")
+
+
+@pytest.mark.parametrize("asked_s", [1e7, 1e30, float("inf")])
+def test_a_receiver_cannot_ask_for_a_wait_without_end(asked_s: float) -> None:
+    """However long a `Retry-After` it sends: the message goes again within an hour."""
+    journal, ops = MemoryJournal(), Channel(away=True, retry_after_s=asked_s)
+    journal.write([phase(Status.FIRING, 0)])
+    deliver(journal, 0, {"ops": ops})
+    ops.away = False
+    deliver(journal, LONGEST_ASKED_S / 60, {"ops": ops})
+    assert ops.statuses == ["a firing"]
 
 
 def test_what_is_given_up_is_logged_and_kept(caplog: pytest.LogCaptureFixture) -> None:

@@ -49,6 +49,7 @@ def test_the_ready_rules_are_read_and_cover_what_they_promise() -> None:
         ("- {name: a, metric: error_rate, window: 5m, above: 5}", "field above: error_rate is between 0 and 1"),
         ("- {name: a, metric: error_rte, window: 5m, above: 1%}", "field metric: there is no metric 'error_rte'"),
         ("- {name: a, metric: error_rate, window: 5, above: 1%}", "field window: 5 is no duration"),
+        ("- {name: a, metric: error_rate, window: 9999999w, above: 1%}", "field window: '9999999w' is too long: 366d"),
         ("- {name: a, metric: error_rate, window: 90s, above: 1%}", "field window: needs whole minutes"),
         ("- {name: a, metric: error_rate, window: 5m}", "rule a: needs one of above, below, change and burn_rate"),
         ("- {name: a, metric: error_rate, window: 5m, above: 1%, below: 0}", "field below: needs one of above"),
@@ -163,9 +164,10 @@ def test_links_name_the_windows_of_the_pages() -> None:
 
 
 def test_every_metric_and_field_is_documented() -> None:
-    """docs/alerts.md has a line for each metric, and its example is a rules file."""
+    """docs/alerts.md has a line for each metric, with its unit and words, and its example is a rules file."""
     text = DOCS.read_text(encoding="utf-8")
-    assert {name for name in METRICS if f"| `{name}` |" not in text} == set()
+    lines = {f"| `{metric.name}` | {metric.unit} | {metric.about}" for metric in METRICS.values()}
+    assert {line for line in lines if line not in text} == set()
     example = text.split("```yaml\n")[1].split("```")[0]
     document: dict[str, Any] = yaml.safe_load(example)
     assert rules_file.parse(example, "docs/alerts.md").rules

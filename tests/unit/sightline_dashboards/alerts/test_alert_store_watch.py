@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from alert_journal import URL, Channel, later
 
 from sightline_dashboards.alerts import rules_file
@@ -90,3 +91,25 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     file.write_text(json.dumps({"phases": []})[:5])
     watch(tmp_path, ops).look(later(1), "away")
     assert [phase.state.status for phase in FileJournal(tmp_path, "http://127.0.0.1:1 otel").phases()] == ["pending"]
+    for text in ("[]", "{}", "null", '{"phases": [{}], "deliveries": []}', '{"phases": 1, "deliveries": []}'):
+        file.write_text(text)
+        watch(tmp_path, ops).look(later(2), "")
+        assert [phase.state.status for phase in FileJournal(tmp_path, "http://127.0.0.1:1 otel").phases()] == ["ok"]
+
+
+def test_a_folder_that_cannot_be_written_does_not_end_the_evaluator(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, people are told once, and the file is there again when it can be."""
+    ops, folder = Channel(), tmp_path / "state"
+    folder.write_text("no folder")
+    working = watch(folder, ops)
+    for seconds in range(0, 600, 15):
+        working.look(later(seconds / 60), "away" if seconds >= 60 else "")
+    assert ops.statuses == ["store-away firing"]
+    assert caplog.text.count("cannot be written") == 1
+    folder.unlink()
+    for seconds in range(600, 900, 15):
+        working.look(later(seconds / 60), "")
+    assert ops.statuses == ["store-away firing", "store-away resolved"]
+    assert [phase.state.status for phase in watch(folder, ops).history(later(20))] == ["firing", "resolved"]

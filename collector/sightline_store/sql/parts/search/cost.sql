@@ -1,5 +1,6 @@
 TraceHash IN (
     SELECT TraceHash FROM llm_calls_priced
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+        AND ({tenant:String} = '' OR Tenant IN ('', {tenant:String}))
     GROUP BY TraceHash
     HAVING if(countIf(CostUsd IS NULL) > 0, NULL, sum(CostUsd)) > {number:Float64})

@@ -1,5 +1,5 @@
 -- What the raw spans of the newest requests say, in one pass: a request's hash, and a number with a bit a term that one of its
--- spans holds. Bit 0 is set of every request that was read.
+-- spans holds. Bit 0 is set of every request that was read. Of a tenant's traces, spans that another tenant sent are not read.
 (
     SELECT groupArray((hash, found))
     FROM
@@ -21,6 +21,7 @@
                     -- condition: read
                 ))) - INTERVAL 5 MINUTE
                 AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+                AND ({tenant:String} = '' OR ResourceAttributes['sightline.tenant'] IN ('', {tenant:String}))
                 -- condition: spans
                 AND hash IN (SELECT TraceHash FROM (
                     -- condition: read

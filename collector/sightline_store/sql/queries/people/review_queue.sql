@@ -27,11 +27,11 @@ LEFT JOIN
         uniqExactIf((Name, Judge), is_judged) AS judges,
         countIf(is_complaint) AS complaints,
         argMaxIf(Explanation, Timestamp, is_complaint) AS complaint,
-        groupUniqArrayIf(toString(Judge), Name = 'review') AS reviewers
+        groupUniqArrayIf(toString(Judge), Name = 'review' AND Source = 'human') AS reviewers
     FROM
     (
         SELECT
-            TraceHash, Timestamp, Name, Value, Judge, Explanation,
+            TraceHash, Timestamp, Name, Value, Judge, Source, Explanation,
             Source != 'human' AND Name IN ('groundedness', 'faithfulness') AND Value IS NOT NULL AS is_judged,
             Source = 'human' AND NOT startsWith(Name, 'review') AND Label != 'thumbs_up' AND (Label = 'thumbs_down' OR ifNull(Value <= 0, false)) AS is_complaint
         FROM scores

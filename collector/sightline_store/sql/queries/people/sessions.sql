@@ -6,7 +6,7 @@ WITH
 SELECT
     session_id, tenant_name,
     count() OVER () AS matching,
-    requests, failed, users, first_ms, last_ms, ttft_p50_ms, total_p50_ms, trace_id, span_id, started_ms, service, request_name
+    requests, failed, users, first_ms, last_ms, ttft_p50_ms, total_p50_ms, trace_id, span_id, started_ms, service, name
 FROM
 (
     SELECT
@@ -23,7 +23,7 @@ FROM
         quantileTDigest(DurationMs) AS total_p50_ms,
         -- The request that began it.
         argMin(TraceId, Timestamp) AS trace_id, argMin(SpanId, Timestamp) AS span_id, first_ms AS started_ms,
-        argMin(toString(ServiceName), Timestamp) AS service, argMin(toString(Name), Timestamp) AS request_name
+        argMin(toString(ServiceName), Timestamp) AS service, argMin(toString(Name), Timestamp) AS name
     FROM requests
     WHERE is_of_session AND
         -- include: matching_requests.sql
