@@ -27,6 +27,7 @@ from sightline import faults, semconv
 from sightline.capture.policy import CapturePolicy
 from sightline.errors import SettingsError
 from sightline.export.delivery import deliver
+from sightline.export.ended_span import EndedSpan, ended
 from sightline.export.other_exporters import processors, same_place
 from sightline.export.otlp_scores import encode_scores
 from sightline.export.otlp_spans import SpanEncoder
@@ -54,9 +55,9 @@ class QueueProcessor(SpanProcessor):
 
     def __init__(
         self,
-        outbox: Outbox[ReadableSpan],
+        outbox: Outbox[EndedSpan],
         resource: Callable[[], Resource],
-        unsampled: Callable[[ReadableSpan], None] | None = None,
+        unsampled: Callable[[EndedSpan], None] | None = None,
     ) -> None:
         self._outbox = outbox
         self._resource = resource
@@ -77,9 +78,9 @@ class QueueProcessor(SpanProcessor):
             return
         context = span.get_span_context()
         if context is not None and context.trace_flags.sampled:
-            self._outbox.put(span)
+            self._outbox.put(ended(span))
         elif self._unsampled is not None:
-            self._unsampled(span)  # recorded for the metrics only
+            self._unsampled(ended(span))  # recorded for the metrics only
             self._outbox.start()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -98,7 +99,7 @@ class Tracing:
         self.settings = settings
         """The settings that are in force."""
         self._resource = resource
-        self._spans: Outbox[ReadableSpan] | None = None
+        self._spans: Outbox[EndedSpan] | None = None
         self._scores: Outbox[Score] | None = None
         self._metrics: MetricReports | None = None
         self._undo: list[Callable[[], None]] = []
@@ -168,7 +169,7 @@ class Tracing:
         )
         return QueueProcessor(self._spans, self._resource, None if metrics is None else metrics.meter.add_unsampled)
 
-    def _encode_spans(self, batch: Sequence[ReadableSpan]) -> bytes:
+    def _encode_spans(self, batch: Sequence[EndedSpan]) -> bytes:
         if not batch:
             self._warn_of_second_exporter()  # the worker starts: exporters may have come after configure()
         redact = runtime.capture.redact

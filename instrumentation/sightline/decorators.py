@@ -188,8 +188,10 @@ def _of_stream(plan: SpanPlan) -> SpanPlan:
 
 
 def _wrap_coroutine_function(function: Callable[..., Any], plan: SpanPlan) -> Callable[..., Any]:
+    first_is_argument = plan.first_is_argument
+
     async def traced(*args: Any, **kwargs: Any) -> Any:
-        open_span = start_span(plan)
+        open_span = start_span(plan, None, args[0] if first_is_argument and len(args) == 1 and not kwargs else None)
         if open_span is None:
             return await function(*args, **kwargs)
         return await _await(open_span, function, args, kwargs)
@@ -244,7 +246,7 @@ class _Returned:
 async def _await(open_span: OpenSpan, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     token = CONTEXT.set(open_span.context)
     try:
-        if args or kwargs:
+        if (args or kwargs) and not open_span.has_input:
             open_span.capture_call(args, kwargs)
         result = await function(*args, **kwargs)
     except BaseException as error:
@@ -256,13 +258,15 @@ async def _await(open_span: OpenSpan, function: Callable[..., Any], args: Any, k
 
 
 def _wrap_function(function: Callable[..., Any], plan: SpanPlan) -> Any:
+    first_is_argument = plan.first_is_argument
+
     def traced(*args: Any, **kwargs: Any) -> Any:
-        open_span = start_span(plan)
+        open_span = start_span(plan, None, args[0] if first_is_argument and len(args) == 1 and not kwargs else None)
         if open_span is None:
             return function(*args, **kwargs)
         token = CONTEXT.set(open_span.context)
         try:
-            if args or kwargs:
+            if (args or kwargs) and not open_span.has_input:
                 open_span.capture_call(args, kwargs)
             result = function(*args, **kwargs)
         except BaseException as error:

@@ -110,6 +110,10 @@ CONTEXT: Final = _context_variable()
 """OpenTelemetry's current context. Used directly where a call for each streamed chunk would cost too much."""
 
 
+_SPAN_KEY: Final = next(iter(otel_trace.set_span_in_context(otel_trace.INVALID_SPAN, Context())))
+"""Where OpenTelemetry keeps the current span in a context, which only its own functions say."""
+
+
 def current_stage_span() -> StageSpan | None:
     """Return the innermost Sightline span of this context."""
     stage_span = otel_context.get_value(_STAGE_SPAN_KEY)
@@ -130,8 +134,9 @@ def current_request() -> RequestState | None:
 
 def context_with(stage_span: StageSpan, request: RequestState | None = None, base: Context | None = None) -> Context:
     """Return a context (by default the current one) with a stage's span as the current one."""
-    context = otel_trace.set_span_in_context(stage_span.span, base)
+    context = Context(otel_context.get_current() if base is None else base)
     # A context is immutable for its readers; this one is new and not shared yet: no second copy is needed.
+    dict.__setitem__(context, _SPAN_KEY, stage_span.span)
     dict.__setitem__(context, _STAGE_SPAN_KEY, stage_span)
     if stage_span.stage == semconv.STAGE_SEARCH:
         dict.__setitem__(context, _RETRIEVAL_KEY, stage_span)

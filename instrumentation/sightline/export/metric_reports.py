@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
 
 from sightline import faults
 from sightline.export.delivery import deliver
+from sightline.export.ended_span import EndedSpan
 from sightline.export.metrics import Accounts, Meter, Snapshot
 from sightline.export.otlp_http import Answer, Verdict
 from sightline.export.otlp_metrics import encode_snapshots, rejected_points
@@ -59,7 +59,7 @@ class MetricReports:
         self._next_report_at = time.monotonic() + self._interval_s
         self._report_lock = threading.Lock()
 
-    def observe(self, spans: Sequence[ReadableSpan]) -> None:
+    def observe(self, spans: Sequence[EndedSpan]) -> None:
         """Count spans that leave the queue, and report when it is time. On the exporting thread; never raises."""
         self.meter.observe(spans)
         if time.monotonic() >= self._next_report_at:

@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from sightline import faults, semconv
+from sightline.export.ended_span import EndedSpan
 from sightline.export.outbox import Account
 from sightline.forks import renew_in_child
 from sightline.runtime import SCOPE_NAME
@@ -153,7 +152,7 @@ class Meter:
         self._start_time_ns = time.time_ns()
         self._points: dict[str, dict[Labels, HistogramPoint]] = {}
         self._chunk_waits: collections.deque[tuple[Mapping[str, Any], Sequence[float], int]] = collections.deque()
-        self._unsampled_spans: collections.deque[ReadableSpan] = collections.deque(maxlen=_MAX_UNSAMPLED)
+        self._unsampled_spans: collections.deque[EndedSpan] = collections.deque(maxlen=_MAX_UNSAMPLED)
         self._reported: dict[tuple[str, Labels], int] = {}
 
     def add_chunk_waits(self, attributes: Mapping[str, Any], chunk_waits: Sequence[float], weight: int) -> None:
@@ -167,11 +166,11 @@ class Meter:
         if len(self._chunk_waits) < _MAX_UNSAMPLED:
             self._chunk_waits.append((attributes, chunk_waits, weight))
 
-    def add_unsampled(self, span: ReadableSpan) -> None:
+    def add_unsampled(self, span: EndedSpan) -> None:
         """Take a span that is recorded but not sent. On the caller's thread: one append."""
         self._unsampled_spans.append(span)
 
-    def observe(self, spans: Sequence[ReadableSpan]) -> None:
+    def observe(self, spans: Sequence[EndedSpan]) -> None:
         """Count ended spans, and what was handed over in the meantime. Never raises."""
         try:
             with self._lock:
@@ -187,12 +186,11 @@ class Meter:
         except Exception as fault:
             faults.report("measure spans", fault)
 
-    def _span(self, span: ReadableSpan) -> None:
+    def _span(self, span: EndedSpan) -> None:
         scope = span.instrumentation_scope
         if scope is None or not scope.name.startswith(SCOPE_NAME):
             return
-        span_attributes: Any = span.attributes
-        attributes = span_attributes.copy()  # a plain dict: look-ups of absent keys are slow in the SDK's container
+        attributes = span.attributes
         if span.start_time is None or span.end_time is None:
             return
         seconds = (span.end_time - span.start_time) / 1e9

@@ -7,13 +7,14 @@ Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentele
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, StatusCode
 
+from sightline.export.ended_span import EndedSpan
 from sightline.export.otlp_wire import AttributeWriter, delimited, resource_message, scope_message, text, utf8, varint
 
 _pack_times: Final = Struct("<BQBQ").pack
@@ -40,7 +41,7 @@ class SpanEncoder:
         self._event_attributes = AttributeWriter(b"\x1a")
         self._link_attributes = AttributeWriter(b"\x22")
 
-    def __call__(self, spans: Sequence[ReadableSpan]) -> bytes:
+    def __call__(self, spans: Sequence[EndedSpan]) -> bytes:
         """Return an ``ExportTraceServiceRequest``.
 
         Raises:
@@ -65,18 +66,16 @@ class SpanEncoder:
             for resource, scopes in resources.items()
         )
 
-    def _span(self, span: ReadableSpan) -> bytes:
+    def _span(self, span: EndedSpan) -> bytes:
         context, parent, kind, status = span.context, span.parent, span.kind, span.status
         name = utf8(span.name)
-        attributes: Any = span.attributes
         parts = [
             b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big"),
             b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8, "big"),
             b"\x2a" + varint(len(name)) + name,
             _INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind],
             _pack_times(0x39, span.start_time or 0, 0x41, span.end_time or 0),
-            # The view on the SDK's own container takes a look-up a key; its copy is a plain dict.
-            self._attributes.write(attributes.copy()),
+            self._attributes.write(span.attributes),
             b"\x85\x01" + (_REMOTE if parent is not None and parent.is_remote else _LOCAL),
         ]
         if context.trace_state:

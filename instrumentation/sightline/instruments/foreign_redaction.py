@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Status
 
 from sightline import faults
+from sightline.export.ended_span import EndedSpan
 from sightline.runtime import SCOPE_NAME
 
 _CONTENT_KEYS: Final = re.compile(
@@ -26,7 +27,7 @@ _CONTENT_KEYS: Final = re.compile(
 """Attributes that hold prompts, answers or documents, or may quote them. Addresses and ids are not masked."""
 
 
-def masked(spans: Sequence[ReadableSpan], redact: Callable[[str], str]) -> list[ReadableSpan]:
+def masked(spans: Sequence[EndedSpan], redact: Callable[[str], str]) -> list[EndedSpan]:
     """Return the spans for sending: third-party ones with their content masked, this library's as they are.
 
     A text in which ``redact`` fails becomes empty.
@@ -42,12 +43,12 @@ def masked(spans: Sequence[ReadableSpan], redact: Callable[[str], str]) -> list[
     return [span if _is_own(span) else _masked(span, mask) for span in spans]
 
 
-def _is_own(span: ReadableSpan) -> bool:
+def _is_own(span: EndedSpan) -> bool:
     scope = span.instrumentation_scope
     return scope is not None and scope.name.split(".", 1)[0] == SCOPE_NAME
 
 
-def _masked(span: ReadableSpan, redact: Callable[[str], str]) -> ReadableSpan:
+def _masked(span: EndedSpan, redact: Callable[[str], str]) -> EndedSpan:
     attributes = _attributes(span.attributes, redact)
     events = [
         Event(event.name, changed, event.timestamp)
@@ -64,19 +65,8 @@ def _masked(span: ReadableSpan, redact: Callable[[str], str]) -> ReadableSpan:
         and all(new is old for new, old in zip(events, span.events, strict=True))
     ):
         return span
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes if attributes is None else attributes,
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
+    return span._replace(
+        attributes=span.attributes if attributes is None else attributes, events=tuple(events), status=status
     )
 
 

@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 import sightline
 from sightline import TracingSettings, faults, semconv
 from sightline.export import metrics
+from sightline.export.ended_span import ended
 from sightline.export.metric_reports import MetricReports
 from sightline.export.metrics import Meter, Snapshot
 from sightline.export.otlp_http import Answer, OtlpHttpSender, Verdict
@@ -51,7 +52,7 @@ def test_a_streamed_model_call(spans: Spans, monkeypatch: pytest.MonkeyPatch) ->
         yield from ("", "a", "b", "c")
 
     list(stream())
-    meter.observe(list(spans))
+    meter.observe(list(map(ended, spans)))
     snapshot = meter.snapshot()
     labels = {
         semconv.GEN_AI_OPERATION_NAME: "chat",
@@ -87,7 +88,7 @@ def test_errors_databases_and_what_is_not_counted(spans: Spans) -> None:
     attributes = {semconv.GEN_AI_OPERATION_NAME: "chat"}
     with spans.provider.get_tracer("somebody.else").start_as_current_span("chat x", attributes=attributes):
         pass
-    meter.observe(list(spans))
+    meter.observe(list(map(ended, spans)))
     snapshot = meter.snapshot()
     assert set(told(snapshot)) == {
         semconv.METRIC_OPERATION_DURATION,
@@ -109,7 +110,7 @@ def test_attributes_without_end_become_one_point(spans: Spans, monkeypatch: pyte
     for number in range(10):
         with sightline.llm(f"m{number}"):
             pass
-    meter.observe(list(spans))
+    meter.observe(list(map(ended, spans)))
     found = points(meter.snapshot(), semconv.METRIC_OPERATION_DURATION)
     assert [sum(point.counts) for _, point in found] == [1, 1, 1, 7]
     assert found[-1][0] == {"otel.metric.overflow": True}
@@ -123,8 +124,8 @@ def test_delta_starts_again(spans: Spans) -> None:
         pass
     counts = []
     for _ in range(2):
-        delta.observe(list(spans))
-        whole.observe(list(spans))
+        delta.observe(list(map(ended, spans)))
+        whole.observe(list(map(ended, spans)))
         taken = delta.snapshot(), whole.snapshot()
         counts.append([sum(points(each, semconv.METRIC_OPERATION_DURATION)[0][1].counts) for each in taken])
         sums = [{each.name: each.points for each in (one.sums if one else ())} for one in taken]
@@ -143,7 +144,7 @@ def test_request_on_the_wire(spans: Spans) -> None:
     meter = Meter({"span": lambda: Account(3, 1, 2, 0, 2, 0), "log": lambda: None})
     with sightline.llm("m", provider="p"):
         pass
-    meter.observe(list(spans))
+    meter.observe(list(map(ended, spans)))
     snapshot = meter.snapshot()
     assert snapshot is not None
     request = ExportMetricsServiceRequest.FromString(encode_snapshots([snapshot], Resource({"service.name": "s"})))

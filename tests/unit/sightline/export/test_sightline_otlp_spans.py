@@ -1,6 +1,6 @@
 """Spans as protobuf bytes: what is written here says what the SDK's own encoder says, whatever is on a span."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.span import TraceState
 
 from sightline.export import otlp_spans
+from sightline.export.ended_span import ended
 from sightline.export.otlp_http import Answer, Verdict
 from sightline.export.otlp_spans import SpanEncoder
 from sightline.export.outbox import Outbox, Stats
@@ -99,14 +100,19 @@ def span_of(**told: Any) -> ReadableSpan:
     return ReadableSpan("name", SpanContext(1, 2, is_remote=False), resource=Resource({}), **told)
 
 
-def attribute_of(value: object) -> Any:
-    """Return how a value arrives as an attribute."""
-    request = parsed(SpanEncoder()([span_of(attributes={"key": value})]))
-    return request.resource_spans[0].scope_spans[0].spans[0].attributes[0].value
-
-
 KEPT = SpanEncoder()
 """One for all examples: what it keeps from one batch must fit the next."""
+
+
+def written(spans: Sequence[ReadableSpan], encoder: SpanEncoder = KEPT) -> ExportTraceServiceRequest:
+    """Return what spans that have ended become."""
+    return parsed(encoder(list(map(ended, spans))))
+
+
+def attribute_of(value: object) -> Any:
+    """Return how a value arrives as an attribute."""
+    request = written([span_of(attributes={"key": value})], SpanEncoder())
+    return request.resource_spans[0].scope_spans[0].spans[0].attributes[0].value
 
 
 @WRITES_NONE
@@ -114,8 +120,8 @@ KEPT = SpanEncoder()
 def test_the_request_is_the_one_of_the_sdk(spans: list[ReadableSpan]) -> None:
     """Every attribute, event, link, status, trace state, flag, resource and scope arrives as the SDK sends it."""
     expected = encode_spans(spans)
-    assert parsed(SpanEncoder()(spans)) == expected
-    assert parsed(KEPT(spans)) == expected
+    assert written(spans, SpanEncoder()) == expected
+    assert written(spans) == expected
 
 
 @WRITES_NONE
@@ -131,22 +137,22 @@ def test_counts_of_what_the_sdk_dropped(attributes: int, events: int, links: int
     )
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     context = SpanContext(1, 2, is_remote=True)
-    with provider.get_tracer("t", "1", attributes={"a": 1}).start_as_current_span("x", attributes=values) as span:
+    with provider.get_tracer("t", "1", attributes={"a": 1}).start_as_current_span("x", attributes=values) as open_span:
         for number in range(3):
-            span.set_attribute(f"n{number}", number)
-            span.add_event("e", values)
-            span.add_link(context, values)
-    (ended,) = exporter.get_finished_spans()
+            open_span.set_attribute(f"n{number}", number)
+            open_span.add_event("e", values)
+            open_span.add_link(context, values)
+    (span,) = exporter.get_finished_spans()
     # Counts as a long-lived span has them, without living that long.
-    ended._attributes.dropped, ended._events.dropped, ended._links.dropped = attributes, events, links  # type: ignore[union-attr]
-    assert parsed(KEPT([ended])) == encode_spans([ended])
+    span._attributes.dropped, span._events.dropped, span._links.dropped = attributes, events, links  # type: ignore[union-attr, attr-defined]
+    assert written([span]) == encode_spans([span])
     provider.shutdown()
 
 
 def test_equal_resources_are_one() -> None:
     """Two objects that say the same are one resource in the request, as the SDK has it."""
     spans = [span_of(instrumentation_scope=InstrumentationScope("s", "1")) for _ in range(3)]
-    request = parsed(KEPT(spans))
+    request = written(spans)
     assert request == encode_spans(spans)
     assert len(request.resource_spans) == len(request.resource_spans[0].scope_spans) == 1
 
@@ -156,7 +162,7 @@ def test_numbers_and_booleans_stay_apart() -> None:
     for _ in range(2):
         kinds = [
             [pair.value.WhichOneof("value") for pair in span.attributes]
-            for span in parsed(KEPT([span_of(attributes={"k": value}) for value in (1, 1.0, True, "1", 0, 0.0, False)]))
+            for span in written([span_of(attributes={"k": value}) for value in (1, 1.0, True, "1", 0, 0.0, False)])
             .resource_spans[0]
             .scope_spans[0]
             .spans
@@ -177,7 +183,7 @@ class Text(str):
 def test_unusual_values(value: Any) -> None:
     """Subclasses, sequences that are no lists, and empty ones are what the SDK makes of them."""
     spans = [span_of(attributes={"key": value})]
-    assert parsed(KEPT(spans)) == encode_spans(spans)
+    assert written(spans) == encode_spans(spans)
 
 
 def test_nan_is_kept() -> None:
@@ -200,7 +206,7 @@ def test_half_surrogates_are_replaced(length: int) -> None:
     assert attribute_of("\ud83d\ude00" + "a" * length).string_value == "😀" + "a" * length
     told = span_of(attributes={broken: broken}, events=[Event(broken, {broken: [broken]}, 1)])
     told._name = broken
-    span = parsed(SpanEncoder()([told])).resource_spans[0].scope_spans[0].spans[0]
+    span = written([told], SpanEncoder()).resource_spans[0].scope_spans[0].spans[0]
     assert span.name == span.events[0].name == span.attributes[0].key == "\ufffd" + "a" * length
 
 
@@ -214,7 +220,7 @@ def test_a_span_that_cannot_be_encoded_is_counted_and_costs_no_other(caplog: pyt
 
     outbox = Outbox("spans", SpanEncoder(), send, interval_s=0.01)
     for number in range(5):
-        outbox.put(span_of(attributes={"n": object() if number == 2 else number}))
+        outbox.put(ended(span_of(attributes={"n": object() if number == 2 else number})))
     assert outbox.shutdown(10)
     spans = [span for body in bodies for item in parsed(body).resource_spans for span in item.scope_spans[0].spans]
     assert [span.attributes[0].value.int_value for span in spans] == [0, 1, 3, 4]
@@ -231,7 +237,7 @@ def test_what_the_sdk_keeps_on_a_span_can_be_encoded(attributes: dict[str, Any])
     span.add_event("e", attributes)
     span.end()
     assert isinstance(span, ReadableSpan)
-    parsed(KEPT([span]))
+    written([span])
     provider.shutdown()
 
 
@@ -250,7 +256,7 @@ def test_what_is_kept_stays_small() -> None:
             )
             for number in range(500)
         ]
-        assert parsed(encoder(spans)) == encode_spans(spans)
+        assert written(spans, encoder) == encode_spans(spans)
     kept = [each for each in vars(encoder._attributes).values() if isinstance(each, dict)]
     assert len(kept) == 4
     assert max(map(len, kept)) <= 4096
