@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from sightline_node.readers.roles import users_xml
+from sightline_node.readers.engine_roles import users_xml
 from sightline_node.settings import NodeSettings
 from sightline_roles import store_access
 from sightline_store.errors import StoreError

@@ -50,6 +50,8 @@ def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     create = actions.add_parser("create", help="make a key; it is shown once, on standard output")
     create.add_argument("--name", required=True, help="its name in the list")
     create.add_argument("--role", choices=["reader", "admin"], required=True, help="reader: SELECT; admin: everything")
+    create.add_argument("--tenant", default="", help="reader: sees the rows of this tenant only; default: all")
+    create.add_argument("--no-content", action="store_true", help="reader: without prompts, answers and passages")
     actions.add_parser("list", help="names and roles of the keys; never the keys")
     revoke = actions.add_parser("revoke", help="end a key")
     revoke.add_argument("id", help="its id in `key list`")
@@ -59,7 +61,7 @@ def _add_key(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _key(args: argparse.Namespace) -> None:
     folder = NodeSettings.from_env().data_dir
     if args.action == "create":
-        token = keys.create(folder, args.name, Role(args.role))
+        token = keys.create(folder, args.name, Role(args.role), tenant=args.tenant, content=not args.no_content)
         sys.stdout.write(f"{token}\n")
         _say(
             "The key is shown this once. Send it as the password of any user name, e.g. SIGHTLINE_STORE_PASSWORD=KEY; "

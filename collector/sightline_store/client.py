@@ -33,8 +33,15 @@ _WORDS = re.compile(r"DB::Exception:\s*(.*?)(?:\s*\(version [^)]*\))?(?:\s*\(for
 class Client:
     """Runs statements against the ClickHouse that `settings` name."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, *, sees_content: bool = True) -> None:
+        """The store is reached when it is first asked.
+
+        Args:
+            settings: where it is, and who asks.
+            sees_content: whether who asks may read what people and models wrote; questions then leave it out.
+        """
         self.settings = settings
+        self.sees_content = sees_content
         self._driver: Driver | None = None
         self._lock = threading.Lock()
 

@@ -1,8 +1,8 @@
 """`sightline-store janitor`: the housekeeping of a store, done by one process however many of them run.
 
-Three tasks, each in its own interval: retention (the tables' TTL, by which rows expire and old counts are folded, and
-the cap on the size on disk), prices (look-up of models whose price is not in the store) and settling (`settle`: traces
-whose spans came in several INSERTs). Several janitors, for example
+Four tasks, each in its own interval: retention (the tables' TTL, by which rows expire and old counts are folded, and
+the caps on the size on disk), prices (look-up of models whose price is not in the store), settling (`settle`: traces
+whose spans came in several INSERTs) and rollups (`rollups.fold`: what is over, added up). Several janitors, for example
 one beside each collector, agree by a lease (`lease`): one acts and the others wait to take over. Each task does nothing
 where nothing is left to do, so that two janitors that act at one moment do no harm.
 
@@ -24,6 +24,8 @@ from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreError, StoreUnavailable
 from sightline_store.lease import Lease, retry_s
 from sightline_store.prices import model_prices
+from sightline_store.rollups import fold, keeping
+from sightline_store.rollups.plan import FEWEST_ROWS
 from sightline_store.schema import retention
 from sightline_store.schema.state import NO_SUCH
 from sightline_store.settings import JanitorSettings, RetentionSettings, StoreSettings
@@ -34,6 +36,8 @@ _LEASE = "janitor"
 _CLAIMS_IN_A_LEASE = 3
 _TICK_S = 0.2
 _RELEASE_S = 1.0
+_ROLLUPS_S = 20.0
+"""A run begins no further day after so long."""
 _SETTLE_BACK = timedelta(days=1)
 """The first janitor of a store looks at the rows of so long."""
 
@@ -64,6 +68,7 @@ class Janitor:
         self._tasks = [
             _Task("prices", settings.prices_interval_s, self._prices),
             _Task("settle", settings.settle_interval_s, self._settle),
+            _Task("rollups", settings.rollups_interval_s, self._rollups),
             _Task("retention", settings.retention_interval_s, self._retention),
         ]
         self._stopped = threading.Event()
@@ -140,6 +145,7 @@ class Janitor:
 
     def _retention(self) -> None:
         retention.enforce(self._client, self._keep)  # which logs what it does
+        keeping.enforce(self._client, self._keep)
 
     def _prices(self) -> None:
         for key in model_prices.refresh(self._client):
@@ -152,6 +158,17 @@ class Janitor:
             if done:
                 _log.debug("settled: %s", done)
             if self._stopped.is_set():
+                return
+
+    def _rollups(self) -> None:
+        if fold.typed_rows(self._client) < FEWEST_ROWS:
+            return  # no question reads rollups of so few rows
+        began_s = time.monotonic()
+        for made in fold.fold(self._client, self._keep):
+            if made:
+                _log.debug("rollups: %s", made)
+            # What is left of a long history is made by the next runs, so that `settle` need not wait for it.
+            if self._stopped.is_set() or time.monotonic() > began_s + _ROLLUPS_S:
                 return
 
 

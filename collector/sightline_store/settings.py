@@ -155,8 +155,22 @@ class RetentionSettings(Settings):
     max_gib: float = setting(
         "SIGHTLINE_STORE_RETENTION_MAX_GIB",
         0.0,
-        "Size of all tables on disk, in GiB, above which the oldest days are dropped, of all signals at once; today "
-        "always stays. 0 is no limit",
+        "Size of all tables but rollups on disk, in GiB, above which the oldest days are dropped, of all signals at "
+        "once; today always stays. 0 is no limit",
+        at_least=0,
+    )
+    rollups_days: int = setting(
+        "SIGHTLINE_STORE_RETENTION_ROLLUPS_DAYS",
+        400,
+        "Days that rollups of days stay, whatever becomes of the rows that they were made of; those of hours stay for "
+        "62 days at most, those of minutes for 2. 0 is for ever",
+        at_least=0,
+    )
+    rollups_max_gib: float = setting(
+        "SIGHTLINE_STORE_RETENTION_ROLLUPS_MAX_GIB",
+        1.0,
+        "Size of rollups on disk, in GiB, above which the oldest are dropped, minutes before hours and hours before "
+        "days. 0 is no limit",
         at_least=0,
     )
 
@@ -186,6 +200,13 @@ class JanitorSettings(Settings):
         "SIGHTLINE_JANITOR_SETTLE_INTERVAL_S",
         30.0,
         "Seconds between two runs that bring together the spans of traces that came in several INSERTs; 0 is never",
+        at_least=0,
+    )
+    rollups_interval_s: float = setting(
+        "SIGHTLINE_JANITOR_ROLLUPS_INTERVAL_S",
+        60.0,
+        "Seconds between two runs that make rollups of the minutes, hours and days that are over, which questions "
+        "about long windows read; 0 is never",
         at_least=0,
     )
     retention_interval_s: float = setting(

@@ -37,6 +37,7 @@ _PARAMETERS: Final = {
     "by": "'model'",
     "limit": "20",
     "max_requests": "3000",
+    "content": "1",
 }
 """Parameters of questions, as Grafana and the data source fill them in."""
 _COLUMNS: Final = 24

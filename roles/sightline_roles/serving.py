@@ -6,6 +6,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Collection, Mapping
+from types import FrameType
 from typing import Any, Protocol
 
 import uvicorn
@@ -33,6 +34,36 @@ class OnePort(Protocol):
 
     def invalid(self, name: str, need: str) -> Exception:
         """As `Settings.invalid`."""
+
+
+class Drain(Protocol):
+    """What an application does between the signal and the closing of its port."""
+
+    def begin(self) -> None:
+        """Take no new work. Called by a signal, between any two steps of the program."""
+
+    def is_over(self) -> bool:
+        """Whether the port may close; asked ten times a second."""
+
+
+class _DrainedServer(uvicorn.Server):
+    """A server whose port stays open after the signal until its application is drained; a second signal closes it."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._drains = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._drains:
+            super().handle_exit(sig, frame)
+        self._drains = True
+        self._drain.begin()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._drains and self._drain.is_over():
+            self.should_exit = True
+        return await super().on_tick(counter)
 
 
 def listen(settings: OnePort) -> socket.socket:
@@ -63,6 +94,7 @@ def run(
     links: bool = False,
     origins: Collection[str] = (),
     websocket: Mapping[str, Any] | None = None,
+    drain: Drain | None = None,
 ) -> bool:
     """Serve until asked to stop, and close the socket.
 
@@ -74,6 +106,7 @@ def run(
         links: pages elsewhere may link to its pages.
         origins: foreign origins whose pages may ask.
         websocket: uvicorn's options of WebSockets; None opens none.
+        drain: of an application that has work to end first; None closes the port at once.
 
     Returns:
         Whether the application started; why it did not is in the log.
@@ -86,6 +119,7 @@ def run(
         log_config=None,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # the peer is who has connected, whatever it says of itself
         lifespan="on",
         timeout_graceful_shutdown=grace_s,
         **sockets,
@@ -93,7 +127,7 @@ def run(
     # uvicorn stops on a signal and then raises it again: by then all is done.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config) if drain is None else _DrainedServer(config, drain)
     with opened, contextlib.suppress(SystemExit):  # uvicorn's own, where the application does not start
         server.run(sockets=[opened])
     return server.started

@@ -149,7 +149,7 @@ def _keys(statement: Statement) -> tuple[tuple[object, ...], tuple[object, ...]]
     text = (
         statement.sql,
         statement.database,
-        statement.is_readers,
+        statement.runs_as,
         frozenset((statement.settings or {}).items()),
     )
     params = frozenset((statement.params or {}).items())

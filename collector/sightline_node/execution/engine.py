@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from sightline_node import access_folder, sql_lexer
 from sightline_node.execution import data_folder
-from sightline_node.readers.roles import READER_ROLE, reader_limits
+from sightline_node.readers import engine_roles
+from sightline_node.readers.roles import Caller, reader_limits
 from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.quoting import quote_identifier, quote_string
+from sightline_store.schema import tenants
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection
@@ -59,7 +61,7 @@ class Statement:
         output_format: of the answer where the statement names none.
         query_id: identifies it while it runs.
         readonly: nothing but reading, as for GET.
-        is_readers: whether it runs in the engine's role of readers.
+        runs_as: the reader in whose role of the engine it runs; None runs it with all rights.
         check: runs on the statement's connection before the statement, and raises if it may not run. It is called with
             a function that answers further statements on that connection.
     """
@@ -71,7 +73,7 @@ class Statement:
     output_format: str = "TabSeparated"
     query_id: str = ""
     readonly: bool = False
-    is_readers: bool = False
+    runs_as: Caller | None = None
     check: Callable[[Callable[[str], bytes]], None] | None = None
 
 
@@ -126,6 +128,7 @@ class Engine:
                 "One process owns a data folder: stop the other one, or choose another folder."
             ) from exc
         self.version = str(self.query_value("SELECT version()"))
+        self._make_access_views()
         data_folder.stamp(settings.data_dir, self.version, before)
         self.timezone = str(self.query_value("SELECT timezone()"))
 
@@ -141,20 +144,20 @@ class Engine:
     @contextmanager
     def session_for(self, statement: Statement) -> Iterator[Session]:
         """A connection for one statement, opened with its id and, where they are plain, its database and settings."""
-        options = _plain(statement)
+        options, fixed = _plain(statement), engine_roles.connection_options(statement.runs_as)
         try:
-            connection = self._connect(*(f"{name}={value}" for name, value in options.items()))
+            connection = self._connect(*fixed, *(f"{name}={value}" for name, value in options.items()))
         except QueryFailed:  # the statement's own SET has a better message
-            options, connection = {}, self._connect()
+            options, connection = {}, self._connect(*fixed)
         session = Session(connection, options)
         try:
             yield session
         finally:
             session.close()
 
-    def open_session(self) -> Session:
-        """A connection of the caller's own, which keeps its database, settings and temporary tables."""
-        return Session(self._connect())
+    def open_session(self, caller: Caller | None = None) -> Session:
+        """A connection that keeps its database, settings and temporary tables, for the statements of one client."""
+        return Session(self._connect(*engine_roles.connection_options(caller)))
 
     def query_value(self, sql: str) -> str:
         """The one value of a query, as text."""
@@ -165,6 +168,14 @@ class Engine:
         """Let the allocator return to the system what statements have freed. Not every build of the engine can."""
         with suppress(QueryFailed), self.session() as session:
             session.execute(Statement("SYSTEM JEMALLOC PURGE"))
+
+    def _make_access_views(self) -> None:
+        """Make the views that row policies read: in memory, so they are no part of the data."""
+        with self.session() as session:
+            session.execute(Statement(f"CREATE DATABASE IF NOT EXISTS {tenants.DATABASE} ENGINE = Memory"))
+            for database in engine_roles.tenant_databases(self.reader_databases):
+                for view in tenants.access_views(database, engine_roles.USER).values():
+                    session.execute(Statement(view))
 
     def close(self) -> None:
         """Close the engine. Call when no statement runs."""
@@ -268,8 +279,8 @@ class Session:
             settings = _settings(statement)
             if missing := {name: value for name, value in settings.items() if self._options.get(name) != value}:
                 self.set(missing)
-            if statement.is_readers:
-                self._connection.query(f"SET ROLE {READER_ROLE}")
+            if statement.runs_as is not None:
+                self._connection.query(f"SET ROLE {engine_roles.role(statement.runs_as)}")
             if statement.check is not None:
                 statement.check(lambda sql: self._ask(sql, statement.params or {}))
             yield

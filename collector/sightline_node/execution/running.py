@@ -1,8 +1,8 @@
 """Running statements: how many run at once, and their query ids, which the engine does not take from clients.
 
-The engine names every statement by itself. Ours carries the client's id, behind its role, as its `log_comment`, so KILL
-QUERY and system.processes are rewritten to look there. A reader's `a` and an admin's `a` are two ids: they do not
-conflict, and neither can end the other.
+The engine names every statement by itself. Ours carries the client's id, behind its role and tenant, as its
+`log_comment`, so KILL QUERY and system.processes are rewritten to look there. A reader's `a` and an admin's `a` are two
+ids: they do not conflict, and neither can end the other.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dataclasses import replace
 from sightline_node import sql_lexer
 from sightline_node.execution.engine import Engine, Outcome, Statement
 from sightline_node.http.request import rejected
-from sightline_node.readers.roles import READERS_AT_ONCE, Role
+from sightline_node.readers.roles import READERS_AT_ONCE, Caller, Role
 from sightline_node.settings import NodeSettings
 from sightline_store.quoting import quote_string
 
 _INTERNAL_ID = "Settings['log_comment']"
-_CLIENT_ID = f"if(empty({_INTERNAL_ID}), query_id, replaceRegexpOne({_INTERNAL_ID}, '^(reader|admin)-', ''))"
+_CLIENT_ID = f"if(empty({_INTERNAL_ID}), query_id, replaceRegexpOne({_INTERNAL_ID}, '^(reader|admin)\\w*-', ''))"
 _NO_PIPE = (
     r"replaceRegexpOne(query, '\n?(INTO OUTFILE|FROM INFILE) \'/proc/self/fd/\\d+\' ?(TRUNCATE )?"
     r"(COMPRESSION \'\\w+\' LEVEL \\d+ )?(/\\*default\\*/ FORMAT \\w+)?', '')"
@@ -164,9 +164,9 @@ class Running:
             return session.execute(Statement(answer))
 
 
-def internal_id(role: Role, query_id: str) -> str:
+def internal_id(caller: Caller, query_id: str) -> str:
     """The id of a statement inside the node."""
-    return f"{role.value}-{query_id}"
+    return f"{caller.label}-{query_id}"
 
 
 def _client_id(internal: str) -> str:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from sightline_node import sql_lexer
 from sightline_node.execution.engine import Engine, Outcome, Session, Statement
 from sightline_node.http.request import rejected
+from sightline_node.readers.roles import Caller
 from sightline_store.quoting import quote_string
 
 _MAX_SESSIONS = 512
@@ -81,11 +82,18 @@ class Sessions:
 
     @asynccontextmanager
     async def hold(
-        self, session_id: str, timeout_s: float | None = None, *, must_exist: bool = False, ends: bool = False
+        self,
+        caller: Caller,
+        session_id: str,
+        timeout_s: float | None = None,
+        *,
+        must_exist: bool = False,
+        ends: bool = False,
     ) -> AsyncIterator[NamedSession]:
         """Reserve the session of that name for one statement.
 
         Args:
+            caller: whose it is: clients with other rights have other sessions of the same name.
             session_id: the client's name of it.
             timeout_s: seconds of idleness after which it is dropped; None for the node's setting.
             must_exist: refuse to make a new one.
@@ -95,13 +103,14 @@ class Sessions:
             QueryRejected: 372 there is none, 373 it is in use, 202 there are too many.
         """
         self._drop_stale()
-        client_session = self._named.get(session_id)
+        name = f"{caller.label} {session_id}"
+        client_session = self._named.get(name)
         if client_session is None:
             if must_exist:
                 raise rejected(404, 372, f"Session {session_id!r} not found", "SESSION_NOT_FOUND")
             if len(self._named) >= _MAX_SESSIONS:
                 raise rejected(503, 202, f"there are {_MAX_SESSIONS} sessions", "TOO_MANY_SIMULTANEOUS_QUERIES")
-            client_session = self._named[session_id] = NamedSession(self._engine.open_session())
+            client_session = self._named[name] = NamedSession(self._engine.open_session(caller))
         if client_session.lock.locked():
             raise rejected(500, 373, f"Session {session_id!r} is locked by a concurrent client", "SESSION_IS_LOCKED")
         async with client_session.lock:
@@ -111,7 +120,7 @@ class Sessions:
             finally:
                 client_session.used_at = time.monotonic()
                 if ends:
-                    self._drop(session_id)
+                    self._drop(name)
 
     def _drop_stale(self) -> None:
         now = time.monotonic()

@@ -19,7 +19,7 @@ from sightline_node.http import encodings, native, request
 from sightline_node.http.progress import Progress
 from sightline_node.http.reply import Reply
 from sightline_node.readers import access
-from sightline_node.readers.roles import Role
+from sightline_node.readers.roles import Caller, Role
 from sightline_node.settings import NodeSettings
 from sightline_store.quoting import quote_identifier, quote_string
 
@@ -35,12 +35,17 @@ _NO_EXPRESSIONS = {
 
 @dataclass(frozen=True)
 class Job:
-    """A query, the role of its sender, and how it was sent."""
+    """A query, its sender, and how it was sent."""
 
     query: request.Query
-    role: Role
+    caller: Caller
     method: str
     progress: Progress
+
+    @property
+    def role(self) -> Role:
+        """The role of the sender."""
+        return self.caller.role
 
     @property
     def has_block_info(self) -> bool:
@@ -222,7 +227,8 @@ class Worker:
     async def _execute_in_session(self, job: Job, work: Callable[[Session, Statement], _T]) -> _T:
         query, is_reader = job.query, job.role is Role.READER
         reserved_session = self._sessions.hold(
-            f"{job.role.value} {query.session_id}",  # readers and admins have separate sessions of the same name
+            job.caller,
+            query.session_id,
             query.number("session_timeout", 0) or None,
             must_exist=query.flag("session_check"),
             ends=query.flag("close_session"),
@@ -264,7 +270,7 @@ class Worker:
     def _authorized(self, job: Job, database: str = "") -> Statement:
         statement = job.query.statement
         return access.authorize(
-            job.role,
+            job.caller,
             statement,
             database or statement.database,
             self._engine,

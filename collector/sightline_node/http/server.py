@@ -90,7 +90,7 @@ class Node:
     async def _read(self, scope: Scope, headers: dict[str, str], receive: Receive, reply: Reply) -> None:
         """Read a query from the URL, the body or a form, and answer it."""
         url_params = request.parameters(scope["query_string"].decode("latin-1"), headers)
-        role = access.authenticate(headers, url_params, self._settings)
+        caller = access.authenticate(headers, url_params, self._settings)
         encoding = headers.get("content-encoding", "").strip().lower()
         body = Body(receive, encoding, self._settings.max_body_bytes, is_in_blocks=url_params.get("decompress") == "1")
         head, is_whole = await body.head(_HEAD_BYTES)
@@ -99,14 +99,14 @@ class Node:
         async def answer(query: request.Query, rest: AsyncIterator[bytes]) -> None:
             reply.query_id = query.query_id or str(uuid.uuid4())
             if query.flag("replace_running_query"):
-                access.check_replacing(role)
-            query_id = running.internal_id(role, reply.query_id)
+                access.check_replacing(caller.role)
+            query_id = running.internal_id(caller, reply.query_id)
             query = replace(query, query_id=query_id, statement=replace(query.statement, query_id=query_id))
             _shape(reply, query, headers)
             if query.flag("send_progress_in_http_headers"):
                 every_ms = query.number("http_headers_progress_interval_ms", _PROGRESS_INTERVAL_MS)
                 reply.show_progress(every_ms / 1000, scope.get("extensions", {}).get(EXTENSION))
-            await self._answer(Job(query, role, scope["method"], reply.progress), rest, receive, reply)
+            await self._answer(Job(query, caller, scope["method"], reply.progress), rest, receive, reply)
 
         if multipart.is_form(headers.get("content-type", "")):
             rest, _ = await body.head(_FORM_BYTES)

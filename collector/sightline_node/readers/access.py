@@ -1,7 +1,7 @@
 """Who may send statements to the embedded node, and which.
 
 Three checks, in this order: `check` refuses requests that a foreign page makes a browser send, `authenticate` finds the
-role of the key, `authorize` decides whether that role may run the statement.
+rights of the key, `authorize` decides whether its holder may run the statement.
 
 Bound to loopback, a node without keys is open: everybody is admin, as with any tool of one's own machine. With the
 first key it asks for one. Bound elsewhere it does not start without one. GET may only read the tables, whatever the
@@ -26,7 +26,7 @@ from sightline_node import access_folder
 from sightline_node.execution.engine import Engine, Statement
 from sightline_node.readers.keys import KeyRing, reader_key_file
 from sightline_node.readers.reader_allowed import allowed
-from sightline_node.readers.roles import Role
+from sightline_node.readers.roles import Caller, Role
 from sightline_node.readers.statement_check import StatementCheck
 from sightline_node.readers.statement_judge import check_format, check_setting, refusal
 from sightline_roles.host_check import HostCheck, is_loopback
@@ -93,8 +93,8 @@ def require_keys(settings: NodeSettings) -> None:
         )
 
 
-def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], settings: NodeSettings) -> Role:
-    """The role of a request's key, sent as the password in any of ClickHouse's ways or as a bearer token.
+def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], settings: NodeSettings) -> Caller:
+    """The rights of a request's key, sent as the password in any of ClickHouse's ways or as a bearer token.
 
     The user name is `default`, or the name, role or id of the key.
 
@@ -110,7 +110,7 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
     """
     ring = _ring(settings.data_dir)
     if len(ring) == 0 and is_loopback(settings.host):
-        return Role.ADMIN
+        return Caller(Role.ADMIN)
     credentials = [
         credential
         for credential in (
@@ -128,14 +128,16 @@ def authenticate(headers: Mapping[str, str], url_params: Mapping[str, str], sett
     key = ring.find(token)
     if key is None or user not in {"", _DEFAULT_USER, key.name, key.role, key.id}:
         raise _unknown("password is incorrect, or there is no user with such name")
-    return Role(key.role)
+    return key.caller
 
 
-def authorize(role: Role, statement: Statement, database: str, engine: Engine, *, method: str = "POST") -> Statement:
+def authorize(
+    caller: Caller, statement: Statement, database: str, engine: Engine, *, method: str = "POST"
+) -> Statement:
     """Refuse a statement, or return it as it may run.
 
     Args:
-        role: who asks.
+        caller: who asks.
         statement: with its settings and parameters; an INSERT without its data.
         database: the one that unqualified names mean.
         engine: parses the statement; takes milliseconds for a text that it has not seen before.
@@ -145,10 +147,10 @@ def authorize(role: Role, statement: Statement, database: str, engine: Engine, *
         The statement to run: a reader's with its caps and in readonly mode.
 
     Raises:
-        QueryRejected: 403, not for this role.
+        QueryRejected: 403, not for this caller.
         QueryFailed: it cannot be parsed.
     """
-    is_admin = role is Role.ADMIN
+    is_admin = caller.role is Role.ADMIN
     if is_admin and method not in _SAFE_METHODS:
         return statement
     judge = _judge(engine)
@@ -157,20 +159,35 @@ def authorize(role: Role, statement: Statement, database: str, engine: Engine, *
         settings = _allowed_settings(statement, engine.reader_limits, is_admin=is_admin)
         if not is_admin:
             judge.check_database(database_name)
-        verdict = judge.judge(statement.sql, database_name, statement.params or {}, settings, lenient=is_admin)
+        verdict = judge.judge(
+            statement.sql,
+            database_name,
+            statement.params or {},
+            settings,
+            lenient=is_admin,
+            of_tenant=bool(caller.tenant),
+        )
     except QueryRejected as exc:
         raise _as_readonly_error(exc, is_admin=is_admin) from None
 
     def check(ask: Callable[[str], bytes]) -> None:
         try:
-            judge.judge_resolved(verdict, ask, statement.sql, database_name, settings, lenient=is_admin)
+            judge.judge_resolved(
+                verdict,
+                ask,
+                statement.sql,
+                database_name,
+                settings,
+                lenient=is_admin,
+                of_tenant=bool(caller.tenant),
+            )
         except QueryRejected as exc:
             raise _as_readonly_error(exc, is_admin=is_admin) from None
 
     return replace(
         statement,
         settings={**settings, "readonly": "2"},
-        is_readers=not is_admin and not verdict.only_asks_whether,
+        runs_as=None if is_admin or verdict.only_asks_whether else caller,
         check=check,
     )
 

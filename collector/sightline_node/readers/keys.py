@@ -1,6 +1,6 @@
 """Keys of the embedded node: a file in its access folder, and the commands that create, list and revoke them.
 
-A key reads `sls_<id>_<secret>` and has a role; see `key_file` for what is kept of it and how.
+A key reads `sls_<id>_<secret>`, has a role and, for a reader, limits; see `key_file` for what is kept of it and how.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sightline_node import access_folder
-from sightline_node.readers.roles import Role
+from sightline_node.readers.roles import Caller, Role
 from sightline_roles import key_commands, store_access
-from sightline_roles.key_file import HashedKey, KeyFile, Wording
+from sightline_roles.key_file import HashedKey, KeyFile, Wording, check_label
 from sightline_store.errors import StoreError
 
 _WORDING = Wording(
@@ -43,12 +43,25 @@ class Key(HashedKey):
 
     role: str
     """`reader` or `admin`."""
+    tenant: str = ""
+    """The only tenant whose rows it reads; '' is all."""
+    content: bool = True
+    """Whether it reads what people and models wrote."""
 
     def __post_init__(self) -> None:
         """Refuse an invalid key, from a command or from a file."""
         super().__post_init__()
         if self.role not in {role.value for role in Role}:
             raise ValueError(f"role is {self.role!r}; needs {' or '.join(role.value for role in Role)}")
+        if self.role != Role.READER.value and (self.tenant != "" or self.content is not True):
+            raise ValueError("only a reader's key can be limited to a tenant, or be without content")
+        if self.tenant != "":
+            check_label("tenant", self.tenant)
+
+    @property
+    def caller(self) -> Caller:
+        """Who sends this key, and with which rights."""
+        return Caller(Role(self.role), self.tenant, self.content)
 
 
 class KeyRing(KeyFile[Key]):
@@ -62,23 +75,29 @@ class KeyRing(KeyFile[Key]):
         """
         super().__init__(access_folder.path(data_dir) / store_access.KEYS_FILE, Key, _WORDING, clock)
 
-    def create(self, name: str, role: Role) -> str:
+    def create(self, name: str, role: Role, *, tenant: str = "", content: bool = True) -> str:
         """Add a key and return its token, which is kept nowhere.
 
+        Args:
+            name: what it is for.
+            role: what it allows.
+            tenant: the only one whose rows a reader's key reads; '' is all.
+            content: whether a reader's key reads what people and models wrote.
+
         Raises:
-            ValueError: the name cannot be.
+            ValueError: the name or the tenant cannot be, or an admin's key is limited.
             StoreError: the file cannot be read or written.
         """
-        return self._add(name=name, role=role.value)
+        return self._add(name=name, role=role.value, tenant=tenant, content=content)
 
 
-def create(data_dir: Path, name: str, role: Role) -> str:
+def create(data_dir: Path, name: str, role: Role, *, tenant: str = "", content: bool = True) -> str:
     """`sightline-store key create`: a new key of the node at `data_dir`; returns its token, shown this once.
 
-    The first key closes the node: from then on every statement needs one.
+    The first key closes the node: from then on every statement needs one. The rest is as for `KeyRing.create`.
 
     Raises:
-        ValueError: the name cannot be.
+        ValueError: the name or the tenant cannot be, or an admin's key is limited.
         StoreError: the file of keys cannot be read or written, or the first key would be a reader's, which would lock
             the writers out.
     """
@@ -88,7 +107,7 @@ def create(data_dir: Path, name: str, role: Role) -> str:
         raise StoreError(
             "the node has no admin key, and with a reader's alone nobody could write: create one with role admin first"
         )
-    token = ring.create(name, role)
+    token = ring.create(name, role, tenant=tenant, content=content)
     try:
         access_folder.set_keys_mark(data_dir)
     except OSError as exc:  # the token is shown this once: it must not be lost

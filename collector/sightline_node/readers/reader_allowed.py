@@ -22,6 +22,10 @@ class Allowed:
     """In lower case."""
     table_engines: frozenset[str]
     system_tables: frozenset[str]
+    tenant_system_tables: frozenset[str]
+    """Those of them that a tenant's key may read."""
+    tenant_system_columns: frozenset[str]
+    """The columns that a tenant's key may read of those that tell of the reader's tables."""
     output_formats: frozenset[str]
     input_formats: frozenset[str]
     """Of data that are sent beside a query."""

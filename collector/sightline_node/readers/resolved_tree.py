@@ -28,11 +28,15 @@ _TABLE = re.compile(r"(?<!\w)table_name: ([^,\n]*)")
 _TABLE_FUNCTION = re.compile(r"table_function_name: ([^,\n]*)")
 _NODES = re.compile(r"^ *(?:LEFT |RIGHT )?(TABLE|TABLE_FUNCTION|FUNCTION) id: ", re.MULTILINE)
 _PATHS = re.compile(r"column_name: (data_path|data_paths|metadata_path|path|metadata_dropped_path)\b")
+_COLUMN = re.compile(r"(?<!\w)column_name: ([^,\n]*)")
+_CATALOG = frozenset({"tables", "columns", "databases"})
 _SCHEMA = ("information_schema", "INFORMATION_SCHEMA")
 _TEMPORARY = "_temporary_and_external_tables"
 
 
-def check(text: str, functions: Functions, databases: frozenset[str], *, lenient: bool) -> None:
+def check(
+    text: str, functions: Functions, databases: frozenset[str], *, lenient: bool, of_tenant: bool = False
+) -> None:
     """Refuse a statement that uses a function or a table that it may not.
 
     Args:
@@ -40,6 +44,7 @@ def check(text: str, functions: Functions, databases: frozenset[str], *, lenient
         functions: the engine's.
         databases: whose tables may be read; none for all of them.
         lenient: for an admin's GET, which may also ask what only tells of the host.
+        of_tenant: for a tenant's key, to which no number of all tenants' rows is told.
 
     Raises:
         QueryRejected: 403.
@@ -56,15 +61,21 @@ def check(text: str, functions: Functions, databases: frozenset[str], *, lenient
     for name in set(table_functions):
         if name.lower() not in allowed().table_functions:
             raise refusal(f"the table function {name[:100]}")
-    reads_system = False
+    reads_system = reads_catalog = False
+    system_tables = allowed().tenant_system_tables if of_tenant else allowed().system_tables
     for path in set(tables):
         database, dot, name = path.partition(".")
         database = database.strip("`")
         if database == "system":
-            reads_system = True
-            if name not in allowed().system_tables and not lenient:
+            reads_system, reads_catalog = True, reads_catalog or name in _CATALOG
+            if name not in system_tables and not lenient:
                 raise refusal(f"the table {path[:100]}")
-        elif databases and (not dot or database not in databases | {_TEMPORARY, *_SCHEMA}):
+        elif databases and (
+            not dot or database not in databases | ({_TEMPORARY} if of_tenant else {_TEMPORARY, *_SCHEMA})
+        ):
             raise refusal(f"the table {path[:100]}")
+    if of_tenant and reads_catalog:
+        for name in set(_COLUMN.findall(text)) - allowed().tenant_system_columns:
+            raise refusal(f"the column {name[:100]} beside tables of system, with a tenant's key,")
     if reads_system and not lenient and (column := _PATHS.search(text)):
         raise refusal(f"the column {column[1]} of system's tables, which tells where the node keeps its data,")

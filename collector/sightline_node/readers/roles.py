@@ -7,12 +7,11 @@ change those listed in `reader_allowed.toml` and no other, and may tighten the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from xml.sax.saxutils import escape
 
 from sightline_node.readers.reader_allowed import allowed
-from sightline_store.quoting import quote_identifier
 
 
 class Role(Enum):
@@ -22,6 +21,27 @@ class Role(Enum):
     """Reads the tables; reaches neither the host nor the network."""
     ADMIN = "admin"
     """Everything that the engine can do."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a statement, and what of the tables that client may read.
+
+    Attributes:
+        role: what its key allows.
+        tenant: the only tenant whose rows a reader sees; '' is all.
+        content: whether a reader sees what people and models wrote.
+    """
+
+    role: Role
+    tenant: str = ""
+    content: bool = True
+
+    @property
+    def label(self) -> str:
+        """Begins the inner ids of the client's statements and sessions: two callers never share one."""
+        limits = (self.tenant.encode().hex(), "" if self.content else "hidden")
+        return "_".join((self.role.value, *limits)).rstrip("_")
 
 
 READER_LIMITS: Mapping[str, str] = {
@@ -47,11 +67,6 @@ def reader_limits(engine_memory_bytes: int) -> Mapping[str, str]:
 READERS_AT_ONCE = 2
 """Statements of readers that run at once: together they may take three quarters of the engine's memory, and the rest is
 for INSERTs and merges. Fewer with more memory each, since a question that goes on in files takes longer."""
-
-READER_ROLE = "sightline_reader"
-"""The engine's own role that a reader's statements run in."""
-
-_ADMIN_ROLE = "sightline_admin"
 
 _WHOLE_NUMBER = re.compile(r"(\d{1,19})(?:\.0*)?", re.ASCII)
 _CEILINGS = {"max_block_size": "65536"}
@@ -87,31 +102,3 @@ def _whole_number(value: str | None) -> int:
     """
     match = _WHOLE_NUMBER.fullmatch(value or "")
     return int(match[1]) if match else 0
-
-
-def users_xml(databases: Iterable[str]) -> str:
-    """The engine's users and roles: a reader's statements run in a role that may read tables and nothing else.
-
-    Args:
-        databases: those whose tables a reader may read.
-
-    Source: https://clickhouse.com/docs/operations/access-rights
-    """
-    tables = [f"{quote_identifier(database)}.*" for database in databases]
-    grants = [
-        *(f"GRANT SELECT, dictGet ON {table}" for table in tables),
-        *(f"GRANT SELECT ON system.{quote_identifier(name)}" for name in sorted(allowed().system_tables)),
-        "GRANT SELECT ON information_schema.*",
-        "GRANT SELECT ON INFORMATION_SCHEMA.*",
-        "GRANT SHOW DATABASES ON default.*",  # the current database of a client that names none
-        "GRANT CREATE TEMPORARY TABLE ON *.*",  # for external tables
-    ]
-    queries = "".join(f"<query>{escape(grant)}</query>" for grant in grants)
-    return (
-        "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><roles>"
-        f"<{_ADMIN_ROLE}><grants><query>GRANT ALL ON *.* WITH GRANT OPTION</query></grants></{_ADMIN_ROLE}>"
-        f"<{READER_ROLE}><grants>{queries}</grants></{READER_ROLE}></roles>"
-        "<users><default><password/><networks><ip>::/0</ip></networks><profile>default</profile>"
-        f"<quota>default</quota><grants><query>GRANT {_ADMIN_ROLE}, {READER_ROLE}</query></grants></default></users>"
-        "</clickhouse>\n"
-    )

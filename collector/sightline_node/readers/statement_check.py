@@ -119,6 +119,7 @@ class StatementCheck:
         settings: Mapping[str, str],
         *,
         lenient: bool = False,
+        of_tenant: bool = False,
     ) -> Verdict:
         """Check the parser's tree of a statement.
 
@@ -128,12 +129,13 @@ class StatementCheck:
             params: values of its {name:Type} places.
             settings: that it will run under.
             lenient: allow names that only show the host and other clients' statements, such as system.processes.
+            of_tenant: refuse what counts the rows of all tenants.
 
         Raises:
             QueryRejected: 403, it is not for a reader.
             QueryFailed: it cannot be parsed, or lacks a parameter.
         """
-        key = _key(sql, database, settings, lenient)
+        key = _key(sql, database, settings, lenient, of_tenant)
         with self._lock:
             if key in self._passed:
                 self._passed.move_to_end(key)
@@ -147,6 +149,8 @@ class StatementCheck:
         )
         try:
             tree, to_resolve, about = self._tree(sql, lenient)
+            if of_tenant and tree is not None and tree["type"] == "ExplainQuery":  # it counts parts of all tenants
+                raise refusal("EXPLAIN with a tenant's key")
             if tree is not None:
                 Walk(findings, self._functions, self._parsed).statement(tree)
         except RecursionError:
@@ -183,6 +187,7 @@ class StatementCheck:
         settings: Mapping[str, str],
         *,
         lenient: bool = False,
+        of_tenant: bool = False,
     ) -> None:
         """Check the analyzer's tree of a statement.
 
@@ -193,6 +198,7 @@ class StatementCheck:
             database: see above.
             settings: see above.
             lenient: see above.
+            of_tenant: see above.
 
         Raises:
             QueryRejected: 403, it is not for a reader.
@@ -209,8 +215,9 @@ class StatementCheck:
                 name = sorted(verdict.closed_names)[0]
                 raise refusal(f"the name {name}, which is a closed function's and of no column here,") from None
             raise
-        resolved_tree.check(text, self._functions, frozenset() if lenient else self._databases, lenient=lenient)
-        self._keep(_key(sql, database, settings, lenient), replace(verdict, to_resolve=""))
+        databases = frozenset() if lenient else self._databases
+        resolved_tree.check(text, self._functions, databases, lenient=lenient, of_tenant=of_tenant)
+        self._keep(_key(sql, database, settings, lenient, of_tenant), replace(verdict, to_resolve=""))
 
     def _keep(self, key: tuple[object, ...], verdict: Verdict) -> None:
         if verdict.may_be_kept:
@@ -338,9 +345,9 @@ def _no_table(database: str, name: str) -> QueryRejected:
     )
 
 
-def _key(sql: str, database: str, settings: Mapping[str, str], lenient: bool) -> tuple[object, ...]:
+def _key(sql: str, database: str, settings: Mapping[str, str], lenient: bool, of_tenant: bool) -> tuple[object, ...]:
     """The cache key of a verdict: settings can change the meaning of a name."""
-    return database, sql, lenient, frozenset(settings.items())
+    return database, sql, lenient, of_tenant, frozenset(settings.items())
 
 
 def _parts(tree: Any) -> tuple[list[object], list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sightline_store import export
-from sightline_store.cli import janitor, rebuild_command, shell
+from sightline_store.cli import janitor, rebuild_command, rollups, shell, tenant_command
 from sightline_store.cli.progress import ByteProgress, print_status
 from sightline_store.client import Client
 from sightline_store.conventions import report
@@ -42,7 +42,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_prices(commands)
     _add_kafka(commands)
     _add_cluster(commands)
+    tenant_command.add(commands)
     janitor.add(commands)
+    rollups.add(commands, _write_table)
 
 
 def _client() -> Client:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
 
+from sightline_roles.stopping import stopped_by_signals
 from sightline_store.janitor import Janitor
 from sightline_store.settings import JanitorSettings, RetentionSettings, StoreSettings
 
@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     command = commands.add_parser(
         "janitor",
-        help="do the housekeeping: retention, folding of old counts, prices of new models",
+        help="do the housekeeping: retention, rollups, prices of new models, traces that came in pieces",
         description="Stay and do the housekeeping of the store at SIGHTLINE_STORE_URL, by SIGHTLINE_JANITOR_* and "
         "SIGHTLINE_STORE_RETENTION_*. Of several janitors of one store, one acts and the others wait to take over.",
     )
@@ -26,6 +26,5 @@ def _run(args: argparse.Namespace) -> None:
     if args.once:
         janitor.run_once()
         return
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: janitor.stop())
-    janitor.run()
+    with stopped_by_signals(janitor.stop):
+        janitor.run()

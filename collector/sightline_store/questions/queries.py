@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
@@ -21,6 +21,9 @@ from sightline_store.questions import conditions
 from sightline_store.questions.conditions import sql_text
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.questions.search import parse
+from sightline_store.rollups import plan as rollup_plan
+from sightline_store.rollups.plan import Reads
+from sightline_store.rollups.tables import Sets
 
 Row = dict[str, Any]
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
@@ -28,6 +31,11 @@ SpendBy = Literal["model", "tenant", "user", "session"]
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+
+
+HIDDEN: Final = "hidden"
+"""Stands in place of a text that the reader may not read."""
+_CONTENT: Final = "{content:UInt8}"
 
 
 class Asks(Protocol):
@@ -141,13 +149,44 @@ def sql(name: str) -> str:
 
 
 def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
-    """Ask a question by name. Raises StoreUnavailable and QueryFailed, as `Client.query_rows` does."""
-    return client.query_rows(sql(name), params)
+    """Ask a question by name. Raises StoreUnavailable and QueryFailed, as `Client.query_rows` does.
+
+    A question with a place `content` says `HIDDEN` instead of what people and models wrote to who may not read it.
+    """
+    text = sql(name)
+    if _CONTENT in text:
+        params = {**params, "content": int(sees_content(client))}
+    return client.query_rows(text, params)
+
+
+def sees_content(client: Asks) -> bool:
+    """Whether who asks may read what people and models wrote."""
+    return bool(getattr(client, "sees_content", True))
+
+
+def _ask_rolled(
+    client: Asks,
+    name: str,
+    filters: Filters,
+    params: Mapping[str, Any],
+    *reads: Reads,
+    sets: Sets | None = None,
+) -> list[Row]:
+    """Ask a question of rollups where they can answer it (`rollups.plan` decides), else of rows.
+
+    Counts and sums are the same, percentiles within `rollup_plan.RANK_ERROR`.
+    """
+    found = rollup_plan.plan(client, filters, reads, bucket_s=int(params.get("bucket_s", 0)), sets=sets)
+    if found is None:
+        return ask(client, name, params)
+    return client.query_rows(
+        sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()}
+    )
 
 
 def overview(client: Asks, filters: Filters) -> Overview:
     """How did the window go? Ask again with `filters.previous()` for the one before."""
-    row = ask(client, "overview", filters.params())[0]
+    row = _ask_rolled(client, "overview", filters, filters.params(), Reads.REQUESTS, Reads.CALLS)[0]
     names = ("groundedness", "faithfulness")
     grounded, faithful = (estimate(row.pop(name), row.pop(f"{name}_sd"), row.pop(f"{name}_n")) for name in names)
     hit = estimate(row.pop("hit"), None, row.pop("hit_n"))
@@ -156,7 +195,8 @@ def overview(client: Asks, filters: Filters) -> Overview:
 
 def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Time to first token and total, as percentiles a bucket (ms); empty buckets are absent."""
-    return ask(client, "latency_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
+    params = {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()}
+    return _ask_rolled(client, "latency_over_time", filters, params, Reads.REQUESTS)
 
 
 def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 1_500) -> list[Row]:
@@ -187,12 +227,13 @@ def ttft_trace(client: Asks, trace_id: str) -> list[Row]:
 
 def stage_summary(client: Asks, filters: Filters) -> list[Row]:
     """How long each stage takes by itself (ms), how often it fails and flags."""
-    return ask(client, "stage_summary", filters.params())
+    return _ask_rolled(client, "stage_summary", filters, filters.params(), Reads.STAGES)
 
 
 def spend_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Tokens and cost by model, a bucket; cost_usd None where no call of the bucket had a price."""
-    return ask(client, "spend_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)})
+    params = {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)}
+    return _ask_rolled(client, "spend_over_time", filters, params, Reads.CALLS)
 
 
 def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: int = 50) -> list[Row]:
@@ -312,7 +353,12 @@ def span_detail(client: Asks, trace_id: str, span_id: str) -> Row | None:
 
 
 def trace_contents(client: Asks, trace_id: str, *, limit: int = 2000) -> list[StoredSpan]:
-    """What holds the content of a trace's spans, for `sightline_store.contents`; [] where the trace is unknown."""
+    """What holds the content of a trace's spans, for `sightline_store.contents`.
+
+    [] where the trace is unknown, and to who may not read content.
+    """
+    if not sees_content(client):
+        return []
     return traces_content.stored_spans(ask(client, "trace_contents", {"trace_id": trace_id.lower(), "limit": limit}))
 
 
@@ -348,14 +394,6 @@ def trace_scores(client: Asks, trace_id: str, *, limit: int = 200) -> list[Row]:
     return ask(client, "trace_scores", {"trace_id": trace_id.lower(), "limit": limit})
 
 
-def trace_tenants(client: Asks, trace_ids: Sequence[str]) -> dict[str, set[str]]:
-    """Trace id to the tenants that its spans and logs name, '' where one names none; unknown traces are absent."""
-    if not trace_ids:
-        return {}
-    rows = ask(client, "trace_tenants", {"trace_ids": [trace_id.lower() for trace_id in trace_ids]})
-    return {row["trace_id"]: set(row["tenants"]) for row in rows}
-
-
 def data_since(client: Asks, filters: Filters) -> datetime | None:
     """When the data of the window begins (its narrowing is ignored); None where it holds none."""
     first_ms = ask(client, "data_since", _window(filters))[0]["first_ms"]
@@ -364,7 +402,9 @@ def data_since(client: Asks, filters: Filters) -> datetime | None:
 
 def filter_values(client: Asks, filters: Filters) -> dict[str, list[str]]:
     """The tenants, models and routes of the window (its own narrowing is ignored)."""
-    return ask(client, "filter_values", _window(filters))[0]
+    every = Filters(start=filters.start, end=filters.end)
+    sets = Sets.ALL | Sets.TENANT | Sets.ROUTE
+    return _ask_rolled(client, "filter_values", every, _window(filters), Reads.REQUESTS, Reads.CALLS, sets=sets)[0]
 
 
 def labels(client: Asks, filters: Filters) -> dict[str, list[str]]:

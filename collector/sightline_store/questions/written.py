@@ -15,7 +15,7 @@ from sightline_store.contents.spans import SpanContent
 from sightline_store.contents.traces import Conversation
 from sightline_store.conventions import contents
 from sightline_store.questions.conditions import prefix_pattern
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.queries import HIDDEN, Asks, Row, ask, sees_content
 
 MAX_CHARS: Final = 20_000
 """Characters of an attribute in which a question is looked for."""
@@ -32,6 +32,8 @@ def questions(client: Asks, requests: Sequence[Row]) -> dict[str, str]:
     """
     if not requests:
         return {}
+    if not sees_content(client):
+        return {row["trace_id"]: HIDDEN for row in requests}
     spans = {
         "services": [row["service"] for row in requests],
         "names": [row["name"] for row in requests],
@@ -66,6 +68,8 @@ def _questions_in(rows: Iterable[Row]) -> dict[str, str]:
 
 def conversations(client: Asks, requests: Sequence[Row]) -> dict[str, Conversation]:
     """Trace id to question, answer and passages, of requests (rows with trace_id, span_id and started_ms)."""
+    if not sees_content(client):
+        return {row["trace_id"]: Conversation(HIDDEN, HIDDEN) for row in requests}
     return {trace_id: traces_content.conversation(held) for trace_id, held in _contents(client, requests).items()}
 
 
@@ -89,6 +93,8 @@ def titles(client: Asks, found: Sequence[Row]) -> dict[str, str]:
         client: the store.
         found: rows of `queries.retrieval_documents`.
     """
+    if not sees_content(client):
+        return {}
     requests = {row["trace_id"]: {**row, "span_id": "", "started_ms": row["found_ms"]} for row in found}
     named: dict[str, str] = {}
     for content in (content for held in _contents(client, list(requests.values())).values() for content in held):

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_store.questions import alerts, catalog, drift, drift_runs, judges, people, queries, sampled, written
+from sightline_store.questions import (
+    alerts,
+    catalog,
+    changes,
+    drift,
+    drift_runs,
+    judges,
+    people,
+    queries,
+    sampled,
+    tuning,
+    written,
+)
 from sightline_store.questions.estimates import estimate
 from sightline_store.questions.queries import Filters
 
@@ -138,6 +150,9 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     drift_runs.runs(asked, window.start, window.end)
     drift_runs.comparisons(asked, {"run_id": "R", "at_ms": 1})
     drift_runs.history(asked, window.start, window.end, ["retrieval.empty"])
+    tuning.index_tuning(asked, window.start, window.end)
+    changes.used_over_time(asked, window.start, window.end, bucket_s=60)
+    changes.harms(asked, window.start, window.end)
     queries.trace_totals(asked, [{"trace_id": "AB", "started_ms": 1}])
     queries.score_list(asked, window, "faithfulness")
     queries.trace_spans(asked, "AB")
@@ -147,7 +162,6 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     queries.ttft_trace(asked, "AB")
     queries.price_list(asked)
     queries.trace_scores(asked, "AB")
-    queries.trace_tenants(asked, ["AB"])
     sampled.requests(asked, since_s=60)
     sampled.contents(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1}])
     sampled.run_scores(asked, "R")

@@ -11,7 +11,7 @@ import pytest
 from sightline_node import access_folder
 from sightline_node.readers import access, keys, roles
 from sightline_node.readers.keys import KeyRing
-from sightline_node.readers.roles import READER_LIMITS, Role
+from sightline_node.readers.roles import READER_LIMITS, Caller, Role
 from sightline_node.settings import NodeSettings
 from sightline_roles import store_access
 from sightline_store.errors import QueryRejected, StoreError
@@ -85,8 +85,8 @@ def test_without_keys_loopback_is_open_and_elsewhere_nothing_starts(tmp_path: Pa
     """The sentence names the setting; any password is as good as none where no key was ever made."""
     settings = NodeSettings(data_dir=tmp_path)
     access.require_keys(settings)
-    assert access.authenticate({}, {}, settings) is Role.ADMIN
-    assert access.authenticate({"x-clickhouse-key": "whatever"}, {}, settings) is Role.ADMIN
+    assert access.authenticate({}, {}, settings).role is Role.ADMIN
+    assert access.authenticate({"x-clickhouse-key": "whatever"}, {}, settings).role is Role.ADMIN
     for host in ("0.0.0.0", "192.0.2.7", "store.internal"):
         elsewhere = NodeSettings(data_dir=tmp_path / "elsewhere", host=host)
         with pytest.raises(StoreError, match=f"SIGHTLINE_STORE_HOST is '{host}'.*key create --name NAME --role admin"):
@@ -103,13 +103,15 @@ def test_every_way_of_clickhouse_clients_carries_a_key(tmp_path: Path) -> None:
     reader = keys.create(tmp_path, "dash boards", Role.READER)
     settings = NodeSettings(data_dir=tmp_path)
     for token, role, name in ((admin, Role.ADMIN, "collector"), (reader, Role.READER, "dash boards")):
-        assert access.authenticate({"authorization": f"Bearer {token}"}, {}, settings) is role
+        assert access.authenticate({"authorization": f"Bearer {token}"}, {}, settings).role is role
         for user in ("default", name, role.value, token[4:12]):
             basic = base64.b64encode(f"{user}:{token}".encode()).decode()
-            assert access.authenticate({"authorization": f"Basic {basic}"}, {}, settings) is role
-            assert access.authenticate({"x-clickhouse-user": user, "x-clickhouse-key": token}, {}, settings) is role
-            assert access.authenticate({}, {"user": user, "password": token}, settings) is role
-        assert access.authenticate({"x-clickhouse-key": token}, {}, settings) is role
+            assert access.authenticate({"authorization": f"Basic {basic}"}, {}, settings).role is role
+            assert (
+                access.authenticate({"x-clickhouse-user": user, "x-clickhouse-key": token}, {}, settings).role is role
+            )
+            assert access.authenticate({}, {"user": user, "password": token}, settings).role is role
+        assert access.authenticate({"x-clickhouse-key": token}, {}, settings).role is role
 
 
 def test_what_is_no_key_is_refused_in_clickhouses_words(tmp_path: Path) -> None:
@@ -235,3 +237,26 @@ def test_readers_may_tighten_caps_and_never_loosen_them() -> None:
         assert roles.objection(name, "1")
     assert roles.objection("readonly", "0")
     assert roles.objection("readonly", "2") == ""
+
+
+def test_a_readers_key_may_be_limited_and_an_admins_may_not(tmp_path: Path) -> None:
+    """The limits are in the file and in the caller; older files have keys without any."""
+    admin = keys.create(tmp_path, "collector", Role.ADMIN)
+    limited = keys.create(tmp_path, "acme", Role.READER, tenant="acme", content=False)
+    settings = NodeSettings(data_dir=tmp_path)
+    assert access.authenticate({"x-clickhouse-key": limited}, {}, settings) == Caller(
+        Role.READER, "acme", content=False
+    )
+    assert access.authenticate({"x-clickhouse-key": admin}, {}, settings) == Caller(Role.ADMIN)
+    assert "acme" in keys.table(tmp_path)
+    for limits in ({"tenant": "acme"}, {"content": False}):
+        with pytest.raises(ValueError, match="only a reader's key can be limited"):
+            keys.create(tmp_path, "x", Role.ADMIN, **limits)
+    with pytest.raises(ValueError, match="tenant needs 1 to 128 printable characters"):
+        keys.create(tmp_path, "x", Role.READER, tenant=" acme")
+    path = access_folder.path(tmp_path) / "access_keys.json"
+    document = json.loads(path.read_text())
+    of_admin = next(key for key in document["keys"] if key["role"] == "admin")
+    del of_admin["tenant"], of_admin["content"]
+    path.write_text(json.dumps(document))
+    assert keys.KeyRing(tmp_path).find(admin) is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_node.readers import resolved_tree, roles, statement_judge
+from sightline_node.readers import engine_roles, resolved_tree, roles, statement_judge
 from sightline_node.readers.reader_allowed import allowed
 from sightline_node.readers.reader_functions import Functions
 from sightline_store.errors import QueryRejected
@@ -88,9 +89,10 @@ def test_readers_leave_a_quarter_of_the_engines_memory() -> None:
 
 def test_users_xml_keeps_names_apart_from_grants() -> None:
     """A database's name cannot end its quotes, neither SQL's nor XML's."""
-    text = roles.users_xml(["a`b", "<c>&"])
+    text = engine_roles.users_xml(["a`b", "<c>&"])
     assert "GRANT SELECT, dictGet ON `a\\`b`.*" in text
     assert "`&lt;c&gt;&amp;`.*" in text
+    ElementTree.fromstring(text)
 
 
 _TREE = """QUERY id: 0

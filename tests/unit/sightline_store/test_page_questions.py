@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-ASKED = re.compile(r"\b(?:queries|written|drift_runs|judges|people)\.([a-z_]+)\(")
+ASKED = re.compile(r"\b(?:queries|written|drift_runs|judges|people|changes|tuning)\.([a-z_]+)\(")
 # Not questions: what they return is made in Python.
 NOT_ASKED = {"sql", "ask", "agreement"}
 
@@ -17,7 +17,7 @@ def test_every_question_of_a_page_is_timed() -> None:
     asked = {name for page in pages for name in ASKED.findall(page.read_text(encoding="utf-8"))} - NOT_ASKED
     timed = set(
         re.findall(
-            r"\b(?:queries|written|drift_runs|judges|people)\.([a-z_]+)\b",
+            r"\b(?:queries|written|drift_runs|judges|people|changes|tuning)\.([a-z_]+)\b",
             (ROOT / "benchmarks" / "page_questions.py").read_text(),
         )
     )

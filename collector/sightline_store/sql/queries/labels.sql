@@ -22,5 +22,5 @@ CROSS JOIN
         arraySort(groupUniqArrayIf(8)(toString(Judge), Judge != '')) AS judges,
         arraySort(groupUniqArrayIf(8)(toString(Note), Note != '')) AS judge_notes
     FROM scores
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND NOT startsWith(Name, 'drift.')
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND NOT startsWith(Name, 'drift.') AND NOT startsWith(Name, 'mark.')
 ) AS s

@@ -5,7 +5,7 @@ SELECT
 FROM
 (
     SELECT
-        TraceHash, TraceId, Value AS value, toString(Label) AS label, Explanation AS explanation,
+        TraceHash, TraceId, Value AS value, toString(Label) AS label, if({content:UInt8}, Explanation, 'hidden') AS explanation,
         toString(Judge) AS judge, toString(JudgeVersion) AS judge_version, toString(ErrorType) AS error_type
     FROM scores
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash != cityHash64('')

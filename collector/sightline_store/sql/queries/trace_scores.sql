@@ -5,7 +5,7 @@ SELECT
     toString(Name) AS name,
     Value AS value,
     toString(Label) AS label,
-    Explanation AS explanation,
+    if({content:UInt8}, Explanation, 'hidden') AS explanation,
     toString(Judge) AS judge,
     toString(JudgeVersion) AS judge_version,
     toString(RunId) AS run_id,

@@ -14,7 +14,7 @@ SELECT
     s.Duration AS duration_ns,
     toString(s.StatusCode) AS status,
     s.StatusMessage AS status_message,
-    if(t.stage != '', t.stage, s.SpanAttributes['sightline.stage']) AS stage,
+    if(t.stage != '', t.stage, if({content:UInt8}, s.SpanAttributes['sightline.stage'], '')) AS stage,
     t.ttft_ms AS ttft_ms,
     t.first_chunk_ms AS first_chunk_ms,
     t.model_name AS model_name,

@@ -1,0 +1,238 @@
+"""Which part of a window rollups answer, and which part rows: the one place that decides it.
+
+A window is read as rows up to its first minute, hour or day that rollups hold, as rollups up to the last one, and as
+rows behind that. A question asks `plan`; without a plan it reads rows, which is what all questions do that are narrowed
+to something that rollups do not have.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from sightline_store.moments import sql_moment
+from sightline_store.questions.conditions import sql_text
+from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets
+
+SHORTEST: Final = timedelta(hours=24)
+"""Shorter windows read rows."""
+
+FEWEST_ROWS: Final = 2_000_000
+"""A window of fewer typed rows is read as rows: to add them up costs no more than to analyse the longer statement."""
+
+RANK_ERROR: Final = 0.01
+"""By how much at most the rank of a percentile from rollups is off, as a share (docs/adr/018-rollups.md). Were it more,
+the pages would have to say so."""
+
+_SMALLEST_PART = 0.5
+"""Rollups are read where they hold at least this share of a window."""
+
+_INPUT_STEP, _FIRST_STEP = 1000, 32_000
+"""Calls are told apart by the thousands of their input tokens above this."""
+
+
+class Reads(Enum):
+    """The tables that a question reads, by what can narrow them."""
+
+    REQUESTS = frozenset({"tenant", "route"})
+    CALLS = frozenset({"tenant", "model"})
+    STAGES = frozenset({"tenant"})
+
+
+class _Window(Protocol):
+    """What a question is about; `questions.queries.Filters` has it."""
+
+    @property
+    def start(self) -> datetime: ...
+    @property
+    def end(self) -> datetime: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def route(self) -> str: ...
+
+
+class _Asks(Protocol):
+    def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Answer a query with dicts by column name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What rollups a store has of a window.
+
+    Attributes:
+        starts: length of a period to the starts of those that can answer, in order; seconds.
+        sees_all: whether the asker may read what is added up over all tenants.
+        cuts: moments at which prices change, in order; epoch seconds.
+        steps: numbers of input tokens above which another rate holds.
+        times: seconds of the day at which another rate begins to hold, in order, without midnight.
+    """
+
+    starts: Mapping[int, Sequence[int]]
+    sees_all: bool = True
+    cuts: Sequence[int] = ()
+    steps: Sequence[int] = ()
+    times: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a question is answered from rollups.
+
+    Attributes:
+        by: the set of rows.
+        ranges: length of periods, start of the first one and end of the last one, in order and without gaps.
+    """
+
+    by: str
+    ranges: tuple[tuple[int, int, int], ...]
+
+    def params(self) -> dict[str, Any]:
+        """The parameters that `sql/rollups/questions` name beside those of the question."""
+        return {
+            "by": self.by,
+            "periods": [each[0] for each in self.ranges],
+            "firsts": [each[1] for each in self.ranges],
+            "afters": [each[2] for each in self.ranges],
+            "rolled_from": sql_moment(datetime.fromtimestamp(self.ranges[0][1], UTC)),
+            "rolled_to": sql_moment(datetime.fromtimestamp(self.ranges[-1][2], UTC)),
+        }
+
+
+def plan(
+    client: _Asks, window: _Window, reads: Iterable[Reads], *, bucket_s: int = 0, sets: Sets | None = None
+) -> Plan | None:
+    """Return the plan of a question, None where it has to read rows.
+
+    Args:
+        client: the store.
+        window: and what it is narrowed to.
+        reads: the tables that the question reads.
+        bucket_s: width of its buckets in seconds; 0 is one for the whole window.
+        sets: the sets of rows that it needs; the one that it is narrowed to where None.
+
+    Raises:
+        StoreUnavailable: try again.
+    """
+    reads = list(reads)
+    given = {name for name in ("tenant", "model", "route") if getattr(window, name)}
+    by = _set(given)
+    lengths = _lengths(bucket_s)
+    if window.end - window.start < SHORTEST or not lengths or by is None or any(given - each.value for each in reads):
+        return None
+    params = {
+        "from": sql_moment(window.start),
+        "to": sql_moment(window.end),
+        "needed": int(sets or by),
+    }
+    rows = client.query_rows(sql_text("rollups/coverage.sql"), params)
+    if not rows or rows[0]["source_rows"] < FEWEST_ROWS:
+        return None
+    starts = {DAY: sorted(rows[0]["days"]), HOUR: sorted(rows[0]["hours"]), MINUTE: sorted(rows[0]["minutes"])}
+    with_prices = Reads.CALLS in reads
+    prices = client.query_rows(sql_text("rollups/price_changes.sql"), {})[0] if with_prices else {}
+    covered = Coverage(
+        starts,
+        bool(rows[0]["sees_all"]),
+        sorted(prices.get("cuts", ())),
+        prices.get("steps", ()),
+        sorted(time % DAY for time in prices.get("times", ()) if time % DAY),
+    )
+    return choose(covered, window, by, bucket_s=bucket_s, with_prices=with_prices)
+
+
+def choose(
+    covered: Coverage, window: _Window, by: Sets, *, bucket_s: int = 0, with_prices: bool = False
+) -> Plan | None:
+    """Return the plan for a window of which rollups hold these periods; None where rows are the better way. Pure.
+
+    Args:
+        covered: what rollups hold.
+        window: what is asked.
+        by: the set of rows that is read.
+        bucket_s: width of buckets in seconds, 0 for none: a period never lies in two.
+        with_prices: no period may hold two prices of one model.
+    """
+    if by is not Sets.TENANT and not covered.sees_all:
+        return None
+    if with_prices and not all(step < 0 or (step >= _FIRST_STEP and step % _INPUT_STEP == 0) for step in covered.steps):
+        return None
+    begin = math.ceil(window.start.timestamp() / MINUTE) * MINUTE
+    end = math.floor(window.end.timestamp())
+    prices = covered if with_prices else Coverage({})
+    runs = _runs(covered.starts, _lengths(bucket_s), begin, end, prices)
+    longest = max(runs, key=lambda run: run[-1][2] - run[0][1], default=[])
+    if not longest or longest[-1][2] - longest[0][1] < _SMALLEST_PART * (window.end - window.start).total_seconds():
+        return None
+    return Plan(by.by, tuple(longest))
+
+
+def _set(given: set[str]) -> Sets | None:
+    """The set of rows of what a question is narrowed to; a model is a column of the rows of calls."""
+    narrowed = given - {"model"}
+    if len(narrowed) > 1:
+        return None
+    return Sets[narrowed.pop().upper()] if narrowed else Sets.ALL
+
+
+def _lengths(bucket_s: int) -> list[int]:
+    """The periods that never lie in two buckets, the longest first."""
+    return [length for length in (DAY, HOUR, MINUTE) if bucket_s % length == 0]
+
+
+def _runs(
+    starts: Mapping[int, Sequence[int]], lengths: Sequence[int], begin: int, end: int, prices: Coverage
+) -> list[list[tuple[int, int, int]]]:
+    """The stretches without gaps that periods cover, each as ranges of periods of one length."""
+    known = {length: set(starts.get(length, ())) for length in lengths}
+    runs: list[list[tuple[int, int, int]]] = []
+    at, is_new = begin, True
+    while at < end:
+        length = next(
+            (
+                length
+                for length in lengths
+                if at in known[length] and at + length <= end and not _is_cut(at, length, prices)
+            ),
+            0,
+        )
+        if not length:
+            at, is_new = _next(starts, lengths, at, end), True
+            continue
+        if is_new:
+            runs.append([])
+        run, is_new = runs[-1], False
+        if run and run[-1][0] == length:
+            run[-1] = (length, run[-1][1], at + length)
+        else:
+            run.append((length, at, at + length))
+        at += length
+    return runs
+
+
+def _next(starts: Mapping[int, Sequence[int]], lengths: Sequence[int], at: int, end: int) -> int:
+    """The next start of a period behind a moment; `end` where there is none."""
+    found = end
+    for length in lengths:
+        of_length = starts.get(length, ())
+        place = bisect_right(of_length, at)
+        if place < len(of_length):
+            found = min(found, of_length[place])
+    return found
+
+
+def _is_cut(start: int, length: int, prices: Coverage) -> bool:
+    """Whether a price changes within a period, not only at its edges."""
+    if prices.cuts and bisect_right(prices.cuts, start) < bisect_left(prices.cuts, start + length):
+        return True
+    second = start % DAY
+    return any(second < time < second + length for time in prices.times)

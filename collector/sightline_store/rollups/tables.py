@@ -1,0 +1,61 @@
+"""The tables of rollups: what each is made of, and which sets of rows it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+"""Lengths of periods, in seconds."""
+
+MINUTES_DAYS, HOURS_DAYS = 2, 62
+"""Days that minutes and hours stay: what a chart of a day is drawn of, and one of a month and the month before."""
+
+MOST_ROWS = 5000
+"""Rows that a table keeps of a period and set. A set of more is left out of the period, whose questions read rows then:
+where a dimension has so many values, one of them has few rows."""
+
+PERIODS, LOOKS = "rollup_periods", "rollup_looks"
+
+
+class Sets(IntFlag):
+    """Sets of rows of a period, as bits of rollup_periods.Cut."""
+
+    ALL = 1
+    TENANT = 2
+    ROUTE = 4
+
+    @property
+    def by(self) -> str:
+        """The word in the column By."""
+        return (self.name or "").lower()
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """A table of sums.
+
+    Attributes:
+        source: the typed table that its minutes are made of.
+        name: the table; its SQL is `sql/rollups/NAME.sql` and `sql/rollups/longer_NAME.sql`, without `rollup_`.
+    """
+
+    source: str
+    name: str
+
+    @property
+    def minutes_file(self) -> str:
+        """The INSERT that makes minutes out of rows."""
+        return f"rollups/{self.name.removeprefix('rollup_')}.sql"
+
+    @property
+    def longer_file(self) -> str:
+        """The INSERT that makes hours out of minutes, and days out of hours."""
+        return f"rollups/longer_{self.name.removeprefix('rollup_')}.sql"
+
+
+ROLLUPS = (
+    Rollup("requests", "rollup_requests"),
+    Rollup("llm_calls", "rollup_calls"),
+    Rollup("stages", "rollup_stages"),
+)

@@ -1,0 +1,15 @@
+-- The requests of the window as sums: rollups of what is over, rows of the rest.
+SELECT toUnixTimestamp(Start) AS Second, Requests, Errors, DeliveredCount, FirstTokenCount, FirstChunkCount, Delivered, FirstToken, FirstChunk, Total
+FROM rollup_requests
+WHERE
+    -- include: rolled_periods.sql
+    AND Route = {route:String}
+UNION ALL
+SELECT
+    intDiv(toUnixTimestamp(Timestamp), 60) * 60 AS Second,
+    -- include: request_sums.sql
+FROM requests
+WHERE
+    -- include: beside_rollups.sql
+    AND ({route:String} = '' OR Route = {route:String})
+GROUP BY Second

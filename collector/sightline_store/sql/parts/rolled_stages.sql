@@ -1,0 +1,13 @@
+-- The stages of the window as sums: rollups of what is over, rows of the rest.
+SELECT Stage, Spans, Errors, FlaggedSpans, Duration, Slowest
+FROM rollup_stages
+WHERE
+    -- include: rolled_periods.sql
+UNION ALL
+SELECT
+    Stage,
+    -- include: stage_sums.sql
+FROM stages
+WHERE
+    -- include: beside_rollups.sql
+GROUP BY Stage

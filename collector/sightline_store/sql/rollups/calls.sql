@@ -1,0 +1,17 @@
+-- Minutes of model calls, all and by tenant, by what decides what they cost.
+INSERT INTO rollup_calls
+SELECT
+    toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
+    if(grouping(Tenant) = 0, 'tenant', 'all') AS By, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape,
+    -- include: call_sums.sql
+FROM
+(
+    SELECT *, PriceKey, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute,
+        -- include: call_terms.sql
+    FROM llm_calls
+    WHERE
+        -- include: rows_of_minutes.sql
+)
+GROUP BY GROUPING SETS (
+    (minute, Model, PriceKey, ServiceTier, InputStep, Shape), (minute, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape))
+LIMIT {limit:UInt32} BY minute, By

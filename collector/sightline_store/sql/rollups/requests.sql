@@ -1,0 +1,16 @@
+-- Minutes of requests: all, and by each of the dimensions that can narrow a question.
+INSERT INTO rollup_requests
+SELECT
+    toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
+    multiIf(grouping(Tenant) = 0, 'tenant', grouping(Route) = 0, 'route', 'all') AS By, Tenant, Route,
+    -- include: request_sums.sql
+FROM
+(
+    SELECT *,
+        toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute
+    FROM requests
+    WHERE
+        -- include: rows_of_minutes.sql
+)
+GROUP BY GROUPING SETS ((minute), (minute, Tenant), (minute, Route))
+LIMIT {limit:UInt32} BY minute, By

@@ -1,0 +1,305 @@
+"""Rollups and rows give one answer, whatever comes late, twice or is corrected, and wherever a fold is interrupted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rolled_traffic import QUESTIONS, RowsAlone, Traffic, answers, differences, is_rolled, rank_error
+
+from sightline_store import settle
+from sightline_store.client import Client
+from sightline_store.errors import StoreUnavailable
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters
+from sightline_store.rollups import fold, keeping, plan
+from sightline_store.rollups.plan import Reads
+from sightline_store.settings import RetentionSettings
+
+_KEEP = RetentionSettings()
+_HOURS = 4.0
+
+
+@pytest.fixture
+def client(emptied: Callable[..., Client]) -> Client:
+    """A client of this module's own tables; they have no rows."""
+    return emptied("rollups")
+
+
+@pytest.fixture(autouse=True)
+def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of some hours with few rows read rollups too, so that little has to be made."""
+    monkeypatch.setattr(plan, "SHORTEST", timedelta(hours=1))
+    monkeypatch.setattr(plan, "FEWEST_ROWS", 0)
+
+
+@pytest.fixture
+def end() -> datetime:
+    """The end of the traffic: seconds ago, so that its last minutes are open."""
+    return datetime.now(UTC) - timedelta(seconds=5)
+
+
+def _fold(client: Client, **more: Any) -> int:
+    return sum(made.minutes for made in fold.fold(client, _KEEP, **more))
+
+
+def _window(end: datetime, hours: float = _HOURS, **narrowed: str) -> Filters:
+    return Filters(start=end - timedelta(hours=hours), end=end + timedelta(seconds=1), **narrowed)
+
+
+def _require_one_answer(client: Client, filters: Filters) -> None:
+    found = differences(answers(client, filters), answers(RowsAlone(client), filters))
+    assert not found, found[:5]
+
+
+def _price(client: Client, key: str, since: datetime, *, rates: str = "[]", **prices: float) -> None:
+    columns, values = ", ".join(prices), ", ".join(map(str, prices.values()))
+    client.command(
+        f"INSERT INTO model_prices (PriceKey, ValidFrom, Rates, {columns}) "
+        f"SELECT '{key}', toDateTime({int(since.timestamp())}, 'UTC'), {rates}, {values}"
+    )
+
+
+def _prices(client: Client) -> None:
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    above = "[(200000, 0, 86400, 9., 1., 2., 3., NULL, 12., NULL, NULL, NULL)]"
+    _price(client, "openai/gpt-4o", since, rates=above, InputUsdPerMtok=2.5, OutputUsdPerMtok=10, CacheReadUsdPerMtok=1)
+    _price(
+        client, "openai/gpt-4o-mini", since,
+        InputUsdPerMtok=1, OutputUsdPerMtok=2, InputAudioUsdPerMtok=7, OutputAudioUsdPerMtok=8, ReasoningUsdPerMtok=3,
+        CacheWriteUsdPerMtok=2, CacheWrite1hUsdPerMtok=4, RequestUsd=0.001,
+    )  # fmt: skip
+    _price(client, "local/llama", since, InputUsdPerMtok=0, OutputUsdPerMtok=0, SecondUsd=0.01)
+
+
+@pytest.mark.parametrize(("seed", "hours"), [(1, 50.0), (2, 4.0)])
+def test_one_answer_of_rollups_and_of_rows(client: Client, end: datetime, seed: int, hours: float) -> None:
+    """Spans that come late or twice, are settled or deleted: after each fold counts and sums are those of rows."""
+    chance, traffic = random.Random(seed), Traffic(client, seed, end)
+    _prices(client)
+    rows = traffic.add(400, hours)
+    for step in chance.sample(("late", "twice", "deleted"), 3):
+        _fold(client)
+        _require_one_answer(client, _window(end, hours))
+        if step == "late":
+            rows = traffic.add(20, 1, before=timedelta(hours=chance.uniform(1, hours - 1)))
+        elif step == "twice":
+            traffic.again({table: of_table[:15] for table, of_table in rows.items()})
+            _fold(client)
+            settle.settle(client, datetime(2020, 1, 1, tzinfo=UTC), quiet=timedelta(0))
+        else:
+            client.command(f"DELETE FROM stages WHERE cityHash64(SpanId, TraceId) % 7 = {chance.randrange(7)}")
+    assert _fold(client) > 0
+    for narrowed in ({}, {"route": "/v1/chat"}, {"tenant": "acme", "model": "gpt-4o"}, {"tenant": "acme"}):
+        _require_one_answer(client, _window(end, hours, **narrowed))
+    assert is_rolled(client, _window(end, hours)) == set(QUESTIONS)
+    assert is_rolled(client, _window(end, hours, tenant="acme")) == set(QUESTIONS)
+    assert is_rolled(client, _window(end, hours, route="/v1/chat")) == {"latency_over_time"}
+    assert is_rolled(client, _window(end, hours, model="gpt-4o")) == {"spend_over_time"}
+
+
+def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> None:
+    """And one late span makes its minute and its hour anew, and nothing else but what is over since."""
+    traffic = Traffic(client, 5, end)
+    traffic.add(50, _HOURS)
+    list(fold.fold(client, _KEEP))
+    before = client.query_rows("SELECT Start, max(Version) AS v FROM rollup_periods WHERE Period = 60 GROUP BY Start")
+    traffic.add(1, 0.01, before=timedelta(hours=2))
+    list(fold.fold(client, _KEEP))
+    after = client.query_rows("SELECT Start, max(Version) AS v FROM rollup_periods WHERE Period = 60 GROUP BY Start")
+    versions = {row["Start"]: row["v"] for row in before}
+    anew = [row["Start"] for row in after if row["Start"] in versions and row["v"] != versions[row["Start"]]]
+    assert 1 <= len(anew) <= 2  # its call or stage may have begun in the next minute
+    _require_one_answer(client, _window(end))
+
+
+def test_percentiles_are_within_the_rank_error(client: Client, end: datetime) -> None:
+    """By their ranks among the rows, of the window and of buckets."""
+    Traffic(client, 7, end).add(2000, _HOURS)
+    _fold(client)
+    window = _window(end)
+    (rows,) = client.query_rows(
+        "SELECT groupArray(DurationMs) AS total, groupArrayIf(TtftMs, TtftDefinition = 'delivered') AS ttft "
+        "FROM requests"
+    )
+    told = queries.overview(client, window)
+    for value, name, level in (
+        (told.total_p50_ms, "total", 0.5), (told.total_p95_ms, "total", 0.95),
+        (told.ttft_p50_ms, "ttft", 0.5), (told.ttft_p95_ms, "ttft", 0.95),
+    ):  # fmt: skip
+        assert value is not None
+        assert rank_error(value, rows[name], level) <= plan.RANK_ERROR
+    by_stage = {
+        row["stage"]: row["each"]
+        for row in client.query_rows(
+            "SELECT toString(Stage) AS stage, groupArray(DurationMs) AS each FROM stages GROUP BY Stage"
+        )
+    }
+    for row in queries.stage_summary(client, window):
+        for level in (50, 95, 99):
+            assert rank_error(row[f"p{level}_ms"], by_stage[row["stage"]], level / 100) <= plan.RANK_ERROR
+
+
+def test_a_price_that_changes_prices_history_anew(client: Client, end: datetime) -> None:
+    """In the middle of the window, by the time of day and above a number of tokens; an odd step reads rows."""
+    Traffic(client, 9, end).add(400, _HOURS)
+    _prices(client)
+    _fold(client)
+    window = _window(end)
+    _require_one_answer(client, window)
+    middle = (end - timedelta(hours=2)).replace(minute=17, second=0)
+    _price(client, "openai/gpt-4o", middle, InputUsdPerMtok=100, OutputUsdPerMtok=200)
+    _price(
+        client, "local/llama", datetime(2020, 1, 1, tzinfo=UTC), InputUsdPerMtok=5, OutputUsdPerMtok=6,
+        rates="[(-1, 59400, 1800, 1., NULL, NULL, NULL, NULL, 2., NULL, NULL, NULL)]",
+    )  # fmt: skip
+    _require_one_answer(client, window)
+    assert "spend_over_time" in is_rolled(client, window)
+    odd = "[(1234, 0, 86400, 9., NULL, NULL, NULL, NULL, 12., NULL, NULL, NULL)]"
+    _price(client, "openai/gpt-4o", datetime(2020, 1, 1, tzinfo=UTC), rates=odd, InputUsdPerMtok=1, OutputUsdPerMtok=2)
+    _require_one_answer(client, window)
+    assert "spend_over_time" not in is_rolled(client, window)
+
+
+class _Stops(Client):
+    """Fails at one of the statements that change something: before it, or when it has been done."""
+
+    def __init__(self, client: Client, at: int, *, is_done: bool) -> None:
+        super().__init__(client.settings)
+        self._left, self._is_done = at, is_done
+
+    def query_bytes(self, sql: str, params: Mapping[str, Any] | None = None, fmt: str = "JSONEachRow") -> bytes:
+        """Run, or fail; so does `insert_rows`."""
+        answer: bytes = self._or_stop(lambda: super(_Stops, self).query_bytes(sql, params, fmt))
+        return answer
+
+    def insert_rows(self, table: str, columns: list[str], rows: list[list[Any]]) -> None:
+        """Run, or fail."""
+        self._or_stop(lambda: super(_Stops, self).insert_rows(table, columns, rows))
+
+    def _or_stop(self, action: Callable[[], Any]) -> Any:
+        self._left -= 1
+        if self._left < 0 and not self._is_done:
+            raise StoreUnavailable(self.settings.url, "stopped")
+        result = action()
+        if self._left < 0:
+            raise StoreUnavailable(self.settings.url, "stopped")
+        return result
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_fold_that_stops_anywhere_leaves_one_answer(client: Client, end: datetime, is_done: bool) -> None:
+    """Before or behind each of its statements: what is read then is right, and the next fold completes it."""
+    traffic = Traffic(client, 11, end)
+    traffic.add(60, _HOURS)
+    _fold(client)
+    traffic.add(10, 1, before=timedelta(hours=2))
+    for at in range(100):
+        stops = _Stops(client, at, is_done=is_done)
+        try:
+            list(fold.fold(stops, _KEEP))
+        except StoreUnavailable:
+            pass
+        else:
+            break
+        finally:
+            stops.close()
+        # What came late is in no rollup before the fold is over, and no rollup counts in part.
+        counted = sum(row["requests"] for row in queries.latency_over_time(client, _window(end), bucket_s=1800))
+        assert 60 <= counted <= 70
+        if at % 3 == 0:  # a little news between, so that there is something to do
+            client.command("DELETE FROM stages WHERE SpanId = 's0' AND TraceId = (SELECT min(TraceId) FROM stages)")
+    else:
+        pytest.fail("the fold did not end")
+    _fold(client)
+    _require_one_answer(client, _window(end))
+
+
+class _Meets(Client):
+    """Does something else when a statement comes for the first time."""
+
+    def __init__(self, client: Client, words: str, meanwhile: Callable[[], object]) -> None:
+        super().__init__(client.settings)
+        self._words, self._meanwhile, self._is_over = words, meanwhile, False
+
+    def query_bytes(self, sql: str, params: Mapping[str, Any] | None = None, fmt: str = "JSONEachRow") -> bytes:
+        """Run, behind what comes between."""
+        if self._words in sql and not self._is_over:
+            self._is_over = True
+            self._meanwhile()
+        return super().query_bytes(sql, params, fmt)
+
+
+@pytest.mark.parametrize("words", ["INSERT INTO rollup_requests", "INSERT INTO rollup_periods"])
+def test_of_two_folds_at_one_time_the_one_counts_that_read_later(client: Client, end: datetime, words: str) -> None:
+    """The first is held up at a step, rows come, the second makes the same minutes: all rows are counted at the end."""
+    traffic = Traffic(client, 13, end)
+    traffic.add(60, _HOURS)
+
+    def meanwhile() -> None:
+        traffic.add(30, _HOURS - 1, before=timedelta(minutes=30))
+        _fold(client)
+
+    first = _Meets(client, words, meanwhile)
+    list(fold.fold(first, _KEEP))
+    first.close()
+    _require_one_answer(client, _window(end))
+    _fold(client)
+    _require_one_answer(client, _window(end))
+
+
+def test_rollups_stay_when_their_rows_are_dropped(client: Client, end: datetime) -> None:
+    """Retention drops whole days of a table: a fold leaves what was made of them."""
+    Traffic(client, 17, end).add(200, 30)
+    _fold(client)
+    window = _window(end, 30)
+    before = queries.latency_over_time(client, window, bucket_s=3600)
+    day = (end - timedelta(days=1, minutes=3)).date()  # it is over
+    client.command(f"ALTER TABLE requests DROP PARTITION '{day}'")
+    _fold(client)
+    _fold(client, anew=True)
+    after = queries.latency_over_time(client, window, bucket_s=3600)
+    whole = [row["bucket"] for row in before if datetime.fromtimestamp(row["bucket"], UTC).date() == day][1:]
+    assert whole
+    assert [row for row in after if row["bucket"] in whole] == [row for row in before if row["bucket"] in whole]
+
+
+def test_a_dimension_of_too_many_values_reads_rows(
+    client: Client, end: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More tenants than a period keeps: questions of one tenant read rows, all others do not."""
+    monkeypatch.setattr(fold, "MOST_ROWS", 2)
+    Traffic(client, 19, end).add(400, _HOURS)
+    _fold(client)
+    _require_one_answer(client, _window(end, tenant="acme"))
+    assert plan.plan(client, _window(end, tenant="acme"), [Reads.REQUESTS]) is None
+    assert plan.plan(client, _window(end, route="/v1/chat"), [Reads.REQUESTS]) is not None
+
+
+def test_what_nobody_reads_is_removed_after_an_hour(
+    client: Client, end: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of an interrupted fold and of periods that were made anew; the answer stays."""
+    Traffic(client, 23, end).add(100, _HOURS)
+    stops = _Stops(client, 3, is_done=False)
+    with pytest.raises(StoreUnavailable):
+        list(fold.fold(stops, _KEEP))
+    stops.close()
+    _fold(client)
+    _fold(client, anew=True)
+    monkeypatch.setattr(keeping, "COMMIT_WITHIN_S", -1)
+    keeping.enforce(client, _KEEP)
+    (row,) = client.query_rows("SELECT uniqExact(Version) AS n FROM rollup_requests WHERE Period = 86400")
+    assert row["n"] <= 1
+    (row,) = client.query_rows(
+        "SELECT count() AS n FROM rollup_requests WHERE (Period, Start, Version) NOT IN "
+        "(SELECT Period, Start, max(Version) FROM rollup_periods GROUP BY Period, Start)"
+    )
+    assert row["n"] == 0
+    _require_one_answer(client, _window(end))
+    keeping.drop(client)
+    assert keeping.status(client) == []
+    _require_one_answer(client, _window(end))
