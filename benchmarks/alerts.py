@@ -6,8 +6,9 @@ Weeks of traffic are simulated minute by minute: requests by the hour of the day
 and slow first tokens among them. Noise is what a healthy service has: a steady small share of errors, spikes of one to
 three minutes (a deployment, a provider that hiccups), nights with hardly a request. Each week has one true incident, of
 20 to 180 minutes, by day, of random strength: errors of 10 to 60 % of the requests, or first tokens that take 2 to 6
-times as long. What decides is the code of the evaluator (`alerts.replay`: windows, conditions, states), with an
-evaluation a minute; no store is asked.
+times as long. With an evaluation a minute, what decides are the conditions and states of the evaluator, over all
+minutes of a week at once (`alert_minutes.py`); of the first weeks each rule is also evaluated by the evaluator's own
+code, one minute after the other, and the result is refused where both differ. No store is asked.
 
 The plain threshold looks at the same metric over the last minute with the ready rule's own limit (of errors: 5 %), and
 pages when that is exceeded, with nothing else; once more with 20 requests as the least that it judges. A page is true
@@ -28,17 +29,15 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import results
+from alert_minutes import Minutes, agrees, pages
 from tqdm import tqdm
 
 from sightline_dashboards.alerts import rules_file
-from sightline_dashboards.alerts.replay import replay
 from sightline_dashboards.alerts.rules import Rule
-from sightline_dashboards.alerts.series import Amount, Series
 from sightline_store.questions.alerts import BIN_RATIO
 
 Floats = npt.NDArray[np.float64]
@@ -46,12 +45,15 @@ Floats = npt.NDArray[np.float64]
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS_BEFORE = 3
 """Healthy days before the week, for the windows that reach back."""
+FIRST_S = round((START - timedelta(days=DAYS_BEFORE)).timestamp())
 WEEK_MINUTES = 7 * 1440
 REQUESTS_A_MINUTE = 20.0
 ERROR_SHARE = 0.003
 TTFT_MEDIAN_MS, TTFT_SPREAD = 700.0, 0.45
 SPIKES_A_WEEK = 12
 AFTER = timedelta(minutes=10)
+CHECKED_WEEKS = 10
+"""Weeks of each kind that the evaluator's own code goes through too."""
 PLAIN_ERRORS = 0.05
 
 
@@ -155,27 +157,24 @@ def is_large(week: Week, kind: str) -> bool:
     return failed >= 0.02 * 0.005 * a_month
 
 
-def error_series(week: Week, seed: int) -> Series:
+def error_minutes(week: Week, seed: int) -> Minutes:
     """Errors and requests of each minute."""
     failed = np.random.default_rng([seed, 7]).binomial(week.requests, week.error_share)
-    return _series(Amount(float(bad), float(events)) for bad, events in zip(failed, week.requests, strict=True))
+    no_bins = np.zeros((len(failed), 0), dtype=np.int64)
+    return Minutes(FIRST_S, failed.astype(np.float64), week.requests.astype(np.float64), no_bins)
 
 
-def ttft_series(week: Week, seed: int) -> Series:
+def ttft_minutes(week: Week, seed: int) -> Minutes:
     """Times to first token of each minute, in bins."""
     random = np.random.default_rng([seed, 8])
-    amounts = []
-    for events, factor in zip(week.requests, week.slowness, strict=True):
-        times = TTFT_MEDIAN_MS * factor * random.lognormal(0, TTFT_SPREAD, events)
-        numbers, counts = np.unique(np.floor(np.log(times) / math.log(BIN_RATIO)).astype(int), return_counts=True)
-        bins = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-        amounts.append(Amount(0.0, float(events), bins=bins))
-    return _series(amounts)
-
-
-def _series(amounts: Any) -> Series:
-    first = round((START - timedelta(days=DAYS_BEFORE)).timestamp())
-    return Series(((first + 60 * number, amount) for number, amount in enumerate(amounts) if amount.denominator), 60)
+    minute = np.repeat(np.arange(len(week.requests)), week.requests)
+    times = TTFT_MEDIAN_MS * week.slowness[minute] * random.lognormal(0, TTFT_SPREAD, len(minute))
+    numbers = np.floor(np.log(times) / math.log(BIN_RATIO)).astype(np.int64)
+    first_bin = int(numbers.min())
+    width = int(numbers.max()) - first_bin + 1
+    bins = np.bincount(minute * width + numbers - first_bin, minlength=len(week.requests) * width)
+    events = week.requests.astype(np.float64)
+    return Minutes(FIRST_S, np.zeros(len(events)), events, bins.reshape(len(events), width), first_bin)
 
 
 def plain(metric: str, above: float, least_events: int) -> Rule:
@@ -201,20 +200,26 @@ def contenders(kind: str) -> dict[str, Rule]:
     }
 
 
-_SERIES: dict[str, Callable[[Week, int], Series]] = {"errors": error_series, "ttft": ttft_series}
+_MINUTES: dict[str, Callable[[Week, int], Minutes]] = {"errors": error_minutes, "ttft": ttft_minutes}
 
 
 def measure(kind: str, first: int, weeks: int) -> dict[str, Tally]:
-    """Weeks of one kind, by seed."""
+    """Weeks of one kind, by seed.
+
+    Raises:
+        RuntimeError: the evaluator's own code decides otherwise.
+    """
     tallies = {name: Tally() for name in contenders(kind)}
+    end = START + timedelta(minutes=WEEK_MINUTES)
     for seed in range(first, first + weeks):
         week = simulated(seed, kind)
-        series = _SERIES[kind](week, seed)
+        minutes = _MINUTES[kind](week, seed)
         begins = START + timedelta(minutes=week.begins - DAYS_BEFORE * 1440)
         for name, rule in contenders(kind).items():
-            done = replay(rule, series, START, START + timedelta(minutes=WEEK_MINUTES))
-            pages = [episode.begins for episode in done.episodes]
-            tallies[name].add(pages, begins, begins + timedelta(minutes=week.lasts), is_large=is_large(week, kind))
+            if seed < CHECKED_WEEKS and not agrees(rule, minutes, START, end):
+                raise RuntimeError(f"{name}: the evaluator fires at other minutes in week {seed} of {kind}")
+            fired = pages(rule, minutes, START, end)
+            tallies[name].add(fired, begins, begins + timedelta(minutes=week.lasts), is_large=is_large(week, kind))
     return tallies
 
 
@@ -224,11 +229,11 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=500, help="simulated weeks of each kind (default: 500)")
     weeks: int = parser.parse_args().weeks
     part = 10
-    found: dict[str, dict[str, Tally]] = {kind: {name: Tally() for name in contenders(kind)} for kind in _SERIES}
+    found: dict[str, dict[str, Tally]] = {kind: {name: Tally() for name in contenders(kind)} for kind in _MINUTES}
     with ProcessPoolExecutor(max_workers=2) as pool:
         futures = [
             (kind, pool.submit(measure, kind, first, min(part, weeks - first)))
-            for kind in _SERIES
+            for kind in _MINUTES
             for first in range(0, weeks, part)
         ]
         for kind, future in tqdm(futures, file=sys.stderr, disable=not sys.stderr.isatty()):

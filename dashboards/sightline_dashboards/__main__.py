@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib import resources
 
-from sightline_dashboards.settings import DashboardSettings
+from sightline_dashboards.settings import AccessSettings, DashboardSettings
 from sightline_dashboards.theme import streamlit_options
 from sightline_store.settings import StoreSettings
 
@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ).parse_args(given)
     _log_to_stderr()
     try:
-        settings = DashboardSettings.from_env()
+        settings, access = DashboardSettings.from_env(), AccessSettings.from_env()
+        access.check_address(settings)
         store = StoreSettings.from_env()
     except ValueError as exc:
         sys.exit(f"sightline-dashboards: {exc}")
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from streamlit.web import bootstrap  # noqa: PLC0415
 
         from sightline_dashboards import serving  # noqa: PLC0415
+        from sightline_dashboards.access import current  # noqa: PLC0415
     except ImportError as exc:
         if (exc.name or "").startswith("sightline"):
             raise
@@ -70,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with resources.as_file(resources.files("sightline_dashboards") / "entry" / "script.py") as page:
         _LOG.info("pages on http://%s:%d over the store at %s", settings.host, settings.port, store.url)
         try:
-            serving.run(page, settings)
+            current.load(access, store)  # what cannot be used is said here, and not to the first viewer
+            serving.run(page, settings, access)
         except (ValueError, OSError) as exc:
             sys.exit(f"sightline-dashboards: {exc}")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 from sightline_dashboards import assets, navigation
+from sightline_dashboards.access import sign_in
 from sightline_dashboards.pages import (
     alerts,
     cost,
@@ -26,6 +29,10 @@ def run() -> None:
     st.set_page_config(
         page_title="Sightline", page_icon=assets.text("icon.svg"), layout="wide", initial_sidebar_state="auto"
     )
+    viewer = sign_in.require_viewer()
+    if viewer is None:
+        return
+    of_everybody: Literal["visible", "hidden"] = "hidden" if viewer.tenant else "visible"  # the whole store's
     pages = {
         "overview": st.Page(overview.render, title="Overview", default=True),
         "latency": st.Page(latency.render, title="Latency", url_path="latency"),
@@ -36,8 +43,8 @@ def run() -> None:
         "retrieval": st.Page(retrieval.render, title="Retrieval", url_path="retrieval"),
         "quality": st.Page(quality.render, title="Quality", url_path="quality"),
         "review": st.Page(review.render, title="Review", url_path="review"),
-        "pipeline": st.Page(pipeline.render, title="Pipeline", url_path="pipeline"),
-        "alerts": st.Page(alerts.render, title="Alerts", url_path="alerts"),
+        "pipeline": st.Page(pipeline.render, title="Pipeline", url_path="pipeline", visibility=of_everybody),
+        "alerts": st.Page(alerts.render, title="Alerts", url_path="alerts", visibility=of_everybody),
     }
     navigation.remember(pages)
     st.navigation(list(pages.values())).run()

@@ -18,10 +18,10 @@ from sightline_dashboards.theme import ERROR_COLOUR, SERIES, STAGE_COLOURS, STAG
 from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import Filters
 
+NOT_NAMED = "(not named)"
+"""Series of what names no model or service."""
 HEIGHT_PX = 240
 """Height of a chart that has a panel for itself."""
-_BAR_SHARE = 0.9
-"""Part of a bucket that its bar covers; the rest parts it from its neighbour."""
 
 
 def latency(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
@@ -98,11 +98,11 @@ def stage_cascade(rows: Rows, column: str, *, height: int = HEIGHT_PX) -> AnyCha
     x = alt.X(
         "from:Q",
         axis=alt.Axis(title=None, labelExpr=axes.DURATION_LABEL, tickCount=5),
-        scale=alt.Scale(domain=[0, total * 1.02]),
+        scale=alt.Scale(zero=True, nice=False),
     )
     bars = (
-        alt.Chart(frame)
-        .mark_bar(height={"band": 0.62}, cornerRadius=2)
+        alt.Chart(frame, name="picked")
+        .mark_bar(height={"band": 0.62}, cornerRadius=2, cursor="pointer")
         .encode(
             y=y,
             x=x,
@@ -110,6 +110,7 @@ def stage_cascade(rows: Rows, column: str, *, height: int = HEIGHT_PX) -> AnyCha
             color=alt.Color("stage:N", scale=axes.stage_scale(), legend=None),
             tooltip=["Stage", "Part of the time to first token", "Its own p50", "Its own p95"],
         )
+        .add_params(axes.picks("stage"))
     )
     text = alt.Chart(frame).encode(y=y, x="at:Q", text="label:N")
     labels = [
@@ -146,7 +147,7 @@ def stacked_bars(
 ) -> AnyChart:
     """A volume over time, stacked by series. `unit` is "usd", "tokens" or "count". Unknown values draw nothing."""
     parts = [
-        {"bucket": row["bucket"], "of": row[series] or "(not named)", "amount": float(row[value])}
+        {"bucket": row["bucket"], "of": row[series] or NOT_NAMED, "amount": float(row[value])}
         for row in rows
         if row[value] is not None
     ]
@@ -215,8 +216,8 @@ def shares(
     frame = pd.DataFrame(
         [
             {
-                "from": axes.timestamp(row["bucket"]),
-                "until": axes.timestamp(row["bucket"] + bucket_s * _BAR_SHARE),
+                "bucket": row["bucket"],
+                **axes.bar_ends(row["bucket"], bucket_s, filters),
                 "share": row[part] / row[whole] if row[whole] else None,
                 "zero": 0.0,
                 name: formats.share_of(row[part], row[whole]),
@@ -224,9 +225,9 @@ def shares(
             for row in rows
         ]
     )
-    return (
-        alt.Chart(frame)
-        .mark_rect(color=SERIES[5], clip=True)
+    bars = (
+        alt.Chart(frame, name="picked")
+        .mark_rect(color=SERIES[5], clip=True, cursor="pointer")
         .encode(
             x=axes.time_axis(filters, "from"),
             x2="until:T",
@@ -238,8 +239,9 @@ def shares(
             y2="zero:Q",
             tooltip=[axes.time_tooltip("from"), f"{name}:N"],
         )
-        .properties(height=height)
+        .add_params(axes.picks("bucket"))
     )
+    return alt.layer(axes.bucket_columns(filters, bucket_s), bars).properties(height=height)
 
 
 def budgets(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
@@ -247,7 +249,8 @@ def budgets(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT
     frame = pd.DataFrame(
         [
             {
-                "t": axes.timestamp(row["bucket"] + bucket_s / 2),
+                "t": axes.within(row["bucket"] + bucket_s / 2, filters),
+                "bucket": row["bucket"],
                 "share": row["share"],
                 "Budget": row["budget"],
                 "Used": formats.share(row["share"]),
@@ -256,26 +259,28 @@ def budgets(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT
         ]
     )
     names = list(dict.fromkeys(row["budget"] for row in rows))
-    lines = (
-        alt.Chart(frame)
-        .mark_line(clip=True, strokeWidth=2, interpolate="step-after", point=alt.OverlayMarkDef(size=18, filled=True))
-        .encode(
-            x=axes.time_axis(filters),
-            y=alt.Y(
-                "share:Q",
-                axis=alt.Axis(title=None, labelExpr=axes.SHARE_LABEL, tickCount=5),
-                scale=alt.Scale(domainMin=0, domainMax=max(1.0, *(row["share"] for row in rows))),
-            ),
-            color=alt.Color(
-                "Budget:N",
-                scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])),
-                legend=alt.Legend(title=None, orient="bottom", columns=1, labelLimit=420),
-            ),
-            tooltip=[axes.time_tooltip("t"), "Budget:N", "Used:N"],
-        )
+    base = alt.Chart(frame).encode(
+        x=axes.time_axis(filters),
+        y=alt.Y(
+            "share:Q",
+            axis=alt.Axis(title=None, labelExpr=axes.SHARE_LABEL, tickCount=5),
+            scale=alt.Scale(zero=True),
+        ),
+        color=alt.Color(
+            "Budget:N",
+            scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])),
+            legend=alt.Legend(title=None, orient="bottom", columns=1, labelLimit=420),
+        ),
+    )
+    lines = base.mark_line(clip=True, strokeWidth=2, interpolate="step-after")
+    points = (
+        base.mark_point(clip=True, size=18, filled=True, opacity=1, cursor="pointer")
+        .encode(tooltip=[axes.time_tooltip("t"), "Budget:N", "Used:N"])
+        .properties(name="picked")
+        .add_params(axes.picks("bucket", "Budget", nearest=True))
     )
     full = alt.Chart(pd.DataFrame({"share": [1.0]})).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(y="share:Q")
-    return alt.layer(lines, full).properties(height=height)
+    return alt.layer(lines, full, points).properties(height=height)
 
 
 def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_PX) -> AnyChart:
@@ -294,8 +299,11 @@ def scores(rows: Rows, filters: Filters, bucket_s: int, *, height: int = HEIGHT_
     )
     bars = base.mark_rule(clip=True, strokeWidth=1.2, opacity=0.45).encode(y="low:Q", y2="high:Q")
     line = base.mark_line(clip=True, strokeWidth=2).encode(y="mean:Q")
-    points = base.mark_point(clip=True, size=22, filled=True).encode(
-        y="mean:Q", tooltip=[axes.time_tooltip("t"), "Mean:N", "Judged:N", "Not judged:N"]
+    points = (
+        base.mark_point(clip=True, size=22, filled=True, cursor="pointer")
+        .encode(y="mean:Q", tooltip=[axes.time_tooltip("t"), "Mean:N", "Judged:N", "Not judged:N"])
+        .properties(name="picked")
+        .add_params(axes.picks("bucket", nearest=True))
     )
     return alt.layer(band, bars, line, points).properties(height=height)
 
@@ -322,17 +330,17 @@ def _stack(
             tops[bucket] = foot + part["amount"]
             bars.append(
                 {
-                    "from": axes.timestamp(bucket),
-                    "until": axes.timestamp(bucket + bucket_s * _BAR_SHARE),
+                    "bucket": bucket,
+                    **axes.bar_ends(bucket, bucket_s, filters),
                     "Of": part["of"],
                     "foot": foot,
                     "top": tops[bucket],
                     "Amount": shown(part["amount"]),
                 }
             )
-    return (
-        alt.Chart(pd.DataFrame(bars, columns=["from", "until", "Of", "foot", "top", "Amount"]))
-        .mark_rect(clip=True)
+    drawn = (
+        alt.Chart(pd.DataFrame(bars, columns=["bucket", "from", "until", "Of", "foot", "top", "Amount"]), name="picked")
+        .mark_rect(clip=True, cursor="pointer")
         .encode(
             x=axes.time_axis(filters, "from"),
             x2="until:T",
@@ -341,5 +349,6 @@ def _stack(
             color=alt.Color("Of:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=axes.legend()),
             tooltip=[axes.time_tooltip("from"), "Of:N", "Amount:N"],
         )
-        .properties(height=height)
+        .add_params(axes.picks("bucket", "Of"))
     )
+    return alt.layer(axes.bucket_columns(filters, bucket_s), drawn).properties(height=height)

@@ -65,6 +65,12 @@ def standing(runs: Rows) -> Standing | None:
     return Standing(outcome, runs[same - 1]["at_ms"], same == len(runs), runs[0])
 
 
+def compared_by(row: Mapping[str, Any], runs: Rows) -> Mapping[str, Any] | None:
+    """Return the run of a comparison: its verdict is the first one sent with it or after it; None: not there."""
+    later = [run for run in runs if run["at_ms"] >= row["at_ms"]]
+    return min(later, key=lambda run: run["at_ms"]) if later else None
+
+
 def card(runs: Rows, moment: str) -> Card:
     """Return the overview's card of drift.
 

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
 from sightline_dashboards import axes, drift, formats
 from sightline_dashboards.axes import AnyChart, Rows
 from sightline_dashboards.theme import ERROR_COLOUR, SERIES
+from sightline_store.questions.queries import Filters
 
 _HEIGHT_PX = 200
+_PICKED = ("bucket", "from_ms", "to_ms")
+_PLACE = ("t", *_PICKED)
 
 
-def effects(rows: Rows, *, height: int = _HEIGHT_PX) -> AnyChart:
-    """One comparison's change run by run, with its 95 % interval; alarms are red triangles."""
+def window(rows: Rows, filters: Filters) -> Filters:
+    """Return the stretch of time from the first of these runs to the end of a window, with a little room."""
+    first = datetime.fromtimestamp(min(row["at_ms"] for row in rows) / 1000, UTC)
+    covered = max(filters.end - first, timedelta(minutes=10))
+    return replace(filters, start=filters.end - covered * 1.03)
+
+
+def effects(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_PX) -> AnyChart:
+    """One comparison's change run by run, with its 95 % interval; alarms are red triangles.
+
+    Args:
+        rows: of `drift_history`, of one comparison.
+        runs: of `drift_runs`.
+        filters: the stretch of time of the axis.
+        height: px.
+    """
     frame = pd.DataFrame(
         [
             {
-                "t": axes.timestamp(row["at_ms"] / 1000),
+                **_place(row, runs, filters),
                 "effect": row["effect"],
                 "low": row["low"],
                 "high": row["high"],
@@ -29,9 +51,9 @@ def effects(rows: Rows, *, height: int = _HEIGHT_PX) -> AnyChart:
             }
             for row in rows
         ],
-        columns=["t", "effect", "low", "high", "is_alarm", "State", "Change", "95 % interval", "p"],
+        columns=[*_PLACE, "effect", "low", "high", "is_alarm", "State", "Change", "95 % interval", "p"],
     )
-    base = alt.Chart(frame).encode(x=_time())
+    base = alt.Chart(frame).encode(x=axes.time_axis(filters))
     middle = 0.5 if rows and rows[0]["kind"] == "auc" else 0.0
     tooltip = [
         alt.Tooltip("t:T", title="Run", format="%d %b %H:%M"),
@@ -44,20 +66,22 @@ def effects(rows: Rows, *, height: int = _HEIGHT_PX) -> AnyChart:
         base.mark_rule(strokeWidth=1.5, color=SERIES[0], opacity=0.45).encode(y="low:Q", y2="high:Q"),
         base.mark_line(strokeWidth=1, color=SERIES[0], opacity=0.6).encode(y=y),
         base.transform_filter("!datum.is_alarm")
-        .mark_point(size=26, filled=True, opacity=1, color=SERIES[0])
+        .mark_point(size=26, filled=True, opacity=1, color=SERIES[0], cursor="pointer")
         .encode(y=y, tooltip=tooltip),
         base.transform_filter("datum.is_alarm")
-        .mark_point(size=80, filled=True, opacity=1, shape="triangle-up", color=ERROR_COLOUR)
-        .encode(y=y, tooltip=tooltip),
+        .mark_point(size=80, filled=True, opacity=1, shape="triangle-up", color=ERROR_COLOUR, cursor="pointer")
+        .encode(y=y, tooltip=tooltip)
+        .properties(name="picked")
+        .add_params(axes.picks(*_PICKED)),
     ).properties(height=height)
 
 
-def canaries(rows: Rows, *, height: int = _HEIGHT_PX) -> AnyChart:
-    """Overlap and recall of canaries, run by run."""
+def canaries(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_PX) -> AnyChart:
+    """Overlap and recall of canaries, run by run. Arguments as those of `effects`."""
     frame = pd.DataFrame(
         [
             {
-                "t": axes.timestamp(row["at_ms"] / 1000),
+                **_place(row, runs, filters),
                 "of": row["signal"].removeprefix("canaries.") + (f", {row['key']}" if row["key"] else ""),
                 "value": row["current"],
                 "Value": formats.score(row["current"]),
@@ -72,21 +96,32 @@ def canaries(rows: Rows, *, height: int = _HEIGHT_PX) -> AnyChart:
     colour = alt.Color(
         "of:N", scale=alt.Scale(domain=names, range=axes.series_colours(len(names))), legend=axes.legend()
     )
-    return (
-        alt.Chart(frame)
-        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=26, filled=True))
+    base = alt.Chart(frame).encode(
+        x=axes.time_axis(filters),
+        y=alt.Y("value:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(domain=[0, 1])),
+        color=colour,
+    )
+    points = (
+        base.mark_point(size=26, filled=True, opacity=1, cursor="pointer")
         .encode(
-            x=_time(),
-            y=alt.Y("value:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(domain=[0, 1])),
-            color=colour,
             tooltip=[
                 alt.Tooltip("t:T", title="Run", format="%d %b %H:%M"),
                 *(f"{name}:N" for name in ("of", "Value", "State", "Canaries")),
-            ],
+            ]
         )
-        .properties(height=height)
+        .properties(name="picked")
+        .add_params(axes.picks(*_PICKED, nearest=True))
     )
+    return alt.layer(base.mark_line(strokeWidth=2), points).properties(height=height)
 
 
-def _time() -> alt.X:
-    return alt.X("t:T", axis=alt.Axis(title=None, grid=False, tickCount=5, labelOverlap=True, format="%d %b %H:%M"))
+def _place(row: Mapping[str, Any], runs: Rows, filters: Filters) -> dict[str, Any]:
+    """Where a comparison stands in time, and which stretch of time its run was about."""
+    at_s = row["at_ms"] / 1000
+    run = drift.compared_by(row, runs) or {}
+    return {
+        "t": axes.within(at_s, filters),
+        "bucket": int(at_s),
+        "from_ms": run.get("from_ms"),
+        "to_ms": run.get("to_ms"),
+    }

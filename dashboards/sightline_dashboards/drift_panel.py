@@ -7,9 +7,11 @@ from html import escape
 
 import streamlit as st
 
-from sightline_dashboards import drift, drift_charts, formats, source
+from sightline_dashboards import drift, drift_charts, formats, leads, plots, source
+from sightline_dashboards.axes import AnyChart
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.panels import empty_message, note, panel, show_chart
+from sightline_dashboards.panels import empty_message, note, panel
 from sightline_dashboards.tables import local_time
 from sightline_store.questions import drift_runs
 from sightline_store.questions.queries import Asks, Filters, Row
@@ -38,9 +40,9 @@ def show(filters: Filters) -> None:
         _table(compared, stands.run["comparisons"])
         left, right = st.columns(2, gap="small")
         with left:
-            _over_time(client, filters, compared)
+            _over_time(client, filters, compared, found)
         with right:
-            _canaries(client, filters)
+            _canaries(client, filters, found)
 
 
 def _verdict(stands: drift.Standing) -> None:
@@ -89,13 +91,13 @@ def _table(rows: list[Row], comparisons: int) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="drift_comparisons", empty="The run had nothing to compare.")
+    table(columns, table_rows, key="drift_comparisons", empty="The run had nothing to compare.", offer=Offer(rows))
     left_out = comparisons - len(rows)
     more = f" {formats.count(left_out)} more are not shown." if left_out > 0 else ""
     note(f"Alarms first. An alarm needs a small p and a change that matters; SD are standard deviations before.{more}")
 
 
-def _over_time(client: Asks, filters: Filters, compared: list[Row]) -> None:
+def _over_time(client: Asks, filters: Filters, compared: list[Row], found: list[Row]) -> None:
     names = [f"{drift.signal(row)}, {row['key'] or 'all'}" for row in compared]
     if not names:
         return
@@ -104,11 +106,14 @@ def _over_time(client: Asks, filters: Filters, compared: list[Row]) -> None:
     )
     row = compared[number or 0]
     rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, [row["signal"]], keys=[row["key"]])
-    show_chart(drift_charts.effects(rows), key="drift_effects")
+    if not rows:
+        return
+    window = drift_charts.window(rows, filters)
+    _show(drift_charts.effects(rows, found, window), window, key="drift_effects")
     note("The change against the reference of each run, with its 95 % interval; ▲ marks an alarm.")
 
 
-def _canaries(client: Asks, filters: Filters) -> None:
+def _canaries(client: Asks, filters: Filters, found: list[Row]) -> None:
     rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, drift.CANARY_SIGNALS)
     if not any(row["current"] is not None for row in rows):
         empty_message(
@@ -116,5 +121,11 @@ def _canaries(client: Asks, filters: Filters) -> None:
             "compares what they find with what they found."
         )
         return
-    show_chart(drift_charts.canaries(rows), key="drift_canaries")
+    window = drift_charts.window(rows, filters)
+    _show(drift_charts.canaries(rows, found, window), window, key="drift_canaries")
     note("Share of documents that canary questions find again (overlap), and of those that they should find (recall).")
+
+
+def _show(chart: AnyChart, window: Filters, *, key: str) -> None:
+    """Show a chart of runs: a click on one opens the requests that it was about."""
+    plots.show_over_time(chart, window, key=key, bucket_s=1, opens=leads.of_run)

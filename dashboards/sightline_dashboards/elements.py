@@ -6,14 +6,17 @@ strangers and never becomes markup. A click comes back to Python, which opens th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import streamlit as st
 
 from sightline_dashboards import assets, navigation
+from sightline_dashboards.downloads import LABELS, MEDIA_TYPES, Format, Offer
 from sightline_dashboards.formats import Tone
 
 
@@ -76,8 +79,27 @@ def table(
     empty: str,
     sort: str = "",
     descending: bool = True,
+    pair: str = "",
+    on_pair: Callable[[TableRow, TableRow], None] | None = None,
+    offer: Offer | None = None,
 ) -> str | None:
-    """Show a table; return the name of the column whose header was just clicked, if any."""
+    """Show a table; return the name of the column whose header was just clicked, if any.
+
+    Args:
+        columns: of the table.
+        rows: in order.
+        key: of the element.
+        empty: shown in place of no rows.
+        sort: name by which the rows are sorted.
+        descending: whether the greatest come first.
+        pair: label of the button for two rows that a reader ticks; '' where none can be ticked. A row that can be
+            has an address of its own.
+        on_pair: called with the two, in the order in which they were ticked.
+        offer: what a reader can take as a file; None: the cells as they are shown.
+    """
+    offered = offer or Offer(
+        [{column.label: cell for column, cell in zip(columns, row.cells, strict=True)} for row in rows]
+    )
     data = {
         "columns": [asdict(column) for column in columns],
         "rows": [
@@ -88,13 +110,31 @@ def table(
                 "colour": row.colour,
                 "href": navigation.href(row.page, **row.params) if row.page else "",
                 "open": str(number) if row.page else "",
+                "id": navigation.href(row.page, **row.params) if pair else "",
             }
             for number, row in enumerate(rows)
         ],
         "sort": {"key": sort, "descending": descending} if sort else None,
         "empty": empty,
+        "pair": pair,
+        "files": [{"form": form.value, "label": LABELS[form]} for form in Format] if rows else [],
+        "note": offered.note,
     }
-    result = _component("table")(key=key, data=data, on_open_change=_nothing, on_sort_change=_nothing)
+    result = _component("table")(
+        key=key,
+        data=data,
+        on_open_change=_nothing,
+        on_sort_change=_nothing,
+        on_pair_change=_nothing,
+        on_take_change=_nothing,
+    )
+    if result.take in set(Format):
+        _hand_over(offered, Format(result.take), key)
+    if on_pair and result.pair:
+        by_id = {navigation.href(row.page, **row.params): row for row in rows}
+        chosen = [by_id[each] for each in result.pair if each in by_id]
+        if len(chosen) == 2:
+            on_pair(chosen[0], chosen[1])
     if result.open and int(result.open) < len(rows):
         row = rows[int(result.open)]
         navigation.open_page(row.page, **row.params)
@@ -131,10 +171,37 @@ def search(
     return str(result.search["text"]) if result.search else None
 
 
-def waterfall(data: dict[str, Any], *, key: str) -> str | None:
-    """Show a waterfall as `waterfall.drawing` lays it out; return the span that was just clicked."""
-    result = _component("waterfall")(key=key, data=data, on_select_change=_nothing)
-    return str(result.select) if result.select else None
+def waterfall(data: dict[str, Any], *, selected: str, key: str) -> str | None:
+    """Show a waterfall as `waterfall.drawing` lays it out; return the span that was just clicked.
+
+    The element marks a clicked span itself, so what it is given stays the same, and is not sent again, until another
+    span is chosen elsewhere.
+
+    Args:
+        data: the drawing.
+        selected: span id of the span that is shown beside it.
+        key: of the element.
+    """
+    given, clicked = st.session_state.get(f"{key}_given", selected), st.session_state.get(f"{key}_clicked", "")
+    if selected not in {given, clicked}:
+        given = selected
+    st.session_state[f"{key}_given"] = given
+    result = _component("waterfall")(key=key, data={**data, "selected": given}, on_select_change=_nothing)
+    if not result.select:
+        return None
+    st.session_state[f"{key}_clicked"] = str(result.select)
+    return str(result.select)
+
+
+def _hand_over(offered: Offer, form: Format, name: str) -> None:
+    """Give a file to the browser: the element does so when it is shown, and is gone in the next run."""
+    file = {
+        "id": uuid4().hex,
+        "name": f"{name}.{form.value}",
+        "type": MEDIA_TYPES[form],
+        "base64": b64encode(offered.file(form)).decode(),
+    }
+    _component("download")(key=f"{name}_file", data=file)
 
 
 def _nothing() -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from html import escape
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from sightline_dashboards import assets, axes, filterbar, formats, navigation, source
+from sightline_dashboards import assets, filterbar, formats, navigation, plots, source
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.tables import local_time
+from sightline_dashboards.views import sidebar
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
 
+_TOLD_CHANGES = 3
+_DATA_SINCE = "data_since"
 TRACE_LINES = """import sightline
 
 sightline.configure(service_name="my-app")  # sends to the collector at http://127.0.0.1:4318
@@ -26,14 +30,18 @@ def answer(question: str) -> str: ..."""
 
 def page(title: str, body: Callable[[Selection], None], *, states: bool = True) -> None:
     """Show a page: its title, the filter bar, the remarks on its numbers, and its body, which refreshes while live."""
+    plots.act(in_fragment=False)
     st.html(f"<style>{assets.text('pages.css')}</style>")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="pagehead"):
         st.html(f'<h1 class="sl-title">{escape(title)}</h1>', width="content")
         with st.container(width="content"):
             selection = filterbar.show()
+    sidebar.show(title.lower())
 
     @st.fragment(run_every=selection.refresh_s)
     def refreshed() -> None:
+        plots.act(in_fragment=True)
+        st.session_state.pop(_DATA_SINCE, None)
         with source.show_errors():
             if states:
                 _states(selection.filters())
@@ -57,11 +65,20 @@ def panel(title: str, note: str = "", *, more: tuple[str, str] | None = None, **
 
 def charted(filters: Filters) -> Filters:
     """The part of a window that charts show: where its data begins late, a note says so and they begin there too."""
-    first = queries.data_since(source.client(), filters)
+    first = _data_since(filters)
     fitted = filters.fitted(first)
     if first is not None and fitted is not filters:
         note(f"Data of this window begins at {local_time(first.timestamp() * 1e3, seconds=False)}; so do the charts.")
     return fitted
+
+
+def _data_since(filters: Filters) -> datetime | None:
+    """When the data of a window begins, asked once a run of a page."""
+    known = st.session_state.get(_DATA_SINCE)
+    if not (known and known[0] == filters.start):
+        known = st.session_state[_DATA_SINCE] = (filters.start, queries.data_since(source.client(), filters))
+    first: datetime | None = known[1]
+    return first
 
 
 def note(text: str) -> None:
@@ -99,9 +116,16 @@ def rerun() -> NoReturn:
         st.rerun()
 
 
-def show_chart(chart: Any, *, key: str) -> None:
-    """Show an Altair chart over the panel's width, dressed for the reader's theme."""
-    st.altair_chart(axes.themed(chart, dark=st.context.theme.type == "dark"), key=key, width="stretch", theme=None)
+def _changes(filters: Filters) -> list[tuple[str, str]]:
+    """The newest marks of the charts in words, for those who cannot rest a pointer on them."""
+    marks = plots.changed(filters.fitted(_data_since(filters)))
+    told = [
+        f"{mark.sign} {local_time(mark.at.timestamp() * 1e3, seconds=False)} {formats.shortened(text, 70)}"
+        for mark in reversed(marks)
+        for text in mark.texts
+    ]
+    more = f"{formats.count(len(told) - _TOLD_CHANGES)} more changes, marked in the charts"
+    return [("", text) for text in [*told[:_TOLD_CHANGES], *([more] if len(told) > _TOLD_CHANGES else [])]]
 
 
 def _states(filters: Filters) -> None:
@@ -112,8 +136,7 @@ def _states(filters: Filters) -> None:
         badges.append(("warn", "vector search in ClickHouse (Weaviate not found)"))
     badges += [("", f"{name} embedding") for name in labels["embeddings"]]
     badges += [("", f"judge: {name}") for name in labels["judges"]]
+    badges = [(kind, formats.shortened(text, 60)) for kind, text in badges[:10]] + _changes(filters)
     if badges:
-        chips = "".join(
-            f'<span class="{kind}">{escape(formats.shortened(text, 60))}</span>' for kind, text in badges[:10]
-        )
+        chips = "".join(f'<span class="{kind}">{escape(text)}</span>' for kind, text in badges)
         st.html(f'<div class="sl-states" data-testid="states">{chips}</div>')

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import streamlit
 
-from sightline_dashboards.settings import DashboardSettings
+from sightline_dashboards import warming
+from sightline_dashboards.access.gate import ProxyGate
+from sightline_dashboards.access.sign_in import configure_oidc
+from sightline_dashboards.settings import AccessSettings, DashboardSettings
 from sightline_roles import serving
 
 _PING_S = 30
@@ -17,17 +20,23 @@ _STOP_GRACE_S = 2
 _WEBSOCKET = {"ws_ping_interval": _PING_S, "ws_ping_timeout": _PING_S, "ws_per_message_deflate": False}
 
 
-def run(page: Path, settings: DashboardSettings) -> None:
+def run(page: Path, settings: DashboardSettings, access: AccessSettings) -> None:
     """Serve until a signal comes.
 
     Args:
         page: Streamlit's script; its options have been set.
-        settings: where, for whom, and how much.
+        settings: where, and how much.
+        access: for whom.
 
     Raises:
         SettingInvalid: the address cannot be listened on.
         OSError: the application did not start; the log says why.
     """
+    warming.warm()
     opened = serving.listen(settings)
-    if not serving.run(streamlit.App(page), opened, settings, grace_s=_STOP_GRACE_S, links=True, websocket=_WEBSOCKET):
+    if access.sign_in == "oidc":
+        configure_oidc(access, settings.port)
+    app = streamlit.App(page)
+    gated = ProxyGate(app, access) if access.sign_in == "header" else app
+    if not serving.run(gated, opened, settings, grace_s=_STOP_GRACE_S, links=True, websocket=_WEBSOCKET):
         raise OSError("Streamlit did not start")

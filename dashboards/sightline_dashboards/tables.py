@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import streamlit as st
-
-from sightline_dashboards import formats
+from sightline_dashboards import formats, navigation
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
+from sightline_dashboards.timeline.zone import reader_zone
 
 Rows = Sequence[dict[str, Any]]
 
@@ -30,6 +29,8 @@ def trace_table(
     compact: bool = False,
     sort: str = "",
     descending: bool = True,
+    comparable: bool = False,
+    offer: Offer | None = None,
 ) -> str | None:
     """Show requests, each a link to its trace; return the name of the column that was clicked to sort by, if any.
 
@@ -41,6 +42,8 @@ def trace_table(
         compact: only the columns that tell most.
         sort: name of the column by which the rows are sorted.
         descending: whether the greatest come first.
+        comparable: whether a reader can tick two of them, to compare their traces.
+        offer: what a reader can take as a file; None: these rows with their questions.
     """
     has_ragas = any(row["faithfulness"] is not None for row in rows)
     columns = [
@@ -87,7 +90,27 @@ def trace_table(
         )
         for row in rows
     ]
-    return table(columns, table_rows, key=key, empty=empty, sort=sort, descending=descending)
+    return table(
+        columns,
+        table_rows,
+        key=key,
+        empty=empty,
+        sort=sort,
+        descending=descending,
+        pair="Compare the two" if comparable else "",
+        on_pair=_compare,
+        offer=offer or Offer(with_questions(rows, questions)),
+    )
+
+
+def with_questions(rows: Rows, questions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return requests with what was asked, None where nobody captured it."""
+    return [{**row, "question": questions.get(row["trace_id"])} for row in rows]
+
+
+def _compare(first: TableRow, second: TableRow) -> None:
+    """Open two traces side by side."""
+    navigation.open_page("trace", **first.params, **{"with": second.params["trace"]})
 
 
 def models_table(rows: Rows, *, key: str) -> None:
@@ -118,12 +141,12 @@ def models_table(rows: Rows, *, key: str) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key=key, empty="No model call in this selection.")
+    table(columns, table_rows, key=key, empty="No model call in this selection.", offer=Offer(rows))
 
 
 def local_time(epoch_ms: float, *, seconds: bool = True) -> str:
     """Return a moment in the reader's time zone: 14:03:09 today, 22 Nov 14:03:09 otherwise."""
-    zone = _zone()
+    zone = reader_zone()
     moment = datetime.fromtimestamp(epoch_ms / 1e3, zone)
     clock = moment.strftime("%H:%M:%S" if seconds else "%H:%M")
     return clock if moment.date() == datetime.now(zone).date() else f"{moment.day} {moment:%b} {clock}"
@@ -146,13 +169,6 @@ def grounded(row: dict[str, Any], *, is_faithfulness_beside: bool = False) -> st
 
 def _score(row: dict[str, Any], name: str) -> str:
     return formats.score(row[name]) if row["judged"] else _NOT_JUDGED
-
-
-def _zone() -> ZoneInfo | Any:
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
 
 
 def _trace_cells(row: dict[str, Any], question: str, *, compact: bool, has_ragas: bool) -> list[str]:

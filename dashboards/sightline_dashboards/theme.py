@@ -40,6 +40,8 @@ SERIES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 TTFT_COLOUR: Final = "#0072B2"
 TOTAL_COLOUR: Final = "#E69F00"
 ERROR_COLOUR: Final = "#D1242F"
+MARK_COLOUR: Final = "#7D8590"
+"""Of marks of changes: it stands out on both themes, and is no series' colour."""
 
 _RADIUS, _FONT_SIZE_PX = "6px", 14
 _LIGHT = {

@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sightline_dashboards import formats
 from sightline_dashboards.theme import STAGES, stage_colour
+
+CRITICAL: Final = 1
+"""Flag of a drawn span that is on the critical path to the first token."""
+FAILED: Final = 2
+"""Flag of one that failed."""
+FLAGGED: Final = 4
+"""Flag of one at which a guardrail raised an alarm."""
+ORPHAN: Final = 8
+"""Flag of one whose parent is not in the store."""
 
 _TICK_COUNT = 5
 _MARK_NAMES = {
@@ -92,8 +101,11 @@ def layout(spans: Sequence[Mapping[str, Any]], path: Sequence[Mapping[str, Any]]
     return trace
 
 
-def drawing(trace: Trace, *, selected: str, title: str = "Span") -> dict[str, Any]:
-    """Lay a trace out for the waterfall element: shares of its length between 0 and 1, colours and texts."""
+def drawing(trace: Trace, *, title: str = "Span") -> dict[str, Any]:
+    """Lay a trace out for the waterfall element: shares of its length between 0 and 1, colours and texts.
+
+    Spans are in columns, and texts that repeat are numbers of a list, so that 50,000 spans are about 3 MB.
+    """
     scale = trace.total_ms or 1.0
     marks = []
     if trace.first_token_ms is not None:
@@ -114,34 +126,49 @@ def drawing(trace: Trace, *, selected: str, title: str = "Span") -> dict[str, An
             for n in range(_TICK_COUNT + 1)
         ],
         "marks": marks,
-        "rows": [_row(node, scale, selected) for node in trace.nodes],
+        **_columns(trace.nodes, scale),
     }
 
 
-def _row(node: Node, scale: float, selected: str) -> dict[str, Any]:
-    span = node.span
-    duration_ms = node.end_ms - node.start_ms
-    failed = span["status"] == "Error"
-    first_chunk_ms = span["first_chunk_ms"]
-    notes = [str(span["name"]), str(span["stage"] or "no stage"), formats.duration(duration_ms), str(span["service"])]
-    notes += [f"error: {span['error_type'] or span['status_message'] or 'unknown'}"] if failed else []
-    notes += ["flagged by the guardrail"] if span["flagged"] else []
-    notes += ["its parent is not in the store"] if node.orphan else []
-    notes += ["on the critical path to the first token"] if node.critical else []
+def _columns(nodes: Sequence[Node], scale: float) -> dict[str, Any]:
+    """The spans, a list a column, and the texts and colours that their numbers stand for."""
+    names: dict[str, int] = {}
+    stages: dict[str, int] = {}
+    services: dict[str, int] = {}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("id", "name", "stage", "service", "depth", "left", "width", "took", "flags")
+    }
+    firsts: dict[int, float] = {}
+    errors: dict[int, str] = {}
+    for place, node in enumerate(nodes):
+        span = node.span
+        duration_ms = node.end_ms - node.start_ms
+        columns["id"].append(span["span_id"])
+        columns["name"].append(names.setdefault(str(span["name"]), len(names)))
+        columns["stage"].append(stages.setdefault(str(span["stage"]), len(stages)))
+        columns["service"].append(services.setdefault(str(span["service"]), len(services)))
+        columns["depth"].append(node.depth)
+        columns["left"].append(round(node.start_ms / scale, 6))
+        columns["width"].append(round(duration_ms / scale, 6))
+        columns["took"].append(formats.duration(duration_ms))
+        columns["flags"].append(_flags(node))
+        if span["first_chunk_ms"] is not None and duration_ms > 0:
+            firsts[place] = min(1.0, span["first_chunk_ms"] / duration_ms)
+        if span["status"] == "Error":
+            errors[place] = str(span["error_type"] or span["status_message"] or "unknown")
     return {
-        "id": span["span_id"],
-        "name": str(span["name"]) + (" ⚑" if span["flagged"] else ""),
-        "depth": node.depth,
-        "left": node.start_ms / scale,
-        "width": duration_ms / scale,
-        "first": min(1.0, first_chunk_ms / duration_ms) if first_chunk_ms is not None and duration_ms > 0 else None,
-        "colour": stage_colour(span["stage"]),
-        "critical": node.critical,
-        "failed": failed,
-        "selected": span["span_id"] == selected,
-        "took": formats.duration(duration_ms),
-        "title": " · ".join(notes),
+        "spans": columns,
+        "names": list(names),
+        "stages": [{"text": stage or "no stage", "colour": stage_colour(stage)} for stage in stages],
+        "services": list(services),
+        "firsts": firsts,
+        "errors": errors,
     }
+
+
+def _flags(node: Node) -> int:
+    is_failed, is_flagged = node.span["status"] == "Error", bool(node.span["flagged"])
+    return CRITICAL * node.critical | FAILED * int(is_failed) | FLAGGED * is_flagged | ORPHAN * node.orphan
 
 
 def _start_key(span: Mapping[str, Any]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from sightline_mcp import keys
 from sightline_mcp.errors import McpError
 from sightline_mcp.settings import McpSettings
+from sightline_store.errors import StoreError
 from sightline_store.settings import StoreSettings
 
 _EPILOG = """examples:
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             keys.run(args, settings.keys_file)
         else:
             _serve(settings, store, over_http=args.http)
-    except (ValueError, McpError) as exc:
+    except (ValueError, McpError, StoreError) as exc:
         sys.exit(f"sightline-mcp: {exc}")
     except KeyboardInterrupt:  # Ctrl-C at a terminal ends stdio
         pass
@@ -55,22 +56,24 @@ def _serve(settings: McpSettings, store: StoreSettings, *, over_http: bool) -> N
     if over_http:
         settings.check_http()
     try:
+        from sightline_dashboards.access.store_keys import Limits, Stores  # noqa: PLC0415
         from sightline_mcp import server, serving  # noqa: PLC0415
-        from sightline_store.client import Client  # noqa: PLC0415
     except ImportError as exc:
         if (exc.name or "").startswith("sightline"):
             raise
         sys.exit(f'sightline-mcp: needs {exc.name}: pip install "sightline-platform[mcp]"')
     logging.getLogger("mcp").setLevel(logging.WARNING)  # says every session and request
-    client = Client(store)
-    built = server.build(client, settings, over_http=over_http)
+    stores = Stores(store, settings.store_keys_file)
+    if not over_http:
+        stores.client(Limits(settings.tenant))  # a key that is missing is said here
+    built = server.build(lambda tenant: stores.client(Limits(tenant)), settings, over_http=over_http)
     try:
         if over_http:
             serving.run(server.http_app(built), settings, server.PATH)
         else:
             built.run("stdio")
     finally:
-        client.close()
+        stores.close()
 
 
 if __name__ == "__main__":

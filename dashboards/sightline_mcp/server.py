@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from mcp.server.mcpserver import MCPServer
@@ -35,11 +36,11 @@ unknown, never 0.
 """
 
 
-def build(store: Asks, settings: McpSettings, *, over_http: bool = False) -> MCPServer[None]:
+def build(stores: Callable[[str], Asks], settings: McpSettings, *, over_http: bool = False) -> MCPServer[None]:
     """Make the server.
 
     Args:
-        store: the ClickHouse that is asked.
+        stores: tenant to the store as that tenant sees it, '' to the whole store.
         settings: bounds, and the tenant of callers that no key limits.
         over_http: whether it stands behind `KeyGate`, without which it then answers nobody.
     """
@@ -52,7 +53,7 @@ def build(store: Asks, settings: McpSettings, *, over_http: bool = False) -> MCP
         log_level="WARNING",
     )
     reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-    for tool in Tools(store, settings, over_http=over_http).all():
+    for tool in Tools(stores, settings, over_http=over_http).all():
         server.add_tool(tool, annotations=reads, structured_output=True)
 
     @server.resource("sightline://schema", title="The typed tables in plain words", mime_type="text/markdown")

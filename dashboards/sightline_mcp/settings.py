@@ -28,6 +28,11 @@ class McpSettings(PortSettings):
         "",
         "The only tenant that callers read whose key names none, and everybody over stdio; unset, they read all",
     )
+    store_keys_file: Path | None = setting(
+        "SIGHTLINE_STORE_KEYS_FILE",
+        None,
+        "File (TOML, its owner's alone) with the key of the store for each tenant that callers are limited to",
+    )
     max_text_chars: int = setting(
         "SIGHTLINE_MCP_MAX_TEXT_CHARS",
         4000,

@@ -52,13 +52,13 @@ class Tools:
     """The tools of one server.
 
     Args:
-        store: the ClickHouse that is asked; threads share it.
+        stores: tenant to the store as that tenant sees it, '' to the whole store; threads share what it returns.
         settings: bounds, and the tenant of callers that no key limits.
         over_http: whether callers come through `KeyGate`, which says what each may read.
     """
 
-    def __init__(self, store: Asks, settings: McpSettings, *, over_http: bool) -> None:
-        self._store = store
+    def __init__(self, stores: Callable[[str], Asks], settings: McpSettings, *, over_http: bool) -> None:
+        self._stores = stores
         self._settings = settings
         self._over_http = over_http
 
@@ -148,11 +148,8 @@ class Tools:
         wanted = trace_id.strip().lower()
         if not _TRACE_ID.fullmatch(wanted):
             raise WrongQuestion("a trace id has 32 hex digits; slowest_traces and search_traces return them")
-        spans = (
-            queries.trace_spans(self._store, wanted, limit=READ_SPANS)
-            if self._reach(ctx).holds(self._store, wanted)
-            else []
-        )
+        store = self._reach(ctx).store
+        spans = queries.trace_spans(store, wanted, limit=READ_SPANS)
         if not spans:
             raise WrongQuestion(
                 f"there is no trace {wanted} that this caller may read: it may not have arrived yet, have been deleted "
@@ -160,10 +157,10 @@ class Tools:
             )
         rows = trace_report.TraceRows(
             spans,
-            queries.ttft_trace(self._store, wanted),
-            queries.trace_spend(self._store, wanted),
-            queries.trace_scores(self._store, wanted),
-            self._conversation(wanted),
+            queries.ttft_trace(store, wanted),
+            queries.trace_spend(store, wanted),
+            queries.trace_scores(store, wanted),
+            _conversation(store, wanted),
         )
         return trace_report.report(
             wanted,
@@ -191,14 +188,15 @@ class Tools:
         route: Route = "",
     ) -> comparison.Comparison:
         """What changed between two windows: first token and its stages, total time, errors, cost, tokens, scores."""
-        filters = partial(self._reach(ctx).filters, tenant=tenant, model=model, route=route)
+        reach = self._reach(ctx)
+        filters = partial(reach.filters, tenant=tenant, model=model, route=route)
         now = filters(start, end)
         if bool(before_start.strip()) != bool(before_end.strip()):
             raise WrongQuestion(
                 "give both before_start and before_end, or neither: then the window before start is taken"
             )
         before = filters(before_start, before_end) if before_start.strip() else now.previous()
-        return comparison.compare(self._window_rows(before), self._window_rows(now))
+        return comparison.compare(_window_rows(reach.store, before), _window_rows(reach.store, now))
 
     @answering
     def worst_answers(
@@ -222,17 +220,16 @@ class Tools:
         """
         reach = self._reach(ctx)
         asked = reach.filters(start, end, tenant=tenant, model=model, route=route)
-        rows = queries.score_list(self._store, asked, score.strip(), limit=limit)
-        own = reach.own(self._store, rows)
-        scores = [answers.score_summary(row) for row in queries.score_summary(self._store, asked)]
-        notes = [_shared(len(rows) - len(own))] if len(own) < len(rows) else []
+        rows = queries.score_list(reach.store, asked, score.strip(), limit=limit)
+        scores = [answers.score_summary(row) for row in queries.score_summary(reach.store, asked)]
+        notes = []
         if not rows:
             named = ", ".join(each.name for each in scores) or "none: `sightline-evals run` judges a sample"
             notes.append(f"No answer of this window has the score asked for. Scores there are: {named}.")
         return answers.WorstAnswers(
             window=window(asked),
             score=score.strip(),
-            answers=[self._worst(row) for row in own],
+            answers=[self._worst(reach.store, row) for row in rows],
             scores=scores,
             notes=notes,
         )
@@ -251,10 +248,11 @@ class Tools:
         limit: Limit = 20,
     ) -> answers.Spend:
         """Tokens and cost of a window, by model, tenant, user or session; and those of embedding models."""
-        asked = self._reach(ctx).filters(start, end, tenant=tenant, model=model, route=route)
-        told = queries.overview(self._store, asked)
-        rows = queries.spend_by(self._store, asked, by, limit=limit + 1)
-        embedded = queries.embedding_spend(self._store, asked)
+        reach = self._reach(ctx)
+        asked = reach.filters(start, end, tenant=tenant, model=model, route=route)
+        told = queries.overview(reach.store, asked)
+        rows = queries.spend_by(reach.store, asked, by, limit=limit + 1)
+        embedded = queries.embedding_spend(reach.store, asked)
         unpriced = told.unpriced_calls + sum(row["unpriced_calls"] for row in embedded)
         notes = [f"The cost of {unpriced} calls is unknown; it is in no sum and is not 0."] if unpriced else []
         notes += [
@@ -293,7 +291,7 @@ class Tools:
                 "them. compare_windows compares two windows of its own traffic"
             )
         asked = reach.filters(start, end)
-        rows = drift_questions.results(self._store, asked.start, asked.end, limit=_DRIFT_ROWS)
+        rows = drift_questions.results(reach.store, asked.start, asked.end, limit=_DRIFT_ROWS)
         verdicts = answers.drift_verdicts(rows)
         shown = [each for each in verdicts if include_quiet or each.state in {"drift", "suspected"}]
         notes = [] if rows else ["No run of `sightline-evals drift` is in this window."]
@@ -308,13 +306,20 @@ class Tools:
         )
 
     def _reach(self, ctx: Context[Any, Any]) -> Reach:
-        """What the caller may read: over HTTP its key has said so, over stdio the setting does."""
+        """What the caller may read: over HTTP its key has said so, over stdio the setting does.
+
+        Raises:
+            NotAllowed: there is no key of the store for the caller's tenant.
+        """
         if not self._over_http:
-            return Reach(self._settings.tenant)
+            return self._of(self._settings.tenant)
         request = ctx.request_context.request
         if request is None:
             raise RuntimeError("a caller came past the gate: what it may read is not known")
-        return Reach(request.scope[TENANT])
+        return self._of(request.scope[TENANT])
+
+    def _of(self, tenant: str) -> Reach:
+        return Reach(self._stores(tenant), tenant)
 
     def _listed(
         self,
@@ -329,7 +334,7 @@ class Tools:
         offset: int = 0,
     ) -> answers.TraceList:
         rows = queries.traces(
-            self._store,
+            self._reach(ctx).store,
             asked,
             search=search,
             sort=sort,
@@ -338,31 +343,17 @@ class Tools:
             limit=limit,
             offset=offset,
         )
-        own = self._reach(ctx).own(self._store, rows)
         matching, after = int(rows[0]["matching"]) if rows else 0, offset + len(rows)
         return answers.TraceList(
             window=window(asked),
             matching=matching,
-            traces=[answers.listed_trace(row) for row in own],
+            traces=[answers.listed_trace(row) for row in rows],
             next_offset=after if after < matching and after <= _MAX_OFFSET else None,
-            notes=[_shared(len(rows) - len(own))] if len(own) < len(rows) else [],
+            notes=[],
         )
 
-    def _window_rows(self, asked: Filters) -> comparison.WindowRows:
-        return comparison.WindowRows(
-            asked,
-            queries.overview(self._store, asked),
-            queries.stage_stack(self._store, asked),
-            queries.errors_by_type(self._store, asked),
-            queries.spend_by(self._store, asked),
-        )
-
-    def _conversation(self, trace_id: str) -> Conversation:
-        stored = queries.trace_contents(self._store, trace_id, limit=READ_SPANS)
-        return traces_content.conversation(traces_content.read(stored))
-
-    def _worst(self, row: Row) -> answers.WorstAnswer:
-        talk, short = self._conversation(row["trace_id"]), max(100, self._settings.max_text_chars // 4)
+    def _worst(self, store: Asks, row: Row) -> answers.WorstAnswer:
+        talk, short = _conversation(store, row["trace_id"]), max(100, self._settings.max_text_chars // 4)
         return answers.WorstAnswer(
             trace_id=row["trace_id"],
             asked=iso_ms(row["asked_ms"]),
@@ -382,5 +373,16 @@ def _unknown(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["unpriced_calls"] and row["unknown_because"]][:5]
 
 
-def _shared(count: int) -> str:
-    return f"{count} traces are left out: spans of another tenant stand in them too."
+def _window_rows(store: Asks, asked: Filters) -> comparison.WindowRows:
+    return comparison.WindowRows(
+        asked,
+        queries.overview(store, asked),
+        queries.stage_stack(store, asked),
+        queries.errors_by_type(store, asked),
+        queries.spend_by(store, asked),
+    )
+
+
+def _conversation(store: Asks, trace_id: str) -> Conversation:
+    stored = queries.trace_contents(store, trace_id, limit=READ_SPANS)
+    return traces_content.conversation(traces_content.read(stored))

@@ -9,6 +9,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 
+from sightline_dashboards.access.errors import NotAllowed
 from sightline_mcp.errors import WrongQuestion
 from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 
@@ -44,6 +45,8 @@ def way_out(exc: StoreError) -> str:
     """
     if isinstance(exc, StoreBusy):
         return f"the store cannot do it now (ClickHouse's code {exc.code}): try again. {exc.way_out}".rstrip()
+    if isinstance(exc, NotAllowed):
+        return str(exc)
     if isinstance(exc, StoreUnavailable):
         return str(exc)
     if isinstance(exc, QueryFailed) and exc.code in _NO_TABLES:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sightline_supervisor.demo import DemoOptions, demo
 from sightline_supervisor.errors import SettingInvalid, SupervisorError
+from sightline_supervisor.harms import HARMS
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.supervise import Stopped
@@ -60,6 +61,13 @@ def parser() -> argparse.ArgumentParser:
         help="local model: a small language model (smollm2), or none that picks sentences (extractive)",
     )
     demo_parser.add_argument("--scored", type=_positive, metavar="N", default=20, help="how many answers to score (20)")
+    demo_parser.add_argument(
+        "--break",
+        dest="harm",
+        choices=HARMS,
+        metavar="NAME",
+        help=f"break something for two minutes after the summary, to see where the pages show it: {', '.join(HARMS)}",
+    )
     return top
 
 
@@ -80,7 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.docs is not None and not options.docs.exists():
             raise SettingInvalid("--docs", str(options.docs), "a file or folder that exists")
-        demo_options = DemoOptions(options.docs, options.once, options.questions, options.scored, options.open)
+        if options.harm is not None and options.once:
+            raise SettingInvalid("--break", options.harm, "a demo that goes on: leave out --once")
+        demo_options = DemoOptions(
+            options.docs, options.once, options.questions, options.scored, options.open, options.harm
+        )
         return asyncio.run(demo(settings, os.environ, demo_options, screen))
     except Stopped as stopped:
         screen.event("·", f"Stopped ({stopped}); no process is left.")

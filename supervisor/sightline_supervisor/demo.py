@@ -25,6 +25,7 @@ from rich.console import Console
 from sightline_supervisor.drift_runs import compute_drift
 from sightline_supervisor.errors import StepFailed
 from sightline_supervisor.folder_lock import FolderLock
+from sightline_supervisor.harms import break_step, chaos_env
 from sightline_supervisor.probe import fetch_json
 from sightline_supervisor.process import Launcher, tail
 from sightline_supervisor.role import RestartPolicy, Role, Step
@@ -71,6 +72,8 @@ class DemoOptions:
     """How many answers to score."""
     open_browser: bool = False
     """Open the dashboards in the browser when they are ready."""
+    harm: str | None = None
+    """One of `harms.HARMS` to do for two minutes, after the summary; None breaks nothing."""
 
 
 async def demo(settings: SupervisorSettings, environ: Mapping[str, str], options: DemoOptions, screen: Screen) -> int:
@@ -100,6 +103,8 @@ class _Demo:
         self._begun_s = time.monotonic()
         self._since = datetime.now(UTC)
         self._env = demo_env(settings, environ)
+        if options.harm is not None:
+            self._env |= chaos_env()
         self._keys: StoreKeys = NO_KEYS
         self._base_env = base_env(environ)
         self._wants_weaviate = environ.get("SIGHTLINE_RETRIEVAL", "auto") != "clickhouse"
@@ -136,6 +141,8 @@ class _Demo:
             return 0 if summary.is_whole and not self._problems else 1
         self._screen.done(f"Dashboards: {self._settings.dashboards_address}  Light traffic goes on; Ctrl-C ends all.")
         await supervisor.guard(supervisor.start([self._traffic_role()]))
+        if self._options.harm is not None:
+            await supervisor.guard(self._try(break_step(self._options.harm, self._admin_env)))
         window_s = self._settings.drift_window_s
         await supervisor.guard(compute_drift(supervisor, self._screen, self._reader_env, window_s))
         await supervisor.run_until_stopped()
@@ -172,7 +179,8 @@ class _Demo:
         await asyncio.gather(self._supervisor.start(first), self._weaviate(), self._redis())
         ingested = await self._step(self._ingest_step())
         self._screen.done(f"corpus ready in {ingested.took_s:.1f} s")
-        self._screen.block(ingested.stdout)
+        self._count_spans(last_json(ingested.stdout) or {})
+        self._screen.block("\n".join(line for line in ingested.stdout.splitlines() if not line.startswith("{")))
         await self._supervisor.start([app_role(self._settings, self._admin_env)])
 
     async def _choose_model(self) -> None:
@@ -266,7 +274,8 @@ class _Demo:
 
     def _ingest_step(self) -> Step:
         docs = ("--docs", str(self._options.docs.resolve())) if self._options.docs else ()
-        return Step("ingest", "reading and indexing the corpus", ("sightline-app", "ingest", *docs), self._admin_env)
+        command = ("sightline-app", "ingest", "--json", *docs)
+        return Step("ingest", "reading and indexing the corpus", command, self._admin_env)
 
     async def _ask(self) -> Mapping[str, Any]:
         """Ask the questions; the first answers are shown while they arrive."""

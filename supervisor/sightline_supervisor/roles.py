@@ -154,6 +154,23 @@ def dashboards_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Rol
     )
 
 
+def alerts_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
+    """Return the evaluator of alert rules; of several on one store, one acts. The rest goes on without it."""
+    return Role(
+        name="alerts",
+        command=("sightline-dashboards", "alerts", "run"),
+        env={
+            **env,
+            "SIGHTLINE_ALERTS_STATE_DIR": str(settings.folder("alerts")),
+            "SIGHTLINE_ALERTS_DASHBOARDS_URL": settings.alerts_dashboards_url or settings.dashboards_address,
+        },
+        start_after=("store",),
+        ready_timeout_s=settings.ready_timeout_s,
+        restart=RestartPolicy(required=False),
+        extra="dashboards",
+    )
+
+
 def weaviate_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
     """Return the local Weaviate server."""
     return Role(
@@ -218,13 +235,14 @@ def app_role(settings: SupervisorSettings, env: Mapping[str, str]) -> Role:
 
 
 def platform_roles(settings: SupervisorSettings, env: Mapping[str, str], keys: StoreKeys = NO_KEYS) -> list[Role]:
-    """Return what `sightline up` runs: the store unless another one is named, collector, janitor and dashboards."""
+    """Return what `sightline up` runs: store (unless another one is named), collector, janitor, dashboards, alerts."""
     store = [] if settings.store_url else [store_role(settings, env)]
     return [
         *store,
         collector_role(settings, {**env, **keys.admin}),
         janitor_role(settings, {**env, **keys.admin}),
         dashboards_role(settings, {**env, **keys.reader}),
+        *([alerts_role(settings, {**env, **keys.admin})] if settings.alerts else []),
     ]
 
 

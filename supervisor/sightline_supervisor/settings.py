@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sightline_roles.settings import Settings, setting
+from sightline_roles.settings import Settings, is_http_url, setting
 from sightline_supervisor.errors import SettingInvalid
 
 
@@ -101,6 +101,20 @@ class SupervisorSettings(Settings):
         "Provider and model whose prices are put on tokens",
         default_text="openai/gpt-4o-mini when the local model is used",
     )
+    alerts: bool = setting(
+        "SIGHTLINE_ALERTS", True, "Whether alert rules are evaluated: `sightline-dashboards alerts run` is a role"
+    )
+    alerts_state_dir: Path | None = setting(
+        "SIGHTLINE_ALERTS_STATE_DIR", None, "Folder of the evaluator's file", default_text="`alerts` in the data folder"
+    )
+    alerts_dashboards_url: str | None = setting(
+        "SIGHTLINE_ALERTS_DASHBOARDS_URL",
+        None,
+        "Where the dashboards are for a reader's browser: messages link to them",
+        default_text="the address of the dashboards that are started",
+        check=is_http_url,
+        need="an address such as http://127.0.0.1:8501",
+    )
     drift_window_s: int = setting(
         "SIGHTLINE_DRIFT_WINDOW_S",
         86_400,
@@ -123,8 +137,9 @@ class SupervisorSettings(Settings):
         return SettingInvalid(variable, value, need)
 
     def folder(self, name: str) -> Path:
-        """Return the absolute folder of a role's data: `store`, `collector_spool`, `app`, `weaviate` or `redis`."""
-        chosen: Path | None = getattr(self, f"{name}_dir" if name == "collector_spool" else f"{name}_data_dir")
+        """Return the absolute folder of a role: `store`, `collector_spool`, `app`, `weaviate`, `redis`, `alerts`."""
+        setting_name = {"collector_spool": "collector_spool_dir", "alerts": "alerts_state_dir"}
+        chosen: Path | None = getattr(self, setting_name.get(name, f"{name}_data_dir"))
         return (chosen or self.data_dir / name.removeprefix("collector_")).resolve()
 
     @property

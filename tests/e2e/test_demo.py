@@ -206,6 +206,21 @@ def test_role_that_is_killed_comes_back(running: Running) -> None:
     assert running.log.read_text().count("collector ready") == 2
 
 
+def test_alert_rules_are_evaluated_beside_the_pages(running: Running) -> None:
+    """The ready rules have states, which a reader's key shows."""
+    env = _env() | {
+        "SIGHTLINE_STORE_URL": f"http://127.0.0.1:{running.store_port}",
+        "SIGHTLINE_STORE_PASSWORD": (running.data / "keys" / "reader.key").read_text().strip(),
+    }
+    deadline, shown = time.monotonic() + 60, "No rule was evaluated yet"
+    while "No rule was evaluated yet" in shown and time.monotonic() < deadline:
+        listed = [BIN / "sightline-dashboards", "alerts", "list"]
+        shown = subprocess.run(listed, env=env, capture_output=True, text=True, timeout=60, check=True).stdout
+    states = {line.split()[0]: line.split()[2] for line in shown.splitlines()[1:]}
+    assert states["errors-fast"] == "ok", shown
+    assert (running.data / "alerts").is_dir()
+
+
 @pytest.mark.parametrize("command", [("up", "--port-store", "http"), ("demo", "--questions", "0"), ()])
 def test_wrong_arguments_end_with_code_2(command: tuple[str, ...]) -> None:
     """Nothing is started."""

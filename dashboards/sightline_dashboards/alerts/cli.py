@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import logging
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from sightline_dashboards.alerts.replay import Replay, replay
 from sightline_dashboards.alerts.rules import STORE_AWAY, Rule, RulesFile
 from sightline_dashboards.settings import AlertSettings
 from sightline_roles.key_file import aligned
+from sightline_roles.stopping import stopped_by_signals
 from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.moments import duration_s
@@ -119,9 +119,8 @@ def _run(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     if arguments.once:
         evaluator.run_once()
         return 0
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: evaluator.stop())
-    evaluator.run()
+    with stopped_by_signals(evaluator.stop):
+        evaluator.run()
     return 0
 
 

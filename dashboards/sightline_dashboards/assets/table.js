@@ -6,10 +6,58 @@ function element(tag, className, text) {
   return node;
 }
 
+const ticked = new WeakMap(); // root to the ids of the rows that are ticked, in the order in which they were
+
+// The line below a table of which two rows can be ticked; returns it and what shows how many are.
+function pairLine(data, chosen, compare) {
+  const line = element("div", "pair"), words = element("span"), button = element("button", "compare", data.pair);
+  line.setAttribute("role", "status");
+  button.type = "button";
+  button.onclick = () => compare([...chosen]);
+  line.append(words, button);
+  return [line, () => {
+    line.hidden = !chosen.size;
+    button.disabled = chosen.size !== 2;
+    words.textContent = chosen.size === 2 ? "2 ticked" : "1 ticked: tick a second one";
+  }];
+}
+
+// The line below a table by which it is taken as a file.
+function filesLine(data, take) {
+  const line = element("div", "files");
+  if (data.note) line.appendChild(element("span", "", data.note));
+  for (const file of data.files) {
+    const button = element("button", "", file.label);
+    button.type = "button";
+    button.ariaLabel = `Download as ${file.label}`;
+    button.title = button.ariaLabel;
+    button.onclick = () => take(file.form);
+    line.appendChild(button);
+  }
+  return line;
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".root");
   const table = element("table"), head = element("tr"), body = element("tbody");
+  const there = new Set(data.rows.map((row) => row.id));
+  const chosen = new Set([...(ticked.get(root) ?? [])].filter((id) => there.has(id)));
+  ticked.set(root, chosen);
+  const [pair, tell] = pairLine(data, chosen, (ids) => setTriggerValue("pair", ids));
+  const take = (form) => setTriggerValue("take", form);
+  const boxes = [];
+  const tick = (box, id) => {
+    if (box.checked) chosen.add(id); else chosen.delete(id);
+    for (const each of boxes) each.disabled = chosen.size === 2 && !each.checked;
+    tell();
+  };
+  if (data.pair) {
+    const cell = element("th", "tick");
+    cell.scope = "col";
+    cell.ariaLabel = data.pair;
+    head.appendChild(cell);
+  }
   for (const column of data.columns) {
     const sorted = data.sort && data.sort.key === column.sort;
     const cell = element("th", `${column.number ? "number " : ""}${column.sort ? "sortable " : ""}${sorted ? "sorted" : ""}`);
@@ -32,6 +80,17 @@ export default function (component) {
       event.preventDefault();
       setTriggerValue("open", row.open);
     };
+    if (data.pair) {
+      const cell = element("td", "tick"), box = element("input");
+      box.type = "checkbox";
+      box.checked = chosen.has(row.id);
+      box.ariaLabel = `Tick to compare: ${row.cells[0]}`;
+      cell.onclick = (event) => event.stopPropagation();
+      box.onchange = () => tick(box, row.id);
+      boxes.push(box);
+      cell.appendChild(box);
+      line.appendChild(cell);
+    }
     row.cells.forEach((value, i) => {
       const column = data.columns[i];
       const tone = row.tones && row.tones[i] ? row.tones[i] : value === "unknown" ? "unknown" : "";
@@ -62,5 +121,7 @@ export default function (component) {
   const scroll = element("div", "scroll");
   scroll.appendChild(table);
   if (!data.rows.length) scroll.appendChild(element("div", "empty", data.empty));
-  root.replaceChildren(scroll);
+  for (const box of boxes) box.disabled = chosen.size === 2 && !box.checked;
+  tell();
+  root.replaceChildren(scroll, ...(data.pair ? [pair] : []), ...(data.files.length ? [filesLine(data, take)] : []));
 }

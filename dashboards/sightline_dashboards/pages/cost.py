@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from sightline_dashboards import budgets, charts, formats, source, spending
+from sightline_dashboards import addressed, budgets, charts, formats, leads, plots, source, spending
 from sightline_dashboards.cards import cost_cards
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import trace_table
 from sightline_store.questions import queries, search, written
 from sightline_store.questions.queries import SpendBy
@@ -28,7 +30,8 @@ def render() -> None:
 def _body(selection: Selection) -> None:
     client, whole = source.client(), selection.filters()
     filters = charted(whole)
-    now, before = queries.overview(client, whole), queries.overview(client, whole.previous())
+    earlier = selection.compared(whole)
+    now, before = queries.overview(client, whole), queries.overview(client, earlier)
     bucket_s = filters.bucket_s(40)
     buckets = queries.embedding_spend(client, filters, bucket_s=bucket_s)
     if not now.llm_calls and not buckets:
@@ -36,7 +39,7 @@ def _body(selection: Selection) -> None:
         return
     spent = (
         spending.spending(now, buckets),
-        spending.spending(before, queries.embedding_spend(client, whole.previous())),
+        spending.spending(before, queries.embedding_spend(client, earlier)),
     )
     embedded = spending.by_name(buckets)
     cards(cost_cards(now, before, spent), key="cost_cards")
@@ -47,8 +50,12 @@ def _body(selection: Selection) -> None:
     left, right = st.columns(2, gap="small")
     with left, panel("Cost by model", "USD, embedding models as one"):
         if any(row["cost_usd"] is not None for row in costs):
-            show_chart(
-                charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd"), key="cost_time"
+            plots.show_over_time(
+                charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd"),
+                filters,
+                key="cost_time",
+                bucket_s=bucket_s,
+                opens=leads.of_model,
             )
             if spent[0].unpriced_calls:
                 note(
@@ -59,18 +66,18 @@ def _body(selection: Selection) -> None:
             empty_message("No call of this window has a known price. The reasons are below, under “Cost unknown”.")
     with right, panel("Tokens by model", "input and output"):
         if over_time:
-            show_chart(
+            plots.show_over_time(
                 charts.stacked_bars(over_time, "tokens", "model_name", filters, bucket_s, unit="tokens"),
+                filters,
                 key="token_time",
+                bucket_s=bucket_s,
+                opens=leads.of_model,
             )
         else:
             empty_message("No call of a model that answers in this selection.")
     _budgets(client, filters.at_most(timedelta(days=1)))
     with panel("Who takes it"):
-        chosen = st.segmented_control(
-            "By", list(_BY), default="Model", key="spend_by", label_visibility="collapsed", required=True
-        )
-        by = chosen or "Model"
+        by = addressed.one_of("By", list(_BY), name="by")
         spend_rows = queries.spend_by(client, filters, _BY[by])
         _spend_table(spend_rows, by)
     left, right = st.columns(2, gap="small")
@@ -129,12 +136,16 @@ def _budgets(client: queries.Asks, filters: queries.Filters) -> None:
             )
             for standing in standings[:_MOST_BUDGETS]
         ]
-        table(columns, table_rows, key="budgets", empty="")
+        table(columns, table_rows, key="budgets", empty="", offer=Offer([asdict(standing) for standing in standings]))
         if len(standings) > _MOST_BUDGETS:
             note(f"{len(standings) - _MOST_BUDGETS} budgets with a smaller share are not listed.")
     with right, panel("Budgets used", f"the {min(_DRAWN_BUDGETS, len(standings))} fullest, a day at most"):
-        show_chart(
-            charts.budgets(budgets.shares(rows, standings[:_DRAWN_BUDGETS]), filters, bucket_s), key="budget_time"
+        plots.show_over_time(
+            charts.budgets(budgets.shares(rows, standings[:_DRAWN_BUDGETS]), filters, bucket_s),
+            filters,
+            key="budget_time",
+            bucket_s=bucket_s,
+            opens=leads.of_budget,
         )
 
 
@@ -161,7 +172,13 @@ def _embeddings(rows: list[queries.Row]) -> None:
             )
             for row in rows
         ]
-        table(columns, table_rows, key="embedding_spend", empty="No call of an embedding model in this selection.")
+        table(
+            columns,
+            table_rows,
+            key="embedding_spend",
+            empty="No call of an embedding model in this selection.",
+            offer=Offer(rows),
+        )
         _differences(rows)
 
 
@@ -183,7 +200,23 @@ def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
             )
             for row, key in rows
         ]
-        table(columns, table_rows, key="unpriced", empty="Every call of this selection has its cost.")
+        table(
+            columns,
+            table_rows,
+            key="unpriced",
+            empty="Every call of this selection has its cost.",
+            offer=Offer(
+                [
+                    {
+                        "name": row["name"],
+                        "unpriced_calls": row["unpriced_calls"],
+                        "why": row["unknown_because"],
+                        "price_key": row[key],
+                    }
+                    for row, key in rows
+                ]
+            ),
+        )
         if rows:
             note(
                 "A price of your own, with the day from which it holds, goes into the file that SIGHTLINE_PRICES_FILE "
@@ -223,7 +256,7 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key=f"spend_table_{by}", empty="No model call in this selection.")
+    table(columns, table_rows, key=f"spend_table_{by}", empty="No model call in this selection.", offer=Offer(rows))
     _differences(rows)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source
+from sightline_dashboards import addressed, charts, formats, leads, plots, source
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import trace_table
 from sightline_dashboards.theme import stage_colour
 from sightline_store.questions import queries, written
@@ -39,25 +40,35 @@ def _body(selection: Selection) -> None:
         empty_store(selection)
         return
     with panel("Time to first token and total", "p50 to p95 as a band, p99 dashed"):
-        show_chart(charts.latency(over_time, filters, bucket_s, height=260), key="latency")
+        plots.show_over_time(
+            charts.latency(over_time, filters, bucket_s, height=260),
+            filters,
+            key="latency",
+            bucket_s=bucket_s,
+            opens=leads.slowest,
+        )
         note(formats.first_token_note(over_time[0]["ttft_definition"], sum(row["ttft_others"] for row in over_time)))
-    band = st.segmented_control(
-        "Requests", list(_BANDS), default="p95", key="band", label_visibility="collapsed", required=True
-    )
-    column = _BANDS[band or "p95"]
+    band = addressed.one_of("Requests", list(_BANDS), name="band")
+    column = _BANDS[band]
     left, right = st.columns([2, 3], gap="small")
-    with left, panel("Where the time to first token goes", str(band)):
+    with left, panel("Where the time to first token goes", band):
         stages = queries.stage_stack(client, filters)
         if stages:
-            show_chart(charts.stage_cascade(stages, column, height=270), key="cascade")
+            plots.show(charts.stage_cascade(stages, column, height=270), filters, key="cascade", opens=leads.of_stage)
             note(f"Each bar begins where the one before ended: {_BAND_WORDS[column]}. {_sampling(stages, column)}")
         else:
             empty_message("No request of this window recorded its first token.")
-    with right, panel("The same over time", str(band)):
+    with right, panel("The same over time", band):
         width = filters.bucket_s(40)
         stages = queries.stage_stack_over_time(client, filters, bucket_s=width)
         if stages:
-            show_chart(charts.stage_over_time(stages, column, filters, width, height=270), key="stages_over_time")
+            plots.show_over_time(
+                charts.stage_over_time(stages, column, filters, width, height=270),
+                filters,
+                key="stages_over_time",
+                bucket_s=width,
+                opens=leads.of_stage,
+            )
             note(
                 f"The height of a bar is the time to first token, {_MOMENTS[stages[0]['ttft_definition']]}. “delivery” "
                 "is from the model's first chunk to the user's first token; “rest” is what no stage covers before."
@@ -122,5 +133,5 @@ def _stages(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="stage_rows", empty="No span of this window belongs to a stage.")
+    table(columns, table_rows, key="stage_rows", empty="No span of this window belongs to a stage.", offer=Offer(rows))
     note("A row opens the slowest trace of its stage.")

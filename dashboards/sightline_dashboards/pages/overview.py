@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import axes, charts, drift, drift_panel, formats, source, spending
+from sightline_dashboards import addressed, axes, charts, drift, drift_panel, formats, leads, plots, source, spending
 from sightline_dashboards.cards import overview_cards
 from sightline_dashboards.elements import Card, cards
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import local_time, models_table, trace_table
 from sightline_store.questions import queries, written
 from sightline_store.questions.queries import Filters, Row, Sort
@@ -37,7 +37,8 @@ def _body(selection: Selection) -> None:
         empty_store(selection)
         return
     filters = charted(whole)
-    before = queries.overview(client, whole.previous())
+    earlier = selection.compared(whole)
+    before = queries.overview(client, earlier)
     # In the buckets of the bars: their sum is the cost on the card.
     over_time, embedded = (
         queries.spend_over_time(client, filters, bucket_s=filters.bucket_s(_BARS)),
@@ -45,7 +46,7 @@ def _body(selection: Selection) -> None:
     )
     spent = (
         spending.spending(now, embedded),
-        spending.spending(before, queries.embedding_spend(client, whole.previous())),
+        spending.spending(before, queries.embedding_spend(client, earlier)),
     )
     costs = spending.over_time(over_time, embedded)
     shown = overview_cards(
@@ -54,7 +55,7 @@ def _body(selection: Selection) -> None:
         spent,
         queries.loss(client, whole),
         _sparks(filters, costs),
-        since=f"the {selection.label.removeprefix('last ')} before",
+        since=selection.compared_label,
     )
     cards([*shown[:-1], _drift_card(filters), shown[-1]], key="overview_cards")
     left, right = st.columns([3, 2], gap="small")
@@ -63,15 +64,19 @@ def _body(selection: Selection) -> None:
         panel("Time to first token and total", "p50 to p95 as a band, p99 dashed", more=("latency", "Latency →")),
     ):
         bucket_s = filters.bucket_s()
-        show_chart(
-            charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250), key="latency"
+        plots.show_over_time(
+            charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250),
+            filters,
+            key="latency",
+            bucket_s=bucket_s,
+            opens=leads.slowest,
         )
         first_token = formats.first_token_note(now.ttft_definition, now.ttft_others)
         note(f"{first_token} A gap means that there was no request.")
     with right, panel("Where the time to first token goes", "p95", more=("latency", "Stages →")):
         stages = queries.stage_stack(client, filters)
         if stages:
-            show_chart(charts.stage_cascade(stages, "slow_ms", height=250), key="stages")
+            plots.show(charts.stage_cascade(stages, "slow_ms", height=250), filters, key="stages", opens=leads.of_stage)
             note(stage_note(stages))
         else:
             empty_message("No request of this window recorded its first token.")
@@ -79,15 +84,7 @@ def _body(selection: Selection) -> None:
     with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
         _spend(filters, costs, embedded)
     with right, panel("Traces to look at", more=("traces", "All traces →")):
-        chosen = st.segmented_control(
-            "Order",
-            list(_NOTABLE),
-            default="Slowest first token",
-            key="notable",
-            label_visibility="collapsed",
-            required=True,
-        )
-        sort, descending = _NOTABLE[chosen or "Slowest first token"]
+        sort, descending = _NOTABLE[addressed.one_of("Order", list(_NOTABLE), name="notable")]
         rows = queries.traces(client, filters, sort=sort, descending=descending, limit=8)
         trace_table(
             rows,
@@ -156,7 +153,11 @@ def _spend(filters: Filters, costs: list[Row], embedded: list[Row]) -> None:
         return
     if any(row["cost_usd"] is not None for row in costs):
         bucket_s = filters.bucket_s(_BARS)
-        show_chart(
-            charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd", height=170), key="spend"
+        plots.show_over_time(
+            charts.stacked_bars(costs, "cost_usd", "model_name", filters, bucket_s, unit="usd", height=170),
+            filters,
+            key="spend",
+            bucket_s=bucket_s,
+            opens=leads.of_model,
         )
     models_table(rows, key="spend_rows")

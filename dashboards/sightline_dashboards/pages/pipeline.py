@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import streamlit as st
 
-from sightline_dashboards import charts, formats, source
+from sightline_dashboards import charts, formats, leads, plots, source
 from sightline_dashboards.cards import pipeline_cards
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import empty_store, note, page, panel
 from sightline_dashboards.tables import local_time
 from sightline_store.conventions import report
 from sightline_store.questions import queries
@@ -48,7 +50,13 @@ def _body(selection: Selection) -> None:
     with left, panel("Queryable spans", "by service and the time of the span"):
         ingested = queries.ingest_over_time(client, shown, bucket_s=bucket_s)
         if ingested:
-            show_chart(charts.stacked_bars(ingested, "spans", "service", shown, bucket_s, unit="count"), key="ingest")
+            plots.show_over_time(
+                charts.stacked_bars(ingested, "spans", "service", shown, bucket_s, unit="count"),
+                shown,
+                key="ingest",
+                bucket_s=bucket_s,
+                opens=leads.of_service,
+            )
         else:
             empty_store(selection, "spans")
     with right, panel("Numbered against stored", "a service"):
@@ -61,7 +69,9 @@ def _body(selection: Selection) -> None:
     with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
         rows = queries.latency_over_time(client, shown, bucket_s=bucket_s)
         if rows:
-            show_chart(charts.failures(rows, shown, bucket_s), key="failures")
+            plots.show_over_time(
+                charts.failures(rows, shown, bucket_s), shown, key="failures", bucket_s=bucket_s, opens=leads.of_outcome
+            )
         else:
             empty_store(selection)
     with right, panel("What fails"):
@@ -118,6 +128,7 @@ def _loss(rows: list[queries.Row]) -> None:
         table_rows,
         key="loss_rows",
         empty="No process of this window numbers its spans: only those with the library do.",
+        offer=Offer(rows),
     )
     note(
         "A process numbers its spans from 1: the highest number against the count shows what "
@@ -146,6 +157,7 @@ def _flow(rows: list[queries.Row], emitted: dict[str, str]) -> None:
         table_rows,
         key="flow_rows",
         empty="No span and no count of a collector lies in this window.",
+        offer=Offer(rows),
     )
     note(
         "Emitted: what the processes that live in this window have numbered since their start, but for the last two "
@@ -181,7 +193,7 @@ def _errors(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="error_rows", empty="No request of this window failed.")
+    table(columns, table_rows, key="error_rows", empty="No request of this window failed.", offer=Offer(rows))
 
 
 def _looked_at_from(ingested: list[queries.Row], filters: queries.Filters) -> datetime:
@@ -212,7 +224,13 @@ def _unread(keys: tuple[report.UnknownKey, ...]) -> None:
         )
         for key in keys
     ]
-    table(columns, table_rows, key="unread_keys", empty="Every key of these spans is read.")
+    table(
+        columns,
+        table_rows,
+        key="unread_keys",
+        empty="Every key of these spans is read.",
+        offer=Offer([asdict(key) for key in keys]),
+    )
     note(
         "Attributes and events that no figure of these pages is made of, in spans about models and searches, at most "
         f"{formats.count(_LOOKED_AT_SPANS)} of them, from the newest part of the window. What a page lacks, such as a "

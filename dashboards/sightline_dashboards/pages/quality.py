@@ -7,10 +7,12 @@ from typing import Final
 
 import streamlit as st
 
-from sightline_dashboards import charts, evidence, formats, source
+from sightline_dashboards import addressed, charts, evidence, formats, leads, plots, source
+from sightline_dashboards.access import audit
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import judges, queries, written
 
@@ -51,13 +53,7 @@ def _body(selection: Selection) -> None:
         _health(client, filters)
     with panel("Lowest scores"):
         names = [row["name"] for row in summary]
-        first = names[0]
-        name = (
-            st.segmented_control(
-                "Score", names, default=first, key="score_name", label_visibility="collapsed", required=True
-            )
-            or first
-        )
+        name = addressed.one_of("Score", names, name="score")
         _lowest(client, queries.score_list(client, filters, name), name)
 
 
@@ -120,7 +116,7 @@ def _health(client: queries.Asks, filters: queries.Filters) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="judge_health", empty="")
+    table(columns, table_rows, key="judge_health", empty="", offer=Offer(rows))
 
 
 def _over_time(client: queries.Asks, filters: queries.Filters, names: list[str]) -> None:
@@ -132,7 +128,13 @@ def _over_time(client: queries.Asks, filters: queries.Filters, names: list[str])
         with columns[number % len(columns)]:
             note(name)
             own = [row for row in rows if row["name"] == name]
-            show_chart(charts.scores(own, filters, width, height=130 if len(names) > 2 else 280), key=f"scores_{name}")
+            plots.show_over_time(
+                charts.scores(own, filters, width, height=130 if len(names) > 2 else 280),
+                filters,
+                key=f"scores_{name}",
+                bucket_s=width,
+                opens=leads.scored(name),
+            )
     note("A change inside the band may be chance. Answers that the judge could not score are in no mean.")
 
 
@@ -157,7 +159,13 @@ def _summary(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="score_summary", empty="No scores.")
+    table(
+        columns,
+        table_rows,
+        key="score_summary",
+        empty="No scores.",
+        offer=Offer([{**row, "low": row["estimate"].low, "high": row["estimate"].high} for row in rows]),
+    )
 
 
 def no_value(failed: int, judged: int) -> str:
@@ -183,6 +191,7 @@ def reason(row: queries.Row) -> str:
 
 
 def _lowest(client: queries.Asks, rows: list[queries.Row], name: str) -> None:
+    audit.content_read("quality", [row["trace_id"] for row in rows])
     asked = written.conversations(client, [{**row, "started_ms": row["asked_ms"]} for row in rows])
     columns = [
         Column("Asked", link=True),
@@ -210,4 +219,6 @@ def _lowest(client: queries.Asks, rows: list[queries.Row], name: str) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key=f"lowest_{name}", empty="No answer of this window has this score.")
+    table(
+        columns, table_rows, key=f"lowest_{name}", empty="No answer of this window has this score.", offer=Offer(rows)
+    )

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from sightline_dashboards import charts, drift_panel, formats, source
+from sightline_dashboards import charts, drift_panel, formats, leads, plots, source, tuning_panel
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel, show_chart
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import queries, written
 
@@ -26,11 +27,18 @@ def _body(selection: Selection) -> None:
     if not rows:
         empty_store(selection, "searches")
         drift_panel.show(filters)
+        tuning_panel.show(filters)
         return
     left, middle, right = st.columns([4, 4, 3], gap="small")
     with left, panel("Score of the best passage", "median, 10th to 90th percentile"):
         if any(row["scored"] for row in rows):
-            show_chart(charts.top_scores(rows, filters, bucket_s), key="top_scores")
+            plots.show_over_time(
+                charts.top_scores(rows, filters, bucket_s),
+                filters,
+                key="top_scores",
+                bucket_s=bucket_s,
+                opens=leads.searched,
+            )
             note("Scores compare only within one index and embedding: see the table below for changes.")
         else:
             empty_message("The searches recorded no scores.")
@@ -42,7 +50,13 @@ def _body(selection: Selection) -> None:
             if row["name"] == "retrieval_hit_at_5"
         ]
         if hits:
-            show_chart(charts.scores(hits, filters, width), key="hits")
+            plots.show_over_time(
+                charts.scores(hits, filters, width),
+                filters,
+                key="hits",
+                bucket_s=width,
+                opens=leads.scored("retrieval_hit_at_5"),
+            )
             note("Only questions whose right passages are known can be counted.")
         else:
             empty_message(
@@ -52,7 +66,7 @@ def _body(selection: Selection) -> None:
         empty_share = charts.shares(
             rows, "empty", "counted", filters, bucket_s, name="Found nothing", height=charts.HEIGHT_PX
         )
-        show_chart(empty_share, key="empty_share")
+        plots.show_over_time(empty_share, filters, key="empty_share", bucket_s=bucket_s, opens=leads.searched)
         errors, searches = sum(row["errors"] for row in rows), sum(row["searches"] for row in rows)
         empty, counted = sum(row["empty"] for row in rows), sum(row["counted"] for row in rows)
         note(
@@ -62,6 +76,7 @@ def _body(selection: Selection) -> None:
     drift_panel.show(filters)
     with panel("Index and embedding"):
         _indexes(queries.retrieval_by_index(client, filters))
+    tuning_panel.show(filters)
     with panel("Passages found most", "share of the searches that found anything"):
         found = queries.retrieval_documents(client, filters, limit=20)
         _documents(found, written.titles(client, found))
@@ -101,7 +116,7 @@ def _indexes(rows: list[queries.Row]) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="indexes", empty="No search in this selection.")
+    table(columns, table_rows, key="indexes", empty="No search in this selection.", offer=Offer(rows))
 
 
 def _documents(rows: list[queries.Row], titles: Mapping[str, str]) -> None:
@@ -129,5 +144,11 @@ def _documents(rows: list[queries.Row], titles: Mapping[str, str]) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key="documents", empty="The searches recorded no passages.")
+    table(
+        columns,
+        table_rows,
+        key="documents",
+        empty="The searches recorded no passages.",
+        offer=Offer([{**row, "title": titles.get(row["document_id"])} for row in rows]),
+    )
     note("A row opens the newest trace that found the passage.")

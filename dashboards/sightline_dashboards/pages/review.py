@@ -9,6 +9,8 @@ from typing import Final, get_args
 import streamlit as st
 
 from sightline_dashboards import assets, evidence, formats, navigation, source
+from sightline_dashboards.access import audit, current
+from sightline_dashboards.access.viewers import Role, Viewer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, rerun
@@ -40,6 +42,9 @@ def render() -> None:
 
 def _body(selection: Selection) -> None:
     st.html(f"<style>{assets.text('people.css')}</style>")
+    if why := _not_for(current.viewer()):
+        empty_message(why)
+        return
     client, filters = source.client(), selection.filters()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         queue = _queue()
@@ -96,7 +101,16 @@ def _queue() -> Queue:
     return chosen
 
 
+def _not_for(viewer: Viewer) -> str:
+    """Why somebody may not review; '' where they may."""
+    if not viewer.role.may(Role.REVIEWER):
+        return "Your role looks at pages and does not review: whoever runs the dashboards can make you a reviewer."
+    return "" if viewer.content else "Answers are reviewed by who may read them; they are hidden from you."
+
+
 def _reviewer() -> str:
+    if signed_in := current.viewer().name:
+        return signed_in if _REVIEWER.fullmatch(signed_in) else ""
     name = st.text_input(
         "Reviewer",
         key="reviewer",
@@ -121,6 +135,7 @@ def _nothing_waits(queue: Queue) -> str:
 def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> bool:
     """Show an answer and what can be said of it; return whether the reviewer is done with it."""
     trace_id = row["trace_id"]
+    audit.content_read("review", [trace_id])
     held = written.conversations(source.client(), [{**row, "started_ms": row["asked_ms"]}]).get(trace_id)
     judged = evidence.judged(queries.trace_scores(source.client(), trace_id))
     left, right = st.columns([3, 2], gap="small")

@@ -7,7 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import assets, formats, navigation, paging, searchbar, source
+from sightline_dashboards import addressed, assets, formats, navigation, paging, searchbar, source
+from sightline_dashboards.access import audit
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, empty_store, note, page, panel
@@ -39,7 +41,7 @@ def _list(selection: Selection) -> None:
     client, filters = source.client(), selection.filters()
     searched = searchbar.show(key="sessions")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        only_errors = st.checkbox("Failed requests only", key="sessions_failed")
+        only_errors = addressed.checkbox("Failed requests only", name="failed")
         searchbar.show_language()
     if searched is None:
         return
@@ -115,7 +117,13 @@ def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
                 titles=[formats.shortened(question, 600)],
             )
         )
-    table(columns, table_rows, key="sessions", empty="No session on this page.")
+    table(
+        columns,
+        table_rows,
+        key="sessions",
+        empty="No session on this page.",
+        offer=Offer([{**row, "question": begun.get(row["trace_id"])} for row in rows]),
+    )
 
 
 def _conversation(selection: Selection, session: str, tenant: str) -> None:
@@ -156,6 +164,7 @@ def _conversation(selection: Selection, session: str, tenant: str) -> None:
             if part
         ),
     ):
+        audit.content_read("sessions", [row["trace_id"] for row in rows])
         held = written.conversations(client, rows)
         for row in rows:
             st.html(turn_html(row, held.get(row["trace_id"])))

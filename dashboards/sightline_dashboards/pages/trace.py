@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,13 +9,17 @@ from typing import Any
 import streamlit as st
 
 from sightline_dashboards import answer_panel, formats, navigation, payloads, source
+from sightline_dashboards.access import audit, current
+from sightline_dashboards.comparison import choice
+from sightline_dashboards.comparison import panel as panel_of_two
+from sightline_dashboards.comparison.choice import TRACE_ID
 from sightline_dashboards.elements import waterfall
 from sightline_dashboards.filterbar import Selection
+from sightline_dashboards.opened import OpenedTrace, opened
 from sightline_dashboards.panels import empty_message, note, page, panel, rerun
 from sightline_dashboards.tables import NONE, local_time
 from sightline_dashboards.theme import stage_colour
-from sightline_dashboards.waterfall import Node, Trace, drawing, layout
-from sightline_store.contents import traces as traces_content
+from sightline_dashboards.waterfall import Node, Trace
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.spans import SpanContent
 from sightline_store.questions import queries, search
@@ -25,7 +28,6 @@ _NOT_JUDGED = "not judged"
 _MAX_EVENTS = 200
 _MAX_ATTRIBUTE_CHARS = 10_000
 _SHORT_PROMPT_CHARS = 600
-_TRACE_ID = re.compile(r"[0-9a-f]{1,32}")
 
 _TOKEN_RULES = {
     "total": "total: the total proves which tokens include which",
@@ -56,31 +58,48 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
-    del selection  # a trace is named by its id; the bar stays for the way back
     trace_id = st.query_params.get("trace", "").strip().lower()
-    if not _TRACE_ID.fullmatch(trace_id):
+    if not TRACE_ID.fullmatch(trace_id):
         _trace_id_input(trace_id)
         return
-    stored = source.stored_trace(trace_id)
+    stored = _opened(trace_id)
+    if stored is None:
+        _trace_id_input("")
+        return
+    other_id = st.query_params.get("with", "").strip().lower()
+    if other_id not in {"", trace_id} and (other := _opened(other_id)) is not None:
+        panel_of_two.show(stored, other)
+        return
+    _show(stored, selection)
+
+
+def _opened(trace_id: str) -> OpenedTrace | None:
+    """A trace of the store; None, and a sentence, where it has none of this id."""
+    stored = opened(trace_id) if TRACE_ID.fullmatch(trace_id) else None
     if stored is None:
         empty_message(
             f"The store holds no trace {formats.shortened(trace_id, 40)}. "
             "It may not have arrived yet, or have been deleted by age."
         )
-        _trace_id_input("")
-        return
-    conversation = traces_content.conversation(stored.contents)
-    trace = layout(stored.trace_spans, stored.ttft_trace)
+    else:
+        audit.content_read("trace", [trace_id])
+    return stored
+
+
+def _show(stored: OpenedTrace, selection: Selection) -> None:
+    """Show one trace."""
+    trace_id, trace, conversation = stored.trace_id, stored.trace, stored.conversation
     spend, scores = stored.trace_spend, stored.trace_scores
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.html(head(trace, spend, scores), width="stretch")
         st.code(trace_id, language=None, width=310)
+    choice.show(trace_id, conversation.question, selection)
     span_ids = {node.span["span_id"] for node in trace.nodes}
     span_parameter = st.query_params.get("span", "")
     selected = span_parameter if span_parameter in span_ids else (trace.request or trace.nodes[0]).span["span_id"]
     left, right = st.columns([2, 1], gap="small")
-    with left, panel("Waterfall", _waterfall_note(trace, len(stored.trace_spans))):
-        clicked = waterfall(drawing(trace, selected=selected), key=f"waterfall_{trace_id}")
+    with left, panel("Waterfall", _waterfall_note(stored)):
+        clicked = waterfall(stored.drawing, selected=selected, key=f"waterfall_{trace_id}")
         if clicked and clicked != selected and clicked in span_ids:
             st.query_params["span"] = clicked
             rerun()
@@ -89,6 +108,8 @@ def _body(selection: Selection) -> None:
             path_note += " " + formats.first_token_note(trace.first_token_definition, 0)
         note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
     with left:
+        if not current.viewer().content:
+            note("What was asked and answered is hidden: you may not read prompts, answers and passages.")
         answer_panel.show(conversation, scores)
     node = next(node for node in trace.nodes if node.span["span_id"] == selected)
     with right, st.container(border=True), source.show_errors():
@@ -289,10 +310,10 @@ def _trace_id_input(invalid_id: str) -> None:
     navigation.link("traces", "Or choose one from the list of traces →")
 
 
-def _waterfall_note(trace: Trace, spans: int) -> str:
-    text = f"{formats.count(spans)} spans"
-    text += " (the first of more)" if spans >= source.MAX_SPANS else ""
-    orphans = sum(node.orphan for node in trace.nodes)
+def _waterfall_note(stored: OpenedTrace) -> str:
+    text = f"{formats.count(len(stored.trace_spans))} spans"
+    text += " (the first of more)" if stored.is_cut else ""
+    orphans = sum(node.orphan for node in stored.trace.nodes)
     return text + (f", {formats.count(orphans)} without their parent" if orphans else "")
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from functools import partial
 from html import escape
-from typing import Any, get_args
+from typing import get_args
 
 import streamlit as st
 
-from sightline_dashboards import formats, paging, searchbar, source
+from sightline_dashboards import addressed, formats, paging, searchbar, source
+from sightline_dashboards.downloads import MAX_ROWS, Offer
 from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, page, panel, rerun
-from sightline_dashboards.tables import trace_table
+from sightline_dashboards.tables import trace_table, with_questions
 from sightline_store.questions import queries, written
 from sightline_store.questions.queries import Sort
 
@@ -30,7 +30,7 @@ def _body(selection: Selection) -> None:
     client, filters = source.client(), selection.filters()
     searched = searchbar.show(key="trace")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        only_errors = st.checkbox("Failed only", value=st.query_params.get("failed") == "1", key="trace_failed")
+        only_errors = addressed.checkbox("Failed only", name="failed")
         searchbar.show_language()
         summary = st.container(width="content")
     if searched is None:
@@ -38,16 +38,16 @@ def _body(selection: Selection) -> None:
     text = searched.text
     sort, descending = _sorting()
     shown = paging.page_of("trace", (selection, text, only_errors, sort, descending), _PAGE_ROWS)
-    rows = queries.traces(
+    asked = partial(
+        queries.traces,
         client,
         filters,
         search=text,
         sort=sort,
         descending=descending,
         only_errors=only_errors,
-        limit=shown.size,
-        offset=shown.offset,
     )
+    rows = asked(limit=shown.size, offset=shown.offset)
     if not rows and shown.number > 1:
         shown.turn_to(1)
     if not rows and not text and not only_errors and sort == "time":
@@ -59,6 +59,11 @@ def _body(selection: Selection) -> None:
         told = f"{formats.count(matching)} requests, {selection.label}"
         st.html(f'<p class="sl-note" data-testid="matching">{escape(f"{told}. {reach}" if reach else told)}</p>')
     clicked_sort = None
+
+    def everything() -> list[queries.Row]:
+        found = asked(limit=MAX_ROWS)
+        return with_questions(found, written.questions(client, found))
+
     with panel(
         "Requests", f"by {sort}, {'highest' if descending else 'lowest'} first" if sort != "time" else "newest first"
     ):
@@ -70,26 +75,12 @@ def _body(selection: Selection) -> None:
             questions=questions,
             sort=sort,
             descending=descending,
+            comparable=True,
+            offer=Offer(everything, matching),
         )
-        with shown.foot(matching, "requests"):
-            table = as_csv([{**row, "question": questions.get(row["trace_id"], "")} for row in rows])
-            st.download_button("Download CSV", table, "traces.csv", "text/csv", key="trace_csv", on_click="ignore")
+        shown.foot(matching, "requests")
     if clicked_sort:
         _sort_by(clicked_sort, sort, descending)
-
-
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    """Return rows as CSV. Texts that a spreadsheet would run as a formula get an apostrophe in front."""
-    buffer = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(buffer, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows({key: _inert(value) for key, value in row.items()} for row in rows)
-    return buffer.getvalue()
-
-
-def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
 
 
 def _sorting() -> tuple[Sort, bool]:

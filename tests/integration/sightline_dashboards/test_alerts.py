@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -265,6 +269,32 @@ def test_run_tells_a_webhook_and_ends_when_asked(client: Client, tmp_path: Path)
     assert len(set(ids)) == 2
     waiting = [each for each in StoreJournal(client).kept(NOW).deliveries.values() if each.told != "sent"]
     assert waiting == []
+
+
+def test_the_process_tells_of_a_store_that_is_away_and_ends_when_asked(tmp_path: Path) -> None:
+    """One message for all rules; SIGTERM ends it with 0 while the store is still away."""
+    with hook() as receiver:
+        rules = tmp_path / "rules.yaml"
+        away = "default_channels: [ops]\nstore_away: {for: 0s}"
+        text = RULES.replace("{kind: log}", f"{{kind: webhook, url: 'http://127.0.0.1:{receiver.port}/'}}")
+        rules.write_text(text.replace("default_channels: [ops]", away))
+        env = {
+            "SIGHTLINE_STORE_URL": f"http://127.0.0.1:{free_port()}",
+            "SIGHTLINE_ALERTS_RULES": str(rules),
+            "SIGHTLINE_ALERTS_STATE_DIR": str(tmp_path / "state"),
+            "SIGHTLINE_ALERTS_INTERVAL_S": "1",
+        }
+        log = tmp_path / "alerts.log"
+        command = [str(Path(sys.executable).with_name("sightline-dashboards")), "alerts", "run"]
+        with log.open("wb") as out, subprocess.Popen(command, env=os.environ | env, stdout=out, stderr=out) as process:
+            try:
+                until(lambda: receiver.taken)
+            finally:
+                process.terminate()
+            assert process.wait(30) == 0, log.read_text()
+    (told,) = [json.loads(each.body) for each in receiver.taken]
+    assert (told["type"], told["data"]["rule"]) == ("alert.firing", "store-away")
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_stopped_evaluator_begins_nothing_more(client: Client, tmp_path: Path) -> None:

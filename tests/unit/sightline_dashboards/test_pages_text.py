@@ -8,7 +8,6 @@ from sightline_dashboards import payloads
 from sightline_dashboards.answer_panel import score_line
 from sightline_dashboards.pages.pipeline import emitted_text, late_spans_note
 from sightline_dashboards.pages.trace import call_numbers
-from sightline_dashboards.pages.traces import as_csv
 from sightline_store.contents.parts import Passage
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -39,14 +38,6 @@ def test_score_line_escapes_everything_that_a_judge_wrote() -> None:
     assert "<script" not in line
     assert "<img" not in line
     assert "unknown" in line
-
-
-def test_csv_runs_no_formulas() -> None:
-    """A cell that a spreadsheet would run starts with an apostrophe."""
-    text = as_csv([{"user": '=HYPERLINK("http://127.0.0.1")', "n": -3, "ok": "plain"}])
-    assert "'=HYPERLINK" in text
-    assert ",-3," in text
-    assert as_csv([]) == ""
 
 
 def test_late_spans_are_shown_with_their_base_and_a_way_out() -> None:

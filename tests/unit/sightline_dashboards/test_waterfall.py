@@ -1,53 +1,14 @@
 """The tree, the critical path and the drawing of a trace."""
 
+import json
 import time
 from typing import Any
 
 import pytest
+from trace_rows import path, request, span
 
 from sightline_dashboards import waterfall
 from sightline_dashboards.pages.trace import head
-
-
-def span(
-    name: str, stage: str, start_ms: float, took_ms: float, *, parent: str = "root", **more: Any
-) -> dict[str, Any]:
-    """A row as `queries.trace_spans` gives it; its id is its name."""
-    return {
-        "span_id": name,
-        "parent_id": "" if name == parent else parent,
-        "name": name,
-        "kind": "Internal",
-        "service": "api",
-        "start_ns": 1_000_000_000_000 + int(start_ms * 1e6),
-        "duration_ns": int(took_ms * 1e6),
-        "status": "Unset",
-        "status_message": "",
-        "stage": stage,
-        "ttft_ms": None,
-        "first_chunk_ms": None,
-        "model_name": "",
-        "error_type": "",
-        "flagged": False,
-        "tenant_name": "",
-        "user_id": "",
-        "session_id": "",
-        **more,
-    }
-
-
-def request(ttft_ms: float | None = 100.0, took_ms: float = 300.0) -> dict[str, Any]:
-    """The root span."""
-    return span("root", "request", 0, took_ms, ttft_ms=ttft_ms)
-
-
-def path(spans: list[dict[str, Any]], *pieces: tuple[str, float, float, str], **more: Any) -> list[dict[str, Any]]:
-    """Rows as `queries.ttft_trace` gives them: stage, from, to (ms) and the name of the span."""
-    whole = {"request_id": spans[0]["span_id"], "until": "delivered", "until_ms": 100.0, "skewed": 0, **more}
-    return [
-        {**whole, "stage": stage, "start_ms": start_ms, "end_ms": end_ms, "span_id": name}
-        for stage, start_ms, end_ms, name in pieces
-    ]
 
 
 def test_path_of_the_store_is_drawn() -> None:
@@ -79,7 +40,7 @@ def test_without_a_path_of_the_store_none_is_drawn(stage: str | None, more: dict
     assert not trace.parts
     assert not any(node.critical for node in trace.nodes)
     assert reason in trace.path_note
-    assert not waterfall.drawing(trace, selected="")["parts"]
+    assert not waterfall.drawing(trace)["parts"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +61,7 @@ def test_first_token_is_the_one_of_the_store_where_the_path_is_left_out(until: s
     assert trace.ttft_ms == pytest.approx(95)
     assert trace.first_token_ms == pytest.approx(115)
     assert trace.last_token_ms == pytest.approx(270)
-    assert waterfall.drawing(trace, selected="")["marks"][0]["text"] == mark
+    assert waterfall.drawing(trace)["marks"][0]["text"] == mark
     assert f"<small>First token</small>{header}" in head(trace, [], [])
     assert not trace.parts
 
@@ -109,9 +70,9 @@ def test_without_a_request_no_first_token_is_claimed() -> None:
     """The store names no request: a model's chunk is shown on its bar, and no time to first token is made of it."""
     trace = waterfall.layout([span("chat", "model", 50, 200, first_chunk_ms=40.0)])
     assert trace.ttft_ms is None
-    drawn = waterfall.drawing(trace, selected="")
+    drawn = waterfall.drawing(trace)
     assert drawn["marks"] == []
-    assert drawn["rows"][0]["first"] == pytest.approx(0.2)
+    assert drawn["firsts"] == {0: pytest.approx(0.2)}
 
 
 def test_without_delivery_time_the_first_chunk_marks_the_token() -> None:
@@ -120,7 +81,7 @@ def test_without_delivery_time_the_first_chunk_marks_the_token() -> None:
     whole = path(spans, ("rest", 0.0, 50.0, ""), ("model", 50.0, 90.0, "chat"), until="first chunk", until_ms=90.0)
     trace = waterfall.layout(spans, whole)
     assert trace.first_token_ms == pytest.approx(90)
-    assert "model's first chunk" in waterfall.drawing(trace, selected="")["marks"][0]["text"]
+    assert "model's first chunk" in waterfall.drawing(trace)["marks"][0]["text"]
 
 
 def test_orphans_and_circles_are_shown() -> None:
@@ -142,13 +103,22 @@ def test_drawing_holds_shares_of_the_trace_and_marks_failures() -> None:
     trace = waterfall.layout(
         [request(), span("chat", "model", 100, 200, status="Error", error_type="APITimeoutError", first_chunk_ms=20.0)]
     )
-    drawn = waterfall.drawing(trace, selected="chat")
-    assert all(0 <= row["left"] <= 1 and row["left"] + row["width"] <= 1.0001 for row in drawn["rows"])
-    chat = drawn["rows"][1]
-    assert chat["failed"]
-    assert chat["selected"]
-    assert "APITimeoutError" in chat["title"]
-    assert chat["first"] == pytest.approx(0.1)
+    drawn = waterfall.drawing(trace)
+    spans = drawn["spans"]
+    assert all(0 <= left <= left + width <= 1.0001 for left, width in zip(spans["left"], spans["width"], strict=True))
+    assert spans["flags"] == [0, waterfall.FAILED]
+    assert drawn["errors"] == {1: "APITimeoutError"}
+    assert drawn["firsts"] == {1: pytest.approx(0.1)}
+
+
+def test_texts_of_many_spans_are_drawn_once() -> None:
+    """A span is numbers that stand for names, stages and services; 50,000 of them are a few megabytes."""
+    calls = [span(f"call {n}", "tool", n, 1, name="execute_tool search") for n in range(300)]
+    drawn = waterfall.drawing(waterfall.layout([request(), *calls]))
+    assert drawn["names"] == ["root", "execute_tool search"]
+    assert [stage["text"] for stage in drawn["stages"]] == ["request", "tool"]
+    assert drawn["spans"]["name"] == [0] + [1] * 300
+    assert len(json.dumps(drawn)) / 301 < 70
 
 
 def test_empty_trace_has_no_rows() -> None:

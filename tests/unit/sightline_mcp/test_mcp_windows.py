@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -12,18 +12,6 @@ from sightline_mcp.reach import Reach
 from sightline_mcp.windows import filters, iso_ms, window
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Tenants:
-    """A store that knows the tenants of traces, and nothing else."""
-
-    def __init__(self, **tenants: list[str]) -> None:
-        self._rows = [{"trace_id": trace_id, "tenants": named} for trace_id, named in tenants.items()]
-
-    def query_rows(self, sql: str, params: Any = None) -> list[dict[str, Any]]:
-        """The traces that are asked for."""
-        del sql
-        return [row for row in self._rows if row["trace_id"] in params["trace_ids"]]
 
 
 def test_a_window_is_written_as_ages_or_moments() -> None:
@@ -47,25 +35,10 @@ def test_a_window_that_cannot_be_says_what_can(start: str, end: str, why: str) -
 
 def test_a_limited_caller_asks_for_its_own_tenant_only() -> None:
     """Its tenant is put in where none is named; another one is refused."""
-    reach = Reach("acme")
+    store = Mock()
+    reach = Reach(store, "acme")
     assert reach.filters("1h", "now").tenant == "acme"
     assert reach.filters("1h", "now", tenant="acme").tenant == "acme"
     with pytest.raises(OutOfReach, match="tenant 'acme' only"):
         reach.filters("1h", "now", tenant="globex")
-    assert Reach().filters("1h", "now", tenant="globex").tenant == "globex"
-
-
-def test_a_trace_is_a_tenants_own_when_nobody_else_is_in_it() -> None:
-    """Spans without a tenant may stand in it; a trace without any tenant, or an unknown one, is nobody's."""
-    store = Tenants(own=["acme"], also=["", "acme"], shared=["acme", "globex"], foreign=["globex"], nobody=[""])
-    reach = Reach("acme")
-    held = {
-        trace_id
-        for trace_id in ("own", "also", "shared", "foreign", "nobody", "unknown")
-        if reach.holds(store, trace_id)
-    }
-    assert held == {"own", "also"}
-    rows = [{"trace_id": trace_id} for trace_id in ("foreign", "own", "shared")]
-    assert reach.own(store, rows) == [{"trace_id": "own"}]
-    assert Reach().holds(Tenants(), "unknown")
-    assert Reach().own(Tenants(), rows) == rows
+    assert Reach(store).filters("1h", "now", tenant="globex").tenant == "globex"

@@ -7,6 +7,7 @@ import pytest
 from sightline_supervisor.errors import SettingInvalid
 from sightline_supervisor.roles import base_env, demo_env, demo_roles, platform_roles, shared_env
 from sightline_supervisor.settings import SupervisorSettings, connectable
+from sightline_supervisor.store_keys import StoreKeys
 
 
 def test_option_wins_over_environment_over_default() -> None:
@@ -55,10 +56,33 @@ def test_what_the_user_names_is_not_started(tmp_path: Path) -> None:
         "collector",
         "janitor",
         "dashboards",
+        "alerts",
         "app",
     ]
     assert (own["SIGHTLINE_STORE_URL"], own["OPENAI_BASE_URL"]) == ("http://ch:8123", "https://llm/v1")
     assert "SIGHTLINE_PRICED_AS" not in own
+
+
+def test_alert_rules_are_evaluated_unless_turned_off(tmp_path: Path) -> None:
+    """By a role that writes into the store, remembers in the data folder and links to these pages."""
+    keys = StoreKeys(admin={"SIGHTLINE_STORE_PASSWORD": "writes"}, reader={"SIGHTLINE_STORE_PASSWORD": "reads"})
+    settings = SupervisorSettings.from_env({}, data_dir=tmp_path, dashboards_port=8600)
+    (role,) = [each for each in platform_roles(settings, {}, keys) if each.name == "alerts"]
+    assert role.command == ("sightline-dashboards", "alerts", "run")
+    assert role.env == {
+        "SIGHTLINE_STORE_PASSWORD": "writes",
+        "SIGHTLINE_ALERTS_STATE_DIR": str(tmp_path / "alerts"),
+        "SIGHTLINE_ALERTS_DASHBOARDS_URL": "http://127.0.0.1:8600",
+    }
+    assert (role.start_after, role.restart.required) == (("store",), False)
+    env = {
+        "SIGHTLINE_ALERTS_DASHBOARDS_URL": "https://pages.test",
+        "SIGHTLINE_ALERTS_STATE_DIR": str(tmp_path / "mine"),
+    }
+    (role,) = [each for each in platform_roles(SupervisorSettings.from_env(env), {}, keys) if each.name == "alerts"]
+    assert set(role.env.values()) == {"writes", "https://pages.test", str(tmp_path / "mine")}
+    off = SupervisorSettings.from_env({"SIGHTLINE_ALERTS": "false"}, data_dir=tmp_path)
+    assert "alerts" not in [each.name for each in platform_roles(off, {}, keys)]
 
 
 def test_local_model_is_priced_as_a_hosted_one(tmp_path: Path) -> None:

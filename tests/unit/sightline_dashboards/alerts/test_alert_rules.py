@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sightline_dashboards import filterbar
 from sightline_dashboards.alerts import messages, rules_file
 from sightline_dashboards.alerts.errors import RulesInvalid
 from sightline_dashboards.alerts.metrics import METRICS
 from sightline_dashboards.alerts.rules import Rule, RulesFile
+from sightline_dashboards.timeline import ranges
 
 HEAD = "version: 1\nchannels:\n  ops: {kind: log}\nrules:\n"
 DOCS = Path(__file__).parents[4] / "docs" / "alerts.md"
@@ -160,7 +160,7 @@ def test_a_definition_is_read_again() -> None:
 
 def test_links_name_the_windows_of_the_pages() -> None:
     """A window that a page does not know would be ignored."""
-    assert {name: length for name, (_, length) in filterbar.WINDOWS.items()} == messages.LINK_WINDOWS
+    assert {name: length for name, (_, length) in ranges.PRESETS.items()} == messages.LINK_WINDOWS
 
 
 def test_every_metric_and_field_is_documented() -> None:
