@@ -6,6 +6,7 @@
 # make demo DATA=dir        keeps everything in another folder than .sightline
 # make demo QUESTIONS=10    asks fewer questions (30, and some follow-ups)
 # make demo MODEL=extractive   answers without a language model: faster, for tests and load
+# make demo BREAK=slow-search   breaks something for two minutes after the summary
 # PYTHON=python3.12         chooses the interpreter (3.11 to 3.13) for .venv
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -21,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 # The files go in the order of tests/conftest.py, the longest first.
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts bench-rag bench-ttft grafana clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol temporal drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts bench-autoscale bench-backend bench-chaos bench-pages bench-rag bench-ttft screenshots grafana clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,12 +30,12 @@ help: ## list the targets
 
 demo: $(INSTALLED) redis ## the reference application with real questions, traced, scored and shown
 	@exec $(BIN)/sightline demo $(if $(DATA),--data "$(DATA)") $(if $(DOCS),--docs "$(DOCS)") \
-		$(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(MODEL),--model $(MODEL)) $(if $(filter-out 0,$(ONCE)),--once)
+		$(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(MODEL),--model $(MODEL)) $(if $(BREAK),--break "$(BREAK)") $(if $(filter-out 0,$(ONCE)),--once)
 
 up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
-test: $(INSTALLED) browser weaviate redis kafka otelcol drivers lint types ## everything that must hold before a change is kept
+test: $(INSTALLED) browser weaviate redis kafka otelcol temporal drivers lint types ## everything that must hold before a change is kept
 	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest -n auto --durations=15 tests/unit tests/typing
 	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
@@ -64,7 +65,7 @@ types: $(INSTALLED) ## mypy, strict
 unit: $(INSTALLED) ## the fast tests, on all cores
 	@$(BIN)/pytest -n auto --durations=15 tests/unit
 
-integration: $(INSTALLED) weaviate redis kafka otelcol drivers ## against the real engine, Weaviate, Redis, Kafka and Collector
+integration: $(INSTALLED) weaviate redis kafka otelcol temporal drivers ## against the real engine, Weaviate, Redis, Kafka and Collector
 	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
@@ -114,6 +115,10 @@ otelcol: $(INSTALLED) ## the official Collector with ClickHouse and Kafka (needs
 	@$(BIN)/python tests/support/scale_peers.py otelcol \
 		|| echo "!!! SKIPPED: no Collector is to be had (reason above); its tests will not run"
 
+temporal: $(INSTALLED) ## Temporal's development server in the cache folder (Go; a first build takes some 8 minutes)
+	@$(BIN)/python tests/support/scale_peers.py temporal \
+		|| echo "!!! SKIPPED: no Temporal is to be had (reason above); its tests will not run"
+
 drivers: $(INSTALLED) ## ClickHouse's clients for Go, Java and JavaScript in the cache folder (15 MB, a minute; where their tools are)
 	@$(BIN)/python tests/support/honest_clients.py \
 		|| echo "!!! SKIPPED: not all clients are to be had (reason above); their tests will not run"
@@ -139,11 +144,23 @@ bench-ttft: $(INSTALLED) weaviate ## whether the platform's time to the first to
 bench-insert: $(INSTALLED) ## what the typed tables add to an INSERT of spans (about 4 minutes)
 	@$(BIN)/python benchmarks/insert.py
 
+bench-autoscale: $(INSTALLED) ## scaling on CPU, on queue depth and on TTFT, simulated (about a minute)
+	@$(BIN)/python benchmarks/autoscale.py
+
+bench-chaos: $(INSTALLED) weaviate redis ## whether the platform points at the cause of each harm (about 15 minutes)
+	@$(BIN)/python benchmarks/chaos.py
+
+bench-backend: $(INSTALLED) weaviate redis kafka temporal ## ingestion's workers killed 20 times: lost, doubled; batches; tuning (long)
+	@$(BIN)/python benchmarks/ingestion.py
+
 bench-settle: $(INSTALLED) ## what bringing traces together costs the store (about a minute)
 	@$(BIN)/python benchmarks/settle.py
 
-bench-alerts: $(INSTALLED) ## false pages and minutes to detection of the ready alert rules, beside a plain threshold (about 20 minutes)
+bench-alerts: $(INSTALLED) ## false pages and minutes to detection of the ready alert rules, beside a plain threshold (some minutes)
 	@$(BIN)/python benchmarks/alerts.py
+
+bench-pages: $(INSTALLED) browser ## first paint of every page with 10 million spans, and of a trace of 50,000 (ROWS=n for less, DATA=folder keeps the store)
+	@$(BIN)/python benchmarks/pages.py $(if $(ROWS),--rows $(ROWS)) $(if $(DATA),--data "$(DATA)")
 
 bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)
 	@$(BIN)/python benchmarks/query.py
@@ -174,6 +191,9 @@ bench-answer-cache: $(INSTALLED) ## which questions the answer cache takes for t
 
 grafana: $(INSTALLED) ## deploy/grafana/sightline.json: the dashboard for Grafana, from the questions of the pages
 	@$(BIN)/python deploy/grafana/dashboard.py
+
+screenshots: $(INSTALLED) browser weaviate redis ## the README's pictures, of a demo that runs meanwhile
+	@$(BIN)/python tests/support/screenshots.py $(if $(MODEL),--model $(MODEL))
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

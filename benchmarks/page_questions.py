@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sightline_store.client import Client
-from sightline_store.questions import drift_runs, judges, people, queries, written
+from sightline_store.questions import changes, drift_runs, judges, people, queries, tuning, written
 from sightline_store.questions.queries import Filters
 
 WINDOWS = {
@@ -82,6 +82,7 @@ WINDOWED: dict[str, Ask] = {
         client, filters, search="cost>0.001 shipping"
     ),
     "data_since": queries.data_since,
+    "changes": lambda client, filters: changes.changes(client, filters.start, filters.end),
     "traces page 3": lambda client, filters: queries.traces(client, filters, limit=50, offset=100),
     "traces failed": lambda client, filters: queries.traces(client, filters, only_errors=True, limit=50),
     "traces of a session": lambda client, filters: queries.traces(client, filters, search="session-4711", limit=50),
@@ -107,6 +108,7 @@ WINDOWED: dict[str, Ask] = {
         drift_runs.comparisons(client, run, limit=25)
         for run in drift_runs.runs(client, filters.end - timedelta(days=30), filters.end, limit=1)
     ],
+    "index_tuning": lambda client, filters: tuning.index_tuning(client, filters.end - timedelta(days=30), filters.end),
     "drift_history": lambda client, filters: drift_runs.history(
         client, filters.end - timedelta(days=30), filters.end, ["canaries.overlap", "canaries.recall"]
     ),
@@ -133,10 +135,12 @@ _NEVER_NARROWED = {
     "collected",
     "tail_sampling",
     "data_since",
+    "changes",
     "judge health",
     "drift_runs",
     "drift_comparisons",
     "drift_history",
+    "index_tuning",
 }
 TRACE_LIMIT = 2000
 """Spans of a trace that the page shows."""

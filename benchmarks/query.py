@@ -12,6 +12,10 @@ the first answer to a text took longer than the next ones, judged_again_ms how m
 than an admin's. Both are medians over the questions of the last hour.
 p95_scans and worst_scans are p95_ms and worst_ms in units of one fixed aggregate (a hash of 20 million numbers, on one
 thread) that is timed in between, so that a slow machine does not read as slow code; scan_ms is that unit.
+The questions that rollups can answer are asked twice, before the rollups are made and after: p95_scans_rows and
+worst_scans_rows are p95_scans and worst_scans as they were with rows alone; rolled_ratio and rolled_cpu_ratio are the
+wall and CPU time of these questions with rollups by that without, all together. rollup_bytes is what rollups take on
+disk, and fold_cpu_s what the store computed to make them.
 Progress and the time of each question go to standard error; the last line of standard output is the result.
 Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX]
 """
@@ -41,8 +45,9 @@ from sightline_store.client import Client
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
 from sightline_store.questions.queries import Filters
+from sightline_store.rollups import fold, keeping
 from sightline_store.schema import migrate
-from sightline_store.settings import StoreSettings
+from sightline_store.settings import RetentionSettings, StoreSettings
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ _WHOLE = 10_000_000  # with fewer rows nothing is kept
 _LOADERS = 2
 _TRACES_AN_INSERT = 10_000  # 80,000 spans: what two loaders hold at once fits the node's default memory
 _LONG_TRACE = "f" * 32
+_ROLLED = re.compile(
+    r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values) (24h|7d|30d)"
+    r"( tenant)?"
+    r"|latency_over_time( sparks)? (24h|30d) route|spend_over_time (24h|30d) model"
+)
 _LONG_TRACE_SPANS = 50_000
 
 
@@ -67,7 +77,9 @@ def main() -> None:
     """Load, ask, print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=_WHOLE, help="spans to load (default: 10 million)")
-    parser.add_argument("--repeats", type=int, default=5, help="times that each question is asked (default: 5)")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="times that each question is asked (default: 5; 0: load only)"
+    )
     parser.add_argument("--data", type=Path, help="keep the store here; what it holds already is not loaded again")
     parser.add_argument("--match", default="", help="time only questions whose label holds this; nothing is kept")
     args = parser.parse_args()
@@ -84,6 +96,8 @@ def main() -> None:
             if not queries.freshness(client)["spans"]:
                 note.write_text(json.dumps(_load(client, store, args.rows, args.repeats)))
             _settle(client)
+            if args.repeats == 0:
+                return
             if args.match:
                 _list(_timed(reader, store, _every_question(client, _end(client), args.match), args.repeats))
             else:
@@ -97,6 +111,9 @@ def _run(
     end = _end(client)
     scans = [_scan(reader)]
     judged = _judging(client, reader, end, repeats)
+    keeping.drop(client)
+    of_rows = _timed(reader, store, _rolled_questions(client, end), repeats)
+    fold_cpu_s = _fold(client, store)
     scans.append(_scan(reader))
     costs = _timed(reader, store, _every_question(client, end), repeats)
     scans.append(_scan(reader))
@@ -114,6 +131,9 @@ def _run(
     spans = int(disk["spans"])
     slowest = sorted(times, key=lambda label: -times[label])
     _list(costs)
+    for label, cost in of_rows.items():
+        _say(f"{cost.wall_s * 1e3:8.1f} {cost.cpu_s * 1e3:8.1f}  {label}: of rows")
+    times_of_rows = times | {label: cost.wall_s for label, cost in of_rows.items()}
     result = {
         "bench": "query",
         "rows": spans,
@@ -125,6 +145,16 @@ def _run(
         "scan_ms": _ms(scan_s),
         "p95_scans": round(_p95(times) / scan_s, 2),
         "worst_scans": round(times[slowest[0]] / scan_s, 2),
+        "p95_scans_rows": round(_p95(times_of_rows) / scan_s, 2),
+        "worst_scans_rows": round(max(times_of_rows.values()) / scan_s, 2),
+        "rolled_ratio": round(
+            sum(times[label] for label in of_rows) / sum(cost.wall_s for cost in of_rows.values()), 2
+        ),
+        "rolled_cpu_ratio": round(
+            sum(computed[label] for label in of_rows) / sum(cost.cpu_s for cost in of_rows.values()), 2
+        ),
+        "rollup_bytes": keeping.stored_bytes(client),
+        "fold_cpu_s": round(fold_cpu_s, 1),
         "p95_cpu_ms": _ms(_p95(computed)),
         "worst_cpu_ms": _ms(max(computed.values())),
         "growth_last_hour": loaded.get("growth_last_hour"),
@@ -143,6 +173,17 @@ def _run(
         results.keep(result, clickhouse=str(client.query_rows("SELECT version() AS v")[0]["v"]))
     else:
         print(json.dumps(result))
+
+
+def _fold(client: Client, store: processes.Server) -> float:
+    """Make the rollups of all that is over; seconds that the store computed."""
+    before = store.cpu_s()
+    for made in fold.fold(client, RetentionSettings()):
+        _say(f"rollups of {made.day}: {made.minutes} minutes, {made.hours} hours, {made.days} days")
+    keeping.enforce(client, RetentionSettings())
+    computed = store.cpu_s() - before
+    _settle(client)
+    return computed
 
 
 def _scan(client: Client) -> float:
@@ -194,11 +235,13 @@ def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> d
     model_prices.refresh(client)
     load_s = time.monotonic() - started
     _settle(client)
-    before = _last_hour(client, store, repeats)
+    before = _last_hour(client, store, repeats) if repeats else {}
     started = time.monotonic()
     _insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
     load_s += time.monotonic() - started
     _settle(client)
+    if not repeats:
+        return {"load_s": round(load_s)}
     after = _last_hour(client, store, repeats)
     for label in sorted(after, key=lambda label: before[label].wall_s - after[label].wall_s)[:8]:
         _say(f"growth: {before[label].wall_s * 1e3:.1f} to {after[label].wall_s * 1e3:.1f} ms  {label}")
@@ -269,6 +312,11 @@ def _settle(client: Client, timeout_s: float = 300) -> None:
 def _end(client: Client) -> datetime:
     row = client.query_rows("SELECT toUnixTimestamp(max(Timestamp)) AS newest FROM requests")[0]
     return datetime.fromtimestamp(int(row["newest"]) + 1, UTC)
+
+
+def _rolled_questions(client: Client, end: datetime) -> list[page_questions.Asked]:
+    """Those that rollups can answer: of the windows that are long enough, and not narrowed to what rollups lack."""
+    return [question for question in _questions(client, end) if _ROLLED.fullmatch(question.label)]
 
 
 def _every_question(client: Client, end: datetime, match: str = "") -> list[page_questions.Asked]:

@@ -36,7 +36,7 @@ from unittest import mock
 import processes
 import results
 
-from sightline_app import analysis, embeddings, retriever
+from sightline_app import analysis, embeddings
 from sightline_app.corpus import Passage, Source, make_passage
 from sightline_app.embeddings.comparison import compare
 from sightline_app.embeddings.protocol import passage_text
@@ -47,12 +47,13 @@ from sightline_app.quality import Known, RetrievalQuality, is_held_out, rank_of_
 from sightline_app.rerank import DEFAULT_WEIGHTS, Weights, rerank
 from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings, WeaviateSettings
+from sightline_app.vector_stores import weaviate_search
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
 from sightline_demo_corpus import questions_file
 from sightline_demo_corpus.standard_library import StandardLibrary
 
-_FIELDS = retriever._FIELD_WEIGHTS
+_FIELDS = weaviate_search.FIELD_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def ablation(bench: Bench, known: Sequence[Known]) -> dict[str, float]:
         weights = replace(DEFAULT_WEIGHTS, **{signal.name: 0.0})
         found[f"without rerank's {signal.name}"] = hit_at_5(known, bench.rerank(questions, searched, weights))
     for left_out in (each for each in _FIELDS if not each.startswith("text")):
-        with mock.patch.object(retriever, "_FIELD_WEIGHTS", [each for each in _FIELDS if each != left_out]):
+        with mock.patch.object(weaviate_search, "FIELD_WEIGHTS", [each for each in _FIELDS if each != left_out]):
             reduced = bench.rerank(questions, bench.search(questions))
         found[f"without the field {left_out.partition('^')[0]}"] = hit_at_5(known, reduced)
     with (

@@ -29,6 +29,8 @@ _PEER_MODULES = {
     "test_cluster",
     "test_demo",
     "test_honest_clients",
+    "test_ingestion_kafka",
+    "test_ingestion_temporal",
     "test_instrumented_brokers",
     "test_instrumented_databases",
     "test_kafka_engine",
@@ -49,8 +51,10 @@ _LONG_MODULES = {
     "test_ports",
     "test_rebuild",
     "test_run_interrupted",
+    "test_tuning",
     "test_upgrade",
     "test_upgrade_under_load",
+    "test_vector_stores",
 }
 """Test modules that take longest: they run first, so that of workers that take whole files none is last alone."""
 

@@ -19,25 +19,38 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sightline_app.chaos import arguments as chaos_arguments
 from sightline_app.errors import AppError, InvalidSetting
+from sightline_app.ingestion import commands as ingestion_commands
 from sightline_app.limits import api_keys
+from sightline_app.load import arguments as load_arguments
 from sightline_app.log_output import log_to_stderr
 from sightline_app.serving import run
 from sightline_app.settings import AppSettings
+from sightline_app.tuning import arguments as tuning_arguments
 from sightline_roles.serving import listen
 
 _log = logging.getLogger("sightline.app")
+_LAST_EVENTS_S = 1
+"""How long clients may take to read the last events of answers that were cancelled at the end, in seconds."""
 
 _EPILOG = """examples:
   sightline-app ingest                        index the documentation of the Python standard library
-  sightline-app ingest --docs ./handbook      index a folder of Markdown, text or HTML files instead
+  sightline-app ingest --docs ./handbook      index a folder of Markdown, text, HTML or PDF files instead
   sightline-app ingest --docs ./hr --tenant acme   add documents that only tenant acme may see
   sightline-app quantize                      compare the precisions of the embedding model on what was ingested
+  sightline-app tune --recall 0.95            measure vector indexes on what was ingested and recommend one
   sightline-app serve                         answer questions on http://127.0.0.1:8000/v1/chat
   sightline-app ask --concurrency 4           ask the shipped questions as three tenants
   sightline-app ask --forever --rate 0.5      go on asking, one conversation every two seconds
+  sightline-app load --rate 2 --store         send traffic at a set rate and compare with what the store holds
+  sightline-app chaos slow-search --for 120   break something on purpose, for a while
   sightline-app keys create --name web --tenant acme   make an API key for SIGHTLINE_APP_KEYS_FILE
   sightline-app guardrails                    measure the guardrails on the shipped attacks and benign texts
+  sightline-app worker --concurrency 2        index what clients upload, behind a broker
+  sightline-app consume                       index the documents of a Kafka topic
+  sightline-app reembed                       embed the whole collection again, resumable, by Temporal
+  sightline-app dead-letters list             what could not be indexed
 
 settings come from the environment (SIGHTLINE_APP_*, OPENAI_*, WEAVIATE_URL, ...); see docs/settings.md
 """
@@ -53,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     ingest = commands.add_parser("ingest", help="bring the index up to date; nothing to do takes no time")
     ingest.add_argument(
-        "--docs", type=Path, help="folder (or file) of Markdown, text or HTML; default: the Python documentation"
+        "--docs", type=Path, help="folder (or file) of Markdown, text, HTML or PDF; default: the Python documentation"
     )
     ingest.add_argument("--tenant", default="public", help="who may see the documents; default: public, everybody")
     ingest.add_argument("--force", action="store_true", help="build again even when nothing changed")
@@ -65,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds to wait for Weaviate before ClickHouse is taken; default 3",
     )
     ingest.add_argument("--no-measure", action="store_true", help="do not measure retrieval on the shipped questions")
+    ingest.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     quantize = commands.add_parser(
         "quantize", help="build the embedding model in FP32, FP16 and INT8 and compare them on your passages"
     )
@@ -99,6 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument(
         "--show", type=int, default=0, metavar="N", help="print the first N answers while they arrive; default 0"
     )
+    tuning_arguments.add_parser(commands)
+    load_arguments.add_parser(commands)
+    chaos_arguments.add_parser(commands)
+    ingestion_commands.add_parsers(commands)
     api_keys.add_parser(commands)
     guardrails = commands.add_parser(
         "guardrails", help="measure what the guardrails catch, and what they flag by mistake, on labelled texts"
@@ -111,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
+    import sightline  # noqa: PLC0415
     from sightline_app.corpus import Source  # noqa: PLC0415
     from sightline_app.documents import DocumentFolder  # noqa: PLC0415
     from sightline_app.index import ingest  # noqa: PLC0415
@@ -121,14 +140,30 @@ def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
         source = DocumentFolder(options.docs, settings.max_document_bytes, options.tenant)
     elif options.tenant != "public":
         raise InvalidSetting("--tenant", options.tenant, "needs --docs: the Python documentation is for everybody")
+    changed_at = source.changed_at() if isinstance(source, DocumentFolder) else 0.0
     started = time.monotonic()
-    manifest, built = ingest(settings, source, tenant=options.tenant, force=options.force, wait_s=options.wait)
+    tracing = sightline.configure(service_name="rag-ingest", capture=settings.capture)
+    try:
+        manifest, built = ingest(
+            settings,
+            source,
+            tenant=options.tenant,
+            force=options.force,
+            wait_s=options.wait,
+            changed_at=changed_at,
+        )
+    finally:
+        tracing.shutdown()  # before retrieval is measured: nobody asked those questions
     took_s = time.monotonic() - started
     embedding = f"{manifest.embedding} {manifest.embedding_version}"
     what = f"{manifest.passages} passages in {manifest.backend} ({manifest.collection}), embedding {embedding}"
     sys.stdout.write(f"{'indexed' if built else 'unchanged:'} {what}, {took_s:.1f} s\n")
     if built and options.docs is None and not options.no_measure:
         asyncio.run(_measure(settings))
+    if options.json:
+        spans = tracing.stats()
+        told = {"version": manifest.version, "passages": manifest.passages, "built": built, "took_s": round(took_s, 3)}
+        sys.stdout.write(json.dumps(told | {"spans": {"emitted": spans.emitted, "dropped": spans.dropped}}) + "\n")
     return 0
 
 
@@ -181,15 +216,23 @@ async def _measure(settings: AppSettings) -> None:
         sys.stdout.write(f"retrieval, {which}, after rerank: {reranked}\n")
 
 
+def _tune(settings: AppSettings, options: argparse.Namespace) -> int:
+    from sightline_app.tuning import command  # noqa: PLC0415
+
+    return command.run(settings, options)
+
+
 def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
     import sightline  # noqa: PLC0415
     from sightline_app.api import create_app  # noqa: PLC0415
+    from sightline_app.scaling.signals import scale_signals  # noqa: PLC0415
 
     settings = replace(settings, port=options.port) if options.port else settings
     tracing = sightline.configure(service_name="rag-api", capture=settings.capture)
     opened = listen(settings)
+    signals = scale_signals(tracing)
     try:
-        app = create_app(settings, tracing)
+        app = create_app(settings, tracing, signals=signals)
     except BaseException:
         opened.close()
         raise
@@ -201,6 +244,8 @@ def _serve(settings: AppSettings, options: argparse.Namespace) -> int:
             settings,
             max_message_bytes=settings.max_body_bytes,
             origins=settings.api.allowed_origins,
+            grace_s=_LAST_EVENTS_S,
+            drain=app.state.drain,
         )
     finally:
         tracing.shutdown()
@@ -258,6 +303,18 @@ def _ask(settings: AppSettings, options: argparse.Namespace) -> int:
     return 1 if numbers["requests"] and numbers["errors"] == numbers["requests"] else 0
 
 
+def _load(settings: AppSettings, options: argparse.Namespace) -> int:
+    from sightline_app.load import command  # noqa: PLC0415
+
+    return command.run(options, settings)
+
+
+def _chaos(settings: AppSettings, options: argparse.Namespace) -> int:
+    from sightline_app.chaos import command  # noqa: PLC0415
+
+    return command.run(options, settings)
+
+
 def _guardrails(settings: AppSettings, options: argparse.Namespace) -> int:
     from sightline_app.guardrails import command  # noqa: PLC0415
 
@@ -275,7 +332,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = AppSettings.from_env(os.environ)
         commands = {"ingest": _ingest, "quantize": _quantize, "serve": _serve, "ask": _ask, "keys": _keys}
-        commands["guardrails"] = _guardrails
+        commands |= {"guardrails": _guardrails, "load": _load, "chaos": _chaos, "tune": _tune}
+        commands |= ingestion_commands.COMMANDS
         return commands[options.command](settings, options)
     except InvalidSetting as exc:
         sys.stderr.write(f"sightline-app: {exc}\n")

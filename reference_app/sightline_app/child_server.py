@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import FrameType
+from typing import IO
 
 STOP_GRACE_S = 4.0
 """How long the server may take to end after SIGTERM before it is killed."""
@@ -28,6 +29,13 @@ def port_is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that nothing listens on now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def stop_event(*, exits_at_once: bool = False) -> threading.Event:
@@ -55,6 +63,7 @@ class ChildServer(ABC):
     Args:
         command: its command line.
         env: its environment; None for the one of this process.
+        log: where its own lines go; None for those of this process.
     """
 
     name: str
@@ -62,12 +71,15 @@ class ChildServer(ABC):
     url: str
     """Its address."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str] | None = None, log: IO[bytes] | None = None
+    ) -> None:
         self.process = subprocess.Popen(
             command,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr,
+            stdout=log or sys.stderr,
+            stderr=log,
             start_new_session=True,  # Ctrl-C reaches us alone; we pass it on once
         )
 

@@ -1,9 +1,9 @@
-"""A folder of Markdown, text or HTML files as a corpus.
+"""A folder of Markdown, text, HTML or PDF files as a corpus.
 
 Files are cut at headings; a piece's title is the path of headings above it, its names are the file and the file with
 the heading's anchor (``guide.md``, ``guide.md#install``). HTML goes through the standard library's parser: scripts,
-styles and navigation are left out. A file that is empty, too big, binary or not decodable is skipped with a warning
-that says so; when nothing is left, that is an error.
+styles and navigation are left out. A PDF is cut at its pages (``guide.pdf#page-3``). A file that is empty, too big,
+binary or not decodable is skipped with a warning that says so; when nothing is left, that is an error.
 """
 
 from __future__ import annotations
@@ -17,13 +17,22 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+from sightline_app import pdf
 from sightline_app.corpus import Passage, make_passage, merge_doubles, split_text
 from sightline_app.errors import CorpusError
 
 RULES_VERSION = "2"
 """Raise when the cutting changes: it is part of the fingerprint."""
 
-SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".txt": "text", ".rst": "text", ".html": "html", ".htm": "html"}
+SUFFIXES = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+    ".rst": "text",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+}
 """File endings that are read, and how."""
 
 _MAX_HEADING_CHARS = 200
@@ -59,7 +68,7 @@ class DocumentFolder:
             CorpusError: the folder is missing or holds none.
         """
         if not self.root.exists():
-            raise CorpusError(f"{self.root} does not exist; give a folder of Markdown, text or HTML files")
+            raise CorpusError(f"{self.root} does not exist; give a folder of Markdown, text, HTML or PDF files")
         if self.root.is_file():
             if self.root.suffix.lower() not in SUFFIXES:
                 raise CorpusError(f"{self.root} is not read; file endings that are: {', '.join(sorted(SUFFIXES))}")
@@ -87,6 +96,14 @@ class DocumentFolder:
                 digest.update(str(exc).encode())
         return digest.hexdigest()[:16]
 
+    def changed_at(self) -> float:
+        """Return when the newest file was changed, in seconds since 1970; 0 where none can be looked at.
+
+        Raises:
+            CorpusError: there is none.
+        """
+        return max(_modified(path) for path in self.files())
+
     def passages(self, progress: Callable[[int, int], None]) -> list[Passage]:
         """Read and cut all files.
 
@@ -111,9 +128,8 @@ class DocumentFolder:
         return path.name if path == self.root else path.relative_to(self.root).as_posix()
 
     def _read(self, path: Path) -> Iterator[Passage]:
-        text = read_text(path, self.max_bytes)
-        kind = SUFFIXES[path.suffix.lower()]
-        return passages_of(cut(text, kind), self._name(path), _date(path), self.tenant)
+        sections = sections_of(read_file(path, self.max_bytes), str(path), SUFFIXES[path.suffix.lower()])
+        return passages_of(sections, self._name(path), _date(path), self.tenant)
 
 
 def passages_of(sections: Iterable[Section], name: str, date: str, tenant: str) -> Iterator[Passage]:
@@ -141,20 +157,37 @@ def passages_of(sections: Iterable[Section], name: str, date: str, tenant: str) 
             )
 
 
-def read_text(path: Path, max_bytes: int) -> str:
-    """Read a text file; see `decode`.
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file.
 
     Raises:
-        CorpusError: not readable, empty, too big, or binary.
+        CorpusError: not readable or too big.
     """
     try:
         size = path.stat().st_size
         if size > max_bytes:
             raise CorpusError(f"{path} has {size} bytes; SIGHTLINE_APP_MAX_DOCUMENT_BYTES allows {max_bytes}")
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as exc:
         raise CorpusError(f"{path} cannot be read: {exc.strerror or exc}") from exc
-    return decode(raw, str(path))
+
+
+def sections_of(raw: bytes, name: str, kind: str) -> list[Section]:
+    """Read a document and cut it: at its headings, a PDF at its pages.
+
+    Args:
+        raw: its bytes.
+        name: what messages call it.
+        kind: a value of `SUFFIXES`.
+
+    Raises:
+        CorpusError: empty, not of that kind, or a PDF whose text cannot be read.
+    """
+    if kind == "pdf":
+        title = Path(name).name
+        numbered = enumerate(pdf.pages(raw, name), start=1)
+        return [Section((title, f"page {number}"), text) for number, text in numbered if text.strip()]
+    return cut(decode(raw, name), kind)
 
 
 def decode(raw: bytes, name: str) -> str:
@@ -338,8 +371,11 @@ class _HtmlText(HTMLParser):
 
 
 def _date(path: Path) -> str:
+    return datetime.datetime.fromtimestamp(_modified(path), tz=datetime.UTC).date().isoformat()
+
+
+def _modified(path: Path) -> float:
     try:
-        moment = path.stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
-        moment = 0.0
-    return datetime.datetime.fromtimestamp(moment, tz=datetime.UTC).date().isoformat()
+        return 0.0

@@ -17,10 +17,12 @@
     ├── ModelRefused              the local model's file is missing, damaged, or none that llama.cpp can load
     └── Unavailable               a server we need did not answer; the caller may retry
         ├── RetrievalUnavailable
+        │   └── IndexStale        passages are stored, and searches do not find them yet
         ├── EmbeddingUnavailable
         ├── ModelUnavailable
         ├── UploadsUnavailable
         ├── StreamsUnavailable
+        ├── Stopping              this process ends; another one answers
         └── LimitsUnavailable
 
 Retrying unchanged can help after ``Unavailable`` and, once its seconds are over, after ``LimitReached``.
@@ -28,7 +30,7 @@ Retrying unchanged can help after ``Unavailable`` and, once its seconds are over
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class AppError(Exception):
@@ -148,6 +150,25 @@ class RetrievalUnavailable(Unavailable):
     kind = "retrieval_unavailable"
 
 
+class IndexStale(RetrievalUnavailable):
+    """Passages are stored, and searches do not find them in time.
+
+    Args:
+        backend: the vector store.
+        missing: ids of those that were not found.
+        of: how many were searched for.
+        wait_s: seconds that were waited.
+    """
+
+    def __init__(self, backend: str, missing: Sequence[str], of: int, wait_s: float) -> None:
+        super().__init__(
+            f"STALE INDEX: {backend} accepted the passages {wait_s:g} s ago, and of {of} of them {len(missing)} "
+            f"are not found yet, such as {missing[0]}"
+        )
+        self.missing = list(missing)
+        self.of = of
+
+
 class EmbeddingUnavailable(Unavailable):
     """The embeddings endpoint did not answer in time or refused."""
 
@@ -176,3 +197,15 @@ class LimitsUnavailable(Unavailable):
     """Redis is away, and SIGHTLINE_APP_LIMITS_WHEN_AWAY=closed admits nobody without it."""
 
     kind = "limits_unavailable"
+
+
+class BrokerUnavailable(Unavailable):
+    """What carries work to its workers did not answer: Redis, RabbitMQ, Kafka or Temporal."""
+
+    kind = "broker_unavailable"
+
+
+class Stopping(Unavailable):
+    """This process is about to end and takes no new question; another process of the app answers it."""
+
+    kind = "stopping"

@@ -13,29 +13,35 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+import sightline
+from sightline import semconv
 from sightline_app import embeddings, index_lock
-from sightline_app.clickhouse_retriever import ClickHouseIndex, ClickHouseRetriever
 from sightline_app.corpus import Passage, Source, content_version, read_passages, write_passages
 from sightline_app.embeddings import LexicalEmbedding, vector_cache
-from sightline_app.errors import CorpusError, IndexMissing, RetrievalUnavailable
+from sightline_app.errors import CorpusError, IndexMissing
+from sightline_app.ingestion.folder import UploadFolder
+from sightline_app.ingestion.indexing import LAG, PASSAGES, STAGE
 from sightline_app.lexicon import Lexicon, weighted_terms
-from sightline_app.retriever import PUBLIC, Retriever, WeaviateRetriever
+from sightline_app.retriever import PUBLIC, Retriever
 from sightline_app.settings import AppSettings
-from sightline_app.uploads.folder import UploadFolder
-from sightline_app.uploads.indexing import PassageWriter
-from sightline_app.weaviate_index import WeaviateIndex
+from sightline_app.stages.embed import index_attributes
+from sightline_app.vector_stores.opening import choose_store, open_store, warn_of_fallback
+from sightline_app.vector_stores.protocol import VectorStore
 
 FORMAT = 6
 """Raise when stored collections or files of an older version can no longer be served."""
 
+SOURCE = "sightline_app.ingest.source"
+"""Attribute of `index.ingest`: what was read."""
+BUILT = "sightline_app.ingest.built"
+"""Attribute of `index.ingest`: whether there was anything to do."""
 _SAY_EVERY_S = 10.0
 _log = logging.getLogger("sightline.app")
 
@@ -64,6 +70,8 @@ class Manifest:
     embedding_wish: str
     """The settings that led to the embedding; another wish means another index."""
     corpora: dict[str, CorpusRecord] = field(default_factory=dict)
+    vector_index: str = ""
+    """Settings of the vector index that are not at their default; others mean another index."""
     format: int = FORMAT
 
     @property
@@ -94,7 +102,8 @@ def read_manifest(data_dir: Path) -> Manifest:
     return manifest
 
 
-def _write_manifest(data_dir: Path, manifest: Manifest) -> None:
+def write_manifest(data_dir: Path, manifest: Manifest) -> None:
+    """Serve another index, in one step. The caller holds the lock of the index alone."""
     draft = manifest_path(data_dir).with_suffix(".draft")
     draft.write_text(json.dumps(asdict(manifest), indent=1))
     draft.replace(manifest_path(data_dir))
@@ -105,62 +114,21 @@ def version_folder(data_dir: Path, version: str) -> Path:
     return data_dir / "index" / version
 
 
-class _Writer(PassageWriter, Protocol):
-    def count(self, collection: str) -> int: ...
-    def build(
-        self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
-    ) -> str: ...
-    def drop_others(self, keep: Collection[str]) -> None: ...
-
-
-def writer(settings: AppSettings, wait_s: float = 3.0) -> _Writer:
-    """Choose the vector store: Weaviate, else ClickHouse, with a loud line.
-
-    Args:
-        settings: which one is wished for and where they are.
-        wait_s: how long to wait for Weaviate to come up.
-
-    Raises:
-        RetrievalUnavailable: neither answers.
-    """
-    weaviate, clickhouse = WeaviateIndex(settings), ClickHouseIndex(settings)
-    deadline = time.monotonic() + wait_s
-    if settings.retrieval in {"auto", "weaviate"}:
-        while True:
-            if weaviate.reachable():
-                return weaviate
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.3)
-        if settings.retrieval == "weaviate":
-            raise RetrievalUnavailable("Weaviate does not answer; start `sightline-weaviate` or set WEAVIATE_URL")
-    if clickhouse.reachable():
-        if settings.retrieval == "auto":
-            _log.warning(
-                "NO WEAVIATE: retrieval runs inside ClickHouse (%s), with a simpler keyword side",
-                settings.store_url,
-            )
-        return clickhouse
-    raise RetrievalUnavailable(
-        "neither Weaviate nor the store answers; start `sightline-weaviate` or `sightline-store serve`, "
-        f"or set WEAVIATE_URL or SIGHTLINE_STORE_URL (now {settings.store_url})"
-    )
-
-
-def open_writer(settings: AppSettings, backend: str) -> PassageWriter:
+def open_writer(settings: AppSettings, backend: str) -> VectorStore:
     """Return the writing side of the store that the index is in."""
-    return ClickHouseIndex(settings) if backend == "clickhouse" else WeaviateIndex(settings)
+    return open_store(settings, backend)
 
 
 def open_retriever(settings: AppSettings, manifest: Manifest) -> Retriever:
-    """Return the serving side of the store that the index is in."""
+    """Return the serving side of the store that the index is in.
+
+    Raises:
+        MissingExtra: its client is not installed.
+        InvalidSetting: it needs a setting that is not there, or cannot search as the settings ask.
+    """
     if manifest.backend == "clickhouse":
-        _log.warning(
-            "NO WEAVIATE: retrieval runs inside ClickHouse (%s), with a simpler keyword side",
-            settings.store_url,
-        )
-        return ClickHouseRetriever(settings, manifest.collection)
-    return WeaviateRetriever(settings, manifest.collection)
+        warn_of_fallback(settings)
+    return open_store(settings, manifest.backend).retriever(manifest.collection)
 
 
 class Steps:
@@ -196,16 +164,23 @@ class Steps:
 
 
 def ingest(
-    settings: AppSettings, source: Source, *, tenant: str = PUBLIC, force: bool = False, wait_s: float = 3.0
+    settings: AppSettings,
+    source: Source,
+    *,
+    tenant: str = PUBLIC,
+    force: bool = False,
+    wait_s: float = 3.0,
+    changed_at: float = 0.0,
 ) -> tuple[Manifest, bool]:
-    """Bring the index up to date with a source.
+    """Bring the index up to date with a source, as one trace of the stage `ingest`.
 
     Args:
         settings: where everything is.
         source: the documents.
         tenant: whose documents they are; replaces what that tenant had.
         force: build again even when nothing changed.
-        wait_s: how long to wait for Weaviate before ClickHouse is taken.
+        wait_s: how long to wait for the vector store; `auto` takes ClickHouse then.
+        changed_at: when the source changed last, in seconds since 1970; 0 where that is not known.
 
     Returns:
         The manifest now in force, and whether anything was built.
@@ -214,13 +189,29 @@ def ingest(
         CorpusError: the documents can't be read or hold nothing.
         RetrievalUnavailable: no vector store answers.
     """
-    store = writer(settings, wait_s)
-    with index_lock.held(settings.data_dir):
-        return _ingest(settings, source, store, tenant, force=force)
+    store = choose_store(settings, wait_s)
+    with (
+        sightline.trace("index.ingest", stage=STAGE, capture="recorded"),
+        index_lock.held(settings.data_dir),
+    ):
+        sightline.identify(tenant=tenant)
+        manifest, is_built = _ingest(settings, source, store, tenant, force=force)
+        sightline.annotate(
+            {
+                semconv.DB_SYSTEM_NAME: manifest.backend,
+                semconv.DB_COLLECTION_NAME: manifest.collection,
+                PASSAGES: manifest.passages,
+                SOURCE: source.describe(),
+                BUILT: is_built,
+            }
+        )
+        if is_built and changed_at:
+            sightline.annotate({LAG: round(max(0.0, time.time() - changed_at), 3)})
+        return manifest, is_built
 
 
 def _ingest(
-    settings: AppSettings, source: Source, store: _Writer, tenant: str, *, force: bool
+    settings: AppSettings, source: Source, store: VectorStore, tenant: str, *, force: bool
 ) -> tuple[Manifest, bool]:
     """Do what `ingest` does, while nobody else writes to the index."""
     try:
@@ -231,7 +222,11 @@ def _ingest(
     wish = embeddings.wish(settings)
     uploads = UploadFolder(settings.data_dir)
     uploaded = sum(document.passages for document in uploads.stored())
-    if known is not None and not force and _is_current(known, store, tenant, fingerprint, wish, uploaded):
+    if (
+        known is not None
+        and not force
+        and _is_current(known, store, tenant, fingerprint, wish, settings.vector_index.describe(), uploaded)
+    ):
         return known, False
     steps = Steps()
     try:
@@ -241,7 +236,7 @@ def _ingest(
 
 
 def _is_current(  # noqa: PLR0917  # one private step of ingest()
-    known: Manifest, store: _Writer, tenant: str, fingerprint: str, wish: str, uploaded: int
+    known: Manifest, store: VectorStore, tenant: str, fingerprint: str, wish: str, vector_index: str, uploaded: int
 ) -> bool:
     corpus = known.corpora.get(tenant)
     return (
@@ -249,6 +244,7 @@ def _is_current(  # noqa: PLR0917  # one private step of ingest()
         and corpus.fingerprint == fingerprint
         and known.embedding_wish == wish
         and known.backend == store.backend
+        and known.vector_index == vector_index
         and store.count(known.collection) == known.passages + uploaded
     )
 
@@ -256,7 +252,7 @@ def _is_current(  # noqa: PLR0917  # one private step of ingest()
 def _build(  # noqa: PLR0917  # one private step of ingest()
     settings: AppSettings,
     source: Source,
-    store: _Writer,
+    store: VectorStore,
     known: Manifest | None,
     tenant: str,
     fingerprint: str,
@@ -265,7 +261,9 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
     uploads: UploadFolder,
 ) -> Manifest:
     corpora_dir = settings.data_dir / "corpora"
-    passages = source.passages(steps.step(f"reading {source.describe()}"))
+    with sightline.trace("corpus.read", stage=STAGE, capture="recorded"):
+        passages = source.passages(steps.step(f"reading {source.describe()}"))
+        sightline.annotate({PASSAGES: len(passages)})
     if not passages:
         raise CorpusError(f"{source.describe()} holds no passages")
     by_tenant = {tenant: passages}
@@ -293,17 +291,22 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
     embedding = embeddings.choose(settings, fitted)
     everything += [passage for document in uploads.stored() for passage in uploads.passages(document)]
     progress = steps.step(f"embedding with {embedding.name} {embedding.version}")
-    if isinstance(embedding, LexicalEmbedding):
-        vectors = embedding.embed_passages(everything, progress)
-    else:
-        vectors = vector_cache.embed(embedding, everything, settings.data_dir / "vectors", progress)
-    told = f"{FORMAT}|{content}|{embedding.name}|{embedding.version}"
+    with sightline.embedding(embedding.model, provider=embedding.provider, capture="recorded"):
+        sightline.annotate({PASSAGES: len(everything), **index_attributes(embedding)})
+        if isinstance(embedding, LexicalEmbedding):
+            vectors = embedding.embed_passages(everything, progress)
+        else:
+            vectors = vector_cache.embed(embedding, everything, settings.data_dir / "vectors", progress)
+    vector_index = settings.vector_index.describe()
+    told = f"{FORMAT}|{content}|{embedding.name}|{embedding.version}{vector_index and '|'}{vector_index}"
     version = hashlib.sha256(told.encode()).hexdigest()[:12]
     folder = version_folder(settings.data_dir, version)
     lexicon.save(folder / "lexicon.json")
     if isinstance(embedding, LexicalEmbedding):
         embedding.save(folder)
-    collection = store.build(version, everything, vectors, steps.step(f"writing to {store.backend}"))
+    with sightline.trace("index.build", stage=STAGE, capture="recorded"):
+        collection = store.build(version, everything, vectors, steps.step(f"writing to {store.backend}"))
+        sightline.annotate({PASSAGES: len(everything), semconv.DB_COLLECTION_NAME: collection})
     write_passages(corpora_dir / f"{_file_name(tenant)}.jsonl", passages)
     manifest = Manifest(
         version=version,
@@ -314,8 +317,9 @@ def _build(  # noqa: PLR0917  # one private step of ingest()
         dimensions=embedding.dimensions,
         embedding_wish=wish,
         corpora=records,
+        vector_index=vector_index,
     )
-    _write_manifest(settings.data_dir, manifest)
+    write_manifest(settings.data_dir, manifest)
     # The version before stays until the next ingest: apps that serve it need a moment to notice the new one.
     store.drop_others({collection, known.collection} if known else {collection})
     return manifest

@@ -15,7 +15,11 @@ _LIBRARIES = (
     "grpc",
     "huggingface_hub",
     "fastembed",
+    "faiss",
+    "milvus_lite",
     "uvicorn",
+    "kafka",
+    "temporalio",
 )
 
 

@@ -14,6 +14,7 @@ from sightline_app.embeddings import Embedded, Embedding
 from sightline_app.generator import Generator
 from sightline_app.guardrails import REFUSALS
 from sightline_app.index import Manifest
+from sightline_app.ingestion.folder import UploadFolder
 from sightline_app.lexicon import Lexicon
 from sightline_app.retriever import Hit, Retriever, visible_to
 from sightline_app.settings import AppSettings
@@ -32,7 +33,7 @@ from sightline_app.stages.rewrite import rewrite
 from sightline_app.stages.route import RouteStage
 from sightline_app.stages.search import SearchStage
 from sightline_app.state.answer_store import open_answers
-from sightline_app.uploads.folder import UploadFolder
+from sightline_app.vector_stores.opening import store_address
 
 __all__ = ["Done", "Event", "Pipeline", "Question", "Sources", "Token"]
 
@@ -199,16 +200,13 @@ def _generations(uploads: UploadFolder) -> Callable[[str], list[int]]:
 def _addresses(
     settings: AppSettings, embedding: Embedding, retriever: Retriever, generator: Generator
 ) -> dict[str, str]:
-    """Return where texts are sent, by destination; an embedding in this process sends nothing."""
+    """Return where texts are sent, by destination; what is in this process is sent nothing."""
     addresses: dict[str, Any] = {mask.MODEL: generator.endpoint.base_url}
     if settings.large_endpoint is not None:
         addresses[mask.LARGE_MODEL] = settings.large_endpoint.base_url
     by_kind = {"openai": settings.embeddings_base_url, "oip": settings.inference.url}
     if url := by_kind.get(embedding.name.partition(":")[0]):
         addresses[mask.EMBEDDINGS] = url
-    if retriever.backend == "weaviate":
-        local = f"http://{settings.local_weaviate_host}:{settings.local_weaviate_port}"
-        addresses[mask.STORE] = settings.weaviate_url or local
-    else:
-        addresses[mask.STORE] = settings.store_url
+    if store := store_address(settings, retriever.backend):
+        addresses[mask.STORE] = store
     return addresses

@@ -63,6 +63,8 @@ class Answer:
     total_s: float = 0.0
     rank: int | None = None
     error: str = ""
+    status: int = 0
+    """HTTP status; 0 where no response came."""
     trace_id: str = ""
     span_id: str = ""
     question: str = ""
@@ -173,6 +175,7 @@ async def ask(
     try:
         body = {"question": known.question, "history": history, "stream": True}
         async with client.stream("POST", f"{url}/v1/chat", json=body, headers=headers) as answer:
+            result.status = answer.status_code
             if answer.status_code != 200:
                 result.error = f"{answer.status_code}: {(await answer.aread()).decode(errors='replace')[:200]}"
             else:

@@ -20,6 +20,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -112,6 +113,7 @@ class WeaviateProcess(ChildServer):
         settings: addresses and folders.
         binary: the server.
         env: environment to build on, usually ``os.environ``.
+        log: where its own lines go; None for those of this process.
 
     Raises:
         InvalidSetting: a port is in use.
@@ -119,7 +121,9 @@ class WeaviateProcess(ChildServer):
 
     name = "Weaviate"
 
-    def __init__(self, settings: WeaviateSettings, binary: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: WeaviateSettings, binary: Path, env: Mapping[str, str], log: IO[bytes] | None = None
+    ) -> None:
         for variable, port in (
             ("SIGHTLINE_WEAVIATE_PORT", settings.port),
             ("SIGHTLINE_WEAVIATE_GRPC_PORT", settings.grpc_port),
@@ -130,7 +134,7 @@ class WeaviateProcess(ChildServer):
         ports = internal_ports(settings.data_dir, [settings.port, settings.grpc_port])
         self.url = f"http://{settings.host}:{settings.port}"
         command = [str(binary), "--host", settings.host, "--port", str(settings.port), "--scheme", "http"]
-        super().__init__(command, environment(settings, ports, env))
+        super().__init__(command, environment(settings, ports, env), log)
 
     def is_ready(self) -> bool:
         """Whether the server says that it is ready."""

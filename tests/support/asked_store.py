@@ -10,6 +10,7 @@ from unittest.mock import patch
 from streamlit.testing.v1 import AppTest
 
 from sightline_store.questions import catalog, queries
+from sightline_store.questions.conditions import sql_text
 
 Rows = list[dict[str, Any]]
 _LISTS = ("notes", "priced_as", "systems", "embeddings", "judges", "judge_notes")
@@ -32,6 +33,7 @@ class AskedStore:
         }
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._names = {queries.sql(name).partition("\n")[0]: name for name in catalog.names()}
+        self._names[sql_text("rollups/coverage.sql").partition("\n")[0]] = "rollups"  # there are none
 
     def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:
         """Answer a question; its first line tells which."""
@@ -53,6 +55,7 @@ def shown(page: str, store: AskedStore, **address: str) -> AppTest:
     with (
         patch("sightline_dashboards.source.client", lambda: store),
         patch("sightline_dashboards.navigation.link"),  # leads to pages that the whole application knows
+        patch("sightline_dashboards.views.sidebar.show"),  # the views of the person who runs the tests
     ):
         app.run(timeout=60)
     assert not app.exception

@@ -29,7 +29,7 @@ from sightline_node.execution.engine import Engine, Session, Statement
 from sightline_node.isolation import confinement
 from sightline_node.readers import access
 from sightline_node.readers.reader_allowed import allowed
-from sightline_node.readers.roles import READER_LIMITS, Role
+from sightline_node.readers.roles import READER_LIMITS, Caller, Role
 from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed
 from sightline_store.quoting import quote_string
@@ -252,9 +252,9 @@ class Fuzzer:
     def _attempt(self, statement: Statement) -> tuple[str, bool]:
         try:
             if self._is_checked:
-                may_run = access.authorize(Role.READER, statement, statement.database, self._engine)
+                may_run = access.authorize(Caller(Role.READER), statement, statement.database, self._engine)
             else:
-                may_run = replace(statement, settings={**_IMPATIENT, "readonly": "2"}, is_readers=True)
+                may_run = replace(statement, settings={**_IMPATIENT, "readonly": "2"}, runs_as=Caller(Role.READER))
             with self._engine.session_for(may_run) as session:
                 return session.execute(may_run).output.decode("utf-8", "replace"), True
         except QueryFailed as exc:

@@ -19,7 +19,7 @@ from typing import Any
 
 from sightline_node.execution.engine import Engine, Statement
 from sightline_node.readers import access
-from sightline_node.readers.roles import Role
+from sightline_node.readers.roles import Caller, Role
 from sightline_node.settings import NodeSettings
 from sightline_store.errors import QueryFailed
 
@@ -157,7 +157,7 @@ def _compose(engine: Engine, folder: Path) -> list[dict[str, Any]]:
             continue
         harmless = {"name": harmful, "sql": f"SELECT {shape}".replace("{}", f"lower('{MARKER.upper()}')")}
         try:
-            _run_as(Role.READER, engine, Statement(harmful))
+            _run_as(Caller(Role.READER), engine, Statement(harmful))
             code = 0
         except QueryFailed as exc:
             code = exc.code
@@ -165,9 +165,9 @@ def _compose(engine: Engine, folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _run_as(role: Role, engine: Engine, statement: Statement) -> str:
+def _run_as(caller: Caller, engine: Engine, statement: Statement) -> str:
     """What a statement answers; raises as the judge and the engine do."""
-    may_run = access.authorize(role, statement, statement.database or "default", engine)
+    may_run = access.authorize(caller, statement, statement.database or "default", engine)
     with engine.session_for(may_run) as session:
         return session.execute(may_run).output.decode("utf-8", "replace")
 
@@ -184,7 +184,7 @@ def _read(engine: Engine, harmless: dict[str, Any]) -> dict[str, str]:
         harmless["sql"], database=database, settings=harmless.get("settings", {}), params=harmless.get("params", {})
     )
     try:
-        output = _run_as(Role.READER, engine, statement)
+        output = _run_as(Caller(Role.READER), engine, statement)
     except QueryFailed as exc:
         return {"name": harmless["name"], "answer": "", "error": exc.message}
     return {"name": harmless["name"], "answer": output, "error": ""}
@@ -198,7 +198,7 @@ def _try(engine: Engine, listener: Listener, folder: Path, attack: dict[str, Any
     )
     calls = listener.calls
     try:
-        _run_as(Role.READER, engine, statement)
+        _run_as(Caller(Role.READER), engine, statement)
     except QueryFailed as exc:
         tried.reader_code, tried.reader_message = exc.code, exc.message
     if listener.calls != calls:
@@ -213,7 +213,7 @@ def _try(engine: Engine, listener: Listener, folder: Path, attack: dict[str, Any
     )
     calls = listener.calls
     try:
-        tried.admin_output = _run_as(Role.ADMIN, engine, as_admin)
+        tried.admin_output = _run_as(Caller(Role.ADMIN), engine, as_admin)
     except QueryFailed as exc:
         tried.admin_code, tried.admin_message = exc.code, exc.message
     tried.connected = listener.calls - calls

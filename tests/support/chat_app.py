@@ -234,5 +234,7 @@ if __name__ == "__main__":
             app_settings,
             max_message_bytes=app_settings.max_body_bytes,
             origins=app_settings.api.allowed_origins,
+            grace_s=1,
+            drain=app.state.drain,
         )
     )

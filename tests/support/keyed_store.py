@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from sightline_store.settings import StoreSettings
 END = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 HOURS = 2
 REQUESTS = 150
+_PATIENCE_S = 30.0
 
 
 @dataclass
@@ -33,6 +35,7 @@ class KeyedStore:
     admin: Client
     reader_key: str
     traces: list[Any]
+    data_dir: Path
 
     def insert(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Insert rows as JSON."""
@@ -42,6 +45,16 @@ class KeyedStore:
     def reader(self) -> Client:
         """A client that only reads."""
         return Client(StoreSettings(url=self.url, password=self.reader_key))
+
+    def limited_key(self, tenant: str = "", *, content: bool = True) -> str:
+        """A new reader's key with limits, which the running node knows when this returns."""
+        key = keys.create(self.data_dir, f"limited to {tenant or 'all'}", Role.READER, tenant=tenant, content=content)
+        client, until_s = Client(StoreSettings(url=self.url, password=key)), time.monotonic() + _PATIENCE_S
+        while not client.is_alive():
+            assert time.monotonic() < until_s, "the node does not know a new key"
+            time.sleep(0.1)
+        client.close()
+        return key
 
     def of_tenant(self, tenant: str) -> list[Any]:
         """The traces of a tenant."""
@@ -61,7 +74,7 @@ def filled_store(folder: Path) -> Iterator[KeyedStore]:
     try:
         process.start()
         migrate.apply(client)
-        store = KeyedStore(url, client, reader, [])
+        store = KeyedStore(url, client, reader, [], folder / "data")
         store.traces = list(queries_traffic.Generator(3).stretch(REQUESTS, END, timedelta(hours=HOURS)))
         store.insert("model_prices", queries_traffic.price_rows())
         store.insert("otel_traces", [span for trace in store.traces for span in trace.spans])

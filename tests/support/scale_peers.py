@@ -1,8 +1,8 @@
-"""What stands around a store at scale, for tests: a Kafka broker and the official OpenTelemetry Collector.
+"""Servers of others that tests need: a Kafka broker, a Temporal server and the official OpenTelemetry Collector.
 
-`python tests/support/scale_peers.py kafka` fetches Kafka from Maven Central, `... otelcol` builds the Collectors from
-Go modules; both stay in the cache folder. The contrib modules that Kafka needs are published in other versions than the
-ClickHouse exporter, so there are two Collectors.
+`python tests/support/scale_peers.py kafka` fetches Kafka from Maven Central, `... otelcol` and `... temporal` build the
+Collectors and Temporal's development server from Go modules; all stay in the cache folder. The contrib modules that
+Kafka needs are published in other versions than the ClickHouse exporter, so there are two Collectors.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pathlib import Path
 CACHE = Path(os.environ.get("SIGHTLINE_CACHE_DIR") or Path.home() / ".cache" / "sightline")
 KAFKA_VERSION = "3.9.1"
 KAFKA = CACHE / "kafka" / KAFKA_VERSION
+TEMPORAL_VERSION = "1.5.1"
+"""Later ones do not build from the module proxy: they replace a module by a folder that is not published."""
+TEMPORAL = CACHE / "temporal" / TEMPORAL_VERSION / "temporal"
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>sightline</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
@@ -52,6 +55,28 @@ _COLLECTORS = {
 def collector(name: str) -> Path:
     """Where the Collector of that name is, once it is built: `scale` writes ClickHouse, `kafka` Kafka."""
     return CACHE / "bench" / f"otelcol-{_COLLECTORS[name][0]}-{name}" / "out" / "otelcol"
+
+
+def why_no_temporal() -> str:
+    """Why no Temporal server can be started here, '' where one can."""
+    return "" if TEMPORAL.is_file() else "Temporal is not in the cache: `make temporal` builds it"
+
+
+def install_temporal() -> None:
+    """Build Temporal's command line with its development server, some 210 MB, unless it is there."""
+    if TEMPORAL.is_file():
+        return
+    if shutil.which("go") is None:
+        raise RuntimeError("no go on PATH")
+    part = TEMPORAL.parent.with_name(f"{TEMPORAL.parent.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    sys.stderr.write(f"building Temporal {TEMPORAL_VERSION} (Go; some 8 minutes of CPU the first time)\n")
+    try:
+        command = ["go", "install", "-ldflags", "-s -w", f"github.com/temporalio/cli/cmd/temporal@v{TEMPORAL_VERSION}"]
+        subprocess.run(command, env={**os.environ, "GOBIN": str(part)}, check=True, timeout=3600)
+        part.replace(TEMPORAL.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def why_no_kafka() -> str:
@@ -154,6 +179,39 @@ num.partitions=2
 """
 
 
+class Temporal:
+    """A Temporal server on loopback, as its command line runs one for development. Use as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare one that keeps its database under `folder`."""
+        self._folder = folder
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = f"127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Temporal:
+        """Start it and wait until it answers."""
+        command = [str(TEMPORAL), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(self._port)]
+        command += ["--log-level", "error", "--db-filename", str(self._folder / "temporal.db")]
+        log_path = self._folder / "temporal.log"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        health = [str(TEMPORAL), "operator", "cluster", "health", "--address", self.address]
+        deadline = time.monotonic() + 60
+        while subprocess.run(health, capture_output=True, check=False).returncode != 0:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise RuntimeError(f"Temporal did not start:\n{log_path.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -162,6 +220,6 @@ def _free_port() -> int:
 
 if __name__ == "__main__":
     try:
-        {"kafka": install_kafka, "otelcol": install_collectors}[sys.argv[1]]()
+        {"kafka": install_kafka, "otelcol": install_collectors, "temporal": install_temporal}[sys.argv[1]]()
     except (RuntimeError, subprocess.SubprocessError, OSError) as exc:
         sys.exit(f"{sys.argv[1]} is not to be had: {exc}")

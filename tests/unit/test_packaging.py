@@ -109,7 +109,10 @@ PACKAGES_OF_EXTRAS = {
     "supervisor": ("supervisor/sightline_supervisor",),
 }
 """Folders of the packages that are installed with an extra; `sightline_roles` comes with whatever imports it."""
-OPTIONAL_EXTRAS = {"app": ("onnx", "langchain"), "evals": ("onnx",)}
+OPTIONAL_EXTRAS = {
+    "app": ("onnx", "langchain", "workers", "temporal", "milvus", "pinecone", "tune"),
+    "evals": ("onnx",),
+}
 """Extras that add something to another one: what they bring is imported where it is there."""
 OF_THE_CALLER = {"tensorflow", "tf2onnx", "torch"}
 """Imported only where a caller hands over a model of theirs."""

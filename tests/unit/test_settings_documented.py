@@ -26,7 +26,7 @@ PACKAGES = {
     "sightline_supervisor": "supervisor",
 }
 _TEMPLATE: Any = setting("SIGHTLINE_X", "", "A setting")
-VARIABLE = re.compile(r"(?:SIGHTLINE|OTEL|OPENAI|WEAVIATE|REDIS)_[A-Z0-9_]*[A-Z0-9]")
+VARIABLE = re.compile(r"(?:SIGHTLINE|OTEL|OPENAI|WEAVIATE|REDIS|MILVUS|PINECONE)_[A-Z0-9_]*[A-Z0-9]")
 
 
 class _Recorder(Mapping[str, str]):

@@ -53,6 +53,7 @@ class Answer:
         self._admission = admission
         self._max_kept_chars = max_kept_chars
         self._said: list[str] = []
+        self._has_begun = False
         self.has_ended = False
         """Whether it was charged and kept, or given up."""
         self.sources = Sources([])
@@ -73,9 +74,15 @@ class Answer:
             except BaseException:
                 await self.events.aclose()
                 raise
+            self._has_begun = True
         except BaseException:
             await self.give_up()
             raise
+
+    @property
+    def waits_for_model(self) -> bool:
+        """Whether its passages are found and nothing was said yet."""
+        return self._has_begun and not self.has_ended and not self._said
 
     @property
     def text(self) -> str:

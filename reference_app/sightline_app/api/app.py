@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 import sightline
+from sightline_app.api.chaos_routes import add_chaos
 from sightline_app.api.chat import Chat
 from sightline_app.api.chat_request import read_json
 from sightline_app.api.chat_routes import add_chat
@@ -26,19 +27,23 @@ from sightline_app.api.readiness import Readiness
 from sightline_app.api.request_spans import UNTRACED_URLS, TracedRequests, mark_failed
 from sightline_app.api.schema import FeedbackRequest
 from sightline_app.api.shared_streams import SharedStreams
+from sightline_app.chaos.board import FaultBoard
 from sightline_app.chat_page import add_chat_page
 from sightline_app.conversation.session_key import SessionKey, checked_id
 from sightline_app.conversation.sessions import Sessions
 from sightline_app.conversation.stores import ProcessConversations, RedisConversations
 from sightline_app.errors import RequestRefused, StateAway, Unavailable
 from sightline_app.index import open_writer
+from sightline_app.ingestion.choice import open_queue
+from sightline_app.ingestion.queue import DocumentQueue
+from sightline_app.ingestion.work import OpenWriter
 from sightline_app.limits.access import Access
 from sightline_app.limits.ledgers import ProcessLedger, RedisLedger
 from sightline_app.limits.limiter import Limiter
 from sightline_app.pipeline import Pipeline
+from sightline_app.scaling.signals import ScaleSignals, Watched
 from sightline_app.settings import AppSettings
 from sightline_app.state.redis_link import RedisLink, open_link
-from sightline_app.uploads.queue import DocumentQueue, OpenWriter
 
 _log = logging.getLogger("sightline.app")
 _HOLD_MARGIN_S = 60.0
@@ -50,6 +55,7 @@ def create_app(
     tracing: sightline.Tracing,
     build: Callable[[AppSettings], Pipeline] = open_pipeline,
     open_writer: OpenWriter = open_writer,
+    signals: ScaleSignals | None = None,
 ) -> FastAPI:
     """Return the ASGI application. `serving.run` checks before it whose pages may ask.
 
@@ -58,6 +64,7 @@ def create_app(
         tracing: the library's handle, for /stats and the last flush.
         build: makes the pipeline; tests put in their own.
         open_writer: the vector store that uploads are written to; tests put in their own.
+        signals: its metrics; without, they are on `/metrics` only. `app.state.drain` is how it stops.
 
     Raises:
         AppError: the index can't be served, or the settings leave open who may ask.
@@ -65,13 +72,25 @@ def create_app(
     access = Access(settings)
     link = open_link(settings.state)
     sessions, limiter = _state(settings, link)
-    serving = IndexInUse(settings, build)
-    documents = DocumentQueue(settings, serving, open_writer)
+    board = FaultBoard(build) if settings.chaos.secret_key else None
+    serving = IndexInUse(settings, build if board is None else board.build)
+    documents = open_queue(settings, serving, open_writer)
     readiness = Readiness(settings, link, limiter, documents, asks_keys=not access.is_open)
 
     shared = _shared_streams(settings, link)
     streams = LiveStreams(settings.api, None if shared is None else shared.note)
     chat = Chat(settings, access, serving=serving, sessions=sessions, limiter=limiter, streams=streams)
+    signals = signals or ScaleSignals()
+    signals.watch(
+        Watched(
+            open_answers=lambda: chat.open_answers,
+            waiting_answers=lambda: chat.waiting_answers,
+            waiting_documents=lambda: documents.waiting,
+            budgets_used=limiter.use.used,
+            charged_tokens=lambda: limiter.use.charged_tokens,
+            refused=limiter.use.refused,
+        )
+    )
     app = FastAPI(
         title="sightline-app",
         docs_url=None,
@@ -87,15 +106,20 @@ def create_app(
             shared=shared,
             documents=documents,
             readiness=readiness,
+            signals=signals,
         ),
     )
+    app.state.drain = chat.drain
     _handle_errors(app)
     add_chat(app, settings, access, chat, streams=streams, shared=shared)
     _add_forget(app, access, sessions)
     _add_feedback(app, access, serving, settings.max_body_bytes)
     add_documents(app, settings.uploads, access, limiter, documents)
     add_chat_page(app, settings.dashboards_url)
-    add_probes(app, settings, tracing, serving, readiness)
+    add_probes(app, settings, tracing, serving, readiness, drain=chat.drain, signals=signals)
+    if settings.chaos.secret_key and board is not None:
+        board.serve_with(serving.rebuild)
+        add_chaos(app, settings.chaos.secret_key, access, board)
     if settings.api.docs:
         add_docs(app, asks_keys=not access.is_open)
     app.add_middleware(TracedRequests)
@@ -115,6 +139,7 @@ async def _life(
     shared: SharedStreams | None,
     documents: DocumentQueue,
     readiness: Readiness,
+    signals: ScaleSignals,
 ) -> AsyncIterator[None]:
     """What runs beside the requests, and what is closed after the last one."""
     await serving.pipeline.learn_notes()
@@ -139,6 +164,7 @@ async def _life(
     if link is not None:
         await link.close()
     await serving.close()
+    await asyncio.to_thread(signals.close)
     await asyncio.to_thread(tracing.force_flush, 2.0)
 
 

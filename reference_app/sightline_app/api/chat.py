@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +15,11 @@ from sightline_app.api.index_in_use import IndexInUse
 from sightline_app.api.live_stream import LiveStream, LiveStreams, Owner
 from sightline_app.conversation.session_key import SessionKey
 from sightline_app.conversation.sessions import Sessions
+from sightline_app.errors import Stopping
 from sightline_app.limits.access import Access, Caller
 from sightline_app.limits.call_estimate import most_tokens
 from sightline_app.limits.limiter import Limiter
+from sightline_app.scaling.drain import Drain
 from sightline_app.settings import AppSettings
 
 
@@ -47,6 +51,22 @@ class Chat:
         self._sessions = sessions
         self._limiter = limiter
         self._streams = streams
+        self._answers: weakref.WeakSet[Answer] = weakref.WeakSet()
+        self._counting = threading.Lock()  # metrics are read on a thread of their own, too
+        self.drain = Drain(settings.api.drain_s, lambda: self.open_answers, streams.stop)
+        """How the app stops."""
+
+    @property
+    def open_answers(self) -> int:
+        """Answers in progress."""
+        with self._counting:
+            return sum(not each.has_ended for each in self._answers)
+
+    @property
+    def waiting_answers(self) -> int:
+        """Answers that wait for the model's first token."""
+        with self._counting:
+            return sum(each.waits_for_model for each in self._answers)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Say who asks, before anything else is read.
@@ -74,8 +94,10 @@ class Chat:
 
         Raises:
             RequestRefused: the caller may not ask this, or not now.
-            Unavailable: the vector store, the embeddings endpoint or the limits are away.
+            Unavailable: the vector store, the embeddings endpoint or the limits are away, or the app is stopping.
         """
+        if self.drain.has_begun:
+            raise Stopping("the app is stopping; another process of it answers")
         settings = self._settings
         session = read_session(headers, body)
         sightline.identify(session=session)
@@ -85,6 +107,8 @@ class Chat:
         admission = await self._limiter.admit(caller, cost)
         turn = self._sessions.open(SessionKey(caller.reads_as, session) if session else None, question.history)
         answer = Answer(question, turn, admission, settings.state.answer_max_chars)
+        with self._counting:
+            self._answers.add(answer)
         await answer.begin(self._serving.pipeline)
         return answer, Owner(caller.reads_as, caller.key_id, session)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from fastapi import Request
 
 from sightline_app.api.chat_request import parse_object
-from sightline_app.documents import decode
 from sightline_app.errors import CorpusError, RequestRefused
+from sightline_app.ingestion.document import Document, check, new_document
 from sightline_app.settings import UploadSettings
-from sightline_app.uploads.document import Document, new_document
 
 _JSON = "application/json"
 _JSON_GROWTH = 6
@@ -41,7 +40,7 @@ async def read_document(request: Request, tenant: str, settings: UploadSettings)
         raise _too_large(settings)
     document = new_document(tenant, name, told_type, content)
     try:
-        decode(content, document.name)
+        check(content, document)
     except CorpusError as exc:
         raise RequestRefused(str(exc), kind="document_unreadable", status=422) from exc
     return document, content

@@ -17,12 +17,12 @@ from sightline_app.api import schema
 from sightline_app.api.document_request import read_document
 from sightline_app.api.openapi import KEYED, TENANT, body_of, errors
 from sightline_app.errors import RequestRefused
+from sightline_app.ingestion.document import MEDIA_TYPES, Document, State
+from sightline_app.ingestion.indexing import DOCUMENT_BYTES, DOCUMENT_ID, DOCUMENT_TYPE, STAGE
+from sightline_app.ingestion.queue import DocumentQueue
 from sightline_app.limits.access import Access, Caller
 from sightline_app.limits.limiter import Limiter
 from sightline_app.settings import UploadSettings
-from sightline_app.uploads.document import MEDIA_TYPES, Document, State
-from sightline_app.uploads.indexing import DOCUMENT_BYTES, DOCUMENT_ID, DOCUMENT_TYPE, STAGE
-from sightline_app.uploads.queue import DocumentQueue
 
 PATH: Final = "/v1/documents"
 _PROPAGATOR: Final = TraceContextTextMapPropagator()

@@ -82,16 +82,24 @@ class IndexInUse:
             manifest: Manifest = await asyncio.to_thread(read_manifest, self._settings.data_dir)
             if self._is_served(manifest):
                 return
-            fresh = await asyncio.to_thread(self._build, self._settings)
+            await self.rebuild()
         except AppError as exc:
             _log.warning("keeping index %s: %s", self.pipeline.manifest.version, exc)
             return
+        _log.info("now serving index %s (%d passages)", manifest.version, manifest.passages)
+
+    async def rebuild(self) -> None:
+        """Build the pipeline anew and serve it; requests that run go on with the old one.
+
+        Raises:
+            AppError: it cannot be built; the old one is served on.
+        """
+        fresh = await asyncio.to_thread(self._build, self._settings)
         old, self.pipeline = self.pipeline, fresh
         leaving = asyncio.create_task(self._leave(old))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
         await fresh.learn_notes()
-        _log.info("now serving index %s (%d passages)", manifest.version, manifest.passages)
 
     async def _leave(self, old: Pipeline) -> None:
         """Close a pipeline when the requests that run on it have ended, or when the app stops."""

@@ -35,6 +35,8 @@ CANCELLED_BY: Final = "sightline_app.stream.cancelled"
 """Attribute of a request: why its answer was cancelled, a `Cancelled`."""
 CANCELLED: Final = {"message": "the answer was cancelled", "type": "cancelled"}
 """Data of the last event of an answer whose client cancelled it."""
+STOPPING: Final = {"message": "the app is stopping; ask again", "type": "stopping"}
+"""Data of the last event of an answer that the app's end cancelled."""
 
 _MAX_KEPT_BYTES = 64 * 1024**2
 _log = logging.getLogger("sightline.app")
@@ -150,8 +152,9 @@ class LiveStream:
             with contextlib.suppress(BaseException):
                 await source.athrow(gone)
             has_last = bool(self._events) and self._events[-1].name in ("done", "error")
-            if self._cancelled is Cancelled.ASKED and not has_last:
-                self._put("error", CANCELLED)
+            told = {Cancelled.ASKED: CANCELLED, Cancelled.STOPPED: STOPPING}
+            if self._cancelled in told and not has_last:
+                self._put("error", told[self._cancelled])
         finally:
             self._ended.set()
             self._changed.set()
@@ -374,12 +377,16 @@ class LiveStreams:
             surplus -= each.size_bytes
             del self._streams[each.id]
 
-    async def close(self) -> None:
-        """Cancel all answers and wait for their ends."""
+    def stop(self) -> list[LiveStream]:
+        """Cancel all answers that run, because the app stops; returns them."""
         running = [stream for stream in self._streams.values() if not stream.has_ended]
         if running:
             _log.info("%d answers are cancelled: the app stops", len(running))
         for stream in running:
             stream.cancel(Cancelled.STOPPED)
-        for stream in running:
+        return running
+
+    async def close(self) -> None:
+        """Cancel all answers and wait for their ends."""
+        for stream in self.stop():
             await stream.finish()

@@ -5,18 +5,33 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 import sightline
 from sightline_app.api import schema
 from sightline_app.api.index_in_use import IndexInUse
 from sightline_app.api.openapi import errors
 from sightline_app.api.readiness import Readiness
+from sightline_app.scaling.drain import Drain
+from sightline_app.scaling.signals import CONTENT_TYPE, ScaleSignals
 from sightline_app.settings import AppSettings
+
+_STOPPING = {
+    "ready": False,
+    "degraded": True,
+    "parts": {"process": {"ready": False, "needed": True, "detail": "it is stopping"}},
+}
 
 
 def add_probes(
-    app: FastAPI, settings: AppSettings, tracing: sightline.Tracing, serving: IndexInUse, readiness: Readiness
+    app: FastAPI,
+    settings: AppSettings,
+    tracing: sightline.Tracing,
+    serving: IndexInUse,
+    readiness: Readiness,
+    *,
+    drain: Drain,
+    signals: ScaleSignals,
 ) -> None:
     """Add the routes, which need no key and are not traced.
 
@@ -26,6 +41,8 @@ def add_probes(
         tracing: counts spans.
         serving: the pipeline.
         readiness: asks each part.
+        drain: whether this process is stopping.
+        signals: its metrics.
     """
 
     @app.get(
@@ -65,6 +82,8 @@ def add_probes(
     )
     async def ready() -> JSONResponse:
         """Return each part, whether it is there, and whether it is needed. Addresses are in the log only."""
+        if drain.has_begun:
+            return JSONResponse(_STOPPING, 503)
         is_ready, told = await readiness.report(serving.pipeline)
         return JSONResponse(told, 200 if is_ready else 503)
 
@@ -81,3 +100,20 @@ def add_probes(
             await asyncio.to_thread(tracing.force_flush, 5.0)
         counted = tracing.stats()
         return {name: getattr(counted, name) for name in ("emitted", "exported", "dropped", "queued")}
+
+    @app.get(
+        "/metrics",
+        tags=["operations"],
+        summary="What autoscalers read",
+        operation_id="metrics",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Metrics in Prometheus' text form; no tenant and no user is named",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            }
+        },
+    )
+    async def metrics() -> Response:
+        """Return work in progress, what waits, times to the first token and of the model, and the use of budgets."""
+        return Response(signals.page(), media_type=CONTENT_TYPE)

@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 
+from sightline_app.ingestion.queue import DocumentQueue
 from sightline_app.limits.limiter import Limiter
 from sightline_app.pipeline import Pipeline
 from sightline_app.settings import AppSettings, ModelEndpoint
 from sightline_app.state.redis_link import RedisLink
-from sightline_app.uploads.queue import DocumentQueue
 
 _log = logging.getLogger("sightline.app")
 _MODEL_TIMEOUT_S = 2.0

@@ -17,6 +17,8 @@ _UNTRACED = (
     "/healthz",
     "/readyz",
     "/stats",
+    "/metrics",
+    "/v1/chaos",
     "/docs",
     "/openapi.json",
     "/v1/conversation",

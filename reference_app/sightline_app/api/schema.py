@@ -103,6 +103,7 @@ class DocumentBody(BaseModel):
             "state": "embedding",
             "passages": 12,
             "embedded": 0,
+            "attempts": 0,
             "error": "weaviate does not answer; it is tried again",
         }
     )
@@ -115,6 +116,7 @@ class DocumentBody(BaseModel):
     state: Literal["queued", "parsing", "embedding", "stored", "failed", "deleting"]
     passages: int = Field(description="Passages that it was cut into; 0 until it is parsed")
     embedded: int = Field(description="Of those, how many have a vector")
+    attempts: int = Field(description="How often a worker began with it")
     error: str | None = Field(description="Why it failed, or why it waits")
 
 

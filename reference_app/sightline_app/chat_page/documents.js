@@ -41,7 +41,7 @@ class Row {
     this.find(".delete").hidden = false;
     if (told.state === "stored") this.say(`${told.passages} passage${told.passages === 1 ? "" : "s"}`);
     else if (told.state === "failed") this.fail(told.error);
-    else if (told.error) this.say(`waits: ${told.error}`, 0);
+    else if (told.error) this.say(`waits${told.attempts > 1 ? `, tried ${told.attempts} times` : ""}: ${told.error}`, 0);
     else if (told.state === "embedding") this.say(`embedding ${told.embedded} of ${told.passages}`, told.embedded / told.passages);
     else this.say(told.state, 0);
     return ["stored", "failed"].includes(told.state);

@@ -1,9 +1,21 @@
-"""Documents that clients upload: a second source of a tenant, beside the corpus of `sightline-app ingest`.
+"""How documents reach the index: what clients upload, what Kafka brings, and embedding everything again.
 
-========== =================================================================================
-document   what is known of an upload, and the states that it goes through
-folder     originals, records and passages on the disk: all that a restart needs
-indexing   from an original to passages in the vector store, as one trace
-queue      the one worker of a process, which goes on after a restart and after an outage
-========== =================================================================================
+================  ====================================================================================
+document          what is known of a document, and the states that it goes through
+folder            originals, records and passages on the disk: all that a restart needs
+indexing          from originals to passages in the vector store, in the trace of each
+work              what a worker does for a document: claimed, tried, tried again or given up
+queue             takes documents, and sees that something is done for each
+process_queue     a thread of the app does it: the embedded default
+broker_queue      workers behind a broker do it; messages that were lost are sent again
+celery_app        the Celery application between them
+worker            `sightline-app worker`
+kafka_message     a message of Kafka as a document
+kafka_source      a member of a consumer group, at least once
+consume           `sightline-app consume`
+dead_letters      what was given up; `dead_letters_command` looks, replays and drops
+reembedding       a new version of the whole index, in steps that can each be done again
+reembed_workflow  their order, as Temporal replays it; `reembed_activities` carries them out
+reembed           `sightline-app reembed`
+================  ====================================================================================
 """

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from sightline_app.documents import SUFFIXES
+from sightline_app import pdf
+from sightline_app.documents import SUFFIXES, decode
 from sightline_app.errors import RequestRefused
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {
@@ -22,13 +23,14 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
     "application/xhtml+xml": "html",
     "text/plain": "text",
     "text/x-rst": "text",
+    pdf.MEDIA_TYPE: "pdf",
 }
 """Media types that are read, and how: as `documents.SUFFIXES`."""
 MAX_NAME_CHARS: Final = 200
 _NAMESPACE = uuid.UUID("b7b2f2c4-6a63-5c0e-9d5e-0d6c0f3a7c11")
 _SAYS_NOTHING = {"application/octet-stream", "application/x-www-form-urlencoded"}
 """What clients send that do not know the type; the second one is curl's default."""
-_USUAL = {"markdown": "text/markdown", "html": "text/html", "text": "text/plain"}
+_USUAL = {"markdown": "text/markdown", "html": "text/html", "text": "text/plain", "pdf": pdf.MEDIA_TYPE}
 
 
 class State(enum.StrEnum):
@@ -75,10 +77,16 @@ class Document:
     """Of those, how many have a vector."""
     error: str = ""
     """Why it failed; of one that is not settled, why it waits."""
+    attempts: int = 0
+    """How often a worker began with it since it was sent, or replayed."""
+    retry_at: float = 0.0
+    """Seconds since 1970 before which it is not tried again; 0: now."""
+    source: str = ""
+    """Where it was read, such as `kafka:documents/0/17`; '' for an upload."""
 
     @property
     def kind(self) -> str:
-        """How it is parsed: `markdown`, `html` or `text`."""
+        """How it is parsed: a value of `documents.SUFFIXES`."""
         return MEDIA_TYPES[self.media_type]
 
     @property
@@ -114,6 +122,7 @@ class Document:
             "state": str(self.state),
             "passages": self.passages,
             "embedded": self.embedded,
+            "attempts": self.attempts,
             "error": self.error or None,
         }
 
@@ -152,10 +161,24 @@ def _checked_name(name: str) -> str:
 def _checked_type(media_type: str | None, name: str) -> str:
     plain = (media_type or "").partition(";")[0].strip().lower()
     plain = "" if plain in _SAYS_NOTHING else plain
-    if plain in MEDIA_TYPES:
-        return plain
     of_name = SUFFIXES.get(PurePath(name).suffix.lower())
     if not plain and of_name:
-        return _USUAL[of_name]
+        plain = _USUAL[of_name]
+    if plain == pdf.MEDIA_TYPE and not pdf.is_readable():
+        raise RequestRefused(f"{plain} is not read here: {pdf.MISSING}", kind="content_type_not_supported", status=415)
+    if plain in MEDIA_TYPES:
+        return plain
     told = f"{plain} is not read" if plain else f"neither a content type nor the ending of {name!r} says what it is"
     raise RequestRefused(f"{told}; what is: {', '.join(MEDIA_TYPES)}", kind="content_type_not_supported", status=415)
+
+
+def check(content: bytes, document: Document) -> None:
+    """Refuse a content that cannot be of its document's type, at the first look.
+
+    Raises:
+        CorpusError: it is empty, binary where text is announced, or no PDF where one is.
+    """
+    if document.kind == "pdf":
+        pdf.check(content, document.name)
+    else:
+        decode(content, document.name)

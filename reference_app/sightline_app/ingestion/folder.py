@@ -6,7 +6,9 @@
                                                          record.json      a `Document`
                                                          passages.jsonl   once it is parsed
                                                          deleted          a mark: it is being deleted
+                                                         worker.lock      held by the worker that is busy with it
     uploads/tenants/<digest of the tenant>/generation                     rises with each change of what is found
+                                           generation.lock                held while it rises
     uploads/pending/<digest of the tenant>.<document id>                  a mark: a worker has something to do
     uploads/drafts/                                                       what is being written or thrown away
 
@@ -17,7 +19,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
+import itertools
 import logging
 import os
 import re
@@ -30,10 +34,12 @@ from pathlib import Path
 
 from sightline_app.corpus import Passage, read_passages, write_passages
 from sightline_app.errors import RequestRefused, UploadsUnavailable
-from sightline_app.uploads.document import Document, State
+from sightline_app.index_lock import try_lock
+from sightline_app.ingestion.document import Document, State
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OLD_DRAFT_S = 3600.0
+_CLAIM_TRIES, _CLAIM_PAUSE_S = 3, 0.01
 _log = logging.getLogger("sightline.app")
 
 
@@ -109,8 +115,43 @@ class UploadFolder:
 
     def stored(self) -> list[Document]:
         """Return the documents of all tenants whose passages are in the index."""
+        return self._in(State.STORED)
+
+    def failed(self) -> list[Document]:
+        """Return the documents of all tenants that were given up."""
+        return self._in(State.FAILED)
+
+    def _in(self, state: State) -> list[Document]:
         found = (each for home in _folders(self._tenants) for each in self._all(home))
-        return sorted((each for each in found if each.state is State.STORED), key=lambda each: each.id)
+        return sorted((each for each in found if each.state is state), key=lambda each: each.id)
+
+    @contextlib.contextmanager
+    def claimed(self, document: Document) -> Iterator[bool]:
+        """Be the only worker of a document, in all processes; yields whether nobody else is, and it is there.
+
+        The system lets go of a claim when its process ends, however that happens.
+        """
+        lock = self._home(document) / "worker.lock"
+        try:
+            file = lock.open("ab")
+        except FileNotFoundError:
+            yield False
+            return
+        with file:
+            for _ in range(_CLAIM_TRIES - 1):
+                if try_lock(file, fcntl.LOCK_EX):
+                    break
+                time.sleep(_CLAIM_PAUSE_S)  # somebody may only have looked: `is_claimed`
+            yield try_lock(file, fcntl.LOCK_EX)
+
+    def is_claimed(self, document: Document) -> bool:
+        """Whether a worker is busy with a document now."""
+        try:
+            file = (self._home(document) / "worker.lock").open("rb")
+        except FileNotFoundError:
+            return False
+        with file:
+            return not try_lock(file, fcntl.LOCK_SH)
 
     def original(self, document: Document) -> bytes:
         """Return a document as it was sent."""
@@ -184,10 +225,15 @@ class UploadFolder:
         """Say that there is nothing to do any more."""
         self._mark(document).unlink(missing_ok=True)
 
-    def pending(self) -> list[Document]:
-        """Return the documents for which there is something to do, the oldest first."""
+    def pending(self, at_most: int | None = None) -> list[Document]:
+        """Return the documents for which there is something to do, the oldest first.
+
+        Args:
+            at_most: look at so many only, any of them; None looks at all.
+        """
         found = []
-        for mark in self._pending.iterdir() if self._pending.is_dir() else ():
+        marks = self._pending.iterdir() if self._pending.is_dir() else iter(())
+        for mark in itertools.islice(marks, at_most):
             tenant, _, name = mark.name.partition(".")
             document = self._read(self._tenants / tenant / name)
             if document is None:
@@ -195,6 +241,10 @@ class UploadFolder:
             else:
                 found.append(document)
         return sorted(found, key=lambda each: each.created)
+
+    def waiting(self) -> int:
+        """Return for how many documents there is something to do."""
+        return sum(1 for _ in self._pending.iterdir()) if self._pending.is_dir() else 0
 
     def recover(self) -> None:
         """Mark again what a crash left half done, and remove what was never acknowledged. For the start of a process.
@@ -218,13 +268,15 @@ class UploadFolder:
             return 0
 
     def raise_generation(self, tenant: str) -> None:
-        """Let the number rise. The caller has the lock of the index."""
+        """Let the number rise, by one for each call, whichever processes call at the same time."""
         draft = self._draft()
         draft.parent.mkdir(parents=True, exist_ok=True)
-        _write(draft, str(self.generation(tenant) + 1).encode())
         home = self._tenants / _digest(tenant)
-        draft.replace(home / "generation")
-        _sync(home)
+        with (home / "generation.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _write(draft, str(self.generation(tenant) + 1).encode())
+            draft.replace(home / "generation")
+            _sync(home)
 
     def _all(self, home: Path) -> Iterator[Document]:
         """Yield the documents in the folder of a tenant."""

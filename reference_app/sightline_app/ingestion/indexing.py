@@ -1,29 +1,35 @@
-"""From an original to passages in the vector store: parse, chunk, embed, insert, in the trace of its upload."""
+"""From originals to passages in the vector store: parse, chunk, embed, insert, in the trace of each upload."""
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from opentelemetry import context as otel_context
+from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import sightline
 from sightline import semconv
 from sightline_app.corpus import Passage, merge_doubles
-from sightline_app.documents import Section, cut, decode, passages_of
+from sightline_app.documents import Section, passages_of, sections_of
 from sightline_app.embeddings import Embedding
 from sightline_app.embeddings.protocol import Matrix
 from sightline_app.errors import CorpusError
+from sightline_app.ingestion.document import Document, State
+from sightline_app.ingestion.folder import UploadFolder
 from sightline_app.stages.embed import index_attributes
-from sightline_app.uploads.document import Document, State
-from sightline_app.uploads.folder import UploadFolder
 
 STAGE = "ingest"
 """Stage of what an upload does: it answers no question, so its trace is no request."""
+BATCH_STAGE = "ingest_batch"
+"""Stage of what several documents share: its trace is none of theirs, so it is no ingestion of its own."""
 DOCUMENT_ID = "sightline_app.document.id"
 """Attribute: id of the uploaded document; on the first span of its trace, and on that of its deletion."""
 DOCUMENT_TYPE = "sightline_app.document.content_type"
@@ -33,12 +39,19 @@ DOCUMENT_BYTES = "sightline_app.document.size"
 SECTIONS = "sightline_app.document.sections"
 """Attribute of `document.parse`: pieces under a heading."""
 PASSAGES = "sightline_app.document.passages"
-"""Attribute of `document.chunk`, `document.insert` and the embedding's span: passages."""
+"""Attribute of `document.chunk`, `document.insert`, `documents.batch` and the embedding's span: passages."""
+DOCUMENTS = "sightline_app.documents"
+"""Attribute of `documents.batch`: documents whose passages are embedded together."""
+ATTEMPTS = "sightline_app.document.attempts"
+"""Attribute of `document.insert`: how often a worker began with the document."""
+LAG = "sightline_app.document.lag"
+"""Attribute of `document.insert`: seconds from the upload, or from the message's own time, until it is found."""
 
 _BATCH = 64
 """Passages that are embedded between two looks at whether the document is still wanted."""
 _MAX_PASSAGES = 20_000
 """Of one document. Others wait behind it, and text of a few bytes under each heading makes some hundred thousand."""
+_PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class PassageWriter(Protocol):
@@ -64,68 +77,106 @@ class PassageWriter(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Target:
+    """The index that documents go into."""
+
+    backend: str
+    """Name of the vector store."""
+    collection: str
+    embedding: Embedding
+    """The one that the collection was built with."""
+
+
+@dataclass(frozen=True)
+class _Cut:
+    document: Document
+    passages: list[Passage]
+
+
 class Indexing:
-    """Indexes one document. The caller has the lock of the index.
+    """Indexes documents. The caller has claimed them, and holds the lock of the index beside others.
 
     Args:
         folder: originals, records and passages.
         writer: the vector store.
-        collection: the one that is served.
-        embedding: the one that the collection was built with.
-        check: raises where the work is not wanted any more; called between batches.
+        target: the index that is served.
+        check: raises where a document is not wanted any more; called between batches.
     """
 
     def __init__(
-        self,
-        folder: UploadFolder,
-        writer: PassageWriter,
-        collection: str,
-        embedding: Embedding,
-        check: Callable[[], None],
+        self, folder: UploadFolder, writer: PassageWriter, target: Target, check: Callable[[Document], None]
     ) -> None:
         self._folder = folder
         self._writer = writer
-        self._collection = collection
-        self._embedding = embedding
+        self._target = target
         self._check = check
 
-    def index(self, document: Document) -> Document:
-        """Parse, cut, embed and insert a document.
+    def index(self, documents: Sequence[Document]) -> dict[str, Exception | None]:
+        """Parse, cut, embed and insert documents; the passages of all of them are embedded together.
+
+        Each document has its own trace, which goes on here. What several documents share is a trace of its own,
+        `documents.batch`, with links to theirs.
 
         Returns:
-            its record, `stored`.
-
-        Raises:
-            CorpusError: it holds no text.
-            Unavailable: the embeddings endpoint or the vector store did not answer; it can be tried again.
+            by id, why a document was not stored; None where it was.
         """
-        token = otel_context.attach(TraceContextTextMapPropagator().extract({"traceparent": document.traceparent}))
+        failures: dict[str, Exception | None] = {}
+        cut: list[_Cut] = []
+        for document in documents:
+            with _kept(failures, document), trace_of(document):
+                cut.append(self._cut(document))
+        if not cut:
+            return failures
+        batch: SpanContext | None = None
         try:
-            sightline.identify(tenant=document.tenant)
-            return self._index(document)
+            if len(cut) == 1:
+                with trace_of(cut[0].document):
+                    vectors = self._embed(cut)
+            else:
+                vectors, batch = self._embed_batch(cut)
+        except Exception as exc:
+            return {**failures, **{each.document.id: exc for each in cut}}
+        start = 0
+        for each in cut:
+            part = vectors[start : start + len(each.passages)]
+            start += len(each.passages)
+            with _kept(failures, each.document), trace_of(each.document):
+                self._insert(each, part, batch)
+                self._folder.raise_generation(each.document.tenant)
+                self._folder.update(replace(each.document, state=State.STORED, embedded=len(each.passages)))
+        return failures
+
+    def _cut(self, document: Document) -> _Cut:
+        document = replace(document, state=State.PARSING, attempts=document.attempts + 1, error="", retry_at=0.0)
+        self._say(document)
+        passages = _chunk(document, _parse(document, self._folder.original(document)))
+        self._folder.keep_passages(document, passages)
+        embedding = replace(document, state=State.EMBEDDING, passages=len(passages))
+        self._say(embedding)
+        return _Cut(embedding, passages)
+
+    def _say(self, document: Document) -> None:
+        self._check(document)
+        self._folder.update(document)
+
+    def _embed_batch(self, cut: Sequence[_Cut]) -> tuple[Matrix, SpanContext]:
+        token = otel_context.attach(otel_context.Context())
+        try:
+            with sightline.trace("documents.batch", stage=BATCH_STAGE, capture="recorded"):
+                for each in cut:
+                    sightline.link({"traceparent": each.document.traceparent})
+                passages = sum(len(each.passages) for each in cut)
+                sightline.annotate({DOCUMENTS: len(cut), PASSAGES: passages})
+                return self._embed(cut), get_current_span().get_span_context()
         finally:
             otel_context.detach(token)
 
-    def _index(self, document: Document) -> Document:
-        self._say(replace(document, state=State.PARSING, error=""))
-        passages = _chunk(document, _parse(document, self._folder.original(document)))
-        self._folder.keep_passages(document, passages)
-        embedding = replace(document, state=State.EMBEDDING, passages=len(passages), error="")
-        self._say(embedding)
-        vectors = self._embed(embedding, passages)
-        self._insert(embedding, passages, vectors)
-        stored = replace(embedding, state=State.STORED, embedded=len(passages))
-        self._folder.raise_generation(document.tenant)
-        self._folder.update(stored)
-        return stored
-
-    def _say(self, document: Document) -> None:
-        self._check()
-        self._folder.update(document)
-
     @sightline.embedding(capture="recorded")
-    def _embed(self, document: Document, passages: Sequence[Passage]) -> Matrix:
-        embedding = self._embedding
+    def _embed(self, cut: Sequence[_Cut]) -> Matrix:
+        """Return float32[n_passages, dimensions] of all documents, in their order."""
+        embedding = self._target.embedding
+        passages = [passage for each in cut for passage in each.passages]
         sightline.annotate(
             {
                 semconv.GEN_AI_REQUEST_MODEL: embedding.model,
@@ -135,33 +186,71 @@ class Indexing:
                 **index_attributes(embedding),
             }
         )
+
+        def go_on(done: int, total: int) -> None:
+            del done, total
+            if len(cut) == 1:
+                self._check(cut[0].document)
+
         parts = []
         for start in range(0, len(passages), _BATCH):
-            self._say(replace(document, embedded=start))
-            parts.append(embedding.embed_passages(passages[start : start + _BATCH], self._checked))
+            if len(cut) == 1:
+                self._say(replace(cut[0].document, embedded=start))
+            parts.append(embedding.embed_passages(passages[start : start + _BATCH], go_on))
         return np.concatenate(parts)
 
     @sightline.trace("document.insert", stage=STAGE, capture="recorded")
-    def _insert(self, document: Document, passages: Sequence[Passage], vectors: Matrix) -> None:
-        self._say(replace(document, embedded=len(passages)))
+    def _insert(self, cut: _Cut, vectors: Matrix, batch: SpanContext | None) -> None:
+        document = cut.document
+        if batch is not None:
+            sightline.link(batch)
+        self._say(replace(document, embedded=len(cut.passages)))
         sightline.annotate(
             {
-                semconv.DB_SYSTEM_NAME: self._writer.backend,
-                semconv.DB_COLLECTION_NAME: self._collection,
-                PASSAGES: len(passages),
+                semconv.DB_SYSTEM_NAME: self._target.backend,
+                semconv.DB_COLLECTION_NAME: self._target.collection,
+                PASSAGES: len(cut.passages),
+                ATTEMPTS: document.attempts,
             }
         )
-        self._writer.insert(self._collection, document.id, passages, vectors)
+        self._writer.insert(self._target.collection, document.id, cut.passages, vectors)
+        sightline.annotate({LAG: round(_age_s(document), 3)})
 
-    def _checked(self, done: int, total: int) -> None:
-        """Progress of an embedding, which knows its batch only."""
-        del done, total
-        self._check()
+
+@contextlib.contextmanager
+def _kept(failures: dict[str, Exception | None], document: Document) -> Iterator[None]:
+    """Keep why a document was not stored, instead of raising it."""
+    try:
+        yield
+        failures.setdefault(document.id, None)
+    except Exception as exc:
+        failures[document.id] = exc
+
+
+@contextlib.contextmanager
+def trace_of(document: Document) -> Iterator[None]:
+    """Go on with the trace of a document: below the span that is open where it is of that trace, else below the upload.
+
+    A worker's span of the message that brought it (`run/...`) is of that trace.
+    """
+    context = _PROPAGATOR.extract({"traceparent": document.traceparent}, otel_context.Context())
+    if get_current_span(context).get_span_context().trace_id == get_current_span().get_span_context().trace_id:
+        context = otel_context.get_current()
+    token = otel_context.attach(context)
+    try:
+        sightline.identify(tenant=document.tenant)
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+def _age_s(document: Document) -> float:
+    return time.time() - datetime.datetime.fromisoformat(document.created).timestamp()
 
 
 @sightline.trace("document.parse", stage=STAGE, capture="recorded")
 def _parse(document: Document, original: bytes) -> list[Section]:
-    sections = cut(decode(original, document.name), document.kind)
+    sections = sections_of(original, document.name, document.kind)
     sightline.annotate({SECTIONS: len(sections)})
     return sections
 

@@ -23,6 +23,7 @@ from sightline import semconv
 from sightline_app.errors import LimitReached, LimitsUnavailable, StateAway
 from sightline_app.limits import attributes, headers
 from sightline_app.limits.access import Caller
+from sightline_app.limits.budget_use import BudgetUse
 from sightline_app.limits.ledgers import Ledger
 from sightline_app.limits.rules import BUDGETS, Charge, Decision, Limits
 
@@ -79,6 +80,8 @@ class Limiter:
     def __init__(self, ledger: Ledger, *, admits_when_away: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.ledger = ledger
         self.admits_when_away = admits_when_away
+        self.use = BudgetUse(clock)
+        """How far budgets are used up."""
         self._clock = clock
         self._owed: deque[_Owed] = deque(maxlen=_MAX_OWED)
 
@@ -146,6 +149,7 @@ class Limiter:
             if admits:
                 return Admission(self, caller, charge, None)
             return LimitsUnavailable(_UNCHECKED)
+        self.use.note(decision)
         if not decision.refused_by:
             _tell(told | {attributes.LIMIT_DECISION: "allowed"} | _budgets(caller, decision), flagged=False)
             return Admission(self, caller, charge, decision)
@@ -156,7 +160,7 @@ class Limiter:
     async def charge(self, charge: Charge, used: int) -> Decision | None:
         """Charge a call; None, and a note of what is owed, while the ledger is away."""
         try:
-            return await self.ledger.settle(charge, used)
+            decision = await self.ledger.settle(charge, used)
         except StateAway as exc:
             self._owe(charge, used)
             _log.debug("charged later: %s", exc)
@@ -164,6 +168,8 @@ class Limiter:
         except asyncio.CancelledError:
             self._owe(charge, used)
             raise
+        self.use.note(decision, used)
+        return decision
 
     def _owe(self, charge: Charge, used: int) -> None:
         if len(self._owed) == _MAX_OWED:
@@ -176,9 +182,10 @@ class Limiter:
             owed = self._owed[0]
             if self._clock() - owed.since_s < _OWED_S:
                 try:
-                    await self.ledger.settle(owed.charge, owed.used)
+                    decision = await self.ledger.settle(owed.charge, owed.used)
                 except StateAway:
                     return
+                self.use.note(decision, owed.used)
             if self._owed and self._owed[0] is owed:
                 self._owed.popleft()
 

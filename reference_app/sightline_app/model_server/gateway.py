@@ -36,7 +36,7 @@ from sightline_app.settings import ModelSettings
 _QUICK_S = 5.0
 
 
-class _Counters:
+class Counters:
     """Numbers of /metrics."""
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -63,7 +63,7 @@ class _Counters:
 class _Passed(StreamingResponse):
     """An answer of the engine, whose connection is closed however this one ends: that ends the computation."""
 
-    def __init__(self, answer: httpx.Response, counters: _Counters) -> None:
+    def __init__(self, answer: httpx.Response, counters: Counters) -> None:
         super().__init__(answer.aiter_raw(), answer.status_code)
         self._answer = answer
         self._counters = counters
@@ -134,7 +134,7 @@ def create_app(settings: ModelSettings, engine: Engine) -> FastAPI:
     client = httpx.AsyncClient(
         transport=transport, base_url="http://llama", timeout=httpx.Timeout(None, connect=_QUICK_S)
     )
-    counters = _Counters(settings)
+    counters = Counters(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -40,6 +40,15 @@ class ApiSettings(OwnSettings):
         "slowly, and drops the oldest events of one that is gone",
         at_least=1024,
     )
+    drain_s: float = setting(
+        "SIGHTLINE_APP_DRAIN_S",
+        3.0,
+        "Seconds that answers which run have to end after SIGTERM, while new questions are answered 503. Whoever stops "
+        "the app must wait a few seconds longer before it is killed: SIGHTLINE_STOP_TIMEOUT_S, "
+        "`terminationGracePeriodSeconds` in Kubernetes",
+        at_least=0,
+        at_most=3600,
+    )
     allowed_origins: tuple[str, ...] = setting(
         "SIGHTLINE_APP_ALLOWED_ORIGINS",
         (),

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from sightline_app.settings.api import ApiSettings
 from sightline_app.settings.base import APP_DIR, CACHE_DIR, OwnSettings
+from sightline_app.settings.chaos import ChaosSettings
 from sightline_app.settings.embedding import InferenceSettings, MiniLMSettings, OnnxFileSettings
 from sightline_app.settings.guardrails import GuardrailSettings, PrivacySettings
+from sightline_app.settings.ingestion import IngestionSettings
 from sightline_app.settings.limits import LimitSettings
 from sightline_app.settings.model import MODEL_NAMES, ModelEndpoint
 from sightline_app.settings.stages import CacheSettings, PackSettings, RouteSettings
 from sightline_app.settings.state import StateSettings
 from sightline_app.settings.uploads import UploadSettings
+from sightline_app.settings.vector_stores import STORES, MilvusSettings, PineconeSettings, VectorIndexSettings
 from sightline_roles.port_settings import PortSettings
 from sightline_roles.settings import setting
 
@@ -110,7 +113,7 @@ class AppSettings(OwnSettings, PortSettings):
         "SIGHTLINE_RETRIEVAL",
         "auto",
         "Vector store; `auto` takes Weaviate, else ClickHouse",
-        choices=("auto", "weaviate", "clickhouse"),
+        choices=("auto", *STORES),
     )
     weaviate_url: str | None = setting(
         "WEAVIATE_URL", None, "A Weaviate to use instead of the one that `sightline-weaviate` runs"
@@ -140,7 +143,9 @@ class AppSettings(OwnSettings, PortSettings):
         need="an address such as http://127.0.0.1:8501, or `off`",
     )
     collection: str = setting(
-        "SIGHTLINE_APP_COLLECTION", "Documents", "Name of the collection (Weaviate) or table (ClickHouse)"
+        "SIGHTLINE_APP_COLLECTION",
+        "Documents",
+        "Name of the collection (Weaviate, Milvus), table (ClickHouse) or namespace (Pinecone)",
     )
     store_url: str = setting(
         "SIGHTLINE_STORE_URL",
@@ -152,7 +157,8 @@ class AppSettings(OwnSettings, PortSettings):
     alpha: float = setting(
         "SIGHTLINE_APP_ALPHA",
         0.5,
-        "Weight of the vectors in hybrid search, from 0 (BM25 only) to 1 (vectors only)",
+        "Weight of the vectors in hybrid search, from 0 (BM25 only) to 1 (vectors only); Milvus and Pinecone search by "
+        "vectors only here",
         at_least=0,
         at_most=1,
     )
@@ -174,6 +180,12 @@ class AppSettings(OwnSettings, PortSettings):
     search_timeout_s: float = setting(
         "SIGHTLINE_APP_SEARCH_TIMEOUT_S", 10.0, "Longest wait for the vector store, in seconds", above=0
     )
+    index_wait_s: float = setting(
+        "SIGHTLINE_APP_INDEX_WAIT_S",
+        120.0,
+        "Longest wait, after passages were written, until searches find them, in seconds",
+        at_least=0,
+    )
     model_timeout_s: float = setting(
         "SIGHTLINE_APP_MODEL_TIMEOUT_S", 60.0, "Longest silence of the model (first or next chunk), in seconds", above=0
     )
@@ -181,6 +193,7 @@ class AppSettings(OwnSettings, PortSettings):
         "SIGHTLINE_APP_REQUEST_TIMEOUT_S", 120.0, "Longest whole request, in seconds", above=0
     )
     api: ApiSettings = field(default_factory=ApiSettings)
+    chaos: ChaosSettings = field(default_factory=ChaosSettings)
     state: StateSettings = field(default_factory=StateSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     guardrails: GuardrailSettings = field(default_factory=GuardrailSettings)
@@ -189,6 +202,10 @@ class AppSettings(OwnSettings, PortSettings):
     pack: PackSettings = field(default_factory=PackSettings)
     route: RouteSettings = field(default_factory=RouteSettings)
     uploads: UploadSettings = field(default_factory=UploadSettings)
+    ingestion: IngestionSettings = field(default_factory=IngestionSettings)
+    milvus: MilvusSettings = field(default_factory=MilvusSettings)
+    pinecone: PineconeSettings = field(default_factory=PineconeSettings)
+    vector_index: VectorIndexSettings = field(default_factory=VectorIndexSettings)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the variable."""

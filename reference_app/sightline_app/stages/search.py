@@ -33,18 +33,17 @@ class SearchStage:
         """Return the candidates, best first."""
         settings, retriever = self._settings, self._retriever
         wanted = f"tenant in ({', '.join(visible_to(tenant))})" + (f" and date >= {since}" if since else "")
-        weaviate = retriever.backend == "weaviate"
         sightline.annotate(
             {
                 semconv.GEN_AI_DATA_SOURCE_ID: settings.collection,
                 semconv.GEN_AI_REQUEST_TOP_K: settings.candidates,
                 semconv.RETRIEVAL_QUERY_TEXT: query,
-                semconv.RETRIEVAL_ALPHA: settings.alpha,
+                semconv.RETRIEVAL_ALPHA: settings.alpha if retriever.operation == "hybrid" else 1.0,
                 semconv.RETRIEVAL_FILTER: wanted,
                 semconv.DB_SYSTEM_NAME: retriever.backend,
                 semconv.DB_COLLECTION_NAME: retriever.collection,
                 semconv.DB_OPERATION_NAME: retriever.operation,
-                semconv.DB_NAMESPACE: tenant if weaviate else "sightline_app",
+                semconv.DB_NAMESPACE: _namespace(retriever, tenant),
                 **self._index_attributes,
             }
         )
@@ -53,3 +52,12 @@ class SearchStage:
         # The first ones tell enough; all candidates with their texts would make a span of 50 kB.
         sightline.record_documents([hit.as_document(400) for hit in hits[: 4 * settings.top_k]])
         return hits
+
+
+def _namespace(retriever: Retriever, tenant: str) -> str:
+    """Return what the store keeps the collection in: ClickHouse's and Milvus' database, Pinecone's namespace.
+
+    Weaviate has none; the tenant stands there, as the library's own instrumentation of it has it.
+    """
+    own = {"weaviate": tenant, "milvus": "default", "pinecone": retriever.collection}
+    return own.get(retriever.backend, "sightline_app")

@@ -1,167 +1,62 @@
-"""Hybrid search inside ClickHouse, for machines where no Weaviate is to be had.
+"""ClickHouse as the vector store: one table for each version of the index, in the database ``sightline_app``.
 
-One table a version of the index in the database ``sightline_app``, searched with ``cosineDistance`` over the app's own
-vectors (exact, no index: a few milliseconds for thousands of passages). The keyword side is BM25 over a table of
-postings beside it, with rarity counted among the passages that the tenant may see. Everything is plain HTTP, so any
-ClickHouse, embedded or not, will do.
+Everything is plain HTTP, so any ClickHouse, embedded or not, will do. Searches are exact, or use a `vector_similarity`
+index where SIGHTLINE_APP_INDEX is `hnsw` (`clickhouse_search`). What an INSERT was answered for is found at once.
 """
 
 from __future__ import annotations
 
-import datetime
 import json
-import re
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import httpx
 from numpy.typing import NDArray
 
-from sightline_app.analysis import expansions, terms
 from sightline_app.corpus import Passage
+from sightline_app.embeddings.protocol import Matrix
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.lexicon import weighted_terms
-from sightline_app.retriever import Hit, visible_to
-from sightline_app.settings import AppSettings
+from sightline_app.settings import AppSettings, VectorIndexSettings
+from sightline_app.vector_stores.clickhouse_search import (
+    DATABASE,
+    POSTINGS,
+    ClickHouseRetriever,
+    authorization,
+    checked,
+    table_name,
+    vector_literal,
+)
+from sightline_app.vector_stores.freshness import NEAREST, SAME, wait_until_searchable
+from sightline_app.vector_stores.protocol import Progress
 
-DATABASE = "sightline_app"
 _BATCH = 1000
-_RELATED = 0.5
-"""Weight of a related word beside one of the question's own."""
-_POSTINGS = "_postings"
-"""What the table of postings (term, passage, weight) adds to the name of its passages' table."""
 _SATURATION, _LENGTH = 1.2, 0.75
 """BM25's k1 and b, at their usual values (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)."""
+_QUANTIZATIONS = {"auto": "bf16", "none": "f32", "sq": "i8"}
+"""Quantizer of the settings -> the index' own name of it."""
 
 
-def _authorization(settings: AppSettings) -> dict[str, str]:
-    return {"X-ClickHouse-User": settings.store_user, "X-ClickHouse-Key": settings.store_password}
+class ClickHouseStore:
+    """Tables of ClickHouse.
 
-
-def _array(values: Sequence[str]) -> str:
-    """Write a ClickHouse ``Array(String)`` parameter."""
-    quoted = (value.replace("\\", "\\\\").replace("'", "\\'") for value in values)
-    return "[" + ",".join(f"'{value}'" for value in quoted) + "]"
-
-
-def _vector(vector: NDArray[Any]) -> str:
-    """Write a vector literal: numbers only, so nothing can be injected."""
-    return "[" + ",".join(f"{float(value):.7g}" for value in vector) + "]"
-
-
-def _checked(answer: httpx.Response, url: str) -> httpx.Response:
-    if answer.status_code != 200:
-        raise RetrievalUnavailable(f"ClickHouse at {url} answered {answer.status_code}: {answer.text[:200]}")
-    return answer
-
-
-class ClickHouseRetriever:
-    """The serving side.
-
-    Args:
-        settings: where the store is.
-        collection: table, from the index manifest.
+    Raises:
+        InvalidSetting: ClickHouse has no index such as the settings ask for.
     """
-
-    backend = "clickhouse"
-    operation = "hybrid"
-
-    def __init__(self, settings: AppSettings, collection: str) -> None:
-        self.collection = collection
-        self._url = settings.store_url
-        self._alpha = settings.alpha
-        self._client = httpx.AsyncClient(timeout=settings.search_timeout_s, headers=_authorization(settings))
-
-    async def search(
-        self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int
-    ) -> list[Hit]:
-        """Return the best passages by cosine similarity and the weighted share of the question's stems."""
-        asked = dict.fromkeys(terms(question), 1.0)
-        asked |= {term: _RELATED for term in expansions(question) if term not in asked}
-        known = bool(vector.any())
-        if not asked and not known:
-            return []
-        alpha = 0.0 if not known else self._alpha if asked else 1.0
-        table = f"{DATABASE}.{_table(self.collection)}"
-        visible = "hasAny(tenants, {tenants:Array(String)}) AND date >= {since:Date}"
-        held = f"FROM {table}{_POSTINGS} WHERE term IN {{terms:Array(String)}} AND {visible}"
-        # A passage of words that the lexical embedding does not know has a vector of zeros: its cosine is no number.
-        cosine = f"ifNotFinite(1 - cosineDistance(vector, {_vector(vector)}::Array(Float32)), 0)"
-        similarity = cosine if known else "0"
-        query = (
-            f"WITH (SELECT count() FROM {table} WHERE {visible}) AS passages, rarities AS ("  # noqa: S608
-            "SELECT term, log(1 + (passages - count() + 0.5) / (count() + 0.5))"
-            " * {weights:Array(Float64)}[indexOf({terms:Array(String)}, term)] AS rarity"
-            f" {held} GROUP BY term),"
-            f" matches AS (SELECT id, sum(weight * rarity) AS words FROM (SELECT id, term, weight {held}) AS held"
-            " INNER JOIN rarities USING (term) GROUP BY id),"
-            f" ranked AS (SELECT id, {{alpha:Float64}} * ({similarity}) + (1 - {{alpha:Float64}})"
-            " * words / greatest((SELECT max(words) FROM matches), 1e-9) AS score"
-            f" FROM (SELECT id, vector FROM {table} WHERE {visible}) AS seen LEFT JOIN matches USING (id)"
-            " WHERE score > 0 ORDER BY score DESC, id LIMIT {limit:UInt32})"
-            " SELECT toString(id) AS id, title, text, names, module, toString(date) AS day, context,"
-            f" kind, score FROM {table} AS passages INNER JOIN ranked ON passages.id = ranked.id"
-            " ORDER BY score DESC, id FORMAT JSONEachRow"
-        )
-        parameters = {
-            "param_tenants": _array(visible_to(tenant)),
-            "param_since": (since or datetime.date(1970, 1, 1)).isoformat(),
-            "param_limit": str(limit),
-            "param_terms": _array(list(asked)),
-            "param_weights": str(list(asked.values())),
-            "param_alpha": str(alpha),
-        }
-        try:
-            answer = _checked(await self._client.post(self._url, params=parameters, content=query.encode()), self._url)
-        except httpx.HTTPError as exc:
-            raise RetrievalUnavailable(
-                f"ClickHouse at {self._url} did not answer: {exc or type(exc).__name__}"
-            ) from exc
-        rows = [json.loads(line) for line in answer.text.splitlines() if line.strip()]
-        return [
-            Hit(
-                id=row["id"],
-                title=row["title"],
-                text=row["text"],
-                names=list(row["names"]),
-                module=row["module"],
-                date=row["day"],
-                score=float(row["score"]),
-                context=row["context"],
-                kind=row["kind"],
-            )
-            for row in rows
-        ]
-
-    async def ready(self) -> bool:
-        """Tell whether the store answers now."""
-        try:
-            return (await self._client.get(f"{self._url.rstrip('/')}/ping")).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
-
-def _table(name: str) -> str:
-    """Return a table name that needs no quoting; settings and manifests can hold anything."""
-    if not re.fullmatch(r"[A-Za-z_]\w*", name):
-        raise RetrievalUnavailable(f"{name!r} is no table name; SIGHTLINE_APP_COLLECTION needs letters, digits and _")
-    return name
-
-
-class ClickHouseIndex:
-    """The ingest side: one table for each version of the index."""
 
     backend = "clickhouse"
 
     def __init__(self, settings: AppSettings) -> None:
         self._settings = settings
         self._url = settings.store_url
+        index = settings.vector_index
+        if index.kind == "ivf":
+            raise index.invalid("kind", "auto, hnsw or flat in ClickHouse: IVF is Milvus only")
+        if index.quantizer not in _QUANTIZATIONS or (index.kind != "hnsw" and index.quantizer not in {"auto", "none"}):
+            raise index.invalid("quantizer", "auto, none or (with SIGHTLINE_APP_INDEX=hnsw) sq in ClickHouse")
+        self._by_index = index.kind == "hnsw"
 
     def _run(self, query: str, body: bytes = b"") -> str:
         parameters = {"query": query} if body else {}
@@ -170,14 +65,14 @@ class ClickHouseIndex:
                 self._url,
                 params=parameters,
                 content=body or query.encode(),
-                headers=_authorization(self._settings),
+                headers=authorization(self._settings),
                 timeout=120,
             )
         except httpx.HTTPError as exc:
             raise RetrievalUnavailable(
                 f"ClickHouse at {self._url} did not answer: {exc or type(exc).__name__}"
             ) from exc
-        return _checked(answer, self._url).text
+        return checked(answer, self._url).text
 
     def reachable(self) -> bool:
         """Tell whether the store answers now."""
@@ -188,7 +83,7 @@ class ClickHouseIndex:
 
     def count(self, collection: str) -> int:
         """Return how many passages a table holds; 0 when it is not there."""
-        table = f"{DATABASE}.{_table(collection)}"
+        table = table_name(collection)
         if self._run(f"EXISTS TABLE {table}").strip() != "1":
             return 0
         return int(self._run(f"SELECT count() FROM {table}").strip() or 0)  # noqa: S608
@@ -197,70 +92,61 @@ class ClickHouseIndex:
         """Return the table of an index version."""
         return f"{self._settings.collection}_{version}"
 
-    def build(
-        self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
-    ) -> str:
-        """Write all passages into a fresh table.
-
-        Returns:
-            The table's name.
-
-        Raises:
-            RetrievalUnavailable: the store did not answer or refused.
-        """
+    def build(self, version: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> str:
+        """Write all passages into a fresh table; they are found at once."""
         name = self.name(version)
-        table = f"{DATABASE}.{_table(name)}"
+        table = table_name(name)
         self._run(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-        for drop in (table, f"{table}{_POSTINGS}"):
+        for drop in (table, f"{table}{POSTINGS}"):
             self._run(f"DROP TABLE IF EXISTS {drop}")
         counted = [weighted_terms(passage) for passage in passages]
         mean = sum(sum(each.values()) for each in counted) / max(len(counted), 1)
+        index = _index(self._settings.vector_index, vectors.shape[1]) if self._by_index else ""
         self._run(
-            f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String, date Date,"
-            " context String, kind LowCardinality(String),"
-            " tenants Array(LowCardinality(String)), document String, vector Array(Float32),"
-            " terms Array(LowCardinality(String)), weights Array(Float32)) ENGINE = MergeTree ORDER BY id"
-            f" COMMENT '{mean}'"
+            f"CREATE TABLE {table} (id UUID, title String, text String, names Array(String), module String,"
+            " date Date, context String, kind LowCardinality(String), tenants Array(LowCardinality(String)),"
+            " document String, vector Array(Float32), terms Array(LowCardinality(String)), weights Array(Float32)"
+            f"{index}) ENGINE = MergeTree ORDER BY id COMMENT '{mean}'"
         )
         self._insert(table, passages, vectors, counted, mean, progress)
-        self._run(f"CREATE TABLE {table}{_POSTINGS} ENGINE = MergeTree ORDER BY term AS {_postings(table)}")
+        if self._by_index:
+            self._run(f"OPTIMIZE TABLE {table} FINAL")  # one graph, not one for each batch
+        postings = f"CREATE TABLE {table}{POSTINGS} ENGINE = MergeTree ORDER BY term AS "
+        self._run(postings + _postings(table))
+        self._wait(name, passages, vectors)
         return name
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
+    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
         """Put the passages of an uploaded document in the place of those that it has; they are found at once.
 
         Their weights use the mean length of the corpus, as of the ingest.
-
-        Raises:
-            RetrievalUnavailable: the store did not answer or refused.
         """
-        table = f"{DATABASE}.{_table(collection)}"
+        table = table_name(collection)
         self.delete(collection, document)
         mean = float(self._run(f"SELECT comment FROM system.tables WHERE database || '.' || name = '{table}'"))  # noqa: S608
         counted = [weighted_terms(passage) for passage in passages]
         self._insert(table, passages, vectors, counted, mean, lambda done, total: None)
-        self._run(f"INSERT INTO {table}{_POSTINGS} {_postings(table)} WHERE document = '{_id(document)}'")
+        self._run(f"INSERT INTO {table}{POSTINGS} {_postings(table)} WHERE document = '{_id(document)}'")
+        self._wait(collection, passages, vectors)
 
     def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document.
-
-        Raises:
-            RetrievalUnavailable: the store did not answer or refused.
-        """
-        table = f"{DATABASE}.{_table(collection)}"
+        """Remove the passages of an uploaded document."""
+        table = table_name(collection)
         if self._run(f"EXISTS TABLE {table}").strip() != "1":
             return
-        for name in (f"{table}{_POSTINGS}", table):
+        if not int(self._run(f"SELECT count() FROM {table} WHERE document = '{_id(document)}'")):  # noqa: S608
+            return  # a deletion of nothing takes as long as one of something
+        for name in (f"{table}{POSTINGS}", table):
             self._run(f"DELETE FROM {name} WHERE document = '{_id(document)}'")  # noqa: S608
 
     def _insert(  # noqa: PLR0917  # one private step of build() and insert()
         self,
         table: str,
         passages: Sequence[Passage],
-        vectors: NDArray[Any],
+        vectors: Matrix,
         counted: Sequence[Mapping[str, float]],
         mean: float,
-        progress: Callable[[int, int], None],
+        progress: Progress,
     ) -> None:
         rows = (
             _row(passage, vector, _bm25(weights, mean))
@@ -270,12 +156,48 @@ class ClickHouseIndex:
             self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(islice(rows, _BATCH)).encode())
             progress(min(start + _BATCH, len(passages)), len(passages))
 
+    def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
+        """Return the ids of those passages that a search by their own vector does not find now."""
+        table, finds = table_name(collection), []
+        for passage, vector in zip(passages, vectors, strict=True):
+            if vector.any():
+                distance = f"cosineDistance(vector, {vector_literal(vector)}::Array(Float32))"
+                near = f"SELECT id, {distance} AS distance FROM {table} ORDER BY distance LIMIT {NEAREST}"  # noqa: S608
+                # Of many passages with one vector, any of them will do.
+                found = f"countIf(toString(id) = '{_id(passage.id)}' OR distance < {SAME})"
+                finds.append(f"SELECT '{_id(passage.id)}' AS asked, {found} AS found FROM ({near})")  # noqa: S608
+        if not finds:
+            return []
+        every = " UNION ALL ".join(finds)
+        missing = set(self._run(f"SELECT asked FROM ({every}) WHERE found = 0").split())  # noqa: S608
+        return [each.id for each in passages if each.id in missing]
+
+    def _wait(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> None:
+        wait_until_searchable(
+            "ClickHouse",
+            passages,
+            vectors,
+            lambda sample, sampled: self.unsearchable(collection, sample, sampled),
+            self._settings.index_wait_s,
+        )
+
     def drop_others(self, keep: Collection[str]) -> None:
-        """Drop tables of older index versions."""
-        found = self._run(f"SHOW TABLES FROM {DATABASE}").split()
+        """Drop the tables of other versions of the index."""
+        found = self._run(f"SELECT name FROM system.tables WHERE database = '{DATABASE}'").split()  # noqa: S608
         for name in found:
-            if name.startswith(f"{self._settings.collection}_") and name.removesuffix(_POSTINGS) not in keep:
-                self._run(f"DROP TABLE IF EXISTS {DATABASE}.{_table(name)}")
+            if name.startswith(f"{self._settings.collection}_") and name.removesuffix(POSTINGS) not in keep:
+                self._run(f"DROP TABLE IF EXISTS {table_name(name)}")
+
+    def retriever(self, collection: str) -> ClickHouseRetriever:
+        """Return the hybrid search."""
+        return ClickHouseRetriever(self._settings, collection, by_index=self._by_index)
+
+
+def _index(index: VectorIndexSettings, dimensions: int) -> str:
+    """Return the clause of a table that declares its vector index; a graph for each part of the table."""
+    shape = f"'hnsw', 'cosineDistance', {dimensions}, '{_QUANTIZATIONS[index.quantizer]}'"
+    sizes = f"{index.max_connections or 32}, {index.ef_construction or 128}"  # ClickHouse's own defaults
+    return f", INDEX near vector TYPE vector_similarity({shape}, {sizes}) GRANULARITY 100000000"
 
 
 def _postings(table: str) -> str:

@@ -1,38 +1,59 @@
-"""The collections behind `retriever`: one for each version of the index, and the passages of uploads in it."""
+"""Weaviate, the default: one collection for each version of the index, and the passages of uploads in it.
+
+Searches are in `weaviate_search`, the forms of the vector index in `weaviate_config`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import weaviate
 from numpy.typing import NDArray
-from weaviate.classes.config import Configure, DataType, Property, Tokenization, VectorDistances
+from weaviate.classes.config import Configure, DataType, Property, Tokenization
 from weaviate.classes.data import DataObject
-from weaviate.classes.query import Filter, MetadataQuery
+from weaviate.classes.query import Filter
 from weaviate.exceptions import WeaviateBaseError
 
 from sightline_app.analysis import name_terms, terms
 from sightline_app.corpus import Passage
+from sightline_app.embeddings.protocol import Matrix
 from sightline_app.errors import RetrievalUnavailable
-from sightline_app.retriever import brief, location, weaviate_address
 from sightline_app.settings import AppSettings
+from sightline_app.vector_stores import weaviate_config
+from sightline_app.vector_stores.freshness import NEAREST, SAME, wait_until_searchable
+from sightline_app.vector_stores.protocol import Progress
+from sightline_app.vector_stores.weaviate_search import WeaviateRetriever, brief, location, weaviate_address
 
 _BATCH = 500
 
 
-class WeaviateIndex:
-    """The ingest side: builds one physical collection for each version of the index.
+class WeaviateStore:
+    """Collections of Weaviate.
 
     A new version is built beside the one that is being served; only when it is complete are older ones dropped.
+
+    Raises:
+        InvalidSetting: Weaviate has no index such as the settings ask for.
     """
 
     backend = "weaviate"
 
     def __init__(self, settings: AppSettings) -> None:
         self._settings = settings
+        weaviate_config.check(settings.vector_index)
+
+    @contextlib.contextmanager
+    def _writing(self, what: str) -> Iterator[Any]:
+        """Yield a connected client; failures of Weaviate say what they prevented."""
+        try:
+            with self._connect() as client:
+                yield client
+        except (WeaviateBaseError, OSError) as exc:
+            raise RetrievalUnavailable(f"{what} Weaviate failed: {brief(exc)}") from exc
 
     def _connect(self) -> Any:
         try:
@@ -52,7 +73,7 @@ class WeaviateIndex:
 
     def count(self, collection: str) -> int:
         """Return how many passages a collection holds; 0 when it is not there."""
-        with self._connect() as client:
+        with self._writing("counting in") as client:
             if not client.collections.exists(collection):
                 return 0
             return int(client.collections.get(collection).aggregate.over_all(total_count=True).total_count or 0)
@@ -61,108 +82,88 @@ class WeaviateIndex:
         """Return the physical collection of an index version."""
         return f"{self._settings.collection}_{version}"
 
-    def build(
-        self, version: str, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
-    ) -> str:
-        """Write all passages into a fresh collection and wait until they are searchable.
-
-        Returns:
-            The physical collection's name.
-
-        Raises:
-            RetrievalUnavailable: Weaviate did not answer, or refused passages.
-        """
+    def build(self, version: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> str:
+        """Write all passages into a fresh collection and wait until they are searchable."""
         name = self.name(version)
-        try:
-            with self._connect() as client:
-                client.collections.delete(name)
-                collection = client.collections.create(
-                    name,
-                    properties=_properties(),
-                    vector_config=Configure.Vectors.self_provided(
-                        vector_index_config=Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
-                    ),
-                )
-                _insert(collection, passages, vectors, progress)
-                self._wait_until_searchable(collection, passages, vectors)
-        except (WeaviateBaseError, OSError) as exc:
-            raise RetrievalUnavailable(f"writing to Weaviate failed: {brief(exc)}") from exc
+        with self._writing("writing to") as client:
+            client.collections.delete(name)
+            index = weaviate_config.vector_index(self._settings.vector_index)
+            collection = client.collections.create(
+                name,
+                properties=_properties(),
+                vector_config=Configure.Vectors.self_provided(vector_index_config=index),
+            )
+            _insert(collection, passages, vectors, progress)
+            weaviate_config.compress(client, collection, self._settings.vector_index, len(passages))
+            self._wait(collection, passages, vectors)
         return name
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
-        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found.
-
-        Raises:
-            RetrievalUnavailable: Weaviate did not answer, or refused passages.
-        """
-        try:
-            with self._connect() as client:
-                found = client.collections.get(collection)
-                found.data.delete_many(where=_of_document(document))
-                _insert(found, passages, vectors, lambda done, total: None)
-                self._wait_until_searchable(found, passages, vectors, _of_document(document))
-        except (WeaviateBaseError, OSError) as exc:
-            raise RetrievalUnavailable(f"writing to Weaviate failed: {brief(exc)}") from exc
+    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
+        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found."""
+        with self._writing("writing to") as client:
+            found = client.collections.get(collection)
+            found.data.delete_many(where=_of_document(document))
+            _insert(found, passages, vectors, lambda done, total: None)
+            self._wait(found, passages, vectors)
 
     def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document.
-
-        Raises:
-            RetrievalUnavailable: Weaviate did not answer, or kept some.
-        """
-        try:
-            with self._connect() as client:
-                if not client.collections.exists(collection):
-                    return
-                done = client.collections.get(collection).data.delete_many(where=_of_document(document))
-        except (WeaviateBaseError, OSError) as exc:
-            raise RetrievalUnavailable(f"deleting from Weaviate failed: {brief(exc)}") from exc
+        """Remove the passages of an uploaded document."""
+        with self._writing("deleting from") as client:
+            if not client.collections.exists(collection):
+                return
+            done = client.collections.get(collection).data.delete_many(where=_of_document(document))
         if done.failed:
             raise RetrievalUnavailable(f"Weaviate kept {done.failed} of {done.matches} passages")
 
-    def _wait_until_searchable(
-        self, collection: Any, passages: Sequence[Passage], vectors: NDArray[Any], among: Any = None
-    ) -> None:
-        """Wait until the count is right and sampled passages find themselves (a server may index asynchronously).
+    def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
+        """Return the ids of those passages that a search by their own vector does not find now."""
+        with self._writing("searching in") as client:
+            return _unsearchable(client.collections.get(collection), passages, vectors)
 
-        Args:
-            collection: that they are in.
-            passages: that were inserted.
-            vectors: of them.
-            among: filter of what is counted; None counts all.
-        """
-        sample = range(0, len(passages), max(1, len(passages) // 7))
-        deadline = time.monotonic() + 120
-        while True:
-            total = int(collection.aggregate.over_all(filters=among, total_count=True).total_count or 0)
-            if total >= len(passages) and all(
-                self._finds(collection, passages[row].id, vectors[row]) for row in sample
-            ):
-                return
-            if time.monotonic() > deadline:
-                raise RetrievalUnavailable(
-                    f"Weaviate holds {total} of {len(passages)} passages and is not yet searchable"
-                )
-            time.sleep(0.2)
+    def _wait(self, collection: Any, passages: Sequence[Passage], vectors: Matrix) -> None:
+        wait_until_searchable(
+            "Weaviate",
+            passages,
+            vectors,
+            lambda sample, sampled: _unsearchable(collection, sample, sampled),
+            self._settings.index_wait_s,
+        )
 
-    @staticmethod
-    def _finds(collection: Any, wanted: str, vector: NDArray[Any]) -> bool:
-        if not vector.any():
-            return True
-        found = collection.query.near_vector(vector.tolist(), limit=1, return_metadata=MetadataQuery(distance=True))
-        return any(str(each.uuid) == wanted or (each.metadata.distance or 0.0) < 1e-4 for each in found.objects)
+    def retriever(self, collection: str) -> WeaviateRetriever:
+        """Return the hybrid search."""
+        return WeaviateRetriever(self._settings, collection)
 
     def drop_others(self, keep: Collection[str]) -> None:
-        """Delete collections of older index versions."""
-        with self._connect() as client:
+        """Drop the collections of other versions of the index."""
+        with self._writing("deleting from") as client:
             for name in client.collections.list_all():
                 if name.startswith(f"{self._settings.collection}_") and name not in keep:
                     client.collections.delete(name)
 
 
-def _insert(
-    collection: Any, passages: Sequence[Passage], vectors: NDArray[Any], progress: Callable[[int, int], None]
-) -> None:
+def _unsearchable(collection: Any, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
+    missing = []
+    for passage, vector in zip(passages, vectors, strict=True):
+        if not vector.any():
+            continue
+        answer = collection.query.near_vector(vector.tolist(), limit=NEAREST, include_vector=True, return_properties=[])
+        # Of many passages with one vector, any of them will do. The distance that Weaviate tells is not looked at:
+        # after a deletion it can be that of the entry that is gone (1.35 with ASYNC_INDEXING).
+        near = any(
+            str(each.uuid) == passage.id or _is_same(np.asarray(each.vector["default"]), vector)
+            for each in answer.objects
+        )
+        if not near:
+            missing.append(passage.id)
+    return missing
+
+
+def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two vectors have the same direction; Weaviate keeps those of a cosine index at unit length."""
+    return bool(1 - one @ other < SAME)
+
+
+def _insert(collection: Any, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
     for start in range(0, len(passages), _BATCH):
         rows = zip(passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True)
         answer = collection.data.insert_many(

@@ -20,12 +20,12 @@ from mcp.client.streamable_http import streamable_http_client
 from questioned_store import ttft_ms
 from role_process import Role, free_port
 
+from sightline_dashboards.access.store_keys import Limits, Stores
 from sightline_mcp import schema
 from sightline_mcp.keys import KeyRing
 from sightline_mcp.recorded import WARNING
 from sightline_mcp.server import build
 from sightline_mcp.settings import McpSettings
-from sightline_store.client import Client as StoreClient
 from sightline_store.settings import StoreSettings
 
 _WINDOW = {"start": (END - timedelta(hours=HOURS)).isoformat(), "end": (END + timedelta(seconds=1)).isoformat()}
@@ -40,11 +40,12 @@ _FOREIGN_WORDS = "the vault opens with"
 
 @dataclass(frozen=True)
 class Served:
-    """The server over HTTP, with a key that reads everything and one that reads a tenant."""
+    """The server over HTTP, with a key that reads everything, one that reads a tenant, and one of an unknown tenant."""
 
     url: str
     everything: str
     acme: str
+    unknown: str
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,13 @@ def served(store: KeyedStore, marked: Marked, tmp_path_factory: pytest.TempPathF
     del marked
     folder, port = tmp_path_factory.mktemp("mcp"), free_port()
     ring = KeyRing(folder / "keys.json")
-    keys = ring.create("all"), ring.create("acme", "acme")
+    keys = ring.create("all"), ring.create("acme", "acme"), ring.create("unknown", "unknown")
+    store_keys = folder / "store_keys.toml"
+    store_keys.write_text(f'[[keys]]\ntenant = "acme"\nkey = "{store.limited_key("acme")}"\n')
+    store_keys.chmod(0o600)
     env = {
         **_env(store),
+        "SIGHTLINE_STORE_KEYS_FILE": str(store_keys),
         "SIGHTLINE_MCP_PORT": str(port),
         "SIGHTLINE_MCP_KEYS_FILE": str(ring.path),
         "SIGHTLINE_MCP_MAX_TEXT_CHARS": "100",
@@ -208,19 +213,21 @@ async def test_an_assistant_finds_and_explains_over_stdio(store: KeyedStore, mar
 
 
 async def test_a_key_of_a_tenant_reaches_nothing_else(store: KeyedStore, served: Served, marked: Marked) -> None:
-    """Lists, scores and spending are its own; a foreign trace, and one that another tenant is in, are not there."""
+    """Lists, scores and spending are its own; a foreign trace is not there, nor a foreign span in its own."""
     foreign = store.of_tenant("globex")[0].spans[0]["TraceId"]
     shared = marked.shared.spans[0]["TraceId"]
     async with _over_http(served.url, served.acme) as client:
         own = await _ask(client, "explain_trace", trace_id=marked.judged.spans[0]["TraceId"])
         assert own["request"]["tenant"] == "acme"
-        for hidden in (foreign, shared, "0" * 32):
+        told = await _ask(client, "explain_trace", trace_id=shared)
+        assert {span["span_id"] for span in told["spans"]} == {span["SpanId"] for span in marked.shared.spans}
+        assert _FOREIGN_WORDS not in str(told)
+        for hidden in (foreign, "0" * 32):
             assert f"there is no trace {hidden}" in await _refusal(client, "explain_trace", trace_id=hidden)
         for tool, rows in (("slowest_traces", "traces"), ("search_traces", "traces"), ("worst_answers", "answers")):
             more = {"score": "faithfulness"} if tool == "worst_answers" else {"limit": 50}
             told = await _ask(client, tool, **_WINDOW, **more)
             assert {row["tenant"] for row in told[rows]} == {"acme"}
-            assert shared not in {row["trace_id"] for row in told[rows]}
         assert (await _ask(client, "search_traces", **_WINDOW, search="tenant:globex"))["traces"] == []
         assert (await _ask(client, "search_traces", **_WINDOW, search=f"trace:{foreign}"))["traces"] == []
         told = await _ask(client, "search_traces", **_WINDOW, search=f'trace:{shared} "{_FOREIGN_WORDS}"')
@@ -228,6 +235,8 @@ async def test_a_key_of_a_tenant_reaches_nothing_else(store: KeyedStore, served:
         assert [row["name"] for row in (await _ask(client, "spend", **_WINDOW, by="tenant"))["rows"]] == ["acme"]
         assert "tenant 'acme' only" in await _refusal(client, "spend", **_WINDOW, tenant="globex")
         assert "all tenants' traffic" in await _refusal(client, "drift", **_WINDOW)
+    async with _over_http(served.url, served.unknown) as client:
+        assert "has no key of the store for tenant 'unknown'" in await _refusal(client, "spend", **_WINDOW)
     async with _over_http(served.url, served.everything) as client:
         told = await _ask(client, "search_traces", **_WINDOW, search=f'trace:{shared} "{_FOREIGN_WORDS}"')
         assert told["matching"] == 1
@@ -268,7 +277,7 @@ async def test_only_who_has_a_key_and_names_the_server_is_answered(served: Serve
 async def test_without_the_gate_nobody_is_answered(store: KeyedStore) -> None:
     """A server that is made for HTTP and is asked past its gate knows no caller, and reads nothing for it."""
     reader = store.reader()
-    async with Client(build(reader, McpSettings(), over_http=True)) as client:
+    async with Client(build(lambda _: reader, McpSettings(), over_http=True)) as client:
         assert await _refusal(client, "spend", **_WINDOW) == "Error executing tool spend"
     reader.close()
 
@@ -288,10 +297,10 @@ async def test_an_error_says_the_way_out(store: KeyedStore, served: Served) -> N
         (StoreSettings(url=store.url, password="wrong"), "sightline-store key create"),
         (StoreSettings(url=store.url, password=store.admin.settings.password, database="none"), "store migrate"),
     ):
-        asked = StoreClient(settings)
-        async with Client(build(asked, McpSettings())) as client:
+        stores = Stores(settings, None)
+        async with Client(build(lambda tenant: stores.client(Limits(tenant)), McpSettings())) as client:  # noqa: B023
             assert way_out in await _refusal(client, "spend")
-        asked.close()
+        stores.close()
 
 
 async def test_the_schema_is_a_resource(served: Served) -> None:

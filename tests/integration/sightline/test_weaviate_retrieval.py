@@ -20,7 +20,7 @@ from sightline_app.index import Manifest, ingest
 from sightline_app.pipeline import Question
 from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings, WeaviateSettings
-from sightline_app.weaviate_index import WeaviateIndex
+from sightline_app.vector_stores.weaviate import WeaviateStore
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
 from sightline_demo_corpus.standard_library import StandardLibrary
@@ -117,15 +117,15 @@ def test_second_ingest_of_the_same_documents_does_nothing(place: Place) -> None:
     """The fingerprint decides, without reading or embedding anything."""
     manifest, built = ingest(place.settings, SOURCE)
     assert not built
-    assert WeaviateIndex(place.settings).count(manifest.collection) == manifest.passages
+    assert WeaviateStore(place.settings).count(manifest.collection) == manifest.passages
 
 
 def test_lost_collection_is_built_again(place: Place) -> None:
     """An index that is gone from Weaviate is noticed, although the documents are unchanged."""
-    WeaviateIndex(place.settings).drop_others(())
+    WeaviateStore(place.settings).drop_others(())
     manifest, built = ingest(place.settings, SOURCE)
     assert built
-    assert WeaviateIndex(place.settings).count(manifest.collection) == manifest.passages
+    assert WeaviateStore(place.settings).count(manifest.collection) == manifest.passages
 
 
 def test_tenants_never_see_each_others_documents(place: Place, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_restart_on_the_same_folder_keeps_the_index_and_takes_new_ones(place: Pl
         assert "shutil.copytree" in names(place.find(Question("copy a whole folder")))
     manifest, built = ingest(place.settings, SOURCE, force=True)
     assert built
-    assert WeaviateIndex(place.settings).count(manifest.collection) == manifest.passages
+    assert WeaviateStore(place.settings).count(manifest.collection) == manifest.passages
 
 
 def test_missing_collection_is_an_unavailable_store_not_a_crash(place: Place) -> None:

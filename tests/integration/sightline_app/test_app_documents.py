@@ -23,10 +23,17 @@ from sightline.testing import Spans
 from sightline_app.api import create_app
 from sightline_app.documents import DocumentFolder
 from sightline_app.index import ingest
+from sightline_app.ingestion.indexing import PASSAGES, SECTIONS
 from sightline_app.limits import attributes
 from sightline_app.limits.api_keys import EDITOR, SERVICE, KeyRing
-from sightline_app.settings import AppSettings, CacheSettings, LimitSettings, StateSettings, UploadSettings
-from sightline_app.uploads.indexing import PASSAGES, SECTIONS
+from sightline_app.settings import (
+    AppSettings,
+    CacheSettings,
+    IngestionSettings,
+    LimitSettings,
+    StateSettings,
+    UploadSettings,
+)
 from sightline_demo_corpus.standard_library import StandardLibrary
 from sightline_roles.host_gate import HostGate
 
@@ -43,9 +50,12 @@ Start = Callable[..., str]
 def _start(serve: Start) -> Start:
     """Serve the app over a shelf in this process; returns its address."""
 
-    def start(shelf: Shelf | None = None, limits: LimitSettings | None = None, **uploads: Any) -> str:
+    def start(
+        shelf: Shelf | None = None, limits: LimitSettings | None = None, batch_documents: int = 32, **uploads: Any
+    ) -> str:
         patient = UploadSettings(**{"wait_s": 30.0, **uploads})
-        return serve(shelf, limits=limits or LimitSettings(), uploads=patient)
+        ingestion = IngestionSettings(batch_documents=batch_documents)
+        return serve(shelf, limits=limits or LimitSettings(), uploads=patient, ingestion=ingestion)
 
     return start
 
@@ -116,7 +126,7 @@ def test_document_itself_is_a_body(
             "SIGHTLINE_APP_UPLOAD_MAX_BYTES=1000",
         ),
         ({"content": b"{" * 20_000}, 413, "document_too_large", "SIGHTLINE_APP_UPLOAD_MAX_BYTES=1000"),
-        ({"json": {"name": "a.pdf", "text": "x"}}, 415, "content_type_not_supported", "text/markdown"),
+        ({"json": {"name": "a.docx", "text": "x"}}, 415, "content_type_not_supported", "text/markdown"),
         (
             {"json": {"name": "a.md", "text": "x", "content_type": "image/png"}},
             415,
@@ -197,7 +207,7 @@ def test_document_that_takes_long_is_a_202_and_goes_on(start: Start, spans: Span
     """Its address says how far it is and why it waits; /readyz, too; the trace is one, from the upload on."""
     shelf = Shelf()
     shelf.failing = True
-    url = start(shelf, wait_s=0)
+    url = start(shelf, batch_documents=1, wait_s=0)
     answer = upload(url)
     assert (answer.status_code, answer.headers["retry-after"]) == (202, "1")
     path = answer.headers["location"]

@@ -77,6 +77,7 @@ def test_description_is_valid_and_whole(start: Start) -> None:
         "get /healthz",
         "get /readyz",
         "get /stats",
+        "get /metrics",
     }
     assert len({each["operationId"] for each in found.values()}) == len(found)
     for name, each in found.items():

@@ -19,7 +19,7 @@ from sightline_app.corpus import (
     split_text,
     write_passages,
 )
-from sightline_app.documents import DocumentFolder, cut, read_text
+from sightline_app.documents import DocumentFolder, cut, decode, read_file
 from sightline_app.errors import CorpusError
 from sightline_demo_corpus.standard_library import module_names
 
@@ -150,7 +150,7 @@ def test_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
 def test_utf16_with_mark_is_read(tmp_path: Path) -> None:
     """Files of Windows editors are text too, although they hold zero bytes."""
     (tmp_path / "a.txt").write_bytes("Hallo".encode("utf-16"))
-    assert read_text(tmp_path / "a.txt", 1000) == "Hallo"
+    assert decode(read_file(tmp_path / "a.txt", 1000), "a.txt") == "Hallo"
 
 
 def test_passages_are_plain_json(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
-from sightline_app.api.live_stream import CANCELLED, Cancelled, LiveStream, LiveStreams, Owner
+from sightline_app.api.live_stream import CANCELLED, STOPPING, Cancelled, LiveStream, LiveStreams, Owner
 from sightline_app.errors import RequestRefused
 from sightline_app.settings import ApiSettings
 
@@ -195,4 +196,18 @@ async def test_ended_streams_give_way_when_they_are_too_large_together(monkeypat
         await turns(1)
     assert [each in streams for each in ended] == [False, False, True, True]
     assert running in streams
+    await streams.close()
+
+
+async def test_stream_says_that_the_app_stops() -> None:
+    """Its last event is one for programs; a stream that has its last event already gets no other."""
+    streams = LiveStreams(ApiSettings(resume_s=60))
+    running, over = start(Source(1, waits=True), streams), start(Source(1), streams)
+    await over.ended()
+    await turns()
+    assert streams.stop() == [running]
+    async with asyncio.timeout(30):
+        told = [event.data for event in [each async for each in running.read()] if event is not None]
+    assert json.loads(told[-1]) == STOPPING
+    assert await numbers(over) == [1]
     await streams.close()

@@ -5,94 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from index_in_memory import Served, Store
 
 from sightline import semconv
 from sightline.testing import captured
 from sightline_app import index_lock
-from sightline_app.corpus import Passage
 from sightline_app.errors import RequestRefused, RetrievalUnavailable, UploadsUnavailable
+from sightline_app.ingestion import indexing, process_queue
+from sightline_app.ingestion import queue as queue_module
+from sightline_app.ingestion.document import Document, State, new_document
+from sightline_app.ingestion.folder import UploadFolder
+from sightline_app.ingestion.process_queue import ProcessQueue
 from sightline_app.settings import AppSettings, UploadSettings
-from sightline_app.uploads import indexing
-from sightline_app.uploads import queue as queue_module
-from sightline_app.uploads.document import Document, State, new_document
-from sightline_app.uploads.folder import UploadFolder
-from sightline_app.uploads.queue import DocumentQueue
 
 GUIDE = b"# Travel\nThe office books trains.\n\n# Flights\nNobody books flights.\n"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class Store:
-    """A vector store in memory, which a test can stop, hold and break."""
-
-    backend = "weaviate"
-
-    def __init__(self) -> None:
-        self.passages: dict[str, list[Passage]] = {}
-        self.away = False
-        self.fault: Exception | None = None
-        self.inserts = 0
-
-    def reachable(self) -> bool:
-        """Whether it answers."""
-        return not self.away
-
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
-        """Keep passages."""
-        assert collection == "Documents_1"
-        assert vectors.shape == (len(passages), 2)
-        self.inserts += 1
-        if self.fault is not None:
-            raise self.fault
-        self.passages[document] = list(passages)
-
-    def delete(self, collection: str, document: str) -> None:
-        """Forget passages."""
-        assert collection == "Documents_1"
-        self.passages.pop(document, None)
-
-
-class Embedding:
-    """Two numbers for each passage; a test can hold it in the middle of a document."""
-
-    name, model, provider, version, dimensions = "test", "test-model", "local", "1", 2
-
-    def __init__(self) -> None:
-        self.is_in, self.goes_on = threading.Event(), threading.Event()
-        self.goes_on.set()
-
-    def embed_passages(self, passages: Sequence[Passage], progress: Callable[[int, int], None]) -> NDArray[np.float32]:
-        """Return unit vectors."""
-        self.is_in.set()
-        assert self.goes_on.wait(30)
-        progress(len(passages), len(passages))
-        return np.tile(np.array([1, 0], np.float32), (len(passages), 1))
-
-
-class Served:
-    """The index that is served."""
-
-    def __init__(self) -> None:
-        self.newest = True
-        self.embedding = Embedding()
-        manifest = SimpleNamespace(backend="weaviate", collection="Documents_1")
-        self.pipeline: Any = SimpleNamespace(manifest=manifest, embedding=self.embedding)
-
-    def is_newest(self) -> bool:
-        """Whether no other index waits to be served."""
-        return self.newest
 
 
 class Place:
@@ -102,11 +36,11 @@ class Place:
         self.settings = AppSettings(data_dir=folder, uploads=UploadSettings(wait_s=30, max_documents=3))
         self.folder = UploadFolder(folder)
         self.store, self.served = Store(), Served()
-        self.queue: DocumentQueue | None = None
+        self.queue: ProcessQueue | None = None
 
-    def start(self) -> DocumentQueue:
+    def start(self) -> ProcessQueue:
         """Begin to work, as a new process does."""
-        self.queue = DocumentQueue(self.settings, self.served, lambda *_: self.store)
+        self.queue = ProcessQueue(self.settings, self.served, lambda *_: self.store)
         self.queue.start()
         return self.queue
 
@@ -135,9 +69,9 @@ class Place:
 
 @pytest.fixture(name="place")
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr(queue_module, "_FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(queue_module, "_LOOK_S", 0.01)
-    monkeypatch.setattr(queue_module, "_LOCKED_S", 0.01)
+    monkeypatch.setattr(queue_module, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(queue_module, "LOOK_S", 0.01)
+    monkeypatch.setattr(process_queue, "LOCKED_S", 0.01)
     place = Place(tmp_path)
     yield place
     place.stop()
@@ -173,7 +107,7 @@ def test_type_is_the_clients_word_or_the_ending(name: str, media_type: str | Non
     ("name", "media_type", "status", "kind"),
     [
         ("a.md", "image/png", 415, "content_type_not_supported"),
-        ("a.pdf", None, 415, "content_type_not_supported"),
+        ("a.docx", None, 415, "content_type_not_supported"),
         ("a", None, 415, "content_type_not_supported"),
         ("", "multipart/form-data; boundary=x", 415, "content_type_not_supported"),
         ("", "text/plain", 400, "invalid_name"),
@@ -435,7 +369,7 @@ def test_deletion_that_a_crash_interrupts_leaves_no_words(place: Place, monkeypa
         place.folder.remove(document)
     assert place.folder.find("acme", document.id) is None
     left = {each.name for each in (place.settings.data_dir / "uploads" / "drafts").rglob("*") if each.is_file()}
-    assert left == {"record.json"}
+    assert left == {"record.json", "worker.lock"}
 
 
 def test_generation_rises_with_each_change_of_what_is_found(place: Place) -> None:
@@ -456,7 +390,7 @@ def test_worker_waits_for_an_ingest_and_for_its_index_to_be_served(place: Place)
     with index_lock.held(place.settings.data_dir):
         document = place.keep()
         place.start()
-        with index_lock.tried(place.settings.data_dir) as is_held:
+        with index_lock.shared(place.settings.data_dir) as is_held:
             assert not is_held
     place.until(document, State.QUEUED)
     assert place.store.inserts == 0
@@ -466,7 +400,7 @@ def test_worker_waits_for_an_ingest_and_for_its_index_to_be_served(place: Place)
 
 def test_two_processes_store_a_document_once(place: Place) -> None:
     """They share the folder; the lock of the index and the record say who was first."""
-    others = [DocumentQueue(place.settings, place.served, lambda *_: place.store) for _ in range(3)]
+    others = [ProcessQueue(place.settings, place.served, lambda *_: place.store) for _ in range(3)]
     document = place.keep()
     for each in others:
         each.start()

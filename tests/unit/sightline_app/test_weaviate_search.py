@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from sightline_app.errors import RetrievalUnavailable
-from sightline_app.retriever import Hit, WeaviateRetriever
+from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings
+from sightline_app.vector_stores.weaviate_search import WeaviateRetriever
 
 
 class Server:

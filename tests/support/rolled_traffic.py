@@ -1,0 +1,167 @@
+"""Rows of typed tables for tests of rollups, and the questions asked of rollups and of rows side by side."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sightline_store.client import Client
+from sightline_store.questions import queries
+from sightline_store.questions.queries import Filters, Row
+from sightline_store.rollups import plan
+from sightline_store.rollups.plan import Reads
+
+TENANTS = ("", "acme", "globex", "initech")
+ROUTES = ("/v1/chat", "/v1/search")
+MODELS = (("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("local", "llama"), ("nobody", "unknown-model"))
+STAGES = ("search", "model", "guard")
+
+_COLUMNS = {
+    "requests": "Timestamp TraceId SpanId ServiceName Route Tenant StatusCode HttpStatus ErrorType DurationMs TtftMs "
+    "TtftDefinition RequestRank StoredAt",
+    "llm_calls": "Timestamp TraceId SpanId Tenant Provider RequestModel ResponseModel ServiceTier InputTokens "
+    "OutputTokens CacheReadTokens CacheWriteTokens CacheWrite1hTokens ReasoningTokens InputAudioTokens "
+    "OutputAudioTokens ToldCostUsd DurationMs StatusCode StoredAt",
+    "stages": "Timestamp TraceId SpanId Tenant Stage DurationMs StatusCode Flagged StoredAt",
+}
+
+
+class Traffic:
+    """Traces made by chance, as rows of typed tables; the same seed makes the same ones."""
+
+    def __init__(self, client: Client, seed: int, end: datetime) -> None:
+        self._client, self._chance, self._end, self._traces = client, random.Random(seed), end, 0
+        self._stored_us = 0
+
+    def add(self, traces: int, hours: float, *, before: timedelta = timedelta(0)) -> dict[str, list[list[Any]]]:
+        """Insert traces of the last hours before `end - before`; returns their rows by table."""
+        rows: dict[str, list[list[Any]]] = {table: [] for table in _COLUMNS}
+        self._stored_us += 1
+        stored = datetime.now(UTC) + timedelta(microseconds=self._stored_us)
+        for _ in range(traces):
+            at = self._end - before - timedelta(seconds=self._chance.uniform(0, 3600 * hours))
+            for table, row in self._trace(at):
+                rows[table].append([*row, stored])
+        self.insert(rows)
+        return rows
+
+    def insert(self, rows: dict[str, list[list[Any]]]) -> None:
+        """Insert rows as they are."""
+        for table, of_table in rows.items():
+            self._client.insert_rows(table, _COLUMNS[table].split(), of_table)
+
+    def again(self, rows: dict[str, list[list[Any]]]) -> None:
+        """Insert the spans once more, as a second exporter does."""
+        stored = datetime.now(UTC) + timedelta(seconds=1)
+        self.insert({table: [[*row[:-1], stored] for row in of_table] for table, of_table in rows.items()})
+
+    def _trace(self, at: datetime) -> Sequence[tuple[str, list[Any]]]:
+        chance, self._traces = self._chance, self._traces + 1
+        trace, tenant, failed = f"{self._traces:032x}", chance.choice(TENANTS), chance.random() < 0.1
+        ms = chance.lognormvariate(6, 0.7)
+        definition = "" if failed else chance.choice(("delivered", "delivered", "first_chunk"))
+        status = "Error" if failed else "Unset"
+        made: list[tuple[str, list[Any]]] = [
+            ("requests", [at, trace, "r", "api", chance.choice(ROUTES), tenant, status, 500 if failed else 200, "",
+                          ms, ms / 3 if definition else None, definition, 5]),
+        ]  # fmt: skip
+        for number in range(chance.randint(0, 3)):
+            call_at = at + timedelta(milliseconds=ms * number / 4)
+            made.append(("llm_calls", [call_at, trace, f"c{number}", tenant, *self._call(failed), ms / 4, status]))
+        for number, stage in enumerate(chance.sample(STAGES, chance.randint(1, 3))):
+            stage_at = at + timedelta(milliseconds=number)
+            row = [stage_at, trace, f"s{number}", tenant, stage, ms * chance.random(), status, chance.random() < 0.2]
+            made.append(("stages", row))
+        return made
+
+    def _call(self, failed: bool) -> list[Any]:
+        chance = self._chance
+        provider, model = chance.choice(MODELS)
+        told = chance.choice((None, None, 0.01))
+        if failed:
+            return [provider, model, "", "", *[None] * 8, told]
+        scale = chance.choice((1, 1, 1, 100))  # some above the step of 200,000
+        tokens = chance.randint(0, 4000) * scale
+        output = chance.choice((0, chance.randint(1, 900)))
+        read, write = chance.randint(0, tokens // 2), chance.randint(0, tokens // 2)
+        audio = chance.choice((None, tokens // 10))
+        return [
+            provider, model, model, chance.choice(("", "batch")), tokens, output, read, chance.choice((None, write)),
+            chance.choice((None, write // 2)), chance.choice((None, output // 2)), audio,
+            chance.choice((None, output // 3)), told,
+        ]  # fmt: skip
+
+
+Answer = Callable[[Client, Filters], Any]
+
+QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
+    "overview": (lambda c, f: vars(queries.overview(c, f)), frozenset({Reads.REQUESTS, Reads.CALLS})),
+    "latency_over_time": (lambda c, f: queries.latency_over_time(c, f, bucket_s=1800), frozenset({Reads.REQUESTS})),
+    "spend_over_time": (lambda c, f: queries.spend_over_time(c, f, bucket_s=7200), frozenset({Reads.CALLS})),
+    "stage_summary": (
+        lambda c, f: sorted(queries.stage_summary(c, f), key=lambda r: r["stage"]),
+        frozenset({Reads.STAGES}),
+    ),
+    "filter_values": (queries.filter_values, frozenset({Reads.REQUESTS, Reads.CALLS})),
+}
+
+
+class RowsAlone:
+    """A client of a store without rollups."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def query_rows(self, sql: str, params: Any = None) -> list[Row]:
+        """Ask; there is no rollup of any window."""
+        if "FROM rollup_periods" in sql:
+            return []
+        return self._client.query_rows(sql, params)
+
+
+def answers(client: Any, filters: Filters) -> dict[str, Any]:
+    """What each question answers."""
+    return {name: ask(client, filters) for name, (ask, _) in QUESTIONS.items()}
+
+
+def is_rolled(client: Client, filters: Filters) -> set[str]:
+    """The questions that are answered from rollups."""
+    buckets = {"latency_over_time": 1800, "spend_over_time": 7200}
+    return {
+        name
+        for name, (_, reads) in QUESTIONS.items()
+        if plan.plan(client, filters, reads, bucket_s=buckets.get(name, 0))
+    }
+
+
+def differences(of_rollups: Any, of_rows: Any, place: str = "") -> list[str]:
+    """Where two answers differ: sums of money by more than rounding, anything else at all; percentiles are left out."""
+    if isinstance(of_rows, dict):
+        if of_rollups.keys() != of_rows.keys():
+            return [f"{place}: {of_rollups.keys() ^ of_rows.keys()}"]
+        return [
+            text
+            for key, value in of_rows.items()
+            if not _is_percentile(key)
+            for text in differences(of_rollups[key], value, f"{place}.{key}")
+        ]
+    if isinstance(of_rows, list):
+        if len(of_rollups) != len(of_rows):
+            return [f"{place}: {len(of_rollups)} and {len(of_rows)} rows"]
+        pairs = zip(of_rollups, of_rows, strict=True)
+        return [text for number, (a, b) in enumerate(pairs) for text in differences(a, b, f"{place}[{number}]")]
+    if isinstance(of_rows, float) and isinstance(of_rollups, float):
+        return [] if abs(of_rollups - of_rows) <= 1e-9 * abs(of_rows) else [f"{place}: {of_rollups} and {of_rows}"]
+    return [] if of_rollups == of_rows else [f"{place}: {of_rollups} and {of_rows}"]
+
+
+def rank_error(value: float, values: Sequence[float], level: float) -> float:
+    """By how much the rank of a percentile is off, beyond the one value that exact methods choose differently."""
+    below, up_to = (sum(test) / len(values) for test in ([v < value for v in values], [v <= value for v in values]))
+    return max(0.0, below - level, level - up_to) - 1 / len(values)
+
+
+def _is_percentile(name: Any) -> bool:
+    return str(name).endswith(("_p50_ms", "_p95_ms", "_p99_ms")) or name in {"p50_ms", "p95_ms", "p99_ms"}

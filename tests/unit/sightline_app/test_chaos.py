@@ -1,0 +1,387 @@
+"""`sightline-app chaos`: faults of the pipeline, their end, the journal, and what the command does when it is ended."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sightline_app.__main__ import main
+from sightline_app.chaos import board as board_module
+from sightline_app.chaos import command, fault_harms
+from sightline_app.chaos.arguments import NAMES, add_parser
+from sightline_app.chaos.board import FaultBoard
+from sightline_app.chaos.faults import Faults
+from sightline_app.chaos.faulty_pipeline import changed, harm
+from sightline_app.chaos.harm import Context, Harm
+from sightline_app.chaos.journal import ChaosRefused, Entry, Journal
+from sightline_app.chaos.processes import Process
+from sightline_app.chaos.registry import HARMS
+from sightline_app.corpus import make_passage
+from sightline_app.embeddings import Embedded, minilm
+from sightline_app.errors import InvalidSetting, RequestRefused
+from sightline_app.lexicon import Lexicon, weighted_terms
+from sightline_app.retriever import Hit
+from sightline_app.settings import AppSettings
+
+HITS = [Hit(str(number), "t", "x", [], "m", "", 1.0) for number in range(40)]
+
+
+def test_names_of_the_command_line_are_those_of_the_harms() -> None:
+    """The parser knows them without importing what harms."""
+    assert set(NAMES) == set(HARMS)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"speed": 1}, "is none of"),
+        ({"search_delay_s": "1"}, "must be a float"),
+        ({"search_delay_s": True}, "must be a float"),
+        ({"search_delay_s": 61}, "from 0 to 60"),
+        ({"search_delay_s": float("nan")}, "from 0 to 60"),
+        ({"context_passages": -1}, "from 0 to 100"),
+        ({"embedding": "fp64"}, "must be one of words, fp32"),
+        ({"model_url": "http://127.0.0.1:1/v1"}, "belong together"),
+        ({"model_url": "http://evil.example/v1", "model_name": "m"}, "loopback"),
+    ],
+)
+def test_faults_that_cannot_be_are_refused(body: dict[str, Any], problem: str) -> None:
+    """Prompts never leave the machine, and no delay is for ever."""
+    with pytest.raises(RequestRefused, match=problem):
+        Faults.read(body)
+
+
+def test_faults_change_settings() -> None:
+    """Another model, fewer and shorter passages; nothing else."""
+    faults = Faults.read(
+        {"model_url": "http://127.0.0.1:9/v1", "model_name": "m2", "context_passages": 1, "context_chars": 90}
+    )
+    settings = AppSettings()
+    expected = replace(settings, model_base_url="http://127.0.0.1:9/v1", chat_model="m2", top_k=1, passage_chars=90)
+    assert changed(settings, faults) == expected
+    assert changed(settings, Faults()) == settings
+
+
+class Store:
+    """A vector store that returns 40 passages."""
+
+    backend = operation = collection = "x"
+
+    async def search(self, question: str, vector: Any, **_: Any) -> list[Hit]:
+        """Return them."""
+        return HITS
+
+
+class Words:
+    """An embedding that is not MiniLM."""
+
+    name = "lexical"
+
+
+def pipeline() -> Any:
+    """Only what faults touch."""
+    return SimpleNamespace(retriever=Store(), embedding=Words())
+
+
+async def test_stale_tenant_misses_half_of_the_passages_always_the_same() -> None:
+    """Other tenants find all."""
+    harmed = pipeline()
+    harm(harmed, AppSettings(), Faults(stale_tenant="acme"))
+
+    async def found(tenant: str) -> list[str]:
+        hits = await harmed.retriever.search("q", np.zeros(2), tenant=tenant, since=None, limit=40)
+        return [hit.id for hit in hits]
+
+    assert 10 < len(await found("acme")) < 30
+    assert await found("acme") == await found("acme")
+    assert len(await found("globex")) == 40
+
+
+async def test_slow_search_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the fault says."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("sightline_app.chaos.faulty_pipeline.asyncio.sleep", sleep)
+    harmed = pipeline()
+    harm(harmed, AppSettings(), Faults(search_delay_s=1.5))
+    assert await harmed.retriever.search("q", np.zeros(2), tenant="acme", since=None, limit=40) == HITS
+    assert slept == [1.5]
+
+
+def test_embedding_of_another_kind_is_not_swapped() -> None:
+    """The message says what the index has."""
+    with pytest.raises(InvalidSetting, match="vectors of lexical"):
+        harm(pipeline(), AppSettings(), Faults(embedding="fp32"))
+
+
+class MiniLM:
+    """The index's embedding, or another precision of it."""
+
+    name = minilm.NAME
+    model = minilm.NAME
+    provider = "onnxruntime"
+    dimensions = 8
+
+    def __init__(self, settings: Any, cache_dir: Path) -> None:
+        self.version = str(settings.precision)
+        self.closed = False
+
+    async def embed_question(self, question: str) -> Embedded:
+        """Return ones."""
+        return Embedded(np.ones(8, np.float32), 1)
+
+    def embed_passages(self, passages: Any, progress: Any) -> Any:
+        """Say whose vectors these are."""
+        return self.version
+
+    async def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+def with_minilm() -> Any:
+    """A pipeline over an index with INT8 vectors."""
+    settings = SimpleNamespace(precision="int8")
+    manifest = SimpleNamespace(version="v1")
+    return SimpleNamespace(retriever=Store(), embedding=MiniLM(settings, Path()), manifest=manifest)
+
+
+async def test_questions_get_another_precision_and_passages_keep_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans name the other one; an upload meanwhile gets vectors that fit the index; both are closed."""
+    monkeypatch.setattr(minilm, "MiniLM", MiniLM)
+    harmed = with_minilm()
+    original = harmed.embedding
+    harm(harmed, AppSettings(), Faults(embedding="fp32"))
+    assert (harmed.embedding.version, harmed.embedding.embed_passages([], lambda *_: None)) == ("fp32", "int8")
+    await harmed.embedding.close()
+    assert original.closed
+    with pytest.raises(InvalidSetting, match="is the precision that the index has"):
+        harm(with_minilm(), AppSettings(), Faults(embedding="int8"))
+
+
+async def test_questions_are_embedded_by_their_words_in_as_many_dimensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small corpus has fewer dimensions than the index: the rest are zeros, so that the search takes the vector."""
+    texts = {"os.path.join": "Join pathname components.", "json.loads": "Deserialize a JSON document."}
+    passages = [
+        make_passage(title=name, text=text, names=[name], module="m", date="2026-01-02") for name, text in texts.items()
+    ]
+    lexicon = Lexicon.fit(weighted_terms(each) for each in passages)
+    monkeypatch.setattr("sightline_app.chaos.faulty_pipeline.read_corpora", lambda _: passages)
+    monkeypatch.setattr(Lexicon, "load", lambda _: lexicon)
+    harmed = with_minilm()
+    harm(harmed, AppSettings(), Faults(embedding="words"))
+    assert harmed.embedding.name == "lexical"
+    vector = (await harmed.embedding.embed_question("join a path")).vector
+    assert vector.shape == (8,)
+    assert np.linalg.norm(vector) == pytest.approx(1.0)
+
+
+class Served:
+    """An app that serves what its board builds."""
+
+    def __init__(self) -> None:
+        self.board = FaultBoard(lambda settings: pipeline())
+        self.board.serve_with(self.rebuild)
+        self.settings = AppSettings()
+        self.pipeline: Any = self.board.build(self.settings)
+        self.rebuilt = asyncio.Event()
+
+    async def rebuild(self) -> None:
+        """Serve a new pipeline."""
+        self.pipeline = self.board.build(self.settings)
+        self.rebuilt.set()
+
+
+async def test_faults_end_by_themselves() -> None:
+    """Whoever put them in may be dead by then."""
+    served = Served()
+    await served.board.put(Faults(search_delay_s=9.0), 0.05)
+    assert not isinstance(served.pipeline.retriever, Store)
+    assert served.board.told()["search_delay_s"] == 9.0
+    served.rebuilt.clear()
+    await asyncio.wait_for(served.rebuilt.wait(), 30)
+    assert isinstance(served.pipeline.retriever, Store)
+    assert served.board.told() == Faults().__dict__
+
+
+async def test_faults_that_cannot_be_had_leave_those_before() -> None:
+    """The app serves on as it did."""
+    served = Served()
+    await served.board.put(Faults(stale_tenant="acme"), 60.0)
+    with pytest.raises(InvalidSetting):
+        await served.board.put(Faults(embedding="int8"), 60.0)
+    assert served.board.told()["stale_tenant"] == "acme"
+    await served.board.put(Faults(), 0.0)
+    assert isinstance(served.pipeline.retriever, Store)
+
+
+def test_longest_fault_is_an_hour() -> None:
+    """The command line and the app agree."""
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    assert parser.parse_args(["chaos", "burst", "--for", str(board_module.MOST_S)]).for_s == board_module.MOST_S
+    with pytest.raises(SystemExit):
+        parser.parse_args(["chaos", "burst", "--for", str(board_module.MOST_S + 1)])
+
+
+def entry(name: str = "slow-search", pid: int = 0) -> Entry:
+    """An entry of the journal."""
+    return Entry(name, "run", "2026-01-02T03:04:05+00:00", pid or os.getpid(), {"x": 1})
+
+
+def test_journal_holds_one_entry(tmp_path: Path) -> None:
+    """A second harm is refused, with the way out, until the first is undone."""
+    journal = Journal(tmp_path / "chaos")
+    assert journal.read() is None
+    journal.begin(entry())
+    assert journal.read() == entry()
+    with pytest.raises(ChaosRefused, match=r"slow-search of 2026-01-02T03:04:05\+00:00 is being done .*chaos undo"):
+        journal.begin(entry("burst"))
+    journal.end(entry("burst"))
+    assert journal.read() == entry()
+    journal.end(entry())
+    journal.end(entry())
+    journal.begin(entry("burst", pid=2**22 + 1))
+    with pytest.raises(ChaosRefused, match="was left behind"):
+        journal.begin(entry())
+    assert [each.name for each in (tmp_path / "chaos").iterdir()] == ["journal.json"]
+
+
+def test_journal_that_is_damaged_is_named(tmp_path: Path) -> None:
+    """It is not taken for none: something may be left to undo."""
+    (tmp_path / "journal.json").write_text("{")
+    with pytest.raises(ChaosRefused, match=r"journal\.json cannot be read"):
+        Journal(tmp_path).read()
+
+
+class Recorded(Harm):
+    """A harm that keeps what happened to it."""
+
+    name = "slow-search"
+    about = "nothing"
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.fails = ""
+
+    def prepare(self, context: Context) -> dict[str, Any]:
+        """Note it."""
+        return self._note("prepare") or {"x": 1}
+
+    def begin(self, context: Context, undo: dict[str, Any]) -> str:
+        """Note it."""
+        assert Journal(context.folder).read() is not None, "the journal comes first"
+        self._note("begin")
+        return "it is slow"
+
+    def hold(self, context: Context, stop: threading.Event) -> None:
+        """Note it."""
+        self._note("hold")
+
+    def undo(self, context: Context, undo: dict[str, Any]) -> None:
+        """Note it."""
+        assert undo == {"x": 1}
+        self._note("undo")
+
+    def _note(self, what: str) -> None:
+        self.done.append(what)
+        if self.fails == what:
+            raise ChaosRefused(f"{what} failed")
+
+
+@pytest.fixture(name="recorded")
+def _recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorded]:
+    """A harm in place of a real one; no signal handler, no collector."""
+    found = Recorded()
+    monkeypatch.setattr(command, "HARMS", {found.name: found})
+    monkeypatch.setattr(command, "_stop_event", threading.Event)
+    monkeypatch.setenv("SIGHTLINE_APP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    yield found
+    assert not (tmp_path / "chaos" / "journal.json").exists() or found.fails == "undo"
+
+
+def test_harm_is_done_and_undone(recorded: Recorded) -> None:
+    """In this order, and nothing is left."""
+    assert main(["chaos", "slow-search"]) == 0
+    assert recorded.done == ["prepare", "begin", "hold", "undo"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "done"),
+    [("prepare", ["prepare"]), ("begin", ["prepare", "begin", "undo"]), ("hold", ["prepare", "begin", "hold", "undo"])],
+)
+def test_harm_that_fails_is_undone(recorded: Recorded, fails: str, done: list[str]) -> None:
+    """What may have been begun is undone, and the command fails."""
+    recorded.fails = fails
+    assert main(["chaos", "slow-search"]) == 1
+    assert recorded.done == done
+
+
+def test_harm_that_is_not_undone_stays_in_the_journal(recorded: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line says so; `chaos undo` tries again, and says when there is nothing to do."""
+    recorded.fails = "undo"
+    assert main(["chaos", "slow-search"]) == 1
+    assert "slow-search IS NOT UNDONE" in capsys.readouterr().err
+    recorded.fails = ""
+    recorded.done.clear()
+    assert main(["chaos", "undo"]) == 0
+    assert recorded.done == ["undo"]
+    assert main(["chaos", "undo"]) == 0
+    assert "nothing is to be undone" in capsys.readouterr().out
+
+
+def test_marks_say_when(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One event at the begin, one at the end, of one run, with a sentence."""
+    marks: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(command.sightline, "score", lambda name, value, **told: marks.append((name, value, told)))
+    main(["chaos", "slow-search"])
+    assert [(name, value, told["label"]) for name, value, told in marks] == [
+        ("mark.chaos", 1.0, "slow-search"),
+        ("mark.chaos", 0.0, "slow-search"),
+    ]
+    assert json.loads(marks[0][2]["explanation"]) == {"sentence": "it is slow", "phase": "begin"}
+    assert marks[0][2]["run_id"] == marks[1][2]["run_id"]
+    assert "trace_id" not in marks[0][2]
+
+
+def test_app_without_a_key_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is asked of it."""
+    monkeypatch.setenv("SIGHTLINE_APP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    monkeypatch.setattr(command, "_stop_event", threading.Event)
+    assert main(["chaos", "slow-search", "--url", "http://127.0.0.1:9"]) == 1
+    assert "SIGHTLINE_APP_CHAOS_KEY" in capsys.readouterr().err
+
+
+def test_port_without_a_listener_is_nobodys() -> None:
+    """A connection of ours is no listener."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert Process.listening(free.getsockname()[1], ("python",)) is None
+
+
+def test_every_fault_of_the_command_can_be_read_by_the_app() -> None:
+    """Both sides are one program, but two processes."""
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    options: Any = parser.parse_args(["chaos", "slow-search"])
+    for each in fault_harms.FAULTS:
+        assert Faults.read(dict(each.faults(options))) != Faults()
