@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,7 +18,10 @@ START, DEPLOYED = END - timedelta(hours=2), END - timedelta(minutes=50)
 
 @pytest.fixture
 def client(emptied: Callable[..., Client]) -> Client:
-    """A store with two hours of traffic, in which a version, an index, an embedding and a model change together."""
+    """A store with two hours of traffic, in which a version, an index, an embedding and a model change together.
+
+    Something is broken on purpose at that moment.
+    """
     client = emptied()
     spans = []
     for traffic in queries_traffic.Generator(11).stretch(80, END, END - START):
@@ -32,6 +36,10 @@ def client(emptied: Callable[..., Client]) -> Client:
                     attributes[key] = "v9"
             spans.append(span)
     queries_traffic.insert(client.settings.url, "otel_traces", spans, client.settings.database)
+    told = json.dumps({"sentence": "each search takes 2 s longer", "phase": "begin"})
+    harm = {"Name": "mark.chaos", "Label": "slow-search", "Value": 1, "Explanation": told}
+    at = DEPLOYED.strftime("%Y-%m-%d %H:%M:%S")
+    queries_traffic.insert(client.settings.url, "scores", [{"Timestamp": at, **harm}], client.settings.database)
     return client
 
 
@@ -45,6 +53,7 @@ def test_a_deploy_and_what_it_brought_are_told(client: Client) -> None:
     assert (found["index"]["was"], found["index"]["value"]) == ("2026-11-20", "v9")
     assert (found["embedding"]["was"], found["embedding"]["value"]) == ("lexical v3", "lexical v9")
     assert (found["model"]["was"], found["model"]["value"]) == ("model-a", "model-b")
+    assert (found["harm"]["subject"], found["harm"]["value"]) == ("slow-search", "each search takes 2 s longer")
     deployed_ms = DEPLOYED.timestamp() * 1000
     for change in found.values():
         assert 0 <= change["at_ms"] - deployed_ms < timedelta(minutes=10).total_seconds() * 1000

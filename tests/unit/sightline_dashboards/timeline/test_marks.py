@@ -40,6 +40,14 @@ def test_changes_close_to_each_other_share_a_mark() -> None:
     assert many[0].texts[-1] == "and 14 more"
 
 
+def test_harm_done_on_purpose_is_drawn_before_all_else() -> None:
+    """It says what was done, and not from what to what."""
+    harm = {**change(10.1, "harm", "each search takes 2 s longer"), "subject": "slow-search", "was": ""}
+    (mark,) = marks.marks_of([change(10), harm], FILTERS)
+    assert (mark.kind, mark.sign) == ("harm", "✚")
+    assert mark.texts[1] == "Broken on purpose, slow-search: each search takes 2 s longer"
+
+
 def test_changes_outside_of_the_axis_have_no_mark() -> None:
     """The question may have read more than is shown."""
     assert marks.marks_of([change(-1), change(61)], FILTERS) == []
