@@ -187,7 +187,7 @@ def test_failures_are_as_described(start: Start, tmp_path: Path) -> None:
         (upload, 400, httpx.post(f"{url}/v1/documents", json={"name": "a.md"}, headers=editor)),
         (upload, 403, httpx.post(f"{url}/v1/documents", json={"name": "a.md", "text": "x"}, headers=key)),
         (upload, 413, httpx.post(f"{url}/v1/documents?name=a.md", content=b"x" * 5_000_001, headers=editor)),
-        (upload, 415, httpx.post(f"{url}/v1/documents", json={"name": "a.pdf", "text": "x"}, headers=editor)),
+        (upload, 415, httpx.post(f"{url}/v1/documents", json={"name": "a.docx", "text": "x"}, headers=editor)),
         (upload, 422, httpx.post(f"{url}/v1/documents", json={"name": "a.md", "text": " "}, headers=editor)),
         ("get /v1/documents/{document_id}", 404, httpx.get(f"{url}/v1/documents/x", headers=key)),
         ("get /stats", 422, httpx.get(f"{url}/stats?flush=x")),

@@ -130,6 +130,6 @@ def test_who_writes_gets_the_admins_key_and_who_reads_the_readers(tmp_path: Path
     }
     given = {name: role.env.get("SIGHTLINE_STORE_PASSWORD") for name, role in roles.items()}
     admin, reader = keys.admin["SIGHTLINE_STORE_PASSWORD"], keys.reader["SIGHTLINE_STORE_PASSWORD"]
-    writers = dict.fromkeys(("collector", "janitor", "app"), admin)
+    writers = dict.fromkeys(("collector", "janitor", "alerts", "app"), admin)
     others = dict.fromkeys(("store", "weaviate", "redis", "model"))
     assert given == {**writers, **others, "dashboards": reader}
