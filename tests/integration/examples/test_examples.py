@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -30,6 +30,7 @@ _BIN = Path(sys.executable).parent
 _MOST_LINES = 40
 
 Spans = list[Any]
+T = TypeVar("T")
 
 
 class _Ollama(Quiet):
@@ -80,6 +81,7 @@ class Runs:
             self.outputs[name], _ = each.communicate(timeout=300)
             assert each.returncode == 0, Path(self._log.name).read_text()
         self.outputs["fastapi-openai"] = self._until(lambda: self._ask(port))
+        self._until(lambda: self._has_route("fastapi-openai"))  # its span ends after the answer
         for each in [web, *([worker] if redis_binary is not None else [])]:
             each.terminate()
             each.wait(60)
@@ -99,8 +101,11 @@ class Runs:
         except httpx.ConnectError:
             return ""
 
+    def _has_route(self, service: str) -> bool:
+        return any("http.route" in attributes(span) for span in self.spans(service))
+
     @staticmethod
-    def _until(ask: Callable[[], str]) -> str:
+    def _until(ask: Callable[[], T]) -> T:
         deadline = time.monotonic() + 120
         while not (found := ask()):
             assert time.monotonic() < deadline
