@@ -8,6 +8,9 @@ exporting thread, and sends before it ends by ``os._exit``; thread pools hand on
 ``monkey.patch_all()`` comes first, as for everything that starts a thread: the exporting thread is then a greenlet,
 which sends while others wait. A greenlet begins without a span, as a thread does; killing one is recorded as a
 cancellation.
+
+A server that ends by the signal that stopped it (uvicorn) runs nothing at exit: where the application has
+``sightline.asgi.RequestMiddleware``, what is queued is sent when its lifespan ends.
 """
 
 import atexit
@@ -128,6 +131,7 @@ class Tracing:
             self._metrics.shutdown(until - time.monotonic() if all(in_time) else 0.0)
         runtime.emit_score = None
         runtime.record_chunk_waits = None
+        runtime.send_rest = None
         while self._undo:
             self._undo.pop()()
         with _lock:
@@ -344,6 +348,7 @@ def _start(
     runtime.tracer = sdk.get_tracer(SCOPE_NAME, VERSION, schema_url=semconv.SCHEMA_URL)
     runtime.capture = policy
     runtime.emit_score = tracing._start_scores()
+    runtime.send_rest = lambda: tracing.force_flush(settings.exit_timeout_s)
     atexit.register(tracing.shutdown)
     from sightline.instruments.thread_pools import carry_context  # noqa: PLC0415  imports thread pools, which few processes use
 

@@ -80,7 +80,7 @@ class RequestState:
 class Runtime:
     """Process-wide state. One instance, ``runtime``; tests swap its fields through ``sightline.testing``."""
 
-    __slots__ = ("capture", "emit_score", "record_chunk_waits", "tracer")
+    __slots__ = ("capture", "emit_score", "record_chunk_waits", "send_rest", "tracer")
 
     def __init__(self) -> None:
         self.reset()
@@ -92,6 +92,8 @@ class Runtime:
         self.emit_score: Callable[[Score], object] | None = None
         self.record_chunk_waits: Callable[[Mapping[str, Any], Sequence[float], int], None] | None = None
         """Takes the waits between the chunks of a stream that ended: attributes, seconds, weight of each wait."""
+        self.send_rest: Callable[[], object] | None = None
+        """Sends what is queued, within the time that a process has for it at its end."""
 
 
 runtime: Final = Runtime()

@@ -63,7 +63,7 @@ class RequestMiddleware:
             except Exception as fault:
                 faults.report("start request", fault)
         if connection is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _sending_the_rest(send) if scope["type"] == "lifespan" else send)
             return
         token = otel_context.attach(connection.context)
         try:
@@ -74,6 +74,23 @@ class RequestMiddleware:
             raise
         detach(token)
         connection.finish(None)
+
+
+def _sending_the_rest(send: Send) -> Send:
+    """Return a `send` of a lifespan that first sends the spans that are queued, when the application has ended.
+
+    A server that was stopped by a signal may end its process by that signal (uvicorn does): nothing runs at exit then.
+    """
+
+    async def send_after(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown.") and runtime.send_rest is not None:
+            try:
+                runtime.send_rest()  # holds the loop up, on which nothing runs any more
+            except Exception as fault:
+                faults.report("send at the end", fault)
+        await send(message)
+
+    return send_after
 
 
 class _Connection:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -35,6 +36,52 @@ def test_fork_starts_with_an_empty_account() -> None:
         assert outbox.flush(5) and taken == [b"parent"], taken
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=30)
+
+
+def test_a_server_that_ends_by_its_signal_has_sent_its_spans(collector: Any) -> None:
+    """Uvicorn raises SIGTERM again when it has stopped: nothing runs at exit, and the queue is empty all the same."""
+    script = """
+        import os, signal, socket, threading, time, urllib.request
+        import uvicorn
+        import sightline
+        from sightline.asgi import RequestMiddleware
+
+        sightline.configure()
+
+        async def app(scope, receive, send):
+            if scope["type"] == "lifespan":
+                for step in ("startup", "shutdown"):
+                    assert (await receive())["type"] == f"lifespan.{step}"
+                    await send({"type": f"lifespan.{step}.complete"})
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"word"})
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(RequestMiddleware(app), log_level="error"))
+
+        def ask():
+            while not server.started:
+                time.sleep(0.01)
+            with urllib.request.urlopen(f"http://127.0.0.1:{listening.getsockname()[1]}/") as answer:
+                assert answer.read() == b"word"
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=ask, daemon=True).start()
+        server.run(sockets=[listening])
+        os._exit(1)  # never reached
+    """
+    env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=env, timeout=60, check=False)
+    assert done.returncode == -signal.SIGTERM
+    names = [
+        span.name
+        for request in collector.traces
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    assert names == ["GET"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
