@@ -85,13 +85,14 @@ def ingest(settings: Mapping[str, str]) -> None:
         shutil.copy(made, _VECTORS)
 
 
-def model(stack: contextlib.ExitStack, folder: Path, tokens_per_s: str) -> dict[str, str]:
+def model(stack: contextlib.ExitStack, folder: Path, tokens_per_s: str, name: str = "extractive-v1") -> dict[str, str]:
     """Start the extractive model.
 
     Args:
         stack: stops it at its end.
         folder: where its log is.
         tokens_per_s: its pace; `UNPACED` for none.
+        name: under which it is served.
 
     Returns:
         the settings by which an app finds it.
@@ -100,6 +101,7 @@ def model(stack: contextlib.ExitStack, folder: Path, tokens_per_s: str) -> dict[
     env = {
         "SIGHTLINE_MODEL": "extractive",
         "SIGHTLINE_MODEL_PORT": str(port),
+        "SIGHTLINE_MODEL_NAME": name,
         "SIGHTLINE_MODEL_TOKENS_PER_S": tokens_per_s,
     }
     if tokens_per_s == UNPACED:
@@ -109,6 +111,7 @@ def model(stack: contextlib.ExitStack, folder: Path, tokens_per_s: str) -> dict[
     stack.enter_context(processes.Server(command, is_ready=ready, log=folder / "model.log", env=env))
     return {
         "SIGHTLINE_MODEL": "extractive",
+        "SIGHTLINE_CHAT_MODEL": name,
         "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
         "OPENAI_API_KEY": "local",
     }

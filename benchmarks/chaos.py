@@ -8,7 +8,8 @@ they find is one line each, by fixed rules (`evidence`), which do not know the h
 the lines names its cause (`CAUSES`). `false` is what they find in a window, before the last harm, in which nothing is
 broken.
 
-The last line is one JSON object; it is kept in benchmarks/results/chaos.json, and docs/chaos.md shows it as a table.
+The last line is one JSON object. It is kept in benchmarks/results/chaos.json, where harms that were not done this time
+keep what was found before, with its time (`at`); docs/chaos.md shows it as a table.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from sightline_app.quality import read_questions
 from sightline_demo_corpus import questions_file
 from sightline_store.client import Client
 from sightline_store.questions import changes, queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.settings import StoreSettings
 
 CAUSES = {
@@ -54,6 +55,8 @@ CAUSES = {
 """What a line must say to name the cause."""
 _KEY = "chaos-of-the-benchmark"
 _CANARIES = 60
+_MODEL = "extractive-v0"
+"""Of the app, so that the model of `model-swapped`, which is otherwise the same, has another name."""
 _LAST = "passages-lost"
 """After it, Weaviate's keyword search ranks a little differently (docs/chaos.md)."""
 _PAUSE = timedelta(seconds=1)
@@ -94,7 +97,7 @@ class Bench:
     def __init__(self, stack: contextlib.ExitStack, folder: Path, requests: int, rate: float) -> None:
         settings = backend.start(stack, folder)
         backend.ingest(settings)
-        settings |= backend.model(stack, folder, backend.UNPACED)
+        settings |= backend.model(stack, folder, backend.UNPACED, name=_MODEL)
         redis = {"SIGHTLINE_REDIS_PORT": str(processes.free_port()), "SIGHTLINE_REDIS_DATA_DIR": str(folder / "redis")}
         ready = processes.port_open(int(redis["SIGHTLINE_REDIS_PORT"]))
         command = [processes.console_script("sightline-redis")]
@@ -170,7 +173,8 @@ def evidence(bench: Bench, before: Window, during: Window) -> list[str]:
     """Return what the questions find, a line each; the rules are the same for every harm."""
     found = [*_errors(bench, before, during), *_stages(bench, before, during), *_tenants(bench, before, during)]
     for change in changes.changes(bench.client, during.start, during.end):
-        found.append(f"{change['kind']} changed: {change['was']} -> {change['value']}")
+        if change["kind"] != "harm":  # the mark of the harm itself
+            found.append(f"{change['kind']} changed: {change['was']} -> {change['value']}")
     tokens = [_tokens_of_a_call(bench, window) for window in (before, during)]
     if 0 < min(tokens) < 0.75 * max(tokens):
         found.append(f"input tokens of a call: {tokens[0]:.0f} -> {tokens[1]:.0f}")
@@ -242,21 +246,33 @@ def main() -> None:
             bench.run("sightline-app", "load", "--url", bench.url, "--requests", "1", "--store", "--for", "5")
             lines = evidence(bench, before, Window(during.start, during.end + _PAUSE))
             shown = [line for line in lines if re.search(CAUSES[harm], line)]
-            found[harm] = {"shown": bool(shown), "by": shown, "also": [line for line in lines if line not in shown]}
+            found[harm] = {
+                "shown": bool(shown),
+                "by": shown,
+                "also": [line for line in lines if line not in shown],
+                "at": during.start.isoformat(timespec="seconds"),
+                "requests": args.requests,
+                "rate": args.rate,
+            }
             backend.say(f"{harm}: {'shown' if shown else 'NOT SHOWN'}: {json.dumps(lines)}")
         if healthy is None:
             healthy = evidence(bench, before, bench.traffic())
+    by_harm = {**_kept(), **found}
     results.keep(
         {
             "bench": "chaos",
-            "shown": sum(each["shown"] for each in found.values()),
-            "harms": len(found),
+            "shown": sum(each["shown"] for each in by_harm.values()),
+            "harms": len(by_harm),
             "false": healthy,
-            "by_harm": found,
-            "requests": args.requests,
-            "rate": args.rate,
+            "by_harm": {name: by_harm[name] for name in CAUSES if name in by_harm},
         }
     )
+
+
+def _kept() -> dict[str, Mapping[str, Any]]:
+    """Return what was found of each harm before."""
+    file = results.RESULTS / "chaos.json"
+    return dict(json.loads(file.read_text())["result"]["by_harm"]) if file.exists() else {}
 
 
 if __name__ == "__main__":

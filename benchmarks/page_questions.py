@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sightline_store.client import Client
 from sightline_store.questions import changes, drift_runs, judges, people, queries, tuning, written
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 WINDOWS = {
     "15m": timedelta(minutes=15),

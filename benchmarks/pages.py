@@ -37,7 +37,7 @@ from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.settings import StoreSettings
 
 _WHOLE = 10_000_000  # with fewer rows nothing is kept

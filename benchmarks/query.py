@@ -44,7 +44,7 @@ from sightline_node.readers.roles import Role
 from sightline_store.client import Client
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.rollups import fold, keeping
 from sightline_store.schema import migrate
 from sightline_store.settings import RetentionSettings, StoreSettings

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client as Driver
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
 
 from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 from sightline_store.settings import StoreSettings
@@ -110,6 +111,11 @@ class Client:
         if rows:
             self._run(lambda driver: driver.insert(table, rows, column_names=columns))
 
+    def now_us(self) -> int:
+        """The store's clock, in microseconds since 1970: what several processes agree on goes by it."""
+        (row,) = self.query_rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now_us")
+        return int(row["now_us"])
+
     def is_alive(self) -> bool:
         """Whether the store answers a query now."""
         try:
@@ -130,7 +136,7 @@ class Client:
             return action(self._connected())
         except ClickHouseError as exc:
             raise self._translated(exc) from exc
-        except (OSError, TimeoutError) as exc:
+        except (OSError, HTTPError) as exc:  # HTTPError: the driver leaves it as it is where a stream is read
             raise StoreUnavailable(self.settings.url, str(exc) or type(exc).__name__) from exc
 
     def _connected(self) -> Driver:

@@ -108,11 +108,12 @@ class Janitor:
                 self._lease.release()
         return True
 
-    def _log_claim(self, result: bool | StoreError) -> None:
-        if isinstance(result, StoreError):
+    def _log_claim(self, result: bool | Exception) -> None:
+        if isinstance(result, Exception):
             self._failed_claims += 1
             if self._failed_claims in {1, 10} or self._failed_claims % 100 == 0:
-                _log.warning("waiting for %s: %s", "the tables" if _has_no_tables(result) else "the store", result)
+                awaited = "the tables" if _has_no_tables(result) else "the store"
+                _log.warning("waiting for %s: %s", awaited, result, exc_info=_fault(result))
             self._was_holder = None
             return
         if result is not self._was_holder:
@@ -133,10 +134,10 @@ class Janitor:
             _log.log(logging.WARNING if task.failures == 1 else logging.DEBUG, "%s: %s", task.name, exc)
             task.due_s = time.monotonic() + min(task.interval_s, retry_s(task.failures))
             return
-        except StoreError as exc:
-            # For example an ALTER by a user without the grant: the same again will not help soon.
+        except Exception as exc:
+            # For example an ALTER by a user without the grant: the same again will not help soon. Other tasks go on.
             if str(exc) != task.logged:
-                _log.warning("%s: %s", task.name, exc)
+                _log.warning("%s: %s", task.name, exc, exc_info=_fault(exc))
             task.logged = str(exc)
         else:
             task.logged = ""
@@ -172,5 +173,10 @@ class Janitor:
                 return
 
 
-def _has_no_tables(exc: StoreError) -> bool:
+def _fault(exc: Exception) -> Exception | None:
+    """What is logged with its traceback: a fault of this program, which only that can explain."""
+    return None if isinstance(exc, StoreError) else exc
+
+
+def _has_no_tables(exc: Exception) -> bool:
     return isinstance(exc, QueryFailed) and exc.code in NO_SUCH  # `migrate` has not run

@@ -88,8 +88,7 @@ class Lease:
         began_s = self._clock()
         is_new = began_s - self._claimed_s >= self._lease_s
         if is_new:
-            (row,) = self._client.query_rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now_us")
-            self._owner, self._since_us = secrets.token_hex(8), int(row["now_us"])
+            self._owner, self._since_us = secrets.token_hex(8), self._client.now_us()
         self._client.insert_rows(_TABLE, ["Name", "Owner", "SinceUs"], [[self._name, self._owner, self._since_us]])
         self._claimed_s = began_s
         if is_new:
@@ -102,20 +101,21 @@ class Lease:
         self,
         stopped: threading.Event,
         every_s: float,
-        on_claim: Callable[[bool | StoreError], None] = lambda _: None,
+        on_claim: Callable[[bool | Exception], None] = lambda _: None,
     ) -> None:
         """Claim again and again until `stopped` is set, then release.
 
         Args:
             stopped: ends it.
             every_s: seconds between two claims; after a failure it waits at most so long.
-            on_claim: called after each claim: whether the right is held, or why the store did not take the claim.
+            on_claim: called after each claim: whether the right is held, or what the claim failed with. What is no
+                StoreError is a fault of this program; the next claim is tried all the same.
         """
         failures = 0
         while not stopped.is_set():
             try:
                 is_held = self.claim()
-            except StoreError as exc:
+            except Exception as exc:  # this thread is all that keeps the right: without it nobody would act, or say why
                 failures += 1
                 on_claim(exc)
                 stopped.wait(min(every_s, retry_s(failures)))

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from importlib import resources
 
+from sightline_dashboards.plotting.theme import streamlit_options
 from sightline_dashboards.settings import AccessSettings, DashboardSettings
-from sightline_dashboards.theme import streamlit_options
 from sightline_store.settings import StoreSettings
 
 _LOG = logging.getLogger("sightline.dashboards")

@@ -47,4 +47,5 @@ def run() -> None:
         "alerts": st.Page(alerts.render, title="Alerts", url_path="alerts", visibility=of_everybody),
     }
     navigation.remember(pages)
-    st.navigation(list(pages.values())).run()
+    named = st.Page(navigation.open_default, title="Overview", url_path=navigation.DEFAULT_PAGE, visibility="hidden")
+    st.navigation([*pages.values(), named]).run()

@@ -25,7 +25,7 @@ MAX_ROWS: Final = 5_000
 """The most rows of a file."""
 
 _MOMENTS_MS: Final = frozenset(
-    {"started_ms", "asked_ms", "first_ms", "last_ms", "at_ms", "found_ms", "from_ms", "to_ms", "told_ms",
+    {"started_ms", "asked_ms", "first_ms", "last_ms", "at_ms", "found_ms", "from_ms", "to_ms", "told_ms", "given_ms",
      "reference_from_ms", "reference_to_ms"}
 )  # fmt: skip
 """Columns of epoch milliseconds; every other column that ends so is a duration."""
@@ -55,10 +55,12 @@ class Offer:
     Attributes:
         rows: of the file, or what reads them when somebody takes it; at most `MAX_ROWS` go into it.
         matching: rows that there are in all; 0: as many as `rows`.
+        content: whether they hold what people and models wrote, so that taking them is logged.
     """
 
     rows: Rows | Callable[[], Rows]
     matching: int = 0
+    content: bool = False
 
     @property
     def note(self) -> str:
@@ -66,10 +68,14 @@ class Offer:
         there = self.matching if self.matching or callable(self.rows) else len(self.rows)
         return f"the first {MAX_ROWS:,} of {there:,} rows" if there > MAX_ROWS else ""
 
-    def file(self, form: Format) -> bytes:
-        """The file."""
-        rows = (self.rows() if callable(self.rows) else self.rows)[:MAX_ROWS]
-        return csv_file(rows) if form is Format.CSV else parquet_file(rows)
+    def read(self) -> Rows:
+        """The rows of the file."""
+        return (self.rows() if callable(self.rows) else self.rows)[:MAX_ROWS]
+
+
+def file_of(rows: Rows, form: Format) -> bytes:
+    """Return rows as a file."""
+    return csv_file(rows) if form is Format.CSV else parquet_file(rows)
 
 
 def csv_file(rows: Rows) -> bytes:

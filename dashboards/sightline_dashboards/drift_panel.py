@@ -7,14 +7,15 @@ from html import escape
 
 import streamlit as st
 
-from sightline_dashboards import drift, drift_charts, formats, leads, plots, source
-from sightline_dashboards.axes import AnyChart
+from sightline_dashboards import drift, formats, source
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import empty_message, note, panel
+from sightline_dashboards.plotting import drift_charts, leads, plots
+from sightline_dashboards.plotting.axes import AnyChart
 from sightline_dashboards.tables import local_time
 from sightline_store.questions import drift_runs
-from sightline_store.questions.queries import Asks, Filters, Row
+from sightline_store.questions.asking import Asks, Filters, Row
 
 LOOK_BACK = timedelta(days=30)
 """How far back runs are shown: they come once an hour or a day, whatever the window of the page is."""

@@ -16,7 +16,8 @@ from uuid import uuid4
 import streamlit as st
 
 from sightline_dashboards import assets, navigation
-from sightline_dashboards.downloads import LABELS, MEDIA_TYPES, Format, Offer
+from sightline_dashboards.access import audit
+from sightline_dashboards.downloads import LABELS, MEDIA_TYPES, Format, Offer, file_of
 from sightline_dashboards.formats import Tone
 
 
@@ -195,11 +196,14 @@ def waterfall(data: dict[str, Any], *, selected: str, key: str) -> str | None:
 
 def _hand_over(offered: Offer, form: Format, name: str) -> None:
     """Give a file to the browser: the element does so when it is shown, and is gone in the next run."""
+    rows, file_name = offered.read(), f"{name}.{form.value}"
+    if offered.content:
+        audit.content_taken(file_name, len(rows))
     file = {
         "id": uuid4().hex,
-        "name": f"{name}.{form.value}",
+        "name": file_name,
         "type": MEDIA_TYPES[form],
-        "base64": b64encode(offered.file(form)).decode(),
+        "base64": b64encode(file_of(rows, form)).decode(),
     }
     _component("download")(key=f"{name}_file", data=file)
 

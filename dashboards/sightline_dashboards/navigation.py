@@ -45,6 +45,11 @@ def open_page(page: str, **more: str) -> NoReturn:
     st.switch_page(st.session_state[PAGES][page], query_params=params(**more))
 
 
+def open_default() -> NoReturn:
+    """Open the default page from an address that names it, with all that the address says."""
+    st.switch_page(st.session_state[PAGES][DEFAULT_PAGE], query_params=st.query_params.to_dict())
+
+
 def link(page: str, label: str, **more: str) -> None:
     """Show a link to a page."""
     st.page_link(st.session_state[PAGES][page], label=label, query_params=params(**more))

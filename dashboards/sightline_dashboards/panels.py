@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,14 +12,17 @@ from typing import NoReturn
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from sightline_dashboards import assets, filterbar, formats, navigation, plots, source
-from sightline_dashboards.filterbar import Selection
+from sightline_dashboards import assets, formats, navigation, source
+from sightline_dashboards.controls import filterbar
+from sightline_dashboards.controls.filterbar import Selection
+from sightline_dashboards.plotting import plots
 from sightline_dashboards.tables import local_time
 from sightline_dashboards.views import sidebar
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 _TOLD_CHANGES = 3
+_CODE = re.compile(r"`([^`]+)`")
 _DATA_SINCE = "data_since"
 TRACE_LINES = """import sightline
 
@@ -55,7 +59,7 @@ def panel(title: str, note: str = "", *, more: tuple[str, str] | None = None, **
     """A bordered panel; `more` is the page with details and the link's text. A question that fails breaks only it."""
     with st.container(border=True, height="stretch"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
-            note_html = f"<span>{escape(note)}</span>" if note else ""
+            note_html = f"<span>{_with_code(note)}</span>" if note else ""
             st.html(f'<h2 class="sl-panel">{escape(title)}{note_html}</h2>', width="content")
             if more:
                 navigation.link(more[0], more[1], **params)
@@ -82,13 +86,13 @@ def _data_since(filters: Filters) -> datetime | None:
 
 
 def note(text: str) -> None:
-    """A sentence under a chart that explains it."""
-    st.html(f'<p class="sl-note">{escape(text)}</p>')
+    """A sentence under a chart that explains it; a command in it stands between backticks."""
+    st.html(f'<p class="sl-note">{_with_code(text)}</p>')
 
 
 def empty_message(text: str) -> None:
-    """A sentence in place of data."""
-    st.html(f'<p class="sl-empty">{escape(text)}</p>')
+    """A sentence in place of data; a command in it stands between backticks."""
+    st.html(f'<p class="sl-empty">{_with_code(text)}</p>')
 
 
 def empty_store(selection: Selection, what: str = "requests") -> None:
@@ -114,6 +118,11 @@ def rerun() -> NoReturn:
         st.rerun(scope="fragment")
     except StreamlitAPIException:  # in the first run of a page there is no fragment to run again
         st.rerun()
+
+
+def _with_code(text: str) -> str:
+    """Text as HTML: escaped, and as code what stands between backticks."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _changes(filters: Filters) -> list[tuple[str, str]]:

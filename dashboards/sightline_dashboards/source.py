@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from html import escape
+from typing import Final
 
 import streamlit as st
 
@@ -14,6 +16,8 @@ from sightline_dashboards.access.errors import NotAllowed
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed, StoreBusy, StoreError, StoreUnavailable
 
+AT_ONCE: Final = 5
+"""Questions of one page that the store answers at the same time."""
 _ACCESS_DENIED = 497
 _LOG = logging.getLogger("sightline.dashboards")
 
@@ -25,6 +29,20 @@ def client() -> Client:
         NotAllowed: nobody is signed in, or the store has no key for them.
     """
     return current.client()
+
+
+@contextmanager
+def at_once() -> Iterator[Executor]:
+    """Ask the store several questions at the same time: `submit` each, and take its result where it is shown.
+
+    A question is given its client: its thread does not know whose page it is for. What the block leaves behind
+    unasked is never asked.
+    """
+    pool = ThreadPoolExecutor(AT_ONCE, "page-questions")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightline_store.questions.queries import Overview, Row
+from sightline_store.questions.asking import Row
+from sightline_store.questions.queries import Overview
 
 EMBEDDINGS = "embeddings"
 """Name of the series and the row of all embedding models."""

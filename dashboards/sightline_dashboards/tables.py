@@ -99,7 +99,7 @@ def trace_table(
         descending=descending,
         pair="Compare the two" if comparable else "",
         on_pair=_compare,
-        offer=offer or Offer(with_questions(rows, questions)),
+        offer=offer or Offer(with_questions(rows, questions), content=True),
     )
 
 
@@ -135,7 +135,7 @@ def models_table(rows: Rows, *, key: str) -> None:
                 formats.compact(row["input_tokens"]),
                 formats.compact(row["output_tokens"]),
                 formats.money(row["cost_usd"]),
-                formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
+                unpriced(row),
             ),
             page="cost",
         )
@@ -167,24 +167,36 @@ def grounded(row: dict[str, Any], *, is_faithfulness_beside: bool = False) -> st
     return _score(row, "groundedness")
 
 
+def tokens(row: dict[str, Any]) -> str:
+    """Return the tokens of the model calls of a request or a session: in → out."""
+    if not row["llm_calls"]:
+        return _NO_CALL
+    return f"{formats.compact(row['input_tokens'])} → {formats.compact(row['output_tokens'])}"
+
+
+def cost(row: dict[str, Any]) -> str:
+    """Return the cost of the model calls of a request or a session."""
+    return formats.money(row["cost_usd"]) if row["llm_calls"] else _NO_CALL
+
+
+def unpriced(row: dict[str, Any]) -> str:
+    """Return how many calls of a model, tenant or user have no known cost."""
+    return formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none"
+
+
 def _score(row: dict[str, Any], name: str) -> str:
     return formats.score(row[name]) if row["judged"] else _NOT_JUDGED
 
 
 def _trace_cells(row: dict[str, Any], question: str, *, compact: bool, has_ragas: bool) -> list[str]:
-    tokens = (
-        f"{formats.compact(row['input_tokens'])} → {formats.compact(row['output_tokens'])}"
-        if row["llm_calls"]
-        else _NO_CALL
-    )
     return [
         local_time(row["started_ms"]),
         formats.first_line(question, _COMPACT_QUESTION_CHARS if compact else _QUESTION_CHARS) or _NOT_CAPTURED,
         outcome(row),
         formats.first_token(row["ttft_ms"], row["ttft_definition"]),
         formats.duration(row["total_ms"]),
-        *(() if compact else (tokens,)),
-        formats.money(row["cost_usd"]) if row["llm_calls"] else _NO_CALL,
+        *(() if compact else (tokens(row),)),
+        cost(row),
         grounded(row, is_faithfulness_beside=not compact),
         *((_score(row, "faithfulness"),) if has_ragas and not compact else ()),
         *(

@@ -8,11 +8,12 @@ from html import escape
 import streamlit as st
 
 from sightline_dashboards import formats, source
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import empty_message, note, panel
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import tuning
-from sightline_store.questions.queries import Filters, Row
+from sightline_store.questions.asking import Filters, Row
 
 LOOK_BACK = timedelta(days=30)
 """How far back a run is shown: they come once in a while, whatever the window of the page is."""
@@ -86,7 +87,7 @@ def _table(rows: list[Row], key: str) -> None:
         )
         for row in rows
     ]
-    table(columns, table_rows, key=key, empty="The run measured no index.")
+    table(columns, table_rows, key=key, empty="The run measured no index.", offer=Offer(rows))
 
 
 def _recall(value: float | None) -> str:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from sightline_mcp import recorded
 from sightline_mcp.windows import Window, window
+from sightline_store.questions.asking import Filters, Row
 from sightline_store.questions.estimates import Estimate, estimate
-from sightline_store.questions.queries import Filters, Overview, Row
+from sightline_store.questions.queries import Overview
 
 Better = Literal["lower", "higher", "neither"]
 _MAX_GROUPS: Final = 20

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sightline_mcp.errors import OutOfReach
 from sightline_mcp.windows import filters
-from sightline_store.questions.queries import Asks, Filters
+from sightline_store.questions.asking import Asks, Filters
 
 
 @dataclass(frozen=True)

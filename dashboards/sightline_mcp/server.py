@@ -19,7 +19,7 @@ from sightline_mcp.key_gate import HEALTH
 from sightline_mcp.recorded import WARNING
 from sightline_mcp.settings import McpSettings
 from sightline_mcp.tools import Tools
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 
 PATH = "/mcp"
 """Where `--http` answers."""

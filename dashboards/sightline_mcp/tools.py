@@ -26,8 +26,9 @@ from sightline_store.contents import traces as traces_content
 from sightline_store.contents.traces import Conversation
 from sightline_store.questions import drift as drift_questions
 from sightline_store.questions import queries
+from sightline_store.questions.asking import Asks, Filters, Row
 from sightline_store.questions.conditions import MAX_READ
-from sightline_store.questions.queries import Asks, Filters, Row, SpendBy
+from sightline_store.questions.queries import SpendBy
 from sightline_store.questions.search import SearchError
 from sightline_store.questions.search import parse as terms
 

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from sightline_dashboards import waterfall
-from sightline_dashboards.payloads import is_cited
 from sightline_dashboards.spending import known_sum
+from sightline_dashboards.trace_detail import waterfall
+from sightline_dashboards.trace_detail.payloads import is_cited
 from sightline_mcp import recorded
 from sightline_mcp.recorded import Recorded, Unsupported
 from sightline_mcp.windows import iso_ms
 from sightline_store.contents.traces import Conversation
-from sightline_store.questions.queries import Row
+from sightline_store.questions.asking import Row
 
 MAX_SPANS: Final = 300
 """Most spans that a report may be asked for."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from sightline_mcp.errors import WrongQuestion
 from sightline_store.moments import parse_moment
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 
 class Window(BaseModel):

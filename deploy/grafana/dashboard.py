@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from panels import ROWS, TIME, Panel
 
-from sightline_store.questions import queries
+from sightline_store.questions import asking
 
 FILE: Final = Path(__file__).with_name("sightline.json")
 TYPE: Final = "grafana-clickhouse-datasource"
@@ -57,7 +57,7 @@ def statement(question: str, columns: Sequence[str]) -> str:
     Raises:
         KeyError: the question has a parameter that a dashboard cannot fill in.
     """
-    kept = [line for line in queries.sql(question).splitlines() if line.strip() and not line.lstrip().startswith("--")]
+    kept = [line for line in asking.sql(question).splitlines() if line.strip() and not line.lstrip().startswith("--")]
     asked = _PARAMETER.sub(lambda match: _PARAMETERS[match[1]], "\n".join(f"    {line}" for line in kept))
     order = "\nORDER BY time" if columns[0] == TIME else ""
     return f"SELECT {', '.join(columns)}\nFROM\n(\n{asked}\n){order}"
@@ -66,7 +66,7 @@ def statement(question: str, columns: Sequence[str]) -> str:
 def describe(question: str) -> str:
     """What a question answers, in its own words: the comment above it."""
     lines = []
-    for line in queries.sql(question).splitlines():
+    for line in asking.sql(question).splitlines():
         if not line.startswith("--"):
             break
         lines.append(line.removeprefix("--").strip())

@@ -154,14 +154,13 @@ def _ingest(settings: AppSettings, options: argparse.Namespace) -> int:
         )
     finally:
         tracing.shutdown()  # before retrieval is measured: nobody asked those questions
-    took_s = time.monotonic() - started
+    took_s, spans = time.monotonic() - started, tracing.stats()
     embedding = f"{manifest.embedding} {manifest.embedding_version}"
     what = f"{manifest.passages} passages in {manifest.backend} ({manifest.collection}), embedding {embedding}"
     sys.stdout.write(f"{'indexed' if built else 'unchanged:'} {what}, {took_s:.1f} s\n")
     if built and options.docs is None and not options.no_measure:
         asyncio.run(_measure(settings))
     if options.json:
-        spans = tracing.stats()
         told = {"version": manifest.version, "passages": manifest.passages, "built": built, "took_s": round(took_s, 3)}
         sys.stdout.write(json.dumps(told | {"spans": {"emitted": spans.emitted, "dropped": spans.dropped}}) + "\n")
     return 0

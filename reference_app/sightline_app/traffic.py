@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
-import math
 import random
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +21,9 @@ import httpx
 from tqdm import tqdm
 
 import sightline
-from sightline_app.quality import Known, RetrievalQuality, rank_of_first
+from sightline_app.load.client import Answer, ask, open_client, percentile
+from sightline_app.load.conversations import Conversation
+from sightline_app.quality import Known, RetrievalQuality
 
 _log = logging.getLogger("sightline.app")
 _SHOWN_COLUMNS = 96
@@ -52,22 +52,6 @@ class Plan:
     """Fixes who asks what in which order."""
     shown: int = 0
     """How many of the first answers are written to standard output while they arrive."""
-
-
-@dataclass
-class Answer:
-    """What a client saw of one answer."""
-
-    text: str = ""
-    ttft_s: float | None = None
-    total_s: float = 0.0
-    rank: int | None = None
-    error: str = ""
-    status: int = 0
-    """HTTP status; 0 where no response came."""
-    trace_id: str = ""
-    span_id: str = ""
-    question: str = ""
 
 
 class _ShownAnswers:
@@ -137,72 +121,6 @@ class Summary:
         }
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the nearest-rank percentile, rounded to a tenth; None of nothing."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    return round(ordered[max(0, math.ceil(share * len(ordered)) - 1)], 1)
-
-
-async def _events(answer: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
-    """Yield (event, data) of a stream of server-sent events."""
-    name, data = "message", ""
-    async for line in answer.aiter_lines():
-        if line.startswith("event:"):
-            name = line[6:].strip()
-        elif line.startswith("data:"):
-            data += line[5:].strip()
-        elif not line and data:
-            yield name, json.loads(data)
-            name, data = "message", ""
-
-
-async def ask(
-    client: httpx.AsyncClient,
-    url: str,
-    known: Known,
-    history: list[dict[str, str]],
-    headers: dict[str, str],
-    *,
-    shown: _ShownAnswers | None = None,
-) -> Answer:
-    """Ask one question and follow the stream to its end; failures are part of the answer, never raised."""
-    result = Answer(question=known.question)
-    show = None if shown is None else shown.begin(known.question)
-    started = time.perf_counter()
-    ended = False
-    try:
-        body = {"question": known.question, "history": history, "stream": True}
-        async with client.stream("POST", f"{url}/v1/chat", json=body, headers=headers) as answer:
-            result.status = answer.status_code
-            if answer.status_code != 200:
-                result.error = f"{answer.status_code}: {(await answer.aread()).decode(errors='replace')[:200]}"
-            else:
-                async for event, data in _events(answer):
-                    if event == "meta":
-                        result.trace_id, result.span_id = data["trace_id"], data["span_id"]
-                    elif event == "sources":
-                        result.rank = rank_of_first(known.names, [source.get("names", []) for source in data])
-                    elif event == "token":
-                        if result.ttft_s is None:
-                            result.ttft_s = time.perf_counter() - started
-                        result.text += data["text"]
-                        if show is not None:
-                            show(data["text"])
-                    elif event == "error":
-                        result.error = f"{data['type']}: {data['message']}"
-                    ended = ended or event in {"done", "error"}
-                if not ended:
-                    result.error = "the stream broke off"
-    except (httpx.HTTPError, ValueError, KeyError) as exc:
-        result.error = f"{type(exc).__name__}: {exc}"
-    result.total_s = time.perf_counter() - started
-    if shown is not None and show is not None:
-        shown.end()
-    return result
-
-
 def conversations(questions: Sequence[Known], plan: Plan) -> Iterator[tuple[Known, dict[str, str]]]:
     """Yield each question with the headers of who asks it; every conversation is a session of its own."""
     draw = random.Random(plan.seed)  # noqa: S311  # nothing secret
@@ -213,10 +131,7 @@ def conversations(questions: Sequence[Known], plan: Plan) -> Iterator[tuple[Know
         for known in order:
             tenant = draw.choice(plan.tenants)
             user = f"{tenant}-user-{draw.randint(1, plan.users_per_tenant)}"
-            yield (
-                known,
-                {"x-tenant-id": tenant, "x-user-id": user, "x-session-id": uuid.UUID(int=draw.getrandbits(128)).hex},
-            )
+            yield known, Conversation(tenant, user, uuid.UUID(int=draw.getrandbits(128)).hex).headers
 
 
 async def run(questions: Sequence[Known], plan: Plan, stop: asyncio.Event, judge_version: str = "1") -> Summary:
@@ -227,7 +142,6 @@ async def run(questions: Sequence[Known], plan: Plan, stop: asyncio.Event, judge
     next_start = time.monotonic()
     shown = _ShownAnswers(plan.shown)
     bar = tqdm(total=planned, desc="asking", unit="q", file=sys.stderr, disable=not sys.stderr.isatty())
-    limits = httpx.Limits(max_connections=plan.concurrency)
 
     def note(known: Known, answer: Answer) -> None:
         summary.answers.append(answer)
@@ -273,9 +187,7 @@ async def run(questions: Sequence[Known], plan: Plan, stop: asyncio.Event, judge
                 history += [{"role": "user", "content": turn.question}, {"role": "assistant", "content": answer.text}]
                 turn = turn.follow_up
 
-    timeout = httpx.Timeout(plan.timeout_s, connect=5.0)
-    headers = {"authorization": f"Bearer {plan.api_key}"} if plan.api_key else {}
-    async with httpx.AsyncClient(timeout=timeout, limits=limits, headers=headers) as client:
+    async with open_client(plan.api_key, plan.timeout_s, plan.concurrency) as client:
         workers: list[asyncio.Task[Any]] = [asyncio.create_task(worker(client)) for _ in range(plan.concurrency)]
         stopper: asyncio.Task[Any] = asyncio.create_task(stop.wait())
         running = set(workers)

@@ -13,31 +13,34 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` in a thread of its own for each SIGTERM or SIGINT that comes while the block runs.
+def stopped_by_signals(
+    stop: Callable[[], object], signals: Collection[signal.Signals] = STOP_SIGNALS
+) -> Iterator[None]:
+    """Call `stop` in a thread of its own for each signal that comes while the block runs.
 
     Enter and leave it in the main thread; afterwards the signals do what they did before.
 
     Args:
         stop: ends what the block runs; called again for a second signal.
+        signals: that stop it.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
 
     def listen() -> None:
         while number := receiver.recv(1):
-            if number[0] in STOP_SIGNALS:
+            if number[0] in signals:
                 stop()
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)
-    before = {number: signal.signal(number, _nothing) for number in STOP_SIGNALS}
+    before = {number: signal.signal(number, _nothing) for number in signals}
     woken = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     listener.start()
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sightline_supervisor.demo import DemoOptions, demo
 from sightline_supervisor.errors import SettingInvalid, SupervisorError
-from sightline_supervisor.harms import HARMS
+from sightline_supervisor.harms import check_harm
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.supervise import Stopped
@@ -64,9 +64,9 @@ def parser() -> argparse.ArgumentParser:
     demo_parser.add_argument(
         "--break",
         dest="harm",
-        choices=HARMS,
         metavar="NAME",
-        help=f"break something for two minutes after the summary, to see where the pages show it: {', '.join(HARMS)}",
+        help="break something for two minutes after the summary, to see where the pages show it; "
+        "`sightline-app chaos list` has the names",
     )
     return top
 
@@ -88,8 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.docs is not None and not options.docs.exists():
             raise SettingInvalid("--docs", str(options.docs), "a file or folder that exists")
-        if options.harm is not None and options.once:
-            raise SettingInvalid("--break", options.harm, "a demo that goes on: leave out --once")
+        if options.harm is not None:
+            if options.once:
+                raise SettingInvalid("--break", options.harm, "a demo that goes on: leave out --once")
+            check_harm(options.harm, os.environ)
         demo_options = DemoOptions(
             options.docs, options.once, options.questions, options.scored, options.open, options.harm
         )

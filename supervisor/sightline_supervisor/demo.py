@@ -13,20 +13,18 @@ import json
 import math
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from sightline_supervisor.account import Account
 from sightline_supervisor.drift_runs import compute_drift
 from sightline_supervisor.errors import StepFailed
 from sightline_supervisor.folder_lock import FolderLock
 from sightline_supervisor.harms import break_step, chaos_env
-from sightline_supervisor.probe import fetch_json
 from sightline_supervisor.process import Launcher, tail
 from sightline_supervisor.role import RestartPolicy, Role, Step
 from sightline_supervisor.roles import (
@@ -42,12 +40,10 @@ from sightline_supervisor.roles import (
 from sightline_supervisor.screen import Screen
 from sightline_supervisor.settings import SupervisorSettings
 from sightline_supervisor.store_keys import NO_KEYS, StoreKeys, store_keys
-from sightline_supervisor.summary import Summary, count, first_row, number, table, worst_answer
+from sightline_supervisor.summary import Summary, table
 from sightline_supervisor.supervise import StepResult, Supervisor, last_json
 from sightline_supervisor.up import STORE, check_start, open_page, start_store, tell_renewed
 
-_SETTLE_S = 60.0
-_PRICED_S = 15.0
 _LIGHT_RATE = "0.3"  # conversations a second after the summary: charts move, the machine stays free
 _OTHER_DOCS = "The shipped questions are about Python: on other documents they have no known answers, so no hit rate."
 _SHOWN_ANSWERS = 3
@@ -73,7 +69,7 @@ class DemoOptions:
     open_browser: bool = False
     """Open the dashboards in the browser when they are ready."""
     harm: str | None = None
-    """One of `harms.HARMS` to do for two minutes, after the summary; None breaks nothing."""
+    """A harm of `sightline-app chaos` to do for two minutes, after the summary; None breaks nothing."""
 
 
 async def demo(settings: SupervisorSettings, environ: Mapping[str, str], options: DemoOptions, screen: Screen) -> int:
@@ -100,8 +96,7 @@ class _Demo:
         self._settings = settings
         self._options = options
         self._screen = screen
-        self._begun_s = time.monotonic()
-        self._since = datetime.now(UTC)
+        self._account = Account(settings)
         self._env = demo_env(settings, environ)
         if options.harm is not None:
             self._env |= chaos_env()
@@ -111,8 +106,6 @@ class _Demo:
         self._wants_redis = environ.get("SIGHTLINE_APP_STATE", "auto") != "process"
         self._notes: list[str] = [_OTHER_DOCS] if options.docs else []
         self._problems: list[str] = []
-        self._emitted = 0
-        self._dropped = 0
         self._supervisor: Supervisor
         self.roles = self._all_roles()
 
@@ -123,14 +116,23 @@ class _Demo:
         self.roles = self._all_roles()
         await supervisor.guard(start_store(supervisor, self._screen, self.roles, self._admin_env))
         await supervisor.guard(self._get_ready())
-        ready_s = time.monotonic() - self._begun_s
+        ready_s = self._account.wall_s
         self._screen.done(f"Ready in {ready_s:.1f} s. Dashboards: {self._settings.dashboards_address}")
         if self._options.open_browser:
             open_page(self._settings.dashboards_address)
         await supervisor.guard(self._ask())
-        await supervisor.guard(self._answers_stored())
+        await supervisor.guard(self._account.answers_stored())
         scored = await supervisor.guard(self._try(self._score_step()))
-        summary = await supervisor.guard(self._sum_up(ready_s, scored))
+        summary = await supervisor.guard(
+            self._account.sum_up(
+                supervisor,
+                self._reader_env,
+                ready_s=ready_s,
+                scored=scored,
+                knows_answers=self._options.docs is None,
+                notes=self._notes,
+            )
+        )
         out = Console(highlight=False)
         out.print(table(summary))
         if not summary.is_whole:
@@ -152,17 +154,6 @@ class _Demo:
         wanted = {"with_weaviate": self._wants_weaviate, "with_redis": self._wants_redis}
         return demo_roles(self._settings, self._env, self._keys, **wanted)
 
-    async def _answers_stored(self) -> None:
-        """Wait until the spans of the answers are in the store: what is scored is read from there."""
-        await fetch_json(f"{self._settings.app_address}/stats?flush=1", timeout_s=30)
-        deadline = time.monotonic() + _SETTLE_S
-        while time.monotonic() < deadline:
-            collector = await fetch_json(f"{self._settings.collector_address}/stats") or {}
-            received, stored = (count(collector.get(f"{fate}_spans")) or 0 for fate in ("received", "stored"))
-            if received and stored + (count(collector.get("dead_letter_spans")) or 0) >= received:
-                return
-            await asyncio.sleep(0.2)
-
     def _tell_what_is_missing(self, summary: Summary) -> None:
         """Say loudly that spans are missing, and what the collector said last."""
         lost = "an unknown number" if summary.spans_lost is None else f"{summary.spans_lost:,}"
@@ -179,7 +170,7 @@ class _Demo:
         await asyncio.gather(self._supervisor.start(first), self._weaviate(), self._redis())
         ingested = await self._step(self._ingest_step())
         self._screen.done(f"corpus ready in {ingested.took_s:.1f} s")
-        self._count_spans(last_json(ingested.stdout) or {})
+        self._account.add_spans(last_json(ingested.stdout) or {})
         self._screen.block("\n".join(line for line in ingested.stdout.splitlines() if not line.startswith("{")))
         await self._supervisor.start([app_role(self._settings, self._admin_env)])
 
@@ -261,16 +252,9 @@ class _Demo:
             self._screen.warn(str(error))
             return {}
         facts = last_json(result.stdout) or {}
-        self._count_spans(facts)
+        self._account.add_spans(facts)
         self._screen.done(f"{step.title}: done in {result.took_s:.1f} s")
         return facts
-
-    def _count_spans(self, facts: Mapping[str, Any]) -> None:
-        """Add the spans that a process of its own emitted."""
-        spans = facts.get("spans")
-        if isinstance(spans, dict):
-            self._emitted += count(spans.get("emitted")) or 0
-            self._dropped += count(spans.get("dropped")) or 0
 
     def _ingest_step(self) -> Step:
         docs = ("--docs", str(self._options.docs.resolve())) if self._options.docs else ()
@@ -306,103 +290,10 @@ class _Demo:
         return Step("ask", "asking questions", (*command, "--show", str(_SHOWN_ANSWERS)), self._admin_env)
 
     def _score_step(self) -> Step:
-        window_s = math.ceil(time.monotonic() - self._begun_s) + 1
+        window_s = math.ceil(self._account.wall_s) + 1
         command = ("sightline-evals", "run", "--since", f"{window_s}s", "--limit", str(self._options.scored))
         return Step("evals", "scoring answers with RAGAS", (*command, "--json", "-"), self._reader_env, extra="evals")
 
     def _traffic_role(self) -> Role:
         command = ("sightline-app", "ask", "--forever", "--concurrency", "1", "--rate", _LIGHT_RATE)
         return Role("traffic", command, env=self._admin_env, restart=RestartPolicy(required=False), extra="app")
-
-    @property
-    def _since_text(self) -> str:
-        """The begin of the run as ClickHouse reads a DateTime64(3, 'UTC')."""
-        return f"{self._since:%Y-%m-%d %H:%M:%S}.{self._since.microsecond // 1000:03}"
-
-    async def _sum_up(self, ready_s: float, scored: Mapping[str, Any]) -> Summary:
-        """Wait until what was emitted has arrived, then ask every role for its numbers."""
-        settings = self._settings
-        app = await fetch_json(f"{settings.app_address}/stats?flush=1", timeout_s=30) or {}
-        health = await fetch_json(f"{settings.app_address}/healthz") or {}
-        emitted = self._emitted + (count(app.get("emitted")) or 0)
-        row = await self._stored(emitted)
-        collector = await fetch_json(f"{settings.collector_address}/stats") or {}
-        restarts = self._supervisor.restarts()
-        if "app" in restarts:
-            self._notes.append("The app was started again: what it emitted before is not among the spans emitted.")
-        model_note = str(health.get("note") or "")
-        model = str(health.get("model") or "") or None
-        low, high = (number(_inside(scored, "metrics", "faithfulness").get(end)) for end in ("low", "high"))
-        return Summary(
-            requests=count(row.get("requests")),
-            errors=count(row.get("errors")),
-            error_types=str(row.get("error_types") or "") or None,
-            ttft_p50_ms=number(row.get("ttft_p50_ms")),
-            ttft_p95_ms=number(row.get("ttft_p95_ms")),
-            total_p50_ms=number(row.get("total_p50_ms")),
-            total_p95_ms=number(row.get("total_p95_ms")),
-            input_tokens=count(row.get("input_tokens")),
-            output_tokens=count(row.get("output_tokens")),
-            queue_p50_ms=number(row.get("queue_p50_ms")),
-            queue_p95_ms=number(row.get("queue_p95_ms")),
-            prompt_p50_ms=number(row.get("prompt_p50_ms")),
-            prompt_p95_ms=number(row.get("prompt_p95_ms")),
-            cached_input_tokens=count(row.get("cached_input_tokens")),
-            worst=worst_answer(scored),
-            cost_usd=number(row.get("cost_usd")),
-            priced_as=self._env.get("SIGHTLINE_PRICED_AS"),
-            retrieval_hit_at_5=None if self._options.docs else number(row.get("retrieval_hit_at_5")),
-            faithfulness=number(row.get("faithfulness")),
-            faithfulness_low=low,
-            faithfulness_high=high,
-            faithfulness_n=count(row.get("faithfulness_n")),
-            judge=str(_inside(scored, "run").get("judge") or "") or None,
-            spans_emitted=emitted if app else None,
-            spans_dropped=self._dropped + (count(app.get("dropped")) or 0),
-            spans_received=count(collector.get("received_spans")),
-            spans_stored=count(row.get("spans_stored")),
-            ready_s=ready_s,
-            wall_s=time.monotonic() - self._begun_s,
-            embedding=_named(health.get("embedding")),
-            retrieval_backend=str(health["retrieval"]) if health.get("retrieval") else None,
-            model=f"{model} ({model_note})" if model and model_note else model,
-            restarts=dict(restarts),
-            notes=tuple(self._notes),
-        )
-
-    async def _stored(self, emitted: int) -> Mapping[str, Any]:
-        """Ask the store until it has all spans, scores and prices, or for as long as that can take."""
-        step = Step(
-            "summary",
-            "waiting until every span is stored",
-            ("sightline-store", "query", "demo_summary", "--format", "json", "--param", f"since={self._since_text}"),
-            self._reader_env,
-            extra="collector",
-        )
-        deadline, priced_until = time.monotonic() + _SETTLE_S, time.monotonic() + _PRICED_S
-        while True:
-            # Scores arrive as logs: what the collector had received before the question must be in the answer.
-            collector = await fetch_json(f"{self._settings.collector_address}/stats") or {}
-            logs = {fate: count(collector.get(f"{fate}_logs")) or 0 for fate in ("received", "stored", "dead_letter")}
-            all_scored = logs["stored"] + logs["dead_letter"] >= logs["received"]
-            text = (await self._step(step)).stdout
-            row = first_row(json.loads(text) if text.strip() else None)
-            all_stored = all_scored and (count(row.get("spans_stored")) or 0) >= emitted
-            priced = number(row.get("cost_usd")) is not None or "SIGHTLINE_PRICED_AS" not in self._env
-            if (all_stored and (priced or time.monotonic() > priced_until)) or time.monotonic() > deadline:
-                return row
-            await asyncio.sleep(1.0)
-
-
-def _inside(value: Any, *path: str) -> Mapping[str, Any]:
-    """Return the object at a path of keys; empty where there is none."""
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
-def _named(embedding: Any) -> str | None:
-    """Return `name version` of the embedding as the app's health answer gives it."""
-    if isinstance(embedding, dict):
-        return " ".join(str(embedding[key]) for key in ("name", "version") if embedding.get(key)) or None
-    return str(embedding) if embedding else None

@@ -44,7 +44,11 @@ class SupervisorSettings(Settings):
         "Folder of the collector's spool",
         default_text="`spool` in the data folder",
     )
-    dashboards_host: str = setting("SIGHTLINE_DASHBOARDS_HOST", "127.0.0.1", "Address that the dashboards bind")
+    dashboards_host: str = setting(
+        "SIGHTLINE_DASHBOARDS_HOST",
+        "127.0.0.1",
+        "Address that the dashboards bind; beyond loopback they start only with a sign-in (docs/access.md)",
+    )
     dashboards_port: int = setting(
         "SIGHTLINE_DASHBOARDS_PORT", 8501, "Port of the dashboards", at_least=1, at_most=65535
     )

@@ -78,7 +78,7 @@ class Summary:
         """Spans that were emitted and are not stored; None when either is unknown."""
         if self.spans_emitted is None or self.spans_stored is None:
             return None
-        return max(0, self.spans_emitted + (self.spans_dropped or 0) - self.spans_stored)
+        return max(0, self.spans_emitted - self.spans_stored, self.spans_dropped or 0)  # emitted: dropped ones, too
 
     @property
     def is_whole(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import queries_traffic
 from browser import FIND, Browser
+from traffic_texts import HOSTILE_QUESTION
 
 from sightline_store.client import Client
 from sightline_store.schema import migrate
@@ -53,7 +54,7 @@ def test_a_reader_goes_from_the_overview_to_a_span(
     """Cards and charts show; a row opens its trace; a span opens its attributes; hostile text stays text."""
     store = _filled(client := emptied(), 300)
     url, role = pages(store.url, store.database)
-    browser.driver.get(f"{url}/")
+    browser.driver.get(f"{url}/overview")  # which leads to the address of the pages itself
     text = browser.text("Slowest first token")
     for label in (
         "TTFT p95",
@@ -102,7 +103,7 @@ def test_a_reader_goes_from_the_overview_to_a_span(
 
     hostile = client.query_rows(
         "SELECT TraceId FROM otel_traces WHERE SpanAttributes['sightline.input'] = {text:String} LIMIT 1",
-        {"text": queries_traffic.HOSTILE_QUESTION},
+        {"text": HOSTILE_QUESTION},
     )
     assert hostile
     browser.driver.get(f"{url}/trace?trace={hostile[0]['TraceId']}")

@@ -16,7 +16,7 @@ from role_process import StartRole, free_port
 
 from sightline_store.client import Client
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 
 def _get(url: str) -> str:

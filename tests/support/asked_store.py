@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from streamlit.testing.v1 import AppTest
 
-from sightline_store.questions import catalog, queries
+from sightline_store.questions import asking, catalog
 from sightline_store.questions.conditions import sql_text
 
 Rows = list[dict[str, Any]]
@@ -32,7 +32,7 @@ class AskedStore:
             **(answers or {}),
         }
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self._names = {queries.sql(name).partition("\n")[0]: name for name in catalog.names()}
+        self._names = {asking.sql(name).partition("\n")[0]: name for name in catalog.names()}
         self._names[sql_text("rollups/coverage.sql").partition("\n")[0]] = "rollups"  # there are none
 
     def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import queries_traffic
+import store_rows
 from role_process import Role as Process
 from role_process import free_port
 
@@ -38,9 +38,8 @@ class KeyedStore:
     data_dir: Path
 
     def insert(self, table: str, rows: list[dict[str, Any]]) -> None:
-        """Insert rows as JSON."""
-        body = "\n".join(json.dumps(row) for row in rows).encode()
-        self.admin.insert_raw(table, body, "JSONEachRow", {})
+        """Insert rows by column name."""
+        store_rows.insert(self.admin, table, rows)
 
     def reader(self) -> Client:
         """A client that only reads."""

@@ -15,65 +15,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-HOSTILE_QUESTION = (
-    "<script>alert('x')</script> ![pixel](http://127.0.0.1:9/p.png) [click](javascript:alert(1)) "
-    "**bold** $\\frac{a}{b}$"
-)
-QUESTIONS = (
-    (
-        "How do I run a coroutine with a time limit?",
-        "Use asyncio.timeout() as an asynchronous context manager, or asyncio.wait_for() [1].",
-    ),
-    (
-        "Which function splits a path into its parts?",
-        "pathlib.PurePath.parts gives a tuple of the components [1]; os.path.split gives head and tail [2].",
-    ),
-    (
-        "How can I cache the results of a function?",
-        "functools.lru_cache wraps a function and remembers up to maxsize recent calls [1].",
-    ),
-    (
-        "What reads a CSV file into dictionaries?",
-        "csv.DictReader maps each row to a dict whose keys are the fieldnames [1].",
-    ),
-    (
-        "How do I compare two text files line by line?",
-        "difflib.unified_diff yields the delta of two lists of lines [1].",
-    ),
-    ("How do I keep a heap of the largest items?", "heapq.nlargest returns a list with the n largest elements [1]."),
-    (
-        HOSTILE_QUESTION,
-        "I can't help with that <img src=x onerror=alert(2)>, but html.escape() converts those characters [1].",
-    ),
-)
-PASSAGES = (
-    (
-        "asyncio.timeout",
-        "Timeout async context manager. Useful in cases when you want to apply timeout logic around a block of code.",
-    ),
-    (
-        "functools.lru_cache",
-        "Least-recently-used cache decorator. If maxsize is set to None, the LRU features are disabled.",
-    ),
-    (
-        "csv.DictReader",
-        "Create an object that operates like a regular reader but maps the information in each row to a dict.",
-    ),
-    ("difflib.unified_diff", "Compare two sequences of lines; generate the delta as a unified diff."),
-    (
-        "heapq.nlargest",
-        "Find the n largest elements in a dataset. Equivalent to sorted(iterable, key=key, reverse=True)[:n].",
-    ),
-    ("pathlib.PurePath.parts", "An object providing sequence-like access to the components in the filesystem path."),
-    ("html.escape", 'Replace special characters "&", "<" and ">" to HTML-safe sequences.'),
-)
+from traffic_texts import PASSAGES, QUESTIONS
+
 TENANTS = ("acme", "globex", "initech", "umbrella")
 MODELS = (
     ("local", "extractive-v1", "openai/gpt-4o-mini", "extractive, no LLM"),
     ("openai", "gpt-4o-mini", "", ""),
     ("acme-labs", "mystery-7b", "", ""),
 )
-PRICES = (("openai/gpt-4o-mini", "2024-07-18 00:00:00", 0.15, 0.075, None, 0.6),)
+PRICE = {
+    "PriceKey": "openai/gpt-4o-mini",
+    "ValidFrom": "2024-07-18 00:00:00",
+    "InputUsdPerMtok": 0.15,
+    "CacheReadUsdPerMtok": 0.075,
+    "CacheWriteUsdPerMtok": None,
+    "OutputUsdPerMtok": 0.6,
+    "Source": "test",
+}
 
 
 @dataclass
@@ -340,64 +298,71 @@ class Generator:
             error=error,
         )
 
+        if fate == "fine":
+            out.scores += self._scores(start, trace_id, root_id, answer)
+        return out
+
+    def _scores(self, start: datetime, trace_id: str, span_id: str, answer: str) -> list[dict[str, Any]]:
+        """What an answer scored: whether its passages were found, and for one in eight what judges say."""
+        rng, scores = self._random, list[dict[str, Any]]()
+
         def score(name: str, value: float | None, **more: str) -> None:
             attributes = {"gen_ai.evaluation.name": name, "sightline.evaluation.run.id": "run-1", **more}
             if value is not None:
                 attributes["gen_ai.evaluation.score.value"] = json.dumps(value)
-            out.scores.append(
+            scores.append(
                 {
                     "Timestamp": _text_time(start + timedelta(seconds=20)),
                     "TraceId": trace_id,
-                    "SpanId": root_id,
+                    "SpanId": span_id,
                     "ServiceName": "sightline-evals",
                     "LogAttributes": attributes,
                     "EventName": "gen_ai.evaluation.result",
                 }
             )
 
-        if fate == "fine":
-            score("retrieval_hit_at_5", float(rng.random() < 0.74), **{"sightline.evaluation.source": "code"})
-            if rng.random() < 0.125:
-                judge = {
-                    "sightline.evaluation.judge": "overlap",
-                    "sightline.evaluation.judge_version": "1",
-                    "sightline.evaluation.source": "ragas",
-                    "sightline.evaluation.note": "extractive, no LLM",
-                }
-                failed = rng.random() < 0.05
-                p_unsupported = rng.random() ** 3
-                verdict = "-" if p_unsupported >= 0.5 else "+"
-                statement = answer.replace(" [1]", "").replace(" [2]", "")
+        score("retrieval_hit_at_5", float(rng.random() < 0.74), **{"sightline.evaluation.source": "code"})
+        if rng.random() < 0.125:
+            judge = {
+                "sightline.evaluation.judge": "overlap",
+                "sightline.evaluation.judge_version": "1",
+                "sightline.evaluation.source": "ragas",
+                "sightline.evaluation.note": "extractive, no LLM",
+            }
+            failed = rng.random() < 0.05
+            p_unsupported = rng.random() ** 3
+            verdict = "-" if p_unsupported >= 0.5 else "+"
+            statement = answer.replace(" [1]", "").replace(" [2]", "")
+            score(
+                "groundedness",
+                None if failed else round(1 - p_unsupported, 4),
+                **{
+                    **judge,
+                    "sightline.evaluation.judge": "offline",
+                    "sightline.evaluation.source": "code",
+                    **(
+                        {"error.type": "JudgeTimeout"}
+                        if failed
+                        else {
+                            "gen_ai.evaluation.explanation": f"{verdict} {statement} (p(unsupported)="
+                            f"{p_unsupported:.2f}: {1 - p_unsupported:.0%} of its words in the context)"
+                        }
+                    ),
+                },
+            )
+            for name, mean in (("faithfulness", 0.9), ("context_precision", 0.7), ("context_recall", 0.66)):
+                value = None if failed else round(min(1.0, max(0.0, rng.gauss(mean, 0.15))), 4)
                 score(
-                    "groundedness",
-                    None if failed else round(1 - p_unsupported, 4),
-                    **{
-                        **judge,
-                        "sightline.evaluation.judge": "offline",
-                        "sightline.evaluation.source": "code",
-                        **(
-                            {"error.type": "JudgeTimeout"}
-                            if failed
-                            else {
-                                "gen_ai.evaluation.explanation": f"{verdict} {statement} (p(unsupported)="
-                                f"{p_unsupported:.2f}: {1 - p_unsupported:.0%} of its words in the context)"
-                            }
-                        ),
-                    },
+                    name,
+                    value,
+                    **judge,
+                    **(
+                        {"error.type": "JudgeTimeout"}
+                        if failed
+                        else {"gen_ai.evaluation.explanation": "4 of 5 claims follow from the passages."}
+                    ),
                 )
-                for name, mean in (("faithfulness", 0.9), ("context_precision", 0.7), ("context_recall", 0.66)):
-                    value = None if failed else round(min(1.0, max(0.0, rng.gauss(mean, 0.15))), 4)
-                    score(
-                        name,
-                        value,
-                        **judge,
-                        **(
-                            {"error.type": "JudgeTimeout"}
-                            if failed
-                            else {"gen_ai.evaluation.explanation": "4 of 5 claims follow from the passages."}
-                        ),
-                    )
-        return out
+        return scores
 
     def stretch(self, requests: int, end: datetime, span_of_time: timedelta) -> Iterator[Traffic]:
         """Make `requests` requests spread over the time before `end`; searches slow down in the last fifth."""
@@ -420,15 +385,7 @@ def insert(url: str, table: str, rows: list[dict[str, Any]], database: str = "ot
 
 def price_rows() -> list[dict[str, Any]]:
     """Return rows for model_prices: one model is priced, one is not."""
-    names = (
-        "PriceKey",
-        "ValidFrom",
-        "InputUsdPerMtok",
-        "CacheReadUsdPerMtok",
-        "CacheWriteUsdPerMtok",
-        "OutputUsdPerMtok",
-    )
-    return [{**dict(zip(names, row, strict=True)), "Source": "test"} for row in PRICES]
+    return [PRICE]
 
 
 def fill(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters, Row
+from sightline_store.questions.asking import Filters, Row
 from sightline_store.rollups import plan
 from sightline_store.rollups.plan import Reads
 

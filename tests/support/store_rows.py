@@ -1,11 +1,21 @@
-"""Rows of a real store, removed between tests that use the same tables."""
+"""Rows of a real store: put into it, and removed between tests that use the same tables."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.schema.state import VERSIONS, VIEW_IDS
 
 _OF_THE_SCHEMA = (VERSIONS, VIEW_IDS, "row_definitions")
+
+
+def insert(client: Client, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows by column name; what is left out has its default, and times may be of any format."""
+    payload = "\n".join(json.dumps(row) for row in rows).encode()
+    client.insert_raw(table, payload, "JSONEachRow", {"date_time_input_format": "best_effort"})
 
 
 def remove_all(client: Client) -> None:

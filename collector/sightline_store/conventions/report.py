@@ -17,7 +17,7 @@ from datetime import datetime
 from sightline_store.conventions import aliases, canonical, dialects, known_keys
 from sightline_store.conventions.columns import SPELLINGS_MAX
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 from sightline_store.quoting import quote_string, string_array
 
 _WEIGHT = (

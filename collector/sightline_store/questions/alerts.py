@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Row, ask
 
 BIN_RATIO: Final = 1.01
 """Each bin of `latency` ends at so many times its beginning: a quantile out of it is exact to half a percent."""

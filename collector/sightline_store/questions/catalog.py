@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions import conditions, queries, search
+from sightline_store.questions import asking, conditions, search
 
 _PLACE = re.compile(r"\{(\w+):((?:[^{}']|'[^']*')+)\}")
 # The value of a parameter that is left out: the last day, all of the traffic.
@@ -33,7 +33,7 @@ def text(name: str) -> str:
     """The SQL of a question; raises ValueError where there is none of that name."""
     if name not in names():
         raise ValueError(f"there is no question {name!r}: `sightline-store query` lists them")
-    return queries.sql(name)
+    return asking.sql(name)
 
 
 def places(sql: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Row, ask
 
 KINDS: Final = ("service", "index", "embedding", "model", "harm")
 """What can change: the version of a service, the index or the embedding of a collection, the model of a service;

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Row, ask
 
 ANY_INDEX: Final = "*"
 """In a `Comparison`: searches of any version of the index."""

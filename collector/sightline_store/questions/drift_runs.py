@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Row, ask
 
 _SENT_WITHIN = timedelta(hours=1)
 """How long the events of one run may lie apart."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks, Filters, Row, ask
+from sightline_store.questions.asking import Asks, Filters, Row, ask
 
 
 def judged(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from sightline_store.questions import conditions
-from sightline_store.questions.queries import Asks, Filters, Row, ask, sql
+from sightline_store.questions.asking import Asks, Filters, Row, ask, sql
 from sightline_store.questions.search import parse
 
 Queue = Literal["lowest", "disagreement", "complaints", "random"]

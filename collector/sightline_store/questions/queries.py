@@ -1,111 +1,28 @@
 """Questions to the store: one typed function a question, its SQL in `sql/queries/NAME.sql`.
 
 Rows come back as dicts with the column names of the SQL. Times end in `_ms` (epoch, or a duration: the column says), in
-`_ns` or, for `bucket`, are epoch seconds in UTC. NULL is None and means unknown, never 0. All parameters travel beside
-the statement (`{name:Type}`), so no value can change it.
+`_ns` or, for `bucket`, are epoch seconds in UTC. NULL is None and means unknown, never 0.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any, Final, Literal, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
 
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
 from sightline_store.moments import sql_moment
 from sightline_store.questions import conditions
-from sightline_store.questions.conditions import sql_text
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sees_content, sql
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.questions.search import parse
-from sightline_store.rollups import plan as rollup_plan
 from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import Sets
 
-Row = dict[str, Any]
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
 SpendBy = Literal["model", "tenant", "user", "session"]
-
-# Widths that a reader can name, in seconds: 1 s to 1 day.
-_BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
-
-
-HIDDEN: Final = "hidden"
-"""Stands in place of a text that the reader may not read."""
-_CONTENT: Final = "{content:UInt8}"
-
-
-class Asks(Protocol):
-    """What the questions need of a client; `sightline_store.client.Client` has it."""
-
-    def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """Answer a query with dicts by column name."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Which part of the traffic a question is about; '' means all."""
-
-    start: datetime
-    """First moment, inclusive. With a time zone; ClickHouse is asked in UTC, to the millisecond."""
-    end: datetime
-    """Last moment, exclusive."""
-    tenant: str = ""
-    """Tenant, as requests have it."""
-    model: str = ""
-    """Model that answered (the requested one where the answer named none)."""
-    route: str = ""
-    """HTTP route of the request."""
-
-    def __post_init__(self) -> None:
-        """Refuse moments without a time zone and windows that end before they begin."""
-        if self.start.tzinfo is None or self.end.tzinfo is None:
-            raise ValueError("start and end need a time zone: the store keeps UTC")
-        if self.end <= self.start:
-            raise ValueError(f"the window ends ({self.end.isoformat()}) before it begins ({self.start.isoformat()})")
-
-    @property
-    def duration(self) -> timedelta:
-        """Length of the window."""
-        return self.end - self.start
-
-    def previous(self) -> Filters:
-        """The window of the same length that ends where this one begins."""
-        return replace(self, start=self.start - self.duration, end=self.start)
-
-    def at_most(self, duration: timedelta) -> Filters:
-        """The end of the window: all of it, or the last part of that length."""
-        return replace(self, start=max(self.start, self.end - duration))
-
-    def fitted(self, first: datetime | None) -> Filters:
-        """The part of the window that holds data, with a little room before it; all of it where most of it does.
-
-        Args:
-            first: when its data begins, as `data_since` says it.
-        """
-        if first is None or self.end - first > self.duration * 0.8:
-            return self
-        covered = max(self.end - first, timedelta(minutes=1))
-        return replace(self, start=max(self.start, first - covered * 0.03))
-
-    def bucket_s(self, points: int = 60) -> int:
-        """Width, in seconds, of the narrowest nameable bucket that gives at most `points` (one more at the edge)."""
-        wanted = self.duration.total_seconds() / points
-        return next((width for width in _BUCKET_WIDTHS_S if width >= wanted), math.ceil(wanted / 86400) * 86400)
-
-    def params(self) -> Row:
-        """The parameters that every windowed question names."""
-        return {
-            "from": sql_moment(self.start),
-            "to": sql_moment(self.end),
-            "tenant": self.tenant,
-            "model": self.model,
-            "route": self.route,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,51 +59,9 @@ class Overview:
         return self.errors / self.requests if self.requests else None
 
 
-@cache
-def sql(name: str) -> str:
-    """Return the text of a question, as it is sent: instead of a line `-- include: FILE`, that file of `sql/parts`."""
-    return sql_text(f"queries/{name}.sql")
-
-
-def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
-    """Ask a question by name. Raises StoreUnavailable and QueryFailed, as `Client.query_rows` does.
-
-    A question with a place `content` says `HIDDEN` instead of what people and models wrote to who may not read it.
-    """
-    text = sql(name)
-    if _CONTENT in text:
-        params = {**params, "content": int(sees_content(client))}
-    return client.query_rows(text, params)
-
-
-def sees_content(client: Asks) -> bool:
-    """Whether who asks may read what people and models wrote."""
-    return bool(getattr(client, "sees_content", True))
-
-
-def _ask_rolled(
-    client: Asks,
-    name: str,
-    filters: Filters,
-    params: Mapping[str, Any],
-    *reads: Reads,
-    sets: Sets | None = None,
-) -> list[Row]:
-    """Ask a question of rollups where they can answer it (`rollups.plan` decides), else of rows.
-
-    Counts and sums are the same, percentiles within `rollup_plan.RANK_ERROR`.
-    """
-    found = rollup_plan.plan(client, filters, reads, bucket_s=int(params.get("bucket_s", 0)), sets=sets)
-    if found is None:
-        return ask(client, name, params)
-    return client.query_rows(
-        sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()}
-    )
-
-
 def overview(client: Asks, filters: Filters) -> Overview:
     """How did the window go? Ask again with `filters.previous()` for the one before."""
-    row = _ask_rolled(client, "overview", filters, filters.params(), Reads.REQUESTS, Reads.CALLS)[0]
+    row = ask_rolled(client, "overview", filters, filters.params(), Reads.REQUESTS, Reads.CALLS)[0]
     names = ("groundedness", "faithfulness")
     grounded, faithful = (estimate(row.pop(name), row.pop(f"{name}_sd"), row.pop(f"{name}_n")) for name in names)
     hit = estimate(row.pop("hit"), None, row.pop("hit_n"))
@@ -196,7 +71,7 @@ def overview(client: Asks, filters: Filters) -> Overview:
 def latency_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Time to first token and total, as percentiles a bucket (ms); empty buckets are absent."""
     params = {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()}
-    return _ask_rolled(client, "latency_over_time", filters, params, Reads.REQUESTS)
+    return ask_rolled(client, "latency_over_time", filters, params, Reads.REQUESTS)
 
 
 def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 1_500) -> list[Row]:
@@ -227,13 +102,13 @@ def ttft_trace(client: Asks, trace_id: str) -> list[Row]:
 
 def stage_summary(client: Asks, filters: Filters) -> list[Row]:
     """How long each stage takes by itself (ms), how often it fails and flags."""
-    return _ask_rolled(client, "stage_summary", filters, filters.params(), Reads.STAGES)
+    return ask_rolled(client, "stage_summary", filters, filters.params(), Reads.STAGES)
 
 
 def spend_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Tokens and cost by model, a bucket; cost_usd None where no call of the bucket had a price."""
     params = {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)}
-    return _ask_rolled(client, "spend_over_time", filters, params, Reads.CALLS)
+    return ask_rolled(client, "spend_over_time", filters, params, Reads.CALLS)
 
 
 def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: int = 50) -> list[Row]:
@@ -404,7 +279,7 @@ def filter_values(client: Asks, filters: Filters) -> dict[str, list[str]]:
     """The tenants, models and routes of the window (its own narrowing is ignored)."""
     every = Filters(start=filters.start, end=filters.end)
     sets = Sets.ALL | Sets.TENANT | Sets.ROUTE
-    return _ask_rolled(client, "filter_values", every, _window(filters), Reads.REQUESTS, Reads.CALLS, sets=sets)[0]
+    return ask_rolled(client, "filter_values", every, _window(filters), Reads.REQUESTS, Reads.CALLS, sets=sets)[0]
 
 
 def labels(client: Asks, filters: Filters) -> dict[str, list[str]]:

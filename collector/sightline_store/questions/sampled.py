@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from sightline_store.contents import traces as traces_content
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Row, ask
 
 SampleBy = Literal["stratified", "random", "low-score", "drifted"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.queries import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Row, ask
 
 
 def index_tuning(client: Asks, start: datetime, end: datetime, *, limit: int = 100) -> list[Row]:

@@ -14,8 +14,8 @@ from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import SpanContent
 from sightline_store.contents.traces import Conversation
 from sightline_store.conventions import contents
+from sightline_store.questions.asking import HIDDEN, Asks, Row, ask, sees_content
 from sightline_store.questions.conditions import prefix_pattern
-from sightline_store.questions.queries import HIDDEN, Asks, Row, ask, sees_content
 
 MAX_CHARS: Final = 20_000
 """Characters of an attribute in which a question is looked for."""

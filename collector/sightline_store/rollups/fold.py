@@ -93,7 +93,7 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
         StoreUnavailable: try again; what was yielded is done.
     """
     require_one_server(client, _ON_A_CLUSTER)
-    now_s = _now_us(client) // 1_000_000
+    now_s = client.now_us() // 1_000_000
     closed_s = (now_s - OPEN_S) // MINUTE * MINUTE
     parts = _parts(client)
     looks = {} if anew else _looks(client)
@@ -270,12 +270,7 @@ def _run(client: Client, file: str, params: Mapping[str, Any]) -> None:
 
 
 def _version(client: Client) -> int:
-    return _now_us(client) * VERSIONS_A_MICROSECOND + secrets.randbelow(VERSIONS_A_MICROSECOND)
-
-
-def _now_us(client: Client) -> int:
-    (row,) = client.query_rows("SELECT toUnixTimestamp64Micro(now64(6)) AS now_us")
-    return int(row["now_us"])
+    return client.now_us() * VERSIONS_A_MICROSECOND + secrets.randbelow(VERSIONS_A_MICROSECOND)
 
 
 def _day(day_s: int) -> date:

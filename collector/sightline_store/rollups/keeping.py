@@ -90,12 +90,13 @@ def enforce(client: Client, keep: RetentionSettings) -> list[Partition]:
         StoreUnavailable: try again.
     """
     require_one_server(client, _ON_A_CLUSTER)
-    going = outdated(partitions(client), keep, _now(client))
+    now_us = client.now_us()
+    going = outdated(partitions(client), keep, datetime.fromtimestamp(now_us / 1e6, UTC))
     for each in going:
         for table in _TABLES:  # the lines first: what has none is not read
             client.command(f"ALTER TABLE {table} DROP PARTITION ({each.period}, {each.date})")
         _log.info("dropped rollups of %d s of %d: %d rows", each.period, each.date, each.rows)
-    _remove_unread(client)
+    _remove_unread(client, now_us)
     return going
 
 
@@ -138,9 +139,9 @@ def stored_bytes(client: Client) -> int:
     return sum(each.size_bytes for each in partitions(client))
 
 
-def _remove_unread(client: Client) -> None:
+def _remove_unread(client: Client, now_us: int) -> None:
     """Delete rows of versions that have not counted for an hour: a question reads for seconds."""
-    before = int((_now(client) - timedelta(seconds=COMMIT_WITHIN_S)).timestamp()) * 1_000_000 * VERSIONS_A_MICROSECOND
+    before = (now_us - COMMIT_WITHIN_S * 1_000_000) * VERSIONS_A_MICROSECOND
     counted = f"SELECT Period, Start, max(Version) FROM {PERIODS} WHERE Version < {before} GROUP BY Period, Start"
     for rollup in ROLLUPS:
         unread = f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})"
@@ -148,8 +149,3 @@ def _remove_unread(client: Client) -> None:
         if row["n"]:
             client.command(f"DELETE FROM {rollup.name} WHERE {unread}")
             _log.debug("removed %d rows of %s that nobody reads", row["n"], rollup.name)
-
-
-def _now(client: Client) -> datetime:
-    (row,) = client.query_rows("SELECT toUnixTimestamp(now()) AS now_s")
-    return datetime.fromtimestamp(int(row["now_s"]), UTC)

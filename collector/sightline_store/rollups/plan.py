@@ -45,7 +45,7 @@ class Reads(Enum):
 
 
 class _Window(Protocol):
-    """What a question is about; `questions.queries.Filters` has it."""
+    """What a question is about; `questions.asking.Filters` has it."""
 
     @property
     def start(self) -> datetime: ...

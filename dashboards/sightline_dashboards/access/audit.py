@@ -1,4 +1,4 @@
-"""A line in the log for each reading of what people and models wrote, by somebody who has signed in."""
+"""A line in the log for each reading and each file of what people and models wrote, by somebody who has signed in."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def content_read(page: str, trace_ids: Iterable[str]) -> None:
         page: name of the page in the URL.
         trace_ids: of the traces.
     """
-    viewer = current.viewer()
-    if not viewer.name or not viewer.content:
+    who = _reader()
+    if not who:
         return
     now_s = time.monotonic()
     read: dict[tuple[str, str], float] = st.session_state.setdefault(_READ, {})
@@ -35,6 +35,24 @@ def content_read(page: str, trace_ids: Iterable[str]) -> None:
     for trace_id in trace_ids:
         if (page, trace_id) not in read:
             read[page, trace_id] = now_s
-            # As JSON, so that no name can look like a line or a field of its own.
-            who = json.dumps({"user": viewer.name, "role": viewer.role.value, "tenant": viewer.tenant})
             LOG.info("content read: %s page=%s trace=%s", who, page, trace_id)
+
+
+def content_taken(file: str, rows: int) -> None:
+    """Log that the viewer takes a file with content; nothing where nobody signs in, or content is hidden.
+
+    Args:
+        file: its name, of which a part may come from the store.
+        rows: how many it has.
+    """
+    if who := _reader():
+        shown = json.dumps(st.query_params.to_dict())
+        LOG.info("content taken: %s file=%s rows=%d of=%s", who, json.dumps(file), rows, shown)
+
+
+def _reader() -> str:
+    """Who reads content, as JSON, so that no name can look like a line or a field of its own; '' where nobody does."""
+    viewer = current.viewer()
+    if not viewer.name or not viewer.content:
+        return ""
+    return json.dumps({"user": viewer.name, "role": viewer.role.value, "tenant": viewer.tenant})

@@ -14,7 +14,7 @@ from sightline_dashboards.alerts.machine import State, Status, Timing
 from sightline_dashboards.alerts.phases import Phase
 from sightline_dashboards.alerts.rules import STORE_AWAY, Rule, RulesFile
 from sightline_store.errors import QueryFailed, StoreBusy
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 
 _LOG = logging.getLogger("sightline.alerts")
 

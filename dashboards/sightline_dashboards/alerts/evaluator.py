@@ -179,8 +179,8 @@ class Evaluator:
     def _message(self, phase: Phase, fired: Phase | None, now: datetime) -> Message:
         return message(phase, self._rules.get(phase.rule), fired, now, self._settings.dashboards_url)
 
-    def _claimed(self, result: bool | StoreError) -> None:
-        if isinstance(result, StoreError):
+    def _claimed(self, result: bool | Exception) -> None:
+        if isinstance(result, Exception):
             self._claim_problem = self._problem(result, self._claim_problem)
             return
         self._claim_problem = ""
@@ -188,7 +188,7 @@ class Evaluator:
             _LOG.info("this evaluator acts" if result else "another evaluator acts; this one waits to take over")
         self._acts = result
 
-    def _problem(self, exc: StoreError, logged: str) -> str:
+    def _problem(self, exc: Exception, logged: str) -> str:
         """Why the store cannot be used, in words; '' where it only has no tables yet."""
         if isinstance(exc, QueryFailed) and exc.code in NO_SUCH:
             _LOG.warning("waiting for the tables: `sightline-store migrate` makes them")

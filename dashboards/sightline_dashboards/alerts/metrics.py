@@ -12,7 +12,7 @@ from typing import Final, Literal
 from sightline_dashboards.alerts.series import Amount, quantile
 from sightline_store.questions import alerts as questions
 from sightline_store.questions.alerts import Stretch
-from sightline_store.questions.queries import Asks, Row
+from sightline_store.questions.asking import Asks, Row
 
 Unit = Literal["ms", "s", "share", "score", "USD/h", "tokens/h", "requests/min", "spans", "bytes", "alarms"]
 Buckets = list[tuple[int, Amount]]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sightline_dashboards.alerts.machine import State, Status
-from sightline_store.questions.queries import Row
+from sightline_store.questions.asking import Row
 
 _AT_ONCE: Final = datetime.fromtimestamp(0, UTC)
 

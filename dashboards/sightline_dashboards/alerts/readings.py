@@ -9,7 +9,7 @@ from sightline_dashboards.alerts.metrics import Buckets
 from sightline_dashboards.alerts.rules import Against, Rule
 from sightline_dashboards.alerts.series import Series
 from sightline_store.questions.alerts import Stretch
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 
 REPLAY_STEP_S = 60
 """Width of the buckets of `past`, and seconds between two of its evaluations."""

@@ -8,12 +8,12 @@ from typing import Final
 import streamlit as st
 
 from sightline_dashboards import formats, navigation, source
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, note
 from sightline_dashboards.tables import grounded, local_time, outcome
 from sightline_store.questions import queries, search, written
-from sightline_store.questions.queries import Asks, Filters, Row
+from sightline_store.questions.asking import Asks, Filters, Row
 
 TRACE_ID: Final = re.compile(r"[0-9a-f]{1,32}")
 _SEARCHED_ROWS: Final = 50

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightline_dashboards import formats
-from sightline_dashboards.waterfall import Trace
+from sightline_dashboards.trace_detail.waterfall import Trace
 
 Rows = Sequence[Mapping[str, Any]]
 Write = Callable[[float | None], str]

@@ -13,11 +13,11 @@ from sightline_dashboards.comparison import answers, figures, passages, spans
 from sightline_dashboards.comparison.figures import NONE, Figure
 from sightline_dashboards.comparison.spans import Side, SpanRow
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.opened import OpenedTrace
 from sightline_dashboards.panels import empty_message, note, panel
-from sightline_dashboards.payloads import bounded
+from sightline_dashboards.plotting.theme import stage_colour
 from sightline_dashboards.tables import local_time
-from sightline_dashboards.theme import stage_colour
+from sightline_dashboards.trace_detail.opened import OpenedTrace
+from sightline_dashboards.trace_detail.payloads import bounded
 
 _INDENT = "\N{EM SPACE}"
 _QUESTION_CHARS = 2000

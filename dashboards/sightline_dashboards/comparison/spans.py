@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sightline_dashboards.waterfall import Node
+from sightline_dashboards.trace_detail.waterfall import Node
 
 MAX_ROWS: Final = 400
 """Rows that are shown: of more, those with the greatest differences."""

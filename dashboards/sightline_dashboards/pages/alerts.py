@@ -13,8 +13,8 @@ from sightline_dashboards.alerts.board import Episode, Line
 from sightline_dashboards.alerts.journal import StoreJournal
 from sightline_dashboards.alerts.machine import Status
 from sightline_dashboards.alerts.phases import Delivery, Silence, Told
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, note, page, panel
 from sightline_dashboards.tables import local_time
 

@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from sightline_dashboards import addressed, budgets, charts, formats, leads, plots, source, spending
+from sightline_dashboards import budgets, formats, source, spending
 from sightline_dashboards.cards import cost_cards
+from sightline_dashboards.controls import addressed
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, cards, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
-from sightline_dashboards.tables import trace_table
-from sightline_store.questions import queries, search, written
+from sightline_dashboards.plotting import charts, leads, plots
+from sightline_dashboards.tables import trace_table, unpriced
+from sightline_store.questions import asking, queries, search, written
 from sightline_store.questions.queries import SpendBy
 
 _MOST_BUDGETS = 12
@@ -103,7 +105,7 @@ def _narrowed(by: str, name: str) -> dict[str, str]:
     return {"q": search.equals(_BY[by], name)}
 
 
-def _budgets(client: queries.Asks, filters: queries.Filters) -> None:
+def _budgets(client: asking.Asks, filters: asking.Filters) -> None:
     """How far the token budgets are spent; nothing where no span says a budget."""
     bucket_s = filters.bucket_s(40)
     rows = queries.budgets_over_time(client, filters, bucket_s=bucket_s)
@@ -149,7 +151,7 @@ def _budgets(client: queries.Asks, filters: queries.Filters) -> None:
         )
 
 
-def _embeddings(rows: list[queries.Row]) -> None:
+def _embeddings(rows: list[asking.Row]) -> None:
     costs = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
     panel_note = f"{formats.money(sum(costs))} of the known cost" if costs else ""
     with panel("Embedding models", panel_note):
@@ -167,7 +169,7 @@ def _embeddings(rows: list[queries.Row]) -> None:
                     formats.count(row["calls"]),
                     formats.compact(row["input_tokens"]),
                     _cost(row),
-                    formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
+                    unpriced(row),
                 )
             )
             for row in rows
@@ -182,7 +184,7 @@ def _embeddings(rows: list[queries.Row]) -> None:
         _differences(rows)
 
 
-def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
+def _unpriced(models: list[asking.Row], embedded: list[asking.Row]) -> None:
     rows = [(row, key) for group, key in ((models, "unpriced_example"), (embedded, "price_key")) for row in group]
     rows = sorted(
         ((row, key) for row, key in rows if row["unpriced_calls"]), key=lambda pair: -pair[0]["unpriced_calls"]
@@ -224,7 +226,7 @@ def _unpriced(models: list[queries.Row], embedded: list[queries.Row]) -> None:
             )
 
 
-def _spend_table(rows: list[queries.Row], by: str) -> None:
+def _spend_table(rows: list[asking.Row], by: str) -> None:
     columns = [
         Column(by, link=True),
         Column("Calls", number=True),
@@ -248,7 +250,7 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
                 formats.compact(row["reasoning_tokens"]),
                 _cost(row),
                 formats.money(None if row["cost_usd"] is None else row["cost_usd"] / row["requests"] * 1000),
-                formats.share_of(row["unpriced_calls"], row["calls"]) if row["unpriced_calls"] else "none",
+                unpriced(row),
                 ", ".join(name or "itself" for name in row["priced_as"]),
             ),
             page="traces",
@@ -260,7 +262,7 @@ def _spend_table(rows: list[queries.Row], by: str) -> None:
     _differences(rows)
 
 
-def _cost(row: queries.Row) -> str:
+def _cost(row: asking.Row) -> str:
     """The cost, and where it comes from if not from tokens and prices."""
     texts = [formats.money(row["cost_usd"])]
     for name, calls in (("reported", row["reported_calls"]), ("local compute", row["local_calls"])):
@@ -269,7 +271,7 @@ def _cost(row: queries.Row) -> str:
     return " · ".join(texts)
 
 
-def _differences(rows: list[queries.Row]) -> None:
+def _differences(rows: list[asking.Row]) -> None:
     """Say where a library or a gateway reports another cost than tokens and prices give."""
     calls = sum(row["differing_calls"] for row in rows)
     if calls:

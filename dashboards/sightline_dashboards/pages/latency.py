@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sightline_dashboards import addressed, charts, formats, leads, plots, source
+from sightline_dashboards import formats, source
+from sightline_dashboards.controls import addressed
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.plotting import charts, leads, plots
+from sightline_dashboards.plotting.theme import stage_colour
 from sightline_dashboards.tables import trace_table
-from sightline_dashboards.theme import stage_colour
-from sightline_store.questions import queries, written
+from sightline_store.questions import asking, queries, written
 
 _BANDS = {"p95": "slow_ms", "Median": "median_ms", "Mean": "mean_ms"}
 _BAND_WORDS = {
@@ -89,7 +91,7 @@ def _body(selection: Selection) -> None:
         )
 
 
-def _sampling(stages: list[queries.Row], column: str) -> str:
+def _sampling(stages: list[asking.Row], column: str) -> str:
     """What a reader must know of the sample, '' where all requests were read and divided."""
     first = stages[0]
     error = max(row[column.replace("_ms", "_se_ms")] or 0.0 for row in stages)
@@ -105,7 +107,7 @@ def _sampling(stages: list[queries.Row], column: str) -> str:
     return " ".join(remarks)
 
 
-def _stages(rows: list[queries.Row]) -> None:
+def _stages(rows: list[asking.Row]) -> None:
     columns = [
         Column("Stage", colour=True, link=True),
         Column("Spans", number=True),

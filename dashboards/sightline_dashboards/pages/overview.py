@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import addressed, axes, charts, drift, drift_panel, formats, leads, plots, source, spending
+from sightline_dashboards import drift, drift_panel, formats, source, spending
 from sightline_dashboards.cards import overview_cards
+from sightline_dashboards.controls import addressed
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.elements import Card, cards
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.plotting import axes, charts, leads, plots
 from sightline_dashboards.tables import local_time, models_table, trace_table
 from sightline_store.questions import queries, written
-from sightline_store.questions.queries import Filters, Row, Sort
+from sightline_store.questions.asking import Filters, Row
+from sightline_store.questions.queries import Sort
 
 _SPARK_POINTS = 24
 _BARS = 40
@@ -31,41 +35,54 @@ def render() -> None:
 
 
 def _body(selection: Selection) -> None:
+    with source.at_once() as store:
+        _show(selection, store)
+
+
+def _show(selection: Selection, store: Executor) -> None:
+    """Ask everything at once, and show each answer as soon as those before it are there."""
     client, whole = source.client(), selection.filters()
-    now = queries.overview(client, whole)
+    earlier = selection.compared(whole)
+    asked_now, asked_before = (store.submit(queries.overview, client, each) for each in (whole, earlier))
+    now = asked_now.result()
     if not now.requests:
         empty_store(selection)
         return
     filters = charted(whole)
-    earlier = selection.compared(whole)
-    before = queries.overview(client, earlier)
-    # In the buckets of the bars: their sum is the cost on the card.
-    over_time, embedded = (
-        queries.spend_over_time(client, filters, bucket_s=filters.bucket_s(_BARS)),
-        queries.embedding_spend(client, filters, bucket_s=filters.bucket_s(_BARS)),
-    )
-    spent = (
-        spending.spending(now, embedded),
-        spending.spending(before, queries.embedding_spend(client, earlier)),
-    )
-    costs = spending.over_time(over_time, embedded)
-    shown = overview_cards(
+    # Cost in the buckets of the bars: their sum is the cost on the card.
+    bar_s, spark_s, bucket_s = filters.bucket_s(_BARS), filters.bucket_s(_SPARK_POINTS), filters.bucket_s()
+    embedded = store.submit(queries.embedding_spend, client, filters, bucket_s=bar_s)
+    embedded_before = store.submit(queries.embedding_spend, client, earlier)
+    spend = store.submit(queries.spend_over_time, client, filters, bucket_s=bar_s)
+    loss = store.submit(queries.loss, client, whole)
+    latency = store.submit(queries.latency_over_time, client, filters, bucket_s=bar_s)
+    scores = store.submit(queries.scores_over_time, client, filters, bucket_s=spark_s)
+    ingested = store.submit(queries.ingest_over_time, client, filters, bucket_s=spark_s)
+    drifted = store.submit(drift_panel.runs, client, filters)
+    drawn_latency = store.submit(queries.latency_over_time, client, filters, bucket_s=bucket_s)
+    stages = store.submit(queries.stage_stack, client, filters)
+    by_model = store.submit(queries.spend_by, client, filters)
+
+    costs = spending.over_time(spend.result(), embedded.result())
+    *shown, lost = overview_cards(
         now,
-        before,
-        spent,
-        queries.loss(client, whole),
-        _sparks(filters, costs),
+        asked_before.result(),
+        (
+            spending.spending(now, embedded.result()),
+            spending.spending(asked_before.result(), embedded_before.result()),
+        ),
+        loss.result(),
+        _sparks(filters, costs, latency=latency.result(), scores=scores.result(), ingested=ingested.result()),
         since=selection.compared_label,
     )
-    cards([*shown[:-1], _drift_card(filters), shown[-1]], key="overview_cards")
+    cards([*shown, _drift_card(drifted.result()), lost], key="overview_cards")
     left, right = st.columns([3, 2], gap="small")
     with (
         left,
         panel("Time to first token and total", "p50 to p95 as a band, p99 dashed", more=("latency", "Latency →")),
     ):
-        bucket_s = filters.bucket_s()
         plots.show_over_time(
-            charts.latency(queries.latency_over_time(client, filters), filters, bucket_s, height=250),
+            charts.latency(drawn_latency.result(), filters, bucket_s, height=250),
             filters,
             key="latency",
             bucket_s=bucket_s,
@@ -74,29 +91,27 @@ def _body(selection: Selection) -> None:
         first_token = formats.first_token_note(now.ttft_definition, now.ttft_others)
         note(f"{first_token} A gap means that there was no request.")
     with right, panel("Where the time to first token goes", "p95", more=("latency", "Stages →")):
-        stages = queries.stage_stack(client, filters)
-        if stages:
-            plots.show(charts.stage_cascade(stages, "slow_ms", height=250), filters, key="stages", opens=leads.of_stage)
-            note(stage_note(stages))
+        if rows := stages.result():
+            plots.show(charts.stage_cascade(rows, "slow_ms", height=250), filters, key="stages", opens=leads.of_stage)
+            note(stage_note(rows))
         else:
             empty_message("No request of this window recorded its first token.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
-        _spend(filters, costs, embedded)
+        _spend(filters, costs, by_model.result() + spending.embeddings_row(embedded.result()))
     with right, panel("Traces to look at", more=("traces", "All traces →")):
         sort, descending = _NOTABLE[addressed.one_of("Order", list(_NOTABLE), name="notable")]
-        rows = queries.traces(client, filters, sort=sort, descending=descending, limit=8)
+        notable = queries.traces(client, filters, sort=sort, descending=descending, limit=8)
         trace_table(
-            rows,
+            notable,
             key="notable_rows",
             empty="No answer of this window has been judged yet.",
-            questions=written.questions(client, rows),
+            questions=written.questions(client, notable),
             compact=True,
         )
 
 
-def _drift_card(filters: Filters) -> Card:
-    runs = drift_panel.runs(source.client(), filters)
+def _drift_card(runs: list[Row]) -> Card:
     stands = drift.standing(runs)
     return drift.card(runs, local_time(stands.since_ms, seconds=False) if stands else "")
 
@@ -110,13 +125,14 @@ def stage_note(rows: list[dict[str, Any]]) -> str:
     return text + (f" Left out: {formats.count(left_out)} of more than 500 spans." if left_out else "")
 
 
-def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]:
-    client, width, bar_width = source.client(), filters.bucket_s(_SPARK_POINTS), filters.bucket_s(_BARS)
+def _sparks(
+    filters: Filters, spend: list[Row], *, latency: list[Row], scores: list[Row], ingested: list[Row]
+) -> dict[str, list[float | None]]:
+    width, bar_width = filters.bucket_s(_SPARK_POINTS), filters.bucket_s(_BARS)
 
     def series(rows: list[dict[str, Any]], column: str, bucket_s: int = width) -> list[float | None]:
         return [row.get(column) for row in axes.fill_buckets(rows, filters, bucket_s)]
 
-    latency = queries.latency_over_time(client, filters, bucket_s=bar_width)
     for row in latency:
         row["error_rate"] = row["errors"] / row["requests"]
     requests_by_bucket = {row["bucket"]: row["requests"] for row in latency}
@@ -129,9 +145,8 @@ def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]
         for bucket, cost in usd.items()
         if requests_by_bucket.get(bucket)
     ]
-    scores = queries.scores_over_time(client, filters, bucket_s=width)
     spans: dict[int, int] = {}
-    for row in queries.ingest_over_time(client, filters, bucket_s=width):
+    for row in ingested:
         spans[row["bucket"]] = spans.get(row["bucket"], 0) + row["spans"]
     return {
         "ttft": series(latency, "ttft_p95_ms", bar_width),
@@ -146,8 +161,7 @@ def _sparks(filters: Filters, spend: list[Row]) -> dict[str, list[float | None]]
     }
 
 
-def _spend(filters: Filters, costs: list[Row], embedded: list[Row]) -> None:
-    rows = queries.spend_by(source.client(), filters) + spending.embeddings_row(embedded)
+def _spend(filters: Filters, costs: list[Row], rows: list[Row]) -> None:
     if not rows:
         empty_message("No model call in this selection.")
         return

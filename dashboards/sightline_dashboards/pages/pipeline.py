@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from sightline_dashboards import charts, formats, leads, plots, source
+from sightline_dashboards import formats, source
 from sightline_dashboards.cards import pipeline_cards
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, cards, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, note, page, panel
+from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.tables import local_time
 from sightline_store.conventions import report
-from sightline_store.questions import queries
+from sightline_store.questions import asking, queries
 
 _LOOKED_AT_SPANS = 10_000
 """The most spans about models and searches in which unread keys are looked for."""
@@ -80,7 +81,7 @@ def _body(selection: Selection) -> None:
         _unread(report.unread_keys(client, _looked_at_from(ingested, filters), filters.end, max_spans=_LOOKED_AT_SPANS))
 
 
-def late_spans_note(sampling: queries.Row) -> str:
+def late_spans_note(sampling: asking.Row) -> str:
     """Return what late spans mean and what to do, from a row of `queries.tail_sampling`."""
     late, received = sampling["late_spans"], sampling["received_spans"]
     count_text = f"{formats.count(late)} spans"
@@ -96,12 +97,12 @@ def late_spans_note(sampling: queries.Row) -> str:
     )
 
 
-def emitted_text(row: queries.Row) -> str:
+def emitted_text(row: asking.Row) -> str:
     """How many spans a service's processes have numbered; in words while no minute of them is over."""
     return formats.count(row["emitted"]) if row["emitted"] or not row["recent_spans"] else "not counted yet"
 
 
-def _loss(rows: list[queries.Row]) -> None:
+def _loss(rows: list[asking.Row]) -> None:
     columns = [
         Column("Service"),
         Column("Processes", number=True),
@@ -142,7 +143,7 @@ def _loss(rows: list[queries.Row]) -> None:
     )
 
 
-def _flow(rows: list[queries.Row], emitted: dict[str, str]) -> None:
+def _flow(rows: list[asking.Row], emitted: dict[str, str]) -> None:
     """Each service's spans along the way; a column for sampled out ones where there are any."""
     is_sampled = any(row["sampled_out_spans"] for row in rows)
     names = ["Emitted", "Received", "Stored", "Queryable", *(["Sampled out"] if is_sampled else [])]
@@ -173,7 +174,7 @@ def _flow(rows: list[queries.Row], emitted: dict[str, str]) -> None:
     )
 
 
-def _errors(rows: list[queries.Row]) -> None:
+def _errors(rows: list[asking.Row]) -> None:
     columns = [
         Column("Error", link=True),
         Column("Requests", number=True),
@@ -196,7 +197,7 @@ def _errors(rows: list[queries.Row]) -> None:
     table(columns, table_rows, key="error_rows", empty="No request of this window failed.", offer=Offer(rows))
 
 
-def _looked_at_from(ingested: list[queries.Row], filters: queries.Filters) -> datetime:
+def _looked_at_from(ingested: list[asking.Row], filters: asking.Filters) -> datetime:
     """Return the start of the newest buckets that hold `_READ_SPANS` spans, of rows of `ingest_over_time`."""
     spans = 0
     for row in sorted(ingested, key=lambda row: -row["bucket"]):
@@ -229,7 +230,7 @@ def _unread(keys: tuple[report.UnknownKey, ...]) -> None:
         table_rows,
         key="unread_keys",
         empty="Every key of these spans is read.",
-        offer=Offer([asdict(key) for key in keys]),
+        offer=Offer([asdict(key) for key in keys], content=True),
     )
     note(
         "Attributes and events that no figure of these pages is made of, in spans about models and searches, at most "

@@ -7,14 +7,17 @@ from typing import Final
 
 import streamlit as st
 
-from sightline_dashboards import addressed, charts, evidence, formats, leads, plots, source
+from sightline_dashboards import formats, source
 from sightline_dashboards.access import audit
+from sightline_dashboards.controls import addressed
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.tables import NONE, local_time
-from sightline_store.questions import judges, queries, written
+from sightline_dashboards.trace_detail import evidence
+from sightline_store.questions import asking, judges, queries, written
 
 _HEALTH_LOOK_BACK = timedelta(days=30)
 _BAD_STATES = {"shifted", "judge failed"}
@@ -57,20 +60,20 @@ def _body(selection: Selection) -> None:
         _lowest(client, queries.score_list(client, filters, name), name)
 
 
-def newest_figures(rows: list[queries.Row]) -> list[queries.Row]:
+def newest_figures(rows: list[asking.Row]) -> list[asking.Row]:
     """Return the newest figure of each judge and metric.
 
     Args:
         rows: of the question `judge/health`, the newest first.
     """
-    newest: dict[tuple[str, ...], queries.Row] = {}
+    newest: dict[tuple[str, ...], asking.Row] = {}
     for row in rows:
         newest.setdefault((row["metric"], row["judge"], row["judge_version"], row["figure"]), row)
     order = {figure: number for number, figure in enumerate(_FIGURES)}
     return sorted(newest.values(), key=lambda row: (row["metric"], row["judge"], order.get(row["figure"], len(order))))
 
 
-def figure_value(row: queries.Row) -> str:
+def figure_value(row: asking.Row) -> str:
     """Return the value of a figure with its 95 % interval."""
     if row["value"] is None:
         return formats.UNKNOWN
@@ -81,7 +84,7 @@ def figure_value(row: queries.Row) -> str:
     return f"{value} ({format(row['low'], signed)} to {format(row['high'], signed)})"
 
 
-def _health(client: queries.Asks, filters: queries.Filters) -> None:
+def _health(client: asking.Asks, filters: asking.Filters) -> None:
     """Show what is known of the judges: whether they moved, and how they agree with people."""
     rows = newest_figures(judges.health(client, filters.end - _HEALTH_LOOK_BACK, filters.end))
     if not rows:
@@ -119,7 +122,7 @@ def _health(client: queries.Asks, filters: queries.Filters) -> None:
     table(columns, table_rows, key="judge_health", empty="", offer=Offer(rows))
 
 
-def _over_time(client: queries.Asks, filters: queries.Filters, names: list[str]) -> None:
+def _over_time(client: asking.Asks, filters: asking.Filters, names: list[str]) -> None:
     """Show a chart for each score: in one chart their bands would hide each other."""
     width = filters.bucket_s(24)
     rows = queries.scores_over_time(client, filters, bucket_s=width)
@@ -138,7 +141,7 @@ def _over_time(client: queries.Asks, filters: queries.Filters, names: list[str])
     note("A change inside the band may be chance. Answers that the judge could not score are in no mean.")
 
 
-def _summary(rows: list[queries.Row]) -> None:
+def _summary(rows: list[asking.Row]) -> None:
     columns = [
         Column("Score"),
         Column("Mean", number=True),
@@ -177,7 +180,7 @@ def no_value(failed: int, judged: int) -> str:
     )
 
 
-def reason(row: queries.Row) -> str:
+def reason(row: asking.Row) -> str:
     """Return what a judge holds against an answer: its first unsupported sentence, else its own words."""
     told = evidence.statements(row)
     if bad := evidence.unsupported(told):
@@ -190,7 +193,7 @@ def reason(row: queries.Row) -> str:
     return formats.shortened(row["explanation"] or row["error_type"] or row["label"] or "no reason given", 300)
 
 
-def _lowest(client: queries.Asks, rows: list[queries.Row], name: str) -> None:
+def _lowest(client: asking.Asks, rows: list[asking.Row], name: str) -> None:
     audit.content_read("quality", [row["trace_id"] for row in rows])
     asked = written.conversations(client, [{**row, "started_ms": row["asked_ms"]} for row in rows])
     columns = [
@@ -220,5 +223,9 @@ def _lowest(client: queries.Asks, rows: list[queries.Row], name: str) -> None:
         for row in rows
     ]
     table(
-        columns, table_rows, key=f"lowest_{name}", empty="No answer of this window has this score.", offer=Offer(rows)
+        columns,
+        table_rows,
+        key=f"lowest_{name}",
+        empty="No answer of this window has this score.",
+        offer=Offer(rows, content=True),
     )

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from sightline_dashboards import charts, drift_panel, formats, leads, plots, source, tuning_panel
+from sightline_dashboards import drift_panel, formats, source, tuning_panel
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.tables import NONE, local_time
-from sightline_store.questions import queries, written
+from sightline_store.questions import asking, queries, written
 
 
 def render() -> None:
@@ -82,7 +83,7 @@ def _body(selection: Selection) -> None:
         _documents(found, written.titles(client, found))
 
 
-def _indexes(rows: list[queries.Row]) -> None:
+def _indexes(rows: list[asking.Row]) -> None:
     columns = [
         Column("Collection"),
         Column("In"),
@@ -119,7 +120,7 @@ def _indexes(rows: list[queries.Row]) -> None:
     table(columns, table_rows, key="indexes", empty="No search in this selection.", offer=Offer(rows))
 
 
-def _documents(rows: list[queries.Row], titles: Mapping[str, str]) -> None:
+def _documents(rows: list[asking.Row], titles: Mapping[str, str]) -> None:
     columns = [
         Column("Passage", link=True, wrap=True),
         Column("Id", mono=True),
@@ -149,6 +150,6 @@ def _documents(rows: list[queries.Row], titles: Mapping[str, str]) -> None:
         table_rows,
         key="documents",
         empty="The searches recorded no passages.",
-        offer=Offer([{**row, "title": titles.get(row["document_id"])} for row in rows]),
+        offer=Offer([{**row, "title": titles.get(row["document_id"])} for row in rows], content=True),
     )
     note("A row opens the newest trace that found the passage.")

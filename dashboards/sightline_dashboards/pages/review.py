@@ -8,16 +8,18 @@ from typing import Final, get_args
 
 import streamlit as st
 
-from sightline_dashboards import assets, evidence, formats, navigation, source
+from sightline_dashboards import assets, formats, navigation, source
 from sightline_dashboards.access import audit, current
 from sightline_dashboards.access.viewers import Role, Viewer
+from sightline_dashboards.controls.filterbar import Selection
+from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, empty_store, note, page, panel, rerun
 from sightline_dashboards.reviewing import MAX_TEXT_CHARS, Review, ReviewNotSent, sender, sentences_of
 from sightline_dashboards.tables import NONE, local_time
+from sightline_dashboards.trace_detail import evidence
 from sightline_store.contents.traces import Conversation
-from sightline_store.questions import people, queries, written
+from sightline_store.questions import asking, people, queries, written
 from sightline_store.questions.people import Queue
 
 _QUEUES: Final[dict[Queue, tuple[str, str]]] = {
@@ -71,7 +73,7 @@ def _body(selection: Selection) -> None:
     _reviews(people.reviews(client, filters))
 
 
-def _row_to_read(rows: list[queries.Row], queue: Queue, reviewer: str) -> queries.Row:
+def _row_to_read(rows: list[asking.Row], queue: Queue, reviewer: str) -> asking.Row:
     """Return the first row, or the one that is being read: scores that arrive meanwhile change the order."""
     of_queue, trace_id = st.session_state.get("reading", (None, ""))
     row = next((row for row in rows if of_queue == (queue, reviewer) and row["trace_id"] == trace_id), rows[0])
@@ -132,7 +134,7 @@ def _nothing_waits(queue: Queue) -> str:
     }[queue]
 
 
-def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> bool:
+def _answer(row: asking.Row, queue: Queue, reviewer: str, waiting: int) -> bool:
     """Show an answer and what can be said of it; return whether the reviewer is done with it."""
     trace_id = row["trace_id"]
     audit.content_read("review", [trace_id])
@@ -193,7 +195,7 @@ def _answer(row: queries.Row, queue: Queue, reviewer: str, waiting: int) -> bool
     return False
 
 
-def _facts_html(row: queries.Row) -> str:
+def _facts_html(row: asking.Row) -> str:
     facts = [local_time(row["asked_ms"]), f"tenant {row['tenant_name'] or NONE}"]
     if row["groundedness"] is not None:
         facts.append(f"groundedness {formats.score(row['groundedness'])}")
@@ -237,7 +239,7 @@ def _passages(held: Conversation | None) -> None:
         note(f"The first {_PASSAGES} of {formats.count(len(passages))}; the trace has all of them.")
 
 
-def _reviews(rows: list[queries.Row]) -> None:
+def _reviews(rows: list[asking.Row]) -> None:
     if not rows:
         return
     pairs, agreed, beyond = people.agreement(rows)
@@ -254,7 +256,7 @@ def _reviews(rows: list[queries.Row]) -> None:
         _table(rows[:50])
 
 
-def _table(rows: list[queries.Row]) -> None:
+def _table(rows: list[asking.Row]) -> None:
     columns = [
         Column("Given", link=True),
         Column("Reviewer"),
@@ -283,4 +285,5 @@ def _table(rows: list[queries.Row]) -> None:
         ],
         key="reviews",
         empty="No review.",
+        offer=Offer(rows, content=True),
     )

@@ -7,15 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import addressed, assets, formats, navigation, paging, searchbar, source
+from sightline_dashboards import assets, formats, navigation, source
 from sightline_dashboards.access import audit
+from sightline_dashboards.controls import addressed, paging, searchbar
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_message, empty_store, note, page, panel
-from sightline_dashboards.tables import NONE, grounded, local_time, outcome
+from sightline_dashboards.tables import NONE, cost, grounded, local_time, outcome, tokens
 from sightline_store.contents.traces import Conversation
-from sightline_store.questions import people, queries, written
+from sightline_store.questions import asking, people, queries, written
 from sightline_store.questions.search import Kind, Term, text_of
 
 _PAGE_ROWS = 50
@@ -75,7 +76,7 @@ def _list(selection: Selection) -> None:
         shown.foot(rows[0]["matching"], "sessions")
 
 
-def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
+def _table(rows: list[asking.Row], begun: dict[str, str]) -> None:
     columns = [
         Column("Began with", link=True),
         Column("Last active"),
@@ -103,10 +104,8 @@ def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
                     formats.count(row["failed"]) if row["failed"] else "none",
                     formats.duration(row["ttft_p50_ms"]),
                     formats.duration(row["total_p50_ms"]),
-                    f"{formats.compact(row['input_tokens'])} → {formats.compact(row['output_tokens'])}"
-                    if row["llm_calls"]
-                    else "no call",
-                    formats.money(row["cost_usd"]) if row["llm_calls"] else "no call",
+                    tokens(row),
+                    cost(row),
                     row["tenant_name"] or NONE,
                     ", ".join(row["users"]) or NONE,
                     formats.shortened(row["session_id"], 16),
@@ -122,7 +121,7 @@ def _table(rows: list[queries.Row], begun: dict[str, str]) -> None:
         table_rows,
         key="sessions",
         empty="No session on this page.",
-        offer=Offer([{**row, "question": begun.get(row["trace_id"])} for row in rows]),
+        offer=Offer([{**row, "question": begun.get(row["trace_id"])} for row in rows], content=True),
     )
 
 

@@ -8,18 +8,19 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import answer_panel, formats, navigation, payloads, source
+from sightline_dashboards import formats, navigation, source
 from sightline_dashboards.access import audit, current
 from sightline_dashboards.comparison import choice
 from sightline_dashboards.comparison import panel as panel_of_two
 from sightline_dashboards.comparison.choice import TRACE_ID
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.elements import waterfall
-from sightline_dashboards.filterbar import Selection
-from sightline_dashboards.opened import OpenedTrace, opened
 from sightline_dashboards.panels import empty_message, note, page, panel, rerun
+from sightline_dashboards.plotting.theme import stage_colour
 from sightline_dashboards.tables import NONE, local_time
-from sightline_dashboards.theme import stage_colour
-from sightline_dashboards.waterfall import Node, Trace
+from sightline_dashboards.trace_detail import answer_panel, payloads
+from sightline_dashboards.trace_detail.opened import OpenedTrace, opened
+from sightline_dashboards.trace_detail.waterfall import Node, Trace
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.spans import SpanContent
 from sightline_store.questions import queries, search

@@ -8,12 +8,13 @@ from typing import get_args
 
 import streamlit as st
 
-from sightline_dashboards import addressed, formats, paging, searchbar, source
+from sightline_dashboards import formats, source
+from sightline_dashboards.controls import addressed, paging, searchbar
+from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import MAX_ROWS, Offer
-from sightline_dashboards.filterbar import Selection
 from sightline_dashboards.panels import empty_store, page, panel, rerun
 from sightline_dashboards.tables import trace_table, with_questions
-from sightline_store.questions import queries, written
+from sightline_store.questions import asking, queries, written
 from sightline_store.questions.queries import Sort
 
 _PAGE_ROWS = 50
@@ -60,7 +61,7 @@ def _body(selection: Selection) -> None:
         st.html(f'<p class="sl-note" data-testid="matching">{escape(f"{told}. {reach}" if reach else told)}</p>')
     clicked_sort = None
 
-    def everything() -> list[queries.Row]:
+    def everything() -> list[asking.Row]:
         found = asked(limit=MAX_ROWS)
         return with_questions(found, written.questions(client, found))
 
@@ -76,7 +77,7 @@ def _body(selection: Selection) -> None:
             sort=sort,
             descending=descending,
             comparable=True,
-            offer=Offer(everything, matching),
+            offer=Offer(everything, matching, content=True),
         )
         shown.foot(matching, "requests")
     if clicked_sort:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 ZOOM: Final = "zoom"
 PICK: Final = "pick"

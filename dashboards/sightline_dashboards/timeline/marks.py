@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 SHAPES: Final = {
     "harm": "cross",

@@ -23,7 +23,7 @@ from sightline_store.client import Client
 from sightline_store.errors import StoreError
 from sightline_store.moments import duration_s, parse_moment
 from sightline_store.questions import drift
-from sightline_store.questions.queries import Row
+from sightline_store.questions.asking import Row
 from sightline_store.settings import StoreSettings
 
 _EPILOG = """\

@@ -34,7 +34,7 @@ from sightline_evals.settings import JudgeSettings, RunSettings
 from sightline_store.client import Client
 from sightline_store.moments import parse_moment
 from sightline_store.questions import judges as questions
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.settings import StoreSettings
 
 SCHEMA: Final = "sightline-evals-health/1"

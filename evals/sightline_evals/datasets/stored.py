@@ -17,7 +17,7 @@ from sightline_evals.datasets.sample import Sample
 from sightline_store.client import Client
 from sightline_store.contents import traces
 from sightline_store.questions import people, queries
-from sightline_store.questions.queries import Filters, Row
+from sightline_store.questions.asking import Filters, Row
 
 _MOST_FEEDBACK: Final = 100_000
 _LABELS: Final = ("thumbs_down", "thumbs_up")

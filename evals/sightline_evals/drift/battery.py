@@ -9,7 +9,7 @@ from typing import Any, Final
 from sightline_evals.drift import comparisons, signals, topics
 from sightline_evals.drift.signals import Measurement
 from sightline_store.questions import drift
-from sightline_store.questions.queries import Asks, Row
+from sightline_store.questions.asking import Asks, Row
 
 REFUSALS: Final = (
     r"^\W*(i('m| am) sorry|sorry\b|i (do not|don.t) know|i (cannot|can.t|am unable|.m unable)|unfortunately,? i\b|"

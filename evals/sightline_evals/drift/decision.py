@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sightline_evals.drift import battery, judged, windows
 from sightline_store.questions import drift
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 
 
 def decide(

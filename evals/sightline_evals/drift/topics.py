@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline_store.questions import drift
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 
 MOST_TOPICS: Final = 6
 _QUERIES_A_TOPIC: Final = 100

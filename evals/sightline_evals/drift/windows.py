@@ -10,7 +10,7 @@ from typing import Final
 from sightline_evals.errors import UsageError
 from sightline_store.moments import iso_moment
 from sightline_store.questions import drift
-from sightline_store.questions.queries import Asks
+from sightline_store.questions.asking import Asks
 
 _WEEK: Final = timedelta(days=7)
 _FORMS: Final = "previous, seasonal, pin:NAME, or FROM..TO with ISO 8601 moments"

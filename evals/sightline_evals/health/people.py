@@ -10,7 +10,7 @@ import numpy as np
 from sightline_evals.datasets.stored import Feedback, feedback_of
 from sightline_evals.health.agreement import Flags, Floats
 from sightline_evals.runs.samples import sampling_weight
-from sightline_store.questions.queries import Row
+from sightline_store.questions.asking import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from sightline_app.api.chat_request import read_json
-from sightline_app.chaos.board import MOST_S, FaultBoard
-from sightline_app.chaos.faults import KEY_FIELD, PATH, Faults
+from sightline_app.chaos.board import FaultBoard
+from sightline_app.chaos.faults import KEY_FIELD, MOST_S, PATH, Faults
 from sightline_app.errors import InvalidSetting, RequestRefused
 from sightline_app.limits.access import Access
 

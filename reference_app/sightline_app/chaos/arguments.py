@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
+from sightline_app.chaos.faults import MOST_S
 from sightline_app.embeddings.precision import Precision
 from sightline_app.load.arguments import positive
 
-NAMES = (
-    "passages-lost",
-    "embedding-precision",
-    "embedding-words",
-    "stale-tenant",
-    "slow-search",
-    "model-swapped",
-    "context-cut",
-    "burst",
-    "injected-document",
-    "redis-away",
-    "weaviate-away",
-)
-"""Names of the harms."""
 UNDO, LIST = "undo", "list"
 _EPILOG = """examples:
   sightline-app chaos list                         what can be broken
@@ -36,18 +24,16 @@ exit codes: 0 done and undone, 1 refused or not undone (the last line says why),
 """
 
 
-def _share(text: str) -> float:
-    value = positive(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError("must be at most 1")
-    return value
+def _at_most(limit: float) -> Callable[[str], float]:
+    """Return what reads a number above 0 and at most `limit`; as a type of an argument."""
 
+    def read(text: str) -> float:
+        value = positive(text)
+        if value > limit:
+            raise argparse.ArgumentTypeError(f"must be at most {limit:g}")
+        return value
 
-def _seconds(text: str) -> float:
-    value = positive(text)
-    if value > 3600:
-        raise argparse.ArgumentTypeError("must be at most 3600")
-    return value
+    return read
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,16 +45,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("name", metavar="NAME", help=f"a harm; or {LIST}, which names them; or {UNDO}")
     parser.add_argument(
-        "name", choices=(*NAMES, UNDO, LIST), metavar="NAME", help=f"{', '.join(NAMES)}; or {UNDO}, or {LIST}"
+        "--for", dest="for_s", type=_at_most(MOST_S), default=60.0, metavar="S", help="seconds; default 60"
     )
-    parser.add_argument("--for", dest="for_s", type=_seconds, default=60.0, metavar="S", help="seconds; default 60")
     parser.add_argument("--url", help="address of the app; default from SIGHTLINE_APP_HOST and _PORT")
     parser.add_argument("--tenant", default="acme", help="whose searches, documents or traffic; default acme")
     parser.add_argument(
         "--delay", dest="delay_s", type=positive, default=2.0, metavar="S", help="of slow-search; default 2 seconds"
     )
-    parser.add_argument("--share", type=_share, default=0.1, metavar="P", help="of passages-lost; default 0.1")
+    parser.add_argument("--share", type=_at_most(1), default=0.1, metavar="P", help="of passages-lost; default 0.1")
     parser.add_argument("--rate", type=positive, default=10.0, metavar="R", help="of burst, a second; default 10")
     parser.add_argument(
         "--precision",
@@ -78,3 +64,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--model-url", default="", metavar="URL", help="of model-swapped, on this machine; with /v1")
     parser.add_argument("--model-name", default="", metavar="NAME", help="of model-swapped, beside --model-url")
+    parser.add_argument("--json", action="store_true", help=f"of {LIST}: print one JSON object")

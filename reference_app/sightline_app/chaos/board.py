@@ -6,15 +6,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from sightline_app.chaos.faults import Faults
 from sightline_app.chaos.faulty_pipeline import changed, harm
 from sightline_app.pipeline import Pipeline
 from sightline_app.settings import AppSettings
 
-MOST_S: Final = 3600.0
-"""Longest time that faults may hold, in seconds."""
 _log = logging.getLogger("sightline.app")
 
 

@@ -11,7 +11,6 @@ import sys
 import threading
 import uuid
 from datetime import UTC, datetime
-from types import FrameType
 from typing import Final
 
 import sightline
@@ -21,10 +20,13 @@ from sightline_app.chaos.journal import ChaosRefused, Entry, Journal
 from sightline_app.chaos.registry import HARMS
 from sightline_app.errors import AppError, InvalidSetting
 from sightline_app.settings import AppSettings
+from sightline_roles.stopping import STOP_SIGNALS, stopped_by_signals
 
 MARK: Final = "mark.chaos"
 """Name of the event that says when a harm began (value 1) and when it was undone (value 0)."""
 _FLUSH_S = 5.0
+_STOP_SIGNALS: Final = (*STOP_SIGNALS, signal.SIGHUP)
+"""Ctrl-C, SIGTERM and a closed terminal."""
 _log = logging.getLogger("sightline.app.chaos")
 
 
@@ -35,9 +37,10 @@ def run(options: argparse.Namespace, settings: AppSettings) -> int:
         AppError: it was refused; what was begun is undone.
     """
     if options.name == LIST:
-        width = max(map(len, HARMS))
-        sys.stdout.write("".join(f"{name:<{width}}  {harm.about}\n" for name, harm in HARMS.items()))
+        _list(as_json=options.json)
         return 0
+    if options.name not in {*HARMS, UNDO}:
+        raise InvalidSetting("NAME", options.name, f"needs one of {', '.join(HARMS)}, {UNDO}, {LIST}")
     if bool(options.model_url) != bool(options.model_name):
         raise InvalidSetting("--model-url", options.model_url, "needs --model-name beside it, and the other way round")
     names = Options.__dataclass_fields__
@@ -52,15 +55,24 @@ def run(options: argparse.Namespace, settings: AppSettings) -> int:
     try:
         if options.name == UNDO:
             return _undo(journal, context)
-        return _do(options.name, journal, context)
+        stop = threading.Event()
+        with stopped_by_signals(stop.set, _STOP_SIGNALS):
+            return _do(options.name, journal, context, stop)
     finally:
         tracing.force_flush(_FLUSH_S)
         tracing.shutdown()
 
 
-def _do(name: str, journal: Journal, context: Context) -> int:
+def _list(*, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({name: harm.about for name, harm in HARMS.items()}) + "\n")
+    else:
+        width = max(map(len, HARMS))
+        sys.stdout.write("".join(f"{name:<{width}}  {harm.about}\n" for name, harm in HARMS.items()))
+
+
+def _do(name: str, journal: Journal, context: Context, stop: threading.Event) -> int:
     harm = HARMS[name]
-    stop = _stop_event()
     undo = harm.prepare(context)
     entry = Entry(name, uuid.uuid4().hex, datetime.now(UTC).isoformat(timespec="seconds"), os.getpid(), undo)
     journal.begin(entry)
@@ -104,16 +116,3 @@ def _mark(entry: Entry, sentence: str, *, begins: bool) -> None:
         judge="sightline-chaos",
         run_id=entry.run_id,
     )
-
-
-def _stop_event() -> threading.Event:
-    """Return an event that Ctrl-C, SIGTERM and a closed terminal set."""
-    stop = threading.Event()
-
-    def stopped(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stopped)
-    return stop

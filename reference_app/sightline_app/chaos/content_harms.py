@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -20,7 +21,8 @@ from sightline_app.chaos.journal import ChaosRefused
 from sightline_app.index import read_manifest
 from sightline_app.ingestion.document import document_id
 from sightline_app.quality import read_questions
-from sightline_app.vector_stores.weaviate_search import brief, location
+from sightline_app.vector_stores.connection import translated
+from sightline_app.vector_stores.weaviate_search import location
 from sightline_demo_corpus import questions_file
 
 _BATCH: Final = 500
@@ -108,9 +110,8 @@ class InjectedDocument(Harm):
     def undo(self, context: Context, undo: dict[str, Any]) -> None:
         """Delete it."""
         with context.app() as app:
-            answer = app.delete(f"/v1/documents/{undo['id']}", headers={"x-tenant-id": undo["tenant"]})
-        if answer.status_code not in {202, 204, 404}:
-            raise ChaosRefused(f"the app answered {answer.status_code} to the deletion of document {undo['id']}")
+            tenant = {"x-tenant-id": undo["tenant"]}
+            sent(app, "DELETE", f"/v1/documents/{undo['id']}", headers=tenant, accepted=(404,))
 
 
 def _document() -> str:
@@ -119,11 +120,18 @@ def _document() -> str:
     return "# Frequent questions\n\n" + "\n\n".join(f"## {each}\n\n{each} {_INSTRUCTION}" for each in asked) + "\n"
 
 
-def _weaviate(context: Context) -> Any:
-    try:
-        return weaviate.connect_to_custom(**location(context.settings))
-    except (WeaviateBaseError, OSError, ValueError) as exc:
-        raise ChaosRefused(f"Weaviate did not answer: {brief(exc)}") from exc
+@contextlib.contextmanager
+def _weaviate(context: Context) -> Iterator[Any]:
+    """Yield a client.
+
+    Raises:
+        RetrievalUnavailable: Weaviate did not answer, or refused, at any time.
+    """
+    with contextlib.ExitStack() as stack:
+        with translated("Weaviate", (WeaviateBaseError, OSError, ValueError)):
+            client = stack.enter_context(weaviate.connect_to_custom(**location(context.settings)))
+        with translated("Weaviate", (WeaviateBaseError,)):
+            yield client
 
 
 def _share(text: str) -> float:

@@ -15,6 +15,8 @@ PATH: Final = "/v1/chaos"
 """Where an app takes faults."""
 KEY_FIELD: Final = "x-chaos-key"
 """Field of the request that holds `SIGHTLINE_APP_CHAOS_KEY`."""
+MOST_S: Final = 3600.0
+"""Longest time that faults may hold, in seconds."""
 WORDS: Final = "words"
 """Value of `Faults.embedding`: questions are embedded by their words alone."""
 _EMBEDDINGS: Final = ("", WORDS, *(str(each) for each in Precision))

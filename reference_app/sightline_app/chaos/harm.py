@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from sightline_app.chaos.faults import KEY_FIELD, PATH
+from sightline_app.chaos.faults import KEY_FIELD, MOST_S, PATH
 from sightline_app.chaos.journal import ChaosRefused
 from sightline_app.settings import AppSettings
 
@@ -67,21 +69,20 @@ class Context:
         if not self.settings.chaos.secret_key:
             raise ChaosRefused("set SIGHTLINE_APP_CHAOS_KEY, for the app and for this command, to the same secret")
         with self.app() as app:
-            sent(app, "PUT", PATH, json={**faults, "for_s": min(3600.0, self.options.for_s + 5)})
+            sent(app, "PUT", PATH, json={**faults, "for_s": min(MOST_S, self.options.for_s + 5)})
 
     def end_faults(self) -> None:
-        """Ask the app to serve without faults. One that is gone serves none.
+        """Ask the app to serve without faults. One that is gone, or was started again without the route, serves none.
 
         Raises:
-            ChaosRefused: it refused.
+            ChaosRefused: it refused, or did not answer.
         """
-        with self.app() as app:
-            try:
-                answer = app.delete(PATH)
-            except httpx.ConnectError:
-                return
-        if answer.status_code >= 400:
-            raise ChaosRefused(f"the app answered {answer.status_code}: {_message(answer)}")
+        with self.app() as app, contextlib.suppress(AppGone):
+            sent(app, "DELETE", PATH, accepted=(404,))
+
+
+class AppGone(ChaosRefused):
+    """Nothing listens where the app was."""
 
 
 class Harm:
@@ -124,16 +125,30 @@ class Harm:
         raise NotImplementedError
 
 
-def sent(client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
+def sent(
+    client: httpx.Client, method: str, path: str, *, accepted: Collection[int] = (), **request: Any
+) -> httpx.Response:
     """Send a request to the app, and return its response.
 
+    Args:
+        client: of the app.
+        method: of HTTP.
+        path: of the route.
+        accepted: codes of 400 and above that are no refusal.
+        request: as `httpx.Client.request` takes it.
+
     Raises:
+        AppGone: no connection.
         ChaosRefused: no response, or a refusal.
     """
     try:
         answer = client.request(method, path, **request)
+    except httpx.ConnectError as exc:
+        raise AppGone(f"nothing listens at {client.base_url}: {exc}") from exc
     except httpx.HTTPError as exc:
-        raise ChaosRefused(f"the app at {client.base_url} did not answer: {exc or type(exc).__name__}") from exc
+        raise ChaosRefused(f"the app at {client.base_url} did not answer: {str(exc) or type(exc).__name__}") from exc
+    if answer.status_code in accepted:
+        return answer
     if answer.status_code == 404 and path == PATH:
         raise ChaosRefused(f"the app at {client.base_url} was started without SIGHTLINE_APP_CHAOS_KEY")
     if answer.status_code >= 400:

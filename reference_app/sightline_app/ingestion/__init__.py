@@ -14,8 +14,6 @@ kafka_message     a message of Kafka as a document
 kafka_source      a member of a consumer group, at least once
 consume           `sightline-app consume`
 dead_letters      what was given up; `dead_letters_command` looks, replays and drops
-reembedding       a new version of the whole index, in steps that can each be done again
-reembed_workflow  their order, as Temporal replays it; `reembed_activities` carries them out
-reembed           `sightline-app reembed`
+reembedding/      a new version of the whole index, as a workflow of Temporal; `sightline-app reembed`
 ================  ====================================================================================
 """

@@ -23,7 +23,7 @@ def _run(module: str) -> Command:
 COMMANDS: Final[Mapping[str, Command]] = {
     "worker": _run("worker"),
     "consume": _run("consume"),
-    "reembed": _run("reembed"),
+    "reembed": _run("reembedding.command"),
     "dead-letters": _run("dead_letters_command"),
 }
 _WORKER = """\

@@ -194,7 +194,7 @@ class Indexing:
 
         parts = []
         for start in range(0, len(passages), _BATCH):
-            if len(cut) == 1:
+            if len(cut) == 1 and start:
                 self._say(replace(cut[0].document, embedded=start))
             parts.append(embedding.embed_passages(passages[start : start + _BATCH], go_on))
         return np.concatenate(parts)

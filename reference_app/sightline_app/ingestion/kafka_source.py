@@ -29,13 +29,13 @@ from sightline_app.ingestion.dead_letters import DeadLetters, Message
 from sightline_app.ingestion.document import Document
 from sightline_app.ingestion.indexing import DOCUMENT_BYTES, DOCUMENT_ID, DOCUMENT_TYPE, STAGE
 from sightline_app.ingestion.kafka_message import Record, Unreadable, document_of, text_headers
-from sightline_app.ingestion.work import DocumentWork
+from sightline_app.ingestion.work import LOCKED_S, DocumentWork
 from sightline_app.settings import AppSettings, IngestionSettings
 
 _POLL_MS = 200
 _MOST_RECORDS = 64
 _LAG_EVERY_S, _LOG_EVERY_S = 2.0, 30.0
-_LOCKED_S, _CONNECT_S = 0.2, 3.0
+_CONNECT_S = 3.0
 _PROPAGATOR = TraceContextTextMapPropagator()
 _log = logging.getLogger("sightline.app")
 
@@ -152,7 +152,7 @@ class KafkaSource:
         failures = 0
         left = list(documents)
         while not self._stopping.is_set():
-            why, wait_s = "", _LOCKED_S
+            why, wait_s = "", LOCKED_S
             for document in left:
                 later = self._work.do(document)
                 if later is not None and later.why:
@@ -182,7 +182,7 @@ class KafkaSource:
             self._consumer.pause(*paused)
             for partition, records in self._consumer.poll(timeout_ms=_POLL_MS).items():
                 self._consumer.seek(partition, records[0].offset)  # of a partition that came just now
-            self._stopping.wait(min(_LOCKED_S, max(0.0, until - time.monotonic())))
+            self._stopping.wait(min(LOCKED_S, max(0.0, until - time.monotonic())))
         self._consumer.resume(*self._consumer.paused())
 
     def _commit(self, records: Iterable[Record]) -> None:

@@ -81,6 +81,7 @@ class DocumentWork:
         self._settings = settings
         self._target = target
         self._open_writer = open_writer
+        self._writers: dict[str, PassageWriter] = {}
         self._is_stopping = is_stopping
         self._passing = passing
 
@@ -121,7 +122,9 @@ class DocumentWork:
         Raises:
             RetrievalUnavailable: it does not.
         """
-        writer = self._open_writer(self._settings, target.backend)
+        writer = self._writers.get(target.backend)
+        if writer is None:  # it keeps its connection, which takes longer to make than a document to insert
+            writer = self._writers[target.backend] = self._open_writer(self._settings, target.backend)
         if not writer.reachable():
             raise RetrievalUnavailable(f"{writer.backend} does not answer")
         return writer

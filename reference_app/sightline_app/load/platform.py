@@ -103,7 +103,7 @@ class Store:
             try:
                 answer = await client.post(address, content=_STATEMENT.format(since=since, until=until, ids=ids))
             except httpx.HTTPError as exc:
-                raise StoreAway(f"the store at {self.url} did not answer: {exc or type(exc).__name__}") from exc
+                raise StoreAway(f"the store at {self.url} did not answer: {str(exc) or type(exc).__name__}") from exc
             if answer.status_code != 200:
                 told = " ".join(answer.text.split())[:200]
                 raise StoreAway(f"the store at {self.url} answered {answer.status_code}: {told}")

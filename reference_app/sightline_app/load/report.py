@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from sightline_app.load.client import percentile
 from sightline_app.load.platform import Held
 from sightline_app.load.sender import Outcome, Run, Sent
-from sightline_app.traffic import percentile
 
 BEHIND_S: Final = 0.1
 """A request that is sent later than this counts as behind schedule."""

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 from tqdm import tqdm
 
+from sightline_app.load.client import ask, open_client
 from sightline_app.load.conversations import Conversations
 from sightline_app.quality import Known
-from sightline_app.traffic import ask
 
 _LAST_ANSWERS_S = 2.0
 """How long answers that run may take to end after somebody stopped the run."""
@@ -113,12 +112,9 @@ async def send(questions: Sequence[Known], plan: Plan, due: Iterable[float], sto
     run, begun = Run(), time.monotonic()
     conversations = Conversations(questions, plan.tenants, plan.users_per_tenant, plan.max_turns, plan.seed)
     room = asyncio.Semaphore(plan.max_open)
-    headers = {"authorization": f"Bearer {plan.api_key}"} if plan.api_key else {}
-    limits = httpx.Limits(max_connections=plan.max_open, max_keepalive_connections=plan.max_open)
-    timeout = httpx.Timeout(plan.timeout_s, connect=5.0)
     tasks: list[asyncio.Task[None]] = []
     bar = tqdm(desc="sent", unit="", file=sys.stderr, disable=not sys.stderr.isatty())
-    async with httpx.AsyncClient(timeout=timeout, limits=limits, headers=headers) as client:
+    async with open_client(plan.api_key, plan.timeout_s, plan.max_open) as client:
 
         async def one(sent: Sent) -> None:
             async with room:

@@ -29,11 +29,12 @@ _STOP_GRACE_S = 1
 
 
 def _serve_extractive(settings: ModelSettings) -> int:
-    from sightline_app.model_server.extractive_api import MODEL, NOTE, create_app  # noqa: PLC0415
+    from sightline_app.model_server.extractive_api import NOTE, create_app  # noqa: PLC0415
 
     opened = listen(settings)
     pace = f"{settings.tokens_per_s:g} tokens/s" if settings.tokens_per_s else "unpaced"
-    return run(create_app(settings), opened, f"{MODEL} ({NOTE}, {pace})", settings, grace_s=_STOP_GRACE_S)
+    app, title = create_app(settings, settings.name), f"{settings.name} ({NOTE}, {pace})"
+    return run(app, opened, title, settings, grace_s=_STOP_GRACE_S)
 
 
 def _serve_llama(settings: ModelSettings) -> NoReturn:

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that answers from the prompt, without a language model: for tests and load.
 
 Answers are sentences of the prompt's passages (:mod:`sightline_app.model_server.extractive`); every response says so:
-model ``extractive-v1``, ``system_fingerprint`` "extractive, no LLM".
+``system_fingerprint`` "extractive, no LLM", and the model's name is ``extractive-v1`` unless it is given another one.
 
 Streams are paced so that streaming can be seen: the first token comes after 20 ms and the time that reading the prompt
 would take (``SIGHTLINE_MODEL_PREFILL_TOKENS_PER_S``), then tokens follow at ``SIGHTLINE_MODEL_TOKENS_PER_S``. With a
@@ -34,7 +34,7 @@ from sightline_app.model_server.openai_interface import (
 from sightline_app.settings import MODEL_NAMES, ModelSettings
 
 MODEL = MODEL_NAMES["extractive"]
-"""Name of the only chat model."""
+"""Usual name of the only chat model."""
 
 NOTE = "extractive, no LLM"
 """What every response says of itself."""
@@ -80,9 +80,9 @@ def _reject_unsupported(body: dict[str, Any]) -> None:
         raise RequestInvalid(f"only text can be answered ({NOTE})", param="response_format")
 
 
-def _complete(body: dict[str, Any]) -> tuple[list[str], str, dict[str, int]]:
+def _complete(body: dict[str, Any], model: str) -> tuple[list[str], str, dict[str, int]]:
     """Return the answer's tokens, why it ended, and the usage."""
-    check_model(body, MODEL, NOTE)
+    check_model(body, model, NOTE)
     _reject_unsupported(body)
     messages = _messages(body)
     text, reason = answer(messages), "stop"
@@ -104,7 +104,7 @@ def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:
         "id": f"chatcmpl-{digest}",
         "object": kind,
         "created": int(time.time()),
-        "model": MODEL,
+        "model": body["model"],
         "system_fingerprint": NOTE,
     }
 
@@ -137,30 +137,31 @@ async def _stream(
     yield "data: [DONE]\n\n"
 
 
-def create_app(settings: ModelSettings) -> FastAPI:
+def create_app(settings: ModelSettings, model: str = MODEL) -> FastAPI:
     """Return the ASGI application.
 
     Args:
         settings: pace and key.
+        model: name under which it is served.
     """
     app = new_app()
 
     @app.get("/health")
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
-        return {"ready": True, "model": MODEL, "note": NOTE, "tokens_per_s": settings.tokens_per_s}
+        return {"ready": True, "model": model, "note": NOTE, "tokens_per_s": settings.tokens_per_s}
 
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
         check_key(request, settings)
-        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "sightline", "note": NOTE}
-        return {"object": "list", "data": [model]}
+        told = {"id": model, "object": "model", "created": 0, "owned_by": "sightline", "note": NOTE}
+        return {"object": "list", "data": [told]}
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
         check_key(request, settings)
         body = read_object(await read_body(request))
-        completion = await asyncio.to_thread(_complete, body)  # bad requests are refused before a stream starts
+        completion = await asyncio.to_thread(_complete, body, model)  # bad requests are refused before a stream starts
         if body.get("stream"):
             return StreamingResponse(_stream(body, completion, settings), media_type="text/event-stream")
         pieces, reason, usage = completion

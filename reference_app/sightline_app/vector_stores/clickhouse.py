@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -20,6 +19,7 @@ from sightline_app.embeddings.protocol import Matrix
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.lexicon import weighted_terms
 from sightline_app.settings import AppSettings, VectorIndexSettings
+from sightline_app.vector_stores.base import BaseStore, batches
 from sightline_app.vector_stores.clickhouse_search import (
     DATABASE,
     POSTINGS,
@@ -29,27 +29,29 @@ from sightline_app.vector_stores.clickhouse_search import (
     table_name,
     vector_literal,
 )
-from sightline_app.vector_stores.freshness import NEAREST, SAME, wait_until_searchable
+from sightline_app.vector_stores.connection import Connection
+from sightline_app.vector_stores.freshness import NEAREST, SAME
 from sightline_app.vector_stores.protocol import Progress
 
 _BATCH = 1000
+_READY_S, _WRITE_S = 2.0, 120.0
 _SATURATION, _LENGTH = 1.2, 0.75
 """BM25's k1 and b, at their usual values (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009)."""
 _QUANTIZATIONS = {"auto": "bf16", "none": "f32", "sq": "i8"}
 """Quantizer of the settings -> the index' own name of it."""
 
 
-class ClickHouseStore:
+class ClickHouseStore(BaseStore):
     """Tables of ClickHouse.
 
     Raises:
         InvalidSetting: ClickHouse has no index such as the settings ask for.
     """
 
-    backend = "clickhouse"
+    backend, title = "clickhouse", "ClickHouse"
 
     def __init__(self, settings: AppSettings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._url = settings.store_url
         index = settings.vector_index
         if index.kind == "ivf":
@@ -57,28 +59,24 @@ class ClickHouseStore:
         if index.quantizer not in _QUANTIZATIONS or (index.kind != "hnsw" and index.quantizer not in {"auto", "none"}):
             raise index.invalid("quantizer", "auto, none or (with SIGHTLINE_APP_INDEX=hnsw) sq in ClickHouse")
         self._by_index = index.kind == "hnsw"
+        self._connection = Connection(
+            f"ClickHouse at {self._url}",
+            lambda: httpx.Client(headers=authorization(settings), timeout=_WRITE_S),
+            (httpx.HTTPError,),
+            disconnect=lambda client: client.close(),
+        )
 
     def _run(self, query: str, body: bytes = b"") -> str:
         parameters = {"query": query} if body else {}
-        try:
-            answer = httpx.post(
-                self._url,
-                params=parameters,
-                content=body or query.encode(),
-                headers=authorization(self._settings),
-                timeout=120,
-            )
-        except httpx.HTTPError as exc:
-            raise RetrievalUnavailable(
-                f"ClickHouse at {self._url} did not answer: {exc or type(exc).__name__}"
-            ) from exc
-        return checked(answer, self._url).text
+        with self._connection.asking() as client:
+            return checked(client.post(self._url, params=parameters, content=body or query.encode()), self._url).text
 
     def reachable(self) -> bool:
         """Tell whether the store answers now."""
         try:
-            return httpx.get(f"{self._url.rstrip('/')}/ping", timeout=2).status_code == 200
-        except httpx.HTTPError:
+            with self._connection.asking() as client:
+                return client.get(f"{self._url.rstrip('/')}/ping", timeout=_READY_S).is_success
+        except RetrievalUnavailable:
             return False
 
     def count(self, collection: str) -> int:
@@ -88,17 +86,12 @@ class ClickHouseStore:
             return 0
         return int(self._run(f"SELECT count() FROM {table}").strip() or 0)  # noqa: S608
 
-    def name(self, version: str) -> str:
-        """Return the table of an index version."""
-        return f"{self._settings.collection}_{version}"
-
     def build(self, version: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> str:
         """Write all passages into a fresh table; they are found at once."""
         name = self.name(version)
         table = table_name(name)
         self._run(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-        for drop in (table, f"{table}{POSTINGS}"):
-            self._run(f"DROP TABLE IF EXISTS {drop}")
+        self._drop(name)
         counted = [weighted_terms(passage) for passage in passages]
         mean = sum(sum(each.values()) for each in counted) / max(len(counted), 1)
         index = _index(self._settings.vector_index, vectors.shape[1]) if self._by_index else ""
@@ -116,18 +109,14 @@ class ClickHouseStore:
         self._wait(name, passages, vectors)
         return name
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of an uploaded document in the place of those that it has; they are found at once.
-
-        Their weights use the mean length of the corpus, as of the ingest.
-        """
+    def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
+        """Add the passages of one document; their weights use the mean length of the corpus, as of the ingest."""
         table = table_name(collection)
-        self.delete(collection, document)
         mean = float(self._run(f"SELECT comment FROM system.tables WHERE database || '.' || name = '{table}'"))  # noqa: S608
         counted = [weighted_terms(passage) for passage in passages]
-        self._insert(table, passages, vectors, counted, mean, lambda done, total: None)
-        self._run(f"INSERT INTO {table}{POSTINGS} {_postings(table)} WHERE document = '{_id(document)}'")
-        self._wait(collection, passages, vectors)
+        self._insert(table, passages, vectors, counted, mean, progress)
+        for document in {passage.document for passage in passages}:
+            self._run(f"INSERT INTO {table}{POSTINGS} {_postings(table)} WHERE document = '{_id(document)}'")
 
     def delete(self, collection: str, document: str) -> None:
         """Remove the passages of an uploaded document."""
@@ -148,45 +137,27 @@ class ClickHouseStore:
         mean: float,
         progress: Progress,
     ) -> None:
-        rows = (
-            _row(passage, vector, _bm25(weights, mean))
-            for passage, vector, weights in zip(passages, vectors, counted, strict=True)
-        )
-        for start in range(0, len(passages), _BATCH):
-            self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(islice(rows, _BATCH)).encode())
-            progress(min(start + _BATCH, len(passages)), len(passages))
+        weights = iter(counted)
+        for rows in batches(passages, vectors, _BATCH, progress):
+            told = [_row(passage, vector, _bm25(next(weights), mean)) for passage, vector in rows]
+            self._run(f"INSERT INTO {table} FORMAT JSONEachRow", "\n".join(told).encode())
 
-    def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
-        """Return the ids of those passages that a search by their own vector does not find now."""
+    def _found(self, collection: str, wanted: Sequence[tuple[str, NDArray[Any]]]) -> set[str]:
         table, finds = table_name(collection), []
-        for passage, vector in zip(passages, vectors, strict=True):
-            if vector.any():
-                distance = f"cosineDistance(vector, {vector_literal(vector)}::Array(Float32))"
-                near = f"SELECT id, {distance} AS distance FROM {table} ORDER BY distance LIMIT {NEAREST}"  # noqa: S608
-                # Of many passages with one vector, any of them will do.
-                found = f"countIf(toString(id) = '{_id(passage.id)}' OR distance < {SAME})"
-                finds.append(f"SELECT '{_id(passage.id)}' AS asked, {found} AS found FROM ({near})")  # noqa: S608
-        if not finds:
-            return []
-        every = " UNION ALL ".join(finds)
-        missing = set(self._run(f"SELECT asked FROM ({every}) WHERE found = 0").split())  # noqa: S608
-        return [each.id for each in passages if each.id in missing]
+        for passage, vector in wanted:
+            distance = f"cosineDistance(vector, {vector_literal(vector)}::Array(Float32))"
+            near = f"SELECT id, {distance} AS distance FROM {table} ORDER BY distance LIMIT {NEAREST}"  # noqa: S608
+            found = f"countIf(toString(id) = '{_id(passage)}' OR distance < {SAME})"
+            finds.append(f"SELECT '{_id(passage)}' AS asked, {found} AS found FROM ({near})")  # noqa: S608
+        return set(self._run(f"SELECT asked FROM ({' UNION ALL '.join(finds)}) WHERE found > 0").split())  # noqa: S608
 
-    def _wait(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        wait_until_searchable(
-            "ClickHouse",
-            passages,
-            vectors,
-            lambda sample, sampled: self.unsearchable(collection, sample, sampled),
-            self._settings.index_wait_s,
-        )
+    def _names(self) -> Iterable[str]:
+        names = self._run(f"SELECT name FROM system.tables WHERE database = '{DATABASE}'").split()  # noqa: S608
+        return {name.removesuffix(POSTINGS) for name in names}
 
-    def drop_others(self, keep: Collection[str]) -> None:
-        """Drop the tables of other versions of the index."""
-        found = self._run(f"SELECT name FROM system.tables WHERE database = '{DATABASE}'").split()  # noqa: S608
-        for name in found:
-            if name.startswith(f"{self._settings.collection}_") and name.removesuffix(POSTINGS) not in keep:
-                self._run(f"DROP TABLE IF EXISTS {table_name(name)}")
+    def _drop(self, collection: str) -> None:
+        for table in (table_name(collection), table_name(f"{collection}{POSTINGS}")):
+            self._run(f"DROP TABLE IF EXISTS {table}")
 
     def retriever(self, collection: str) -> ClickHouseRetriever:
         """Return the hybrid search."""

@@ -22,6 +22,7 @@ from sightline_app.analysis import expansions, terms
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.retriever import Hit, visible_to
 from sightline_app.settings import AppSettings
+from sightline_app.vector_stores.connection import translated
 
 DATABASE = "sightline_app"
 POSTINGS = "_postings"
@@ -112,12 +113,8 @@ class ClickHouseRetriever:
         return [_hit(row) for row in rows]
 
     async def _rows(self, statement: str, parameters: dict[str, str]) -> list[dict[str, Any]]:
-        try:
+        with translated(f"ClickHouse at {self._url}", (httpx.HTTPError,)):
             answer = await self._client.post(self._url, params=parameters, content=statement.encode())
-        except httpx.HTTPError as exc:
-            raise RetrievalUnavailable(
-                f"ClickHouse at {self._url} did not answer: {exc or type(exc).__name__}"
-            ) from exc
         return [json.loads(line) for line in checked(answer, self._url).text.splitlines() if line.strip()]
 
     async def ready(self) -> bool:

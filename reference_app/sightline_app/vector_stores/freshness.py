@@ -22,7 +22,8 @@ NEAREST = 10
 """Among so many nearest passages, one must be found by its own vector."""
 SAME = 1e-4
 """Two vectors at a smaller cosine distance are the same: of passages that share one, any will do."""
-_PAUSE_S = 0.1
+_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.1
+"""Between two searches: the first pause, and the longest that they grow to."""
 
 Unsearchable = Callable[[Sequence[Passage], Matrix], list[str]]
 
@@ -45,7 +46,7 @@ def wait_until_searchable(
     Raises:
         IndexStale: some are not found in time.
     """
-    started = time.monotonic()
+    started, pause_s = time.monotonic(), _PAUSE_S
     rows = list(range(0, len(passages), max(1, len(passages) // SAMPLE)))
     if rows and rows[-1] != len(passages) - 1:
         rows.append(len(passages) - 1)  # the last one accepted is the first one to be missing
@@ -53,7 +54,8 @@ def wait_until_searchable(
     while missing := unsearchable(sample, sampled):
         if time.monotonic() - started > wait_s:
             raise IndexStale(backend, missing, len(sample), wait_s)
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
     lag_s = time.monotonic() - started
     sightline.annotate({INDEX_LAG: round(lag_s, 4)})
     return lag_s

@@ -10,12 +10,11 @@ Source: https://milvus.io/docs/index.md, https://milvus.io/docs/consistency.md
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,10 @@ from sightline_app.corpus import Passage
 from sightline_app.embeddings.protocol import Matrix
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.retriever import Hit
-from sightline_app.settings import AppSettings, VectorIndexSettings
-from sightline_app.vector_stores.freshness import NEAREST, SAME, wait_until_searchable
+from sightline_app.settings import AppSettings, MilvusSettings, VectorIndexSettings
+from sightline_app.vector_stores.base import BaseStore, batches, day_of, hit_of, kept
+from sightline_app.vector_stores.connection import Connection
+from sightline_app.vector_stores.freshness import NEAREST, SAME
 from sightline_app.vector_stores.opening import check_words
 from sightline_app.vector_stores.protocol import Progress
 from sightline_app.vector_stores.threaded import ThreadedRetriever
@@ -42,47 +43,31 @@ _INDEX_TYPES = {
     ("flat", ""): "FLAT",
 }
 """Kind and quantizer of the settings -> Milvus' own name. Its others (PQ, RaBitQ) are not in Milvus Lite."""
-_TEXTS = ("title", "text", "module", "context", "kind")
 _clients: dict[tuple[str, str], MilvusClient] = {}
 """One connection to each place: Milvus Lite can be opened once."""
 _connecting = threading.Lock()
 
 
-class MilvusStore:
+class MilvusStore(BaseStore):
     """Collections of Milvus.
 
     Raises:
         InvalidSetting: Milvus has no index such as the settings ask for, or cannot search by words alone.
     """
 
-    backend = "milvus"
+    backend, title = "milvus", "Milvus"
 
     def __init__(self, settings: AppSettings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._index_type = _index_type(settings.vector_index)
-
-    def _client(self) -> MilvusClient:
-        where = self._settings.milvus
-        key = (where.uri, where.secret_token)
-        with _connecting:
-            if key not in _clients:
-                if where.uri.endswith(".db"):
-                    Path(where.uri).resolve().parent.mkdir(parents=True, exist_ok=True)
-                _clients[key] = MilvusClient(uri=where.uri, token=where.secret_token, timeout=_CONNECT_S)
-        return _clients[key]
-
-    @contextlib.contextmanager
-    def _asking(self) -> Iterator[MilvusClient]:
-        """Yield a connected client; its failures become ours."""
-        try:
-            yield self._client()
-        except (MilvusException, OSError) as exc:
-            raise RetrievalUnavailable(f"Milvus at {self._settings.milvus.uri}: {_brief(exc)}") from exc
+        self._connection = Connection(
+            f"Milvus at {settings.milvus.uri}", lambda: _client(settings.milvus), (MilvusException, OSError)
+        )
 
     def reachable(self) -> bool:
         """Tell whether it answers now."""
         try:
-            with self._asking() as client:
+            with self._connection.asking() as client:
                 client.list_collections(timeout=_CONNECT_S)
         except RetrievalUnavailable as exc:
             logging.getLogger("sightline.app").debug("%s", exc)
@@ -91,7 +76,7 @@ class MilvusStore:
 
     def count(self, collection: str) -> int:
         """Return how many passages a collection holds; 0 when it is not there."""
-        with self._asking() as client:
+        with self._connection.asking() as client:
             if not client.has_collection(_name(collection)):
                 return 0
             found = client.query(collection, filter="", output_fields=["count(*)"], consistency_level="Strong")
@@ -99,12 +84,12 @@ class MilvusStore:
 
     def build(self, version: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> str:
         """Write all passages into a fresh collection, build its index and wait until they are found."""
-        name = _name(f"{self._settings.collection}_{version}")
-        with self._asking() as client:
+        name = _name(self.name(version))
+        with self._connection.asking() as client:
             if client.has_collection(name):
                 client.drop_collection(name)
             client.create_collection(name, schema=_schema(client, vectors.shape[1]), consistency_level="Strong")
-            self._write(client, name, passages, vectors, progress)
+            self._write(name, passages, vectors, progress)
             client.flush(name)
             indexes = client.prepare_index_params()
             indexes.add_index(
@@ -116,37 +101,26 @@ class MilvusStore:
         self._wait(name, passages, vectors)
         return name
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found."""
-        self.delete(collection, document)
-        with self._asking() as client:
-            self._write(client, collection, passages, vectors, lambda done, total: None)
-        self._wait(collection, passages, vectors)
-
     def delete(self, collection: str, document: str) -> None:
         """Remove the passages of an uploaded document."""
-        with self._asking() as client:
+        with self._connection.asking() as client:
             if client.has_collection(_name(collection)):
                 client.delete(collection, filter=f"document == {_quoted(document)}")
 
-    def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
-        """Return the ids of those passages that a search by their own vector does not find now."""
-        missing = []
-        for passage, vector in zip(passages, vectors, strict=True):
-            if not vector.any():
-                continue
-            found = self._search(collection, vector, "", NEAREST, ["id"])
-            # Of many passages with one vector, any of them will do.
-            if not any(each["id"] == passage.id or 1 - each["distance"] < SAME for each in found):
-                missing.append(passage.id)
-        return missing
+    def _found(self, collection: str, wanted: Sequence[tuple[str, NDArray[Any]]]) -> set[str]:
+        def is_found(passage: str, vector: NDArray[Any]) -> bool:
+            nearest = self._search(collection, vector, "", NEAREST, ["id"])
+            return any(each["id"] == passage or 1 - each["distance"] < SAME for each in nearest)
 
-    def drop_others(self, keep: Collection[str]) -> None:
-        """Drop the collections of other versions of the index."""
-        with self._asking() as client:
-            for name in client.list_collections():
-                if name.startswith(f"{self._settings.collection}_") and name not in keep:
-                    client.drop_collection(name)
+        return {passage for passage, vector in wanted if is_found(passage, vector)}
+
+    def _names(self) -> Iterable[str]:
+        with self._connection.asking() as client:
+            return list(client.list_collections())
+
+    def _drop(self, collection: str) -> None:
+        with self._connection.asking() as client:
+            client.drop_collection(collection)
 
     def retriever(self, collection: str) -> ThreadedRetriever:
         """Return the search by vectors."""
@@ -171,7 +145,7 @@ class MilvusStore:
     def _search(
         self, collection: str, vector: NDArray[Any], wanted: str, limit: int, fields: list[str]
     ) -> list[dict[str, Any]]:
-        with self._asking() as client:
+        with self._connection.asking() as client:
             found = client.search(
                 collection,
                 data=[vector.tolist()],
@@ -184,22 +158,20 @@ class MilvusStore:
             )
             return list(found[0])
 
-    def _write(
-        self, client: MilvusClient, name: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress
-    ) -> None:
-        for start in range(0, len(passages), _BATCH):
-            rows = zip(passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True)
-            client.upsert(name, [_row(passage, vector) for passage, vector in rows])
-            progress(min(start + _BATCH, len(passages)), len(passages))
+    def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
+        with self._connection.asking() as client:
+            for rows in batches(passages, vectors, _BATCH, progress):
+                client.upsert(collection, [_row(passage, vector) for passage, vector in rows])
 
-    def _wait(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        wait_until_searchable(
-            "Milvus",
-            passages,
-            vectors,
-            lambda sample, sampled: self.unsearchable(collection, sample, sampled),
-            self._settings.index_wait_s,
-        )
+
+def _client(where: MilvusSettings) -> MilvusClient:
+    key = (where.uri, where.secret_token)
+    with _connecting:
+        if key not in _clients:
+            if where.uri.endswith(".db"):
+                Path(where.uri).resolve().parent.mkdir(parents=True, exist_ok=True)
+            _clients[key] = MilvusClient(uri=where.uri, token=where.secret_token, timeout=_CONNECT_S)
+        return _clients[key]
 
 
 def _index_type(index: VectorIndexSettings) -> str:
@@ -243,22 +215,15 @@ def _row(passage: Passage, vector: NDArray[Any]) -> dict[str, Any]:
         "id": passage.id,
         "tenant": passage.tenant,
         "document": passage.document,
-        "day": datetime.date.fromisoformat(passage.date).toordinal(),
-        "passage": {"names": passage.names, **{name: getattr(passage, name) for name in _TEXTS}},
+        "day": day_of(passage.date),
+        "passage": kept(passage),
         "vector": vector.tolist(),
     }
 
 
 def _hit(found: dict[str, Any]) -> Hit:
-    entity = found["entity"]
-    passage = entity["passage"]
-    return Hit(
-        id=found["id"],
-        names=list(passage["names"]),
-        date=datetime.date.fromordinal(entity["day"]).isoformat(),
-        score=float(found["distance"]),  # of COSINE: the similarity
-        **{name: passage[name] for name in _TEXTS},
-    )
+    entity = found["entity"]  # the distance of COSINE is the similarity
+    return hit_of(found["id"], entity["passage"], entity["day"], float(found["distance"]))
 
 
 def _name(collection: str) -> str:
@@ -273,7 +238,3 @@ def _name(collection: str) -> str:
 def _quoted(text: str) -> str:
     """Return a text as a literal of Milvus' filter language: a tenant's name can hold anything."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _brief(exc: BaseException) -> str:
-    return " ".join(str(exc).split())[:200] or type(exc).__name__

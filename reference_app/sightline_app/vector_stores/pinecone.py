@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
 from numpy.typing import NDArray
 from pinecone import Pinecone
-from pinecone.exceptions import NotFoundException
+from pinecone.exceptions import NotFoundException, PineconeException
+from urllib3.exceptions import HTTPError
 
 from sightline_app.corpus import Passage
 from sightline_app.embeddings.protocol import Matrix
-from sightline_app.errors import AppError, InvalidSetting, RetrievalUnavailable
+from sightline_app.errors import InvalidSetting, RetrievalUnavailable
 from sightline_app.retriever import Hit
 from sightline_app.settings import AppSettings
-from sightline_app.vector_stores.freshness import NEAREST, SAME, wait_until_searchable
+from sightline_app.vector_stores.base import BaseStore, batches, day_of, hit_of, kept
+from sightline_app.vector_stores.connection import Connection
+from sightline_app.vector_stores.freshness import NEAREST, SAME
 from sightline_app.vector_stores.opening import check_words
 from sightline_app.vector_stores.protocol import Progress
 from sightline_app.vector_stores.threaded import ThreadedRetriever
@@ -34,17 +36,16 @@ _BATCH = 100
 _READY_S = 3.0
 _API_VERSION = "2025-10"
 _WRITE_S = 120.0
-_TEXTS = ("title", "text", "module", "context", "kind")
 
 
-class PineconeStore:
+class PineconeStore(BaseStore):
     """Namespaces of one Pinecone index.
 
     Raises:
         InvalidSetting: the index' address or the key is missing, or the settings ask for an index of their own.
     """
 
-    backend = "pinecone"
+    backend, title = "pinecone", "Pinecone"
 
     def __init__(self, settings: AppSettings) -> None:
         where = settings.pinecone
@@ -54,24 +55,19 @@ class PineconeStore:
         if asked := settings.vector_index.variables_set():
             variable = next(iter(asked))
             raise InvalidSetting(variable, asked[variable], "Pinecone chooses its index itself: unset it")
-        self._settings = settings
-        self._open: Any = None
-        self._opening = threading.Lock()
-
-    @contextlib.contextmanager
-    def _asking(self) -> Iterator[Any]:
-        """Yield the index; its failures become ours."""
-        where = self._settings.pinecone
-        try:
-            with self._opening:
-                if self._open is None:
-                    self._open = Pinecone(api_key=where.api_key).Index(host=where.index_host)
-            yield self._open
-        except (AppError, TypeError, AttributeError):  # ours
-            raise
-        except Exception as exc:  # Pinecone's own, and those of urllib3 and the system, which its client lets through
-            brief = " ".join(str(exc).split())[:200] or type(exc).__name__
-            raise RetrievalUnavailable(f"Pinecone at {where.index_host}: {brief}") from exc
+        super().__init__(settings)
+        self._connection: Connection[Any] = Connection(
+            f"Pinecone at {where.index_host}",
+            lambda: Pinecone(api_key=where.api_key).Index(host=where.index_host),
+            (PineconeException, HTTPError, OSError),  # its client lets errors of urllib3 and the system through
+            disconnect=lambda index: index.close(),
+        )
+        self._readiness = Connection(
+            f"Pinecone at {where.index_host}",
+            httpx.Client,
+            (httpx.HTTPError, httpx.InvalidURL),
+            disconnect=lambda client: client.close(),
+        )
 
     def reachable(self) -> bool:
         """Tell whether it answers now, and knows the key; asked without the client, which would try for 10 seconds."""
@@ -79,14 +75,15 @@ class PineconeStore:
         address = where.index_host if "//" in where.index_host else f"https://{where.index_host}"
         headers = {"Api-Key": where.api_key, "X-Pinecone-API-Version": _API_VERSION}
         try:
-            url = f"{address.rstrip('/')}/describe_index_stats"
-            return httpx.post(url, json={}, headers=headers, timeout=_READY_S).status_code == 200
-        except (httpx.HTTPError, httpx.InvalidURL):
+            with self._readiness.asking() as client:
+                url = f"{address.rstrip('/')}/describe_index_stats"
+                return client.post(url, json={}, headers=headers, timeout=_READY_S).is_success
+        except RetrievalUnavailable:
             return False
 
     def _counts(self) -> dict[str, int]:
         """Return namespace -> vectors in it."""
-        with self._asking() as index:
+        with self._connection.asking() as index:
             stats = index.describe_index_stats(_request_timeout=self._settings.search_timeout_s)
             return {name: int(each.vector_count) for name, each in (stats.namespaces or {}).items()}
 
@@ -100,39 +97,26 @@ class PineconeStore:
         Raises:
             RetrievalUnavailable: also where a passage has a vector of zeros, which Pinecone refuses.
         """
-        name = f"{self._settings.collection}_{version}"
+        name = self.name(version)
         self._drop(name)
         self._write(name, passages, vectors, progress)
         self._wait(name, passages, vectors)
         return name
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found."""
-        self.delete(collection, document)
-        self._write(collection, passages, vectors, lambda done, total: None)
-        self._wait(collection, passages, vectors)
-
     def delete(self, collection: str, document: str) -> None:
         """Remove the passages of an uploaded document."""
-        with self._asking() as index, contextlib.suppress(NotFoundException):
+        with self._connection.asking() as index, contextlib.suppress(NotFoundException):
             index.delete(namespace=collection, filter={"document": {"$eq": document}}, _request_timeout=_WRITE_S)
 
-    def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
-        """Return the ids of those passages that a search by their own vector does not find now."""
-        missing = []
-        for passage, vector in zip(passages, vectors, strict=True):
-            if vector.any():
-                found = self._search(collection, vector, None, NEAREST, include_metadata=False)
-                # Of many passages with one vector, any of them will do.
-                if not any(each.id == passage.id or 1 - each.score < SAME for each in found):
-                    missing.append(passage.id)
-        return missing
+    def _found(self, collection: str, wanted: Sequence[tuple[str, NDArray[Any]]]) -> set[str]:
+        def is_found(passage: str, vector: NDArray[Any]) -> bool:
+            nearest = self._search(collection, vector, None, NEAREST, include_metadata=False)
+            return any(each.id == passage or 1 - each.score < SAME for each in nearest)
 
-    def drop_others(self, keep: Collection[str]) -> None:
-        """Drop the namespaces of other versions of the index."""
-        for name in self._counts():
-            if name.startswith(f"{self._settings.collection}_") and name not in keep:
-                self._drop(name)
+        return {passage for passage, vector in wanted if is_found(passage, vector)}
+
+    def _names(self) -> Iterable[str]:
+        return self._counts()
 
     def retriever(self, collection: str) -> ThreadedRetriever:
         """Return the search by vectors."""
@@ -152,20 +136,14 @@ class PineconeStore:
             nearest=nearest,
             reachable=self.reachable,
             timeout_s=self._settings.search_timeout_s,
-            disconnect=self._disconnect,
+            disconnect=self._connection.close,
         )
         return reading
-
-    def _disconnect(self) -> None:
-        with self._opening:
-            client, self._open = self._open, None
-        if client is not None:
-            client.close()
 
     def _search(
         self, namespace: str, vector: NDArray[Any], wanted: dict[str, Any] | None, limit: int, *, include_metadata: bool
     ) -> list[Any]:
-        with self._asking() as index:
+        with self._connection.asking() as index:
             found = index.query(
                 namespace=namespace,
                 vector=vector.tolist(),
@@ -176,29 +154,15 @@ class PineconeStore:
             )
             return list(found.matches)
 
-    def _write(self, namespace: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
-        with self._asking() as index:
-            for start in range(0, len(passages), _BATCH):
-                rows = zip(passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True)
-                index.upsert(
-                    namespace=namespace,
-                    vectors=[_vector(passage, vector) for passage, vector in rows],
-                    _request_timeout=_WRITE_S,
-                )
-                progress(min(start + _BATCH, len(passages)), len(passages))
+    def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
+        with self._connection.asking() as index:
+            for rows in batches(passages, vectors, _BATCH, progress):
+                told = [_vector(passage, vector) for passage, vector in rows]
+                index.upsert(namespace=collection, vectors=told, _request_timeout=_WRITE_S)
 
-    def _drop(self, namespace: str) -> None:
-        with self._asking() as index, contextlib.suppress(NotFoundException):
-            index.delete(namespace=namespace, delete_all=True, _request_timeout=_WRITE_S)
-
-    def _wait(self, namespace: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        wait_until_searchable(
-            "Pinecone",
-            passages,
-            vectors,
-            lambda sample, sampled: self.unsearchable(namespace, sample, sampled),
-            self._settings.index_wait_s,
-        )
+    def _drop(self, collection: str) -> None:
+        with self._connection.asking() as index, contextlib.suppress(NotFoundException):
+            index.delete(namespace=collection, delete_all=True, _request_timeout=_WRITE_S)
 
 
 def _vector(passage: Passage, vector: NDArray[Any]) -> dict[str, Any]:
@@ -212,19 +176,11 @@ def _vector(passage: Passage, vector: NDArray[Any]) -> dict[str, Any]:
         "metadata": {
             "tenant": passage.tenant,
             "document": passage.document,
-            "day": datetime.date.fromisoformat(passage.date).toordinal(),
-            "names": passage.names,
-            **{name: getattr(passage, name) for name in _TEXTS},
+            "day": day_of(passage.date),
+            **kept(passage),
         },
     }
 
 
 def _hit(found: Any) -> Hit:
-    known = found.metadata
-    return Hit(
-        id=found.id,
-        names=list(known["names"]),
-        date=datetime.date.fromordinal(int(known["day"])).isoformat(),
-        score=float(found.score),
-        **{name: known[name] for name in _TEXTS},
-    )
+    return hit_of(found.id, found.metadata, int(found.metadata["day"]), float(found.score))

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.retriever import Hit, visible_to
-from sightline_app.state.circuit import Circuit
+from sightline_app.vector_stores.connection import search_circuit
 
 _AT_ONCE = 16
 """Searches at once; a search that was given up holds its thread until the client gives up too."""
-_TIMEOUTS, _PAUSE_S = 3, 1.0
-"""After so many searches in a row that took too long, one search in so many seconds waits; the others fail at once."""
 _READY_S = 3.0
 _R = TypeVar("_R")
 
@@ -54,7 +52,7 @@ class ThreadedRetriever:
         self._nearest, self._reachable = nearest, reachable
         self._timeout_s, self._disconnect = timeout_s, disconnect
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"search-{backend}")
-        self._circuit = Circuit(_TIMEOUTS, _PAUSE_S)
+        self._circuit = search_circuit()
 
     async def search(
         self, question: str, vector: NDArray[Any], *, tenant: str, since: datetime.date | None, limit: int

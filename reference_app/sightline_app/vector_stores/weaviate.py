@@ -5,11 +5,11 @@ Searches are in `weaviate_search`, the forms of the vector index in `weaviate_co
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import httpx
 import numpy as np
 import weaviate
 from numpy.typing import NDArray
@@ -21,71 +21,67 @@ from weaviate.exceptions import WeaviateBaseError
 from sightline_app.analysis import name_terms, terms
 from sightline_app.corpus import Passage
 from sightline_app.embeddings.protocol import Matrix
-from sightline_app.errors import RetrievalUnavailable
+from sightline_app.errors import InvalidSetting, RetrievalUnavailable
 from sightline_app.settings import AppSettings
 from sightline_app.vector_stores import weaviate_config
-from sightline_app.vector_stores.freshness import NEAREST, SAME, wait_until_searchable
+from sightline_app.vector_stores.base import BaseStore, batches
+from sightline_app.vector_stores.connection import Connection
+from sightline_app.vector_stores.freshness import NEAREST, SAME
 from sightline_app.vector_stores.protocol import Progress
-from sightline_app.vector_stores.weaviate_search import WeaviateRetriever, brief, location, weaviate_address
+from sightline_app.vector_stores.weaviate_search import WeaviateRetriever, location, weaviate_address
 
 _BATCH = 500
+_READY_S = 3.0
 
 
-class WeaviateStore:
+class WeaviateStore(BaseStore):
     """Collections of Weaviate.
 
     A new version is built beside the one that is being served; only when it is complete are older ones dropped.
 
     Raises:
-        InvalidSetting: Weaviate has no index such as the settings ask for.
+        InvalidSetting: Weaviate has no index such as the settings ask for, or WEAVIATE_URL is no address.
     """
 
-    backend = "weaviate"
+    backend, title = "weaviate", "Weaviate"
 
     def __init__(self, settings: AppSettings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         weaviate_config.check(settings.vector_index)
-
-    @contextlib.contextmanager
-    def _writing(self, what: str) -> Iterator[Any]:
-        """Yield a connected client; failures of Weaviate say what they prevented."""
         try:
-            with self._connect() as client:
-                yield client
-        except (WeaviateBaseError, OSError) as exc:
-            raise RetrievalUnavailable(f"{what} Weaviate failed: {brief(exc)}") from exc
-
-    def _connect(self) -> Any:
-        try:
-            return weaviate.connect_to_custom(**location(self._settings))
-        except (WeaviateBaseError, OSError, ValueError) as exc:
-            raise RetrievalUnavailable(
-                f"Weaviate at {weaviate_address(self._settings)} did not answer: {brief(exc)}"
-            ) from exc
+            self._address = weaviate_address(settings)
+        except ValueError as exc:  # its port is no number
+            raise InvalidSetting("WEAVIATE_URL", settings.weaviate_url or "", f"{exc}") from exc
+        place, failures = f"Weaviate at {self._address}", (WeaviateBaseError, httpx.HTTPError, OSError)
+        self._connection = Connection(
+            place, lambda: _connected(settings), failures, disconnect=lambda client: client.close(), renewed=True
+        )
+        # The client's own question prints what went wrong.
+        self._readiness = Connection(place, httpx.Client, (httpx.HTTPError,), disconnect=lambda client: client.close())
 
     def reachable(self) -> bool:
         """Tell whether Weaviate answers now."""
         try:
-            with self._connect() as client:
-                return bool(client.is_ready())
+            with self._readiness.asking() as client:
+                url = f"{self._address}/v1/.well-known/ready"
+                is_ready = client.get(url, timeout=min(_READY_S, self._settings.search_timeout_s)).is_success
         except RetrievalUnavailable:
-            return False
+            is_ready = False
+        if not is_ready:
+            self._connection.close()
+        return is_ready
 
     def count(self, collection: str) -> int:
         """Return how many passages a collection holds; 0 when it is not there."""
-        with self._writing("counting in") as client:
+        with self._connection.asking() as client:
             if not client.collections.exists(collection):
                 return 0
             return int(client.collections.get(collection).aggregate.over_all(total_count=True).total_count or 0)
 
-    def name(self, version: str) -> str:
-        """Return the physical collection of an index version."""
-        return f"{self._settings.collection}_{version}"
-
     def build(self, version: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> str:
         """Write all passages into a fresh collection and wait until they are searchable."""
         name = self.name(version)
-        with self._writing("writing to") as client:
+        with self._connection.asking() as client:
             client.collections.delete(name)
             index = weaviate_config.vector_index(self._settings.vector_index)
             collection = client.collections.create(
@@ -93,86 +89,68 @@ class WeaviateStore:
                 properties=_properties(),
                 vector_config=Configure.Vectors.self_provided(vector_index_config=index),
             )
-            _insert(collection, passages, vectors, progress)
+            self._write(name, passages, vectors, progress)
             weaviate_config.compress(client, collection, self._settings.vector_index, len(passages))
-            self._wait(collection, passages, vectors)
+        self._wait(name, passages, vectors)
         return name
-
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found."""
-        with self._writing("writing to") as client:
-            found = client.collections.get(collection)
-            found.data.delete_many(where=_of_document(document))
-            _insert(found, passages, vectors, lambda done, total: None)
-            self._wait(found, passages, vectors)
 
     def delete(self, collection: str, document: str) -> None:
         """Remove the passages of an uploaded document."""
-        with self._writing("deleting from") as client:
+        with self._connection.asking() as client:
             if not client.collections.exists(collection):
                 return
             done = client.collections.get(collection).data.delete_many(where=_of_document(document))
         if done.failed:
             raise RetrievalUnavailable(f"Weaviate kept {done.failed} of {done.matches} passages")
 
-    def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
-        """Return the ids of those passages that a search by their own vector does not find now."""
-        with self._writing("searching in") as client:
-            return _unsearchable(client.collections.get(collection), passages, vectors)
+    def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
+        with self._connection.asking() as client:
+            data = client.collections.get(collection).data
+            for rows in batches(passages, vectors, _BATCH, progress):
+                answer = data.insert_many(
+                    [DataObject(uuid=each.id, properties=_stored(each), vector=row.tolist()) for each, row in rows]
+                )
+                if answer.has_errors:
+                    first = next(iter(answer.errors.values()))
+                    raise RetrievalUnavailable(f"Weaviate refused {len(answer.errors)} passages: {first.message}")
 
-    def _wait(self, collection: Any, passages: Sequence[Passage], vectors: Matrix) -> None:
-        wait_until_searchable(
-            "Weaviate",
-            passages,
-            vectors,
-            lambda sample, sampled: _unsearchable(collection, sample, sampled),
-            self._settings.index_wait_s,
-        )
+    def _found(self, collection: str, wanted: Sequence[tuple[str, NDArray[Any]]]) -> set[str]:
+        with self._connection.asking() as client:
+            query = client.collections.get(collection).query
+            return {passage for passage, vector in wanted if _is_found(query, passage, vector)}
 
     def retriever(self, collection: str) -> WeaviateRetriever:
         """Return the hybrid search."""
         return WeaviateRetriever(self._settings, collection)
 
-    def drop_others(self, keep: Collection[str]) -> None:
-        """Drop the collections of other versions of the index."""
-        with self._writing("deleting from") as client:
-            for name in client.collections.list_all():
-                if name.startswith(f"{self._settings.collection}_") and name not in keep:
-                    client.collections.delete(name)
+    def _names(self) -> Iterable[str]:
+        with self._connection.asking() as client:
+            return list(client.collections.list_all())
+
+    def _drop(self, collection: str) -> None:
+        with self._connection.asking() as client:
+            client.collections.delete(collection)
 
 
-def _unsearchable(collection: Any, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
-    missing = []
-    for passage, vector in zip(passages, vectors, strict=True):
-        if not vector.any():
-            continue
-        answer = collection.query.near_vector(vector.tolist(), limit=NEAREST, include_vector=True, return_properties=[])
-        # Of many passages with one vector, any of them will do. The distance that Weaviate tells is not looked at:
-        # after a deletion it can be that of the entry that is gone (1.35 with ASYNC_INDEXING).
-        near = any(
-            str(each.uuid) == passage.id or _is_same(np.asarray(each.vector["default"]), vector)
-            for each in answer.objects
-        )
-        if not near:
-            missing.append(passage.id)
-    return missing
+def _connected(settings: AppSettings) -> Any:
+    try:
+        return weaviate.connect_to_custom(**location(settings))
+    except ValueError as exc:
+        raise RetrievalUnavailable(f"WEAVIATE_URL is no address: {exc}") from exc
+
+
+def _is_found(query: Any, passage: str, vector: NDArray[Any]) -> bool:
+    answer = query.near_vector(vector.tolist(), limit=NEAREST, include_vector=True, return_properties=[])
+    # The distance that Weaviate tells is not looked at: after a deletion it can be that of the entry that is gone (1.35
+    # with ASYNC_INDEXING).
+    return any(
+        str(each.uuid) == passage or _is_same(np.asarray(each.vector["default"]), vector) for each in answer.objects
+    )
 
 
 def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two vectors have the same direction; Weaviate keeps those of a cosine index at unit length."""
     return bool(1 - one @ other < SAME)
-
-
-def _insert(collection: Any, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
-    for start in range(0, len(passages), _BATCH):
-        rows = zip(passages[start : start + _BATCH], vectors[start : start + _BATCH], strict=True)
-        answer = collection.data.insert_many(
-            [DataObject(uuid=passage.id, properties=_stored(passage), vector=row.tolist()) for passage, row in rows]
-        )
-        if answer.has_errors:
-            first = next(iter(answer.errors.values()))
-            raise RetrievalUnavailable(f"Weaviate refused {len(answer.errors)} passages: {first.message}")
-        progress(min(start + _BATCH, len(passages)), len(passages))
 
 
 def _of_document(document: str) -> Any:

@@ -29,13 +29,11 @@ from sightline_app.analysis import expansions, terms
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.retriever import Hit, visible_to
 from sightline_app.settings import AppSettings
-from sightline_app.state.circuit import Circuit
+from sightline_app.vector_stores.connection import brief, search_circuit
 
 FIELD_WEIGHTS = ["names_stems", "title_stems", "text_stems^2", "context_stems^0.5"]
 """Fields of BM25."""
 _SHOWN = ["title", "text", "names", "module", "kind"]
-_TIMEOUTS, _PAUSE_S = 3, 1.0
-"""After so many searches in a row that took too long, one search in so many seconds waits; the others fail at once."""
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +59,8 @@ def location(settings: AppSettings) -> dict[str, Any]:
         "grpc_host": host,
         "grpc_port": grpc_port,
         "grpc_secure": secure,
+        # The client's own checks wait for a server that is down, and ask the package index for a newer client.
+        "skip_init_checks": True,
         "auth_credentials": Auth.api_key(settings.weaviate_api_key) if settings.weaviate_api_key else None,
         "additional_config": AdditionalConfig(
             timeout=Timeout(init=wait_s, query=wait_s, insert=120),
@@ -91,7 +91,7 @@ class WeaviateRetriever:
     def __init__(self, settings: AppSettings, collection: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.collection = collection
         self._settings = settings
-        self._circuit = Circuit(_TIMEOUTS, _PAUSE_S, clock)
+        self._circuit = search_circuit(clock)
         self._client: Any = None
         self._connecting = asyncio.Lock()
         self._closed = asyncio.Event()
@@ -103,8 +103,7 @@ class WeaviateRetriever:
 
     async def _connect(self) -> Any:
         if self._client is None:
-            # The checks at the start would wait for a server that is down; the query itself will tell.
-            client = weaviate.use_async_with_custom(**location(self._settings), skip_init_checks=True)
+            client = weaviate.use_async_with_custom(**location(self._settings))
             try:
                 await client.connect()
             except BaseException:  # also where the time was up: it has opened sockets by then
@@ -209,8 +208,3 @@ async def _close(client: Any) -> None:
         await client.close()
     except Exception as exc:  # it is broken already
         _log.debug("closing a broken Weaviate connection: %s", exc)
-
-
-def brief(exc: BaseException) -> str:
-    """Return the message of an error of the client on one line, at most 200 characters."""
-    return " ".join(str(exc).split())[:200] or type(exc).__name__

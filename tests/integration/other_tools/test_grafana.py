@@ -14,7 +14,7 @@ from keyed_store import END, HOURS, KeyedStore
 
 from sightline_store.client import Client
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 _MODEL: dict[str, Any] = json.loads((Path(__file__).parents[3] / "deploy" / "grafana" / "sightline.json").read_text())
 _PANELS = {panel["title"]: panel for panel in _MODEL["panels"] if panel["type"] != "row"}

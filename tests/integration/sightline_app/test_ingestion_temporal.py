@@ -20,7 +20,7 @@ from sightline_app.index import ingest, open_writer, read_manifest
 from sightline_app.ingestion.document import State, new_document
 from sightline_app.ingestion.indexing import Target
 from sightline_app.ingestion.loaded_index import LoadedIndex
-from sightline_app.ingestion.reembedding import Reembedding
+from sightline_app.ingestion.reembedding.steps import Reembedding
 from sightline_app.ingestion.work import DocumentWork
 from sightline_app.settings import AppSettings
 
@@ -75,8 +75,8 @@ def worker(client: Client, steps: Reembedding) -> Any:
     """A worker on the steps."""
     from temporalio.worker import Worker
 
-    from sightline_app.ingestion.reembed_activities import ReembedActivities
-    from sightline_app.ingestion.reembed_workflow import ReembedCollection
+    from sightline_app.ingestion.reembedding.activities import ReembedActivities
+    from sightline_app.ingestion.reembedding.workflow import ReembedCollection
 
     return Worker(
         client,
@@ -91,14 +91,14 @@ def worker(client: Client, steps: Reembedding) -> Any:
 
 async def begin(client: Client, batch: int = 4) -> WorkflowHandle[Any, Any]:
     """Begin the workflow."""
-    from sightline_app.ingestion.reembed_workflow import Order, ReembedCollection
+    from sightline_app.ingestion.reembedding.workflow import Order, ReembedCollection
 
     return await client.start_workflow(ReembedCollection.run, Order(batch), id="reembed", task_queue=QUEUE)
 
 
 async def progress(handle: WorkflowHandle[Any, Any]) -> Any:
     """How far it is."""
-    from sightline_app.ingestion.reembed_workflow import ReembedCollection
+    from sightline_app.ingestion.reembedding.workflow import ReembedCollection
 
     return await handle.query(ReembedCollection.progress)
 

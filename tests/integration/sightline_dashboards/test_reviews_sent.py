@@ -13,7 +13,7 @@ from role_process import StartRole
 
 from sightline_dashboards.reviewing import Review, ReviewNotSent, Sender
 from sightline_store.client import Client
-from sightline_store.questions import people, queries
+from sightline_store.questions import asking, people, queries
 
 TRACE = "ab" * 16
 REVIEW = Review(
@@ -56,5 +56,5 @@ def test_a_review_is_in_the_store(roles: StartRole, tmp_path: Path, emptied: Cal
             sender.send(REVIEW)
     finally:
         sender.close()
-    window = queries.Filters(start=datetime.now(UTC) - timedelta(hours=1), end=datetime.now(UTC))
+    window = asking.Filters(start=datetime.now(UTC) - timedelta(hours=1), end=datetime.now(UTC))
     assert people.reviews(client, window) == []  # its trace has no request in this store

@@ -28,7 +28,7 @@ from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
 from sightline_store.errors import QueryFailed
-from sightline_store.questions import catalog, queries
+from sightline_store.questions import asking, catalog
 from sightline_store.schema import migrate
 from sightline_store.settings import StoreSettings
 
@@ -114,7 +114,7 @@ def test_clients_ask_with_a_key_in_each_of_their_ways(keyed: Keyed) -> None:
 @pytest.mark.parametrize("name", _QUESTIONS)
 def test_every_question_of_the_pages_passes_for_a_reader(keyed: Keyed, name: str) -> None:
     """The dashboards and evals need no more than the reader role."""
-    sql = queries.sql(name)
+    sql = asking.sql(name)
     params: dict[str, Any] = {}
     for parameter, kind in set(re.findall(r"\{(\w+):([^}]+)\}", sql)):
         value = "2026-01-01 00:00:00" if kind.startswith("DateTime") else "[]" if kind.startswith("Array") else ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 
 import pytest
+import store_rows
 
 from sightline_store.client import Client
 from sightline_store.prices import model_prices
@@ -162,7 +162,7 @@ def test_a_call_costs_the_same_in_every_convention(client: Client) -> None:
                 "Duration": 900_000_000,
             }
         )
-    client.insert_raw("otel_traces", "\n".join(json.dumps(span) for span in spans).encode(), "JSONEachRow", {})
+    store_rows.insert(client, "otel_traces", spans)
     model_prices.refresh(client)
     rows = client.query_rows(
         "SELECT SpanId, Convention, Provider, CostUsd, CostUnknown, InputTokens, OutputTokens FROM llm_calls_priced"

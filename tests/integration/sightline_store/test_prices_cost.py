@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,11 +11,12 @@ from typing import Any
 
 import pytest
 from genai_prices import Usage, data_snapshot
+from store_rows import insert
 
 from sightline_store.client import Client
 from sightline_store.errors import PricesFileError
 from sightline_store.prices import model_prices
-from sightline_store.questions import queries
+from sightline_store.questions import asking, queries
 
 NOON = "2026-03-01 12:00:00"
 
@@ -25,11 +25,6 @@ NOON = "2026-03-01 12:00:00"
 def client(emptied: Callable[..., Client]) -> Client:
     """A client of tables without rows."""
     return emptied()
-
-
-def insert(client: Client, table: str, rows: list[dict[str, Any]]) -> None:
-    """Insert rows by column name; what is left out has its default."""
-    client.insert_raw(table, "\n".join(json.dumps(row) for row in rows).encode(), "JSONEachRow", {})
 
 
 def call(
@@ -187,7 +182,7 @@ def test_kinds_of_tokens_and_service_tiers(client: Client) -> None:
     embeddings = {row["SpanId"]: (row["CostUsd"], row["CostUnknown"]) for row in asked}
     assert embeddings == {"large": (pytest.approx(0.13), ""), "house": (None, "no price is known")}
     day = datetime(2026, 3, 1, tzinfo=UTC)
-    spent = queries.embedding_spend(client, queries.Filters(start=day, end=day + timedelta(days=1)))
+    spent = queries.embedding_spend(client, asking.Filters(start=day, end=day + timedelta(days=1)))
     assert [(row["name"], row["cost_usd"]) for row in spent] == [
         ("text-embedding-3-large", pytest.approx(0.13)),
         ("our-embedding", None),
@@ -286,7 +281,7 @@ def test_a_cost_says_what_it_is(client: Client) -> None:
         }
     with_price.close()
     day = datetime(2026, 3, 1, tzinfo=UTC)
-    filters = queries.Filters(start=day, end=day + timedelta(days=1))
+    filters = asking.Filters(start=day, end=day + timedelta(days=1))
     spent = {row["name"]: row for row in queries.spend_by(client, filters)}
     assert (spent["gpt-4o"]["differing_calls"], spent["gpt-4o"]["reported_calls"]) == (1, 1)
     assert (spent["gpt-4o"]["differing_reported_usd"], spent["gpt-4o"]["differing_computed_usd"]) == (2.0, 2.5)
@@ -328,7 +323,7 @@ def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
     model_prices.refresh(client)
 
     def listed(**more: Any) -> list[tuple[str, Any]]:
-        filters = queries.Filters(start=start, end=end, tenant=more.pop("tenant", ""))
+        filters = asking.Filters(start=start, end=end, tenant=more.pop("tenant", ""))
         rows = queries.traces(client, filters, sort="cost", **more)
         return [(row["trace_id"], row["cost_usd"]) for row in rows]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sightline_store.questions import (
     alerts,
+    asking,
     catalog,
     changes,
     drift,
@@ -22,8 +23,8 @@ from sightline_store.questions import (
     tuning,
     written,
 )
+from sightline_store.questions.asking import Filters
 from sightline_store.questions.estimates import estimate
-from sightline_store.questions.queries import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FILES = catalog.names()
@@ -94,7 +95,7 @@ def test_equal_scores_are_not_certain() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_every_question_says_first_what_it_answers(name: str) -> None:
     """The first line is a comment; parameters are typed; shared text is put in whole, and nothing else by Python."""
-    text = queries.sql(name)
+    text = asking.sql(name)
     assert re.match(r"-- [A-Z]", text)
     assert "%(" not in text
     assert not re.search(r"\{(?!\w+:[A-Z])", text)
@@ -184,7 +185,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.freshness(asked)
     with pytest.raises(IndexError):
         queries.demo_summary(asked, END)
-    texts = {queries.sql(name) for name in FILES}
+    texts = {asking.sql(name) for name in FILES}
     for text, params in asked.asked:
         assert text in texts
         assert set(re.findall(r"\{(\w+):", text)) == set(params)

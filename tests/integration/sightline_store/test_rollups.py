@@ -14,7 +14,7 @@ from sightline_store import settle
 from sightline_store.client import Client
 from sightline_store.errors import StoreUnavailable
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.rollups import fold, keeping, plan
 from sightline_store.rollups.plan import Reads
 from sightline_store.settings import RetentionSettings

@@ -12,7 +12,7 @@ from sightline_dashboards import spending
 from sightline_store.client import Client
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 START = datetime.fromtimestamp(START_NS / 1e9, UTC)
 

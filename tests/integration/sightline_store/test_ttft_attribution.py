@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -13,10 +12,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from store_rows import insert
 
 from sightline_store.client import Client
-from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions import asking, queries
+from sightline_store.questions.asking import Filters
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 LEAVES = ("guard", "cache", "embed", "search", "rerank", "prompt", "queue", "model")
@@ -140,11 +140,6 @@ def model_of_the_rule(asked: Asked) -> dict[str, float]:
     return dict(sums)
 
 
-def insert(client: Client, table: str, rows: list[dict[str, object]]) -> None:
-    """Insert rows by column name."""
-    client.insert_raw(table, "\n".join(json.dumps(row) for row in rows).encode(), "JSONEachRow", {})
-
-
 def store(client: Client, asked: Sequence[Asked], *, begin: datetime = NOON) -> list[str]:
     """Put requests into the typed tables, a second apart; returns their trace ids."""
     requests: list[dict[str, object]] = []
@@ -187,7 +182,7 @@ def _text(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}.{ns % 10**9:09d}"
 
 
-def divided(client: Client, trace_id: str) -> tuple[dict[str, float], list[queries.Row]]:
+def divided(client: Client, trace_id: str) -> tuple[dict[str, float], list[asking.Row]]:
     """The stages of a trace with their ms, and the pieces themselves."""
     rows = queries.ttft_trace(client, trace_id)
     sums: dict[str, float] = defaultdict(float)

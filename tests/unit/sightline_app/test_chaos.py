@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,15 +15,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from sightline_app.__main__ import main
-from sightline_app.chaos import board as board_module
 from sightline_app.chaos import command, fault_harms
-from sightline_app.chaos.arguments import NAMES, add_parser
+from sightline_app.chaos.arguments import add_parser
 from sightline_app.chaos.board import FaultBoard
-from sightline_app.chaos.faults import Faults
+from sightline_app.chaos.content_harms import InjectedDocument
+from sightline_app.chaos.faults import MOST_S, Faults
 from sightline_app.chaos.faulty_pipeline import changed, harm
 from sightline_app.chaos.harm import Context, Harm
 from sightline_app.chaos.journal import ChaosRefused, Entry, Journal
@@ -38,9 +40,19 @@ from sightline_app.settings import AppSettings
 HITS = [Hit(str(number), "t", "x", [], "m", "", 1.0) for number in range(40)]
 
 
-def test_names_of_the_command_line_are_those_of_the_harms() -> None:
-    """The parser knows them without importing what harms."""
-    assert set(NAMES) == set(HARMS)
+def test_harms_are_listed_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with a line about it."""
+    assert main(["chaos", "list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(HARMS)
+    assert main(["chaos", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {name: each.about for name, each in HARMS.items()}
+
+
+def test_unknown_harm_is_told_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """As an argument that cannot work."""
+    assert main(["chaos", "everything"]) == 2
+    assert "'everything'" in (told := capsys.readouterr().err)
+    assert "slow-search" in told
 
 
 @pytest.mark.parametrize(
@@ -234,9 +246,9 @@ def test_longest_fault_is_an_hour() -> None:
     """The command line and the app agree."""
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
-    assert parser.parse_args(["chaos", "burst", "--for", str(board_module.MOST_S)]).for_s == board_module.MOST_S
+    assert parser.parse_args(["chaos", "burst", "--for", str(MOST_S)]).for_s == MOST_S
     with pytest.raises(SystemExit):
-        parser.parse_args(["chaos", "burst", "--for", str(board_module.MOST_S + 1)])
+        parser.parse_args(["chaos", "burst", "--for", str(MOST_S + 1)])
 
 
 def entry(name: str = "slow-search", pid: int = 0) -> Entry:
@@ -306,10 +318,9 @@ class Recorded(Harm):
 
 @pytest.fixture(name="recorded")
 def _recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorded]:
-    """A harm in place of a real one; no signal handler, no collector."""
+    """A harm in place of a real one; no collector."""
     found = Recorded()
     monkeypatch.setattr(command, "HARMS", {found.name: found})
-    monkeypatch.setattr(command, "_stop_event", threading.Event)
     monkeypatch.setenv("SIGHTLINE_APP_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     yield found
@@ -346,6 +357,21 @@ def test_harm_that_is_not_undone_stays_in_the_journal(recorded: Recorded, capsys
     assert "nothing is to be undone" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_harm_that_is_stopped_is_undone(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Long before its time is over."""
+
+    def hold(context: Context, stop: threading.Event) -> None:
+        os.kill(os.getpid(), number)
+        assert stop.wait(30)
+
+    monkeypatch.setattr(recorded, "hold", hold)
+    assert main(["chaos", "slow-search", "--for", "3600"]) == 0
+    assert recorded.done == ["prepare", "begin", "undo"]
+
+
 def test_marks_say_when(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     """One event at the begin, one at the end, of one run, with a sentence."""
     marks: list[tuple[Any, ...]] = []
@@ -366,9 +392,53 @@ def test_app_without_a_key_is_told(
     """Nothing is asked of it."""
     monkeypatch.setenv("SIGHTLINE_APP_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    monkeypatch.setattr(command, "_stop_event", threading.Event)
     assert main(["chaos", "slow-search", "--url", "http://127.0.0.1:9"]) == 1
     assert "SIGHTLINE_APP_CHAOS_KEY" in capsys.readouterr().err
+
+
+class Place(Context):
+    """A context whose app answers as a function says."""
+
+    respond: Any
+
+    def app(self, *, as_tenant: bool = False) -> httpx.Client:
+        """Return a client of it."""
+        return httpx.Client(base_url="http://app", transport=httpx.MockTransport(self.respond))
+
+
+def place(monkeypatch: pytest.MonkeyPatch, respond: Any) -> Place:
+    """Return one."""
+    monkeypatch.setattr(Place, "respond", staticmethod(respond), raising=False)
+    return Place(AppSettings(), Any, "http://app", Path())
+
+
+def gone(request: httpx.Request) -> httpx.Response:
+    """Nobody listens."""
+    raise httpx.ConnectError("refused", request=request)
+
+
+def silent(request: httpx.Request) -> httpx.Response:
+    """Somebody listens, and says nothing."""
+    raise httpx.ReadTimeout("", request=request)
+
+
+UPLOADED = {"id": "d", "tenant": "acme"}
+
+
+def test_faults_of_an_app_that_is_gone_or_new_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were in that process only; one that is there and says nothing may have them still."""
+    place(monkeypatch, gone).end_faults()
+    place(monkeypatch, lambda _: httpx.Response(404)).end_faults()
+    with pytest.raises(ChaosRefused, match="did not answer: ReadTimeout"):
+        place(monkeypatch, silent).end_faults()
+
+
+@pytest.mark.parametrize("respond", [gone, silent, lambda _: httpx.Response(503)])
+def test_document_stays_to_be_deleted_while_the_app_is_away(monkeypatch: pytest.MonkeyPatch, respond: Any) -> None:
+    """It is in the store; a second deletion does no harm."""
+    with pytest.raises(ChaosRefused):
+        InjectedDocument().undo(place(monkeypatch, respond), UPLOADED)
+    InjectedDocument().undo(place(monkeypatch, lambda _: httpx.Response(404)), UPLOADED)
 
 
 def test_port_without_a_listener_is_nobodys() -> None:

@@ -185,3 +185,19 @@ def test_waits_grow_to_a_bound_and_differ() -> None:
     assert all(4 <= retrying.delay_s(4, 60) <= 8 for _ in range(100))
     assert all(30 <= retrying.delay_s(10_000, 60) <= 60 for _ in range(100))
     assert len({retrying.delay_s(3, 60) for _ in range(20)}) > 1
+
+
+def test_vector_store_is_opened_once_for_all_documents(tmp_path: Path) -> None:
+    """Connecting takes longer than inserting a document."""
+    place, opened = Place(tmp_path, batch_documents=1), []
+
+    def open_writer(_: AppSettings, backend: str) -> Store:
+        opened.append(backend)
+        return place.store
+
+    target = Target("weaviate", "Documents_1", place.embedding)
+    work = DocumentWork(place.settings, lambda: target, open_writer)
+    documents = [place.keep(f"# Title\nText {number}.") for number in range(3)]
+    assert [work.do(each) for each in documents] == [None] * 3
+    assert {place.now(each).state for each in documents} == {State.STORED}
+    assert opened == ["weaviate"]

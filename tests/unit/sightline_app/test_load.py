@@ -14,11 +14,11 @@ import pytest
 from sightline_app.__main__ import main
 from sightline_app.errors import CorpusError
 from sightline_app.load import arrivals, platform, report, sender
+from sightline_app.load.client import Answer
 from sightline_app.load.conversations import Conversations
 from sightline_app.load.platform import Held, Store, StoreAway
 from sightline_app.load.sender import Outcome, Plan, Run, Sent
 from sightline_app.quality import Known
-from sightline_app.traffic import Answer
 
 FOLLOW = Known("f", "and then?", frozenset())
 QUESTIONS = [Known("a", "how?", frozenset(), follow_up=FOLLOW), Known("b", "why?", frozenset())]

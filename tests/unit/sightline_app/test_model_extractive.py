@@ -70,6 +70,15 @@ def _client() -> Iterator[TestClient]:
         yield client
 
 
+def test_model_has_the_name_that_it_is_given() -> None:
+    """It answers under that one only, and every response has it."""
+    with TestClient(create_app(ModelSettings(tokens_per_s=0), "extractive-v0")) as client:
+        assert [each["id"] for each in client.get("/v1/models").json()["data"]] == ["extractive-v0"]
+        answer = client.post("/v1/chat/completions", json=CHAT | {"model": "extractive-v0"})
+        assert answer.json()["model"] == "extractive-v0"
+        assert client.post("/v1/chat/completions", json=CHAT).status_code == 404
+
+
 def events(text: str) -> list[Any]:
     """The data of a stream."""
     return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ") and "[DONE]" not in line]

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 def _script() -> None:
     import streamlit as st
 
-    from sightline_dashboards import addressed
+    from sightline_dashboards.controls import addressed
 
     st.html(
         f"<b>{addressed.checkbox('Failed only', name='failed')}|{addressed.one_of('By', ['a', 'b'], name='by')}</b>"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sightline_dashboards import axes, charts
-from sightline_dashboards.theme import STAGE_COLOURS
+from sightline_dashboards.plotting import axes, charts
+from sightline_dashboards.plotting.theme import STAGE_COLOURS
+from sightline_store.questions.asking import Filters
 from sightline_store.questions.estimates import estimate
-from sightline_store.questions.queries import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FILTERS = Filters(start=END - timedelta(hours=1), end=END)

@@ -11,11 +11,12 @@ import pytest
 from asked_store import AskedStore, Rows, cells, data, shown, texts
 from trace_rows import path, request, span
 
-from sightline_dashboards import formats, waterfall
+from sightline_dashboards import formats
 from sightline_dashboards.comparison import answers, choice, figures, passages, spans
 from sightline_dashboards.comparison.figures import Figure
+from sightline_dashboards.trace_detail import waterfall
 from sightline_store.contents.parts import Passage
-from sightline_store.questions.queries import Filters, Row
+from sightline_store.questions.asking import Filters, Row
 
 FIRST, SECOND = "a" * 32, "b" * 32
 WINDOW = Filters(start=datetime(2026, 3, 1, 11, tzinfo=UTC), end=datetime(2026, 3, 1, 12, tzinfo=UTC))

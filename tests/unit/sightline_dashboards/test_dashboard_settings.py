@@ -3,8 +3,8 @@
 import pytest
 
 from sightline_dashboards.__main__ import options
+from sightline_dashboards.plotting.theme import STAGE_COLOURS, STAGES, stage_colour
 from sightline_dashboards.settings import DashboardSettings
-from sightline_dashboards.theme import STAGE_COLOURS, STAGES, stage_colour
 
 
 def test_settings_read_host_and_port() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from sightline_dashboards.downloads import MAX_ROWS, Format, Offer, csv_file, inert, parquet_file
+from sightline_dashboards.downloads import MAX_ROWS, Format, Offer, csv_file, file_of, inert, parquet_file
 from sightline_store.questions.estimates import estimate
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -96,14 +96,14 @@ def test_large_tables_are_bounded_and_say_so() -> None:
     """Rows that are read when somebody takes the file are counted by the question."""
     rows = [{"n": number} for number in range(MAX_ROWS + 1)]
     assert Offer(rows).note == "the first 5,000 of 5,001 rows"
-    assert len(read_csv(Offer(rows).file(Format.CSV))) == MAX_ROWS
+    assert len(read_csv(file_of(Offer(rows).read(), Format.CSV))) == MAX_ROWS
     assert Offer(rows[:3]).note == ""
     asked = []
     offer = Offer(lambda: asked.append(1) or rows[:2], matching=184_220)  # type: ignore[func-returns-value]
     assert offer.note == "the first 5,000 of 184,220 rows"
     assert not asked
-    assert len(read_csv(offer.file(Format.CSV))) == 2
-    assert Offer([]).file(Format.CSV) == b""
+    assert len(read_csv(file_of(offer.read(), Format.CSV))) == 2
+    assert file_of(Offer([]).read(), Format.CSV) == b""
 
 
 def _tables() -> None:

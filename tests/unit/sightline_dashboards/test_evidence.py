@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_dashboards import evidence
+from sightline_dashboards.trace_detail import evidence
 
 ANSWER = "Use `asyncio.timeout()` as a context\nmanager [1]. It was added in 1999 [2, 3]! See the (old) docs."
 WHY = "p(unsupported)=0.97: 20% of its words in the context, 1 number(s) not in it"

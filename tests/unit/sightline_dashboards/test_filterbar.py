@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 def _script() -> None:
     import streamlit as st
 
-    from sightline_dashboards import filterbar
+    from sightline_dashboards.controls import filterbar
 
     selection = filterbar.show()
     filters = selection.filters()

@@ -340,7 +340,7 @@ def test_overview_shows_drift_beside_the_other_cards_and_compares_whole_windows(
 
 
 def _answer(answer: str, scores: list[dict[str, object]]) -> None:
-    from sightline_dashboards import answer_panel
+    from sightline_dashboards.trace_detail import answer_panel
     from sightline_store.contents.traces import Conversation
 
     answer_panel.show(Conversation(question="How?", answer=answer), scores)

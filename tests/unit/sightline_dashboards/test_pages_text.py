@@ -1,13 +1,15 @@
 """What the pages write around strangers' texts: nothing of it may become markup or a formula."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from sightline_dashboards import payloads
-from sightline_dashboards.answer_panel import score_line
+from sightline_dashboards import panels
 from sightline_dashboards.pages.pipeline import emitted_text, late_spans_note
 from sightline_dashboards.pages.trace import call_numbers
+from sightline_dashboards.trace_detail import payloads
+from sightline_dashboards.trace_detail.answer_panel import score_line
 from sightline_store.contents.parts import Passage
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
@@ -19,6 +21,16 @@ def test_passage_card_escapes_title_and_text() -> None:
     assert "<script" not in card
     assert "<img" not in card
     assert "&lt;script&gt;" in card
+
+
+def test_a_command_in_a_sentence_is_code_and_nothing_else_is_markup() -> None:
+    """Notes name commands between backticks; a store's words stand in some of them."""
+    told = []
+    with patch.object(panels.st, "html", told.append):
+        panels.note(f"Run `sightline up`: {HOSTILE}")
+        panels.empty_message("`a<b>` and one `")
+    assert "Run <code>sightline up</code>: &lt;script&gt;" in told[0]
+    assert told[1] == '<p class="sl-empty"><code>a&lt;b&gt;</code> and one `</p>'
 
 
 def test_score_line_escapes_everything_that_a_judge_wrote() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sightline_dashboards import payloads
+from sightline_dashboards.trace_detail import payloads
 from sightline_store.contents.parts import Message, Part, PartKind, Passage
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sightline_dashboards import axes, charts, drift_charts, leads, plots
+from sightline_dashboards.plotting import axes, charts, drift_charts, leads, plots
 from sightline_dashboards.timeline import clicks, marks
+from sightline_store.questions.asking import Filters
 from sightline_store.questions.estimates import estimate
-from sightline_store.questions.queries import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = Filters(start=END - timedelta(hours=1), end=END)

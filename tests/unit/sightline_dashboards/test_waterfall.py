@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from trace_rows import path, request, span
 
-from sightline_dashboards import waterfall
 from sightline_dashboards.pages.trace import head
+from sightline_dashboards.trace_detail import waterfall
 
 
 def test_path_of_the_store_is_drawn() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sightline_evals.datasets import stored
 from sightline_evals.datasets.stored import Feedback, Wanted
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 WINDOW = Filters(start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 2, tzinfo=UTC))
 

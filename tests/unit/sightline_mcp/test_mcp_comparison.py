@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sightline_mcp.comparison import Metric, WindowRows, compare, difference
+from sightline_store.questions.asking import Filters
 from sightline_store.questions.estimates import Estimate, estimate
-from sightline_store.questions.queries import Filters, Overview
+from sightline_store.questions.queries import Overview
 
 _NOW = Filters(start=datetime(2026, 3, 1, 12, tzinfo=UTC), end=datetime(2026, 3, 1, 14, tzinfo=UTC))
 _NOTHING = estimate(None, None, 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.rollups import plan as planning
 from sightline_store.rollups.plan import Coverage, Reads, choose, plan
 from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sightline_store.questions import conditions, queries
+from sightline_store.questions import asking, conditions
 from sightline_store.questions.search import KEYS, MAX_TERMS, MEASURES, Kind, SearchError, Term, parse, text_of
 
 HOSTILE = "'); DROP TABLE requests; -- {tenant:String} \\' \x00 ☃ %(x)s /* -- condition: search\n"
@@ -80,8 +80,8 @@ def test_no_value_becomes_a_part_of_the_statement(terms: tuple[Term, ...]) -> No
         for term in terms
     )
     other = conditions.condition(plain)
-    text = found.put_into(queries.sql("traces"))
-    assert text == other.put_into(queries.sql("traces"))
+    text = found.put_into(asking.sql("traces"))
+    assert text == other.put_into(asking.sql("traces"))
     assert set(re.findall(r"\{(\w+):", found.sql + found.hits)) - {"from", "to", "tenant", "model", "route"} <= {
         *found.params,
         "only_errors",

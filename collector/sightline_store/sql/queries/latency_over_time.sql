@@ -2,22 +2,12 @@
 -- are those of ttft_definition, the one that most requests of the window have (of equals the most exact); ttft_others of a
 -- bucket have another.
 SELECT
-    bucket, requests, errors,
-    if(arrayMax(window_counts) = 0, '', ['delivered', 'first_token', 'first_chunk'][shown]) AS ttft_definition,
-    ttft_counts[shown] AS ttft_n,
-    arraySum(ttft_counts) - ttft_n AS ttft_others,
-    if(ttft_n = 0, NULL, ttft[shown][1]) AS ttft_p50_ms,
-    if(ttft_n = 0, NULL, ttft[shown][2]) AS ttft_p95_ms,
-    if(ttft_n = 0, NULL, ttft[shown][3]) AS ttft_p99_ms,
-    total[1] AS total_p50_ms,
-    total[2] AS total_p95_ms,
-    total[3] AS total_p99_ms
+    -- include: latency_columns.sql
 FROM
 (
     SELECT
         *,
-        [sum(ttft_counts[1]) OVER (), sum(ttft_counts[2]) OVER (), sum(ttft_counts[3]) OVER ()] AS window_counts,
-        indexOf(window_counts, arrayMax(window_counts)) AS shown
+        -- include: latency_shown.sql
     FROM
     (
         SELECT

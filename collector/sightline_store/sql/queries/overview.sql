@@ -10,19 +10,14 @@ FROM
             -- include: failed.sql
             OR HttpStatus >= 500) AS errors,
         [countIf(TtftDefinition = 'delivered'), countIf(TtftDefinition = 'first_token'), countIf(TtftDefinition = 'first_chunk')] AS ttft_counts,
-        arrayMax(ttft_counts) AS ttft_n,
-        if(ttft_n = 0, '', ['delivered', 'first_token', 'first_chunk'][indexOf(ttft_counts, ttft_n)]) AS ttft_definition,
-        arraySum(ttft_counts) - ttft_n AS ttft_others,
+        -- include: overview_ttft.sql
         [
             quantilesExactIf(0.5, 0.95)(TtftMs, TtftDefinition = 'delivered'),
             quantilesExactIf(0.5, 0.95)(TtftMs, TtftDefinition = 'first_token'),
             quantilesExactIf(0.5, 0.95)(TtftMs, TtftDefinition = 'first_chunk')
         ][indexOf(ttft_counts, ttft_n)] AS ttft,
         quantilesExact(0.5, 0.95)(DurationMs) AS total,
-        if(ttft_n = 0, NULL, ttft[1]) AS ttft_p50_ms,
-        if(ttft_n = 0, NULL, ttft[2]) AS ttft_p95_ms,
-        if(requests = 0, NULL, total[1]) AS total_p50_ms,
-        if(requests = 0, NULL, total[2]) AS total_p95_ms
+        -- include: overview_times.sql
     FROM requests
     WHERE
         -- include: of_requests.sql

@@ -18,7 +18,7 @@ from sightline_evals.gate import ExitCode
 from sightline_evals.runs import samples
 from sightline_store.client import Client
 from sightline_store.moments import duration_s
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.settings import StoreSettings
 
 

@@ -15,7 +15,7 @@ from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 _START = datetime.fromtimestamp(START_NS / 1e9, UTC)
 _WINDOW = Filters(start=_START - timedelta(seconds=1), end=_START + timedelta(hours=1))

@@ -12,7 +12,7 @@ from convention_spans import Insert, Spans, empty
 from sightline_store import settle
 from sightline_store.client import Client
 from sightline_store.errors import StoreUnavailable
-from sightline_store.questions import queries
+from sightline_store.questions import asking, queries
 
 _EVER = datetime(2020, 1, 1, tzinfo=UTC)
 _CHAIN = {"openinference.span.kind": "CHAIN"}
@@ -233,5 +233,5 @@ def test_the_definition_of_a_first_token_is_that_of_the_requests_of_the_model(cl
     begin = datetime.fromtimestamp(1_780_000_000, UTC)
     window = {"start": begin, "end": begin + timedelta(hours=1)}
     for model, definition in (("", "delivered"), ("rare", "first_chunk")):
-        rows = queries.stage_stack(client, queries.Filters(**window, model=model))
+        rows = queries.stage_stack(client, asking.Filters(**window, model=model))
         assert {row["ttft_definition"] for row in rows} == {definition}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sightline_store import settle
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import asking, queries
 
 _EVER = datetime(2020, 1, 1, tzinfo=UTC)
 _SPELLINGS = {
@@ -162,7 +162,7 @@ def test_the_tables_and_the_pages_tell_the_truth(client: Client, traces: list[Sh
     assert sorted(row["id"] for row in requests) == sorted(truth.requests)
 
     begin = datetime.fromtimestamp(START_NS / 1e9, UTC)
-    window = queries.Filters(start=begin, end=begin + timedelta(days=1))
+    window = asking.Filters(start=begin, end=begin + timedelta(days=1))
     spent = {row["name"]: (row["calls"], row["input_tokens"]) for row in queries.spend_by(client, window, "session")}
     expected: dict[str, tuple[int, int]] = {}
     for (session, _, input_tokens, _), n in truth.calls.items():

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from drift_windows import ComparedStore
 from questioned_store import DATABASE, END, HOURS, Filled, fill
 
 from sightline_store.client import Client
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,9 @@ def filled(database: Callable[[str], Client]) -> Filled:
 def window() -> Filters:
     """All of the traffic."""
     return Filters(start=END - timedelta(hours=HOURS), end=END + timedelta(seconds=1))
+
+
+@pytest.fixture
+def store(emptied: Callable[..., Client]) -> ComparedStore:
+    """An empty store."""
+    return ComparedStore(emptied())

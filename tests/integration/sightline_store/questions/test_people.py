@@ -12,7 +12,7 @@ import queries_traffic
 from questioned_store import END, Filled
 
 from sightline_store.questions import people, queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 
 def _session(root: dict[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import queries_traffic
 from questioned_store import DATABASE, END, HOURS, REQUESTS, Filled, ttft_ms
 
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 
 def _exact(values: list[float], level: float) -> float:

@@ -11,10 +11,11 @@ import pytest
 import queries_traffic
 from questioned_store import END, Filled, ttft_ms
 
-from sightline_dashboards import waterfall
+from sightline_dashboards.trace_detail import waterfall
 from sightline_store.client import Client
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters, Sort
+from sightline_store.questions.asking import Filters
+from sightline_store.questions.queries import Sort
 
 
 def test_stage_stack_agrees_with_the_waterfall(filled: Filled, window: Filters) -> None:

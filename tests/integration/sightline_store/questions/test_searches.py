@@ -11,10 +11,11 @@ import drift_events
 import pytest
 import queries_traffic
 from questioned_store import END, Filled
+from traffic_texts import PASSAGES
 
 from sightline_store.client import Client
 from sightline_store.questions import conditions, drift_runs, queries, written
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 from sightline_store.questions.search import SearchError
 
 HOSTILE = "'); DROP TABLE requests; -- {tenant:String} \\"
@@ -155,7 +156,7 @@ def test_questions_of_a_list_are_those_that_were_asked(filled: Filled, window: F
 def test_passages_have_titles(filled: Filled, window: Filters) -> None:
     """Those that a trace which found them captured."""
     found = queries.retrieval_documents(filled.client, window, limit=20)
-    assert written.titles(filled.client, found) == {f"doc-{name}": name for name, _ in queries_traffic.PASSAGES}
+    assert written.titles(filled.client, found) == {f"doc-{name}": name for name, _ in PASSAGES}
 
 
 def test_data_of_a_window_begins_with_its_first_row(filled: Filled, window: Filters) -> None:

@@ -10,7 +10,7 @@ import pytest
 from model_call_spans import calls, insert
 
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import asking, queries
 from sightline_store.schema import declared, definitions, drift, migrate, rebuild, retention
 from sightline_store.settings import RetentionSettings
 
@@ -80,7 +80,7 @@ def test_counts_that_are_too_old_go_and_no_span_looks_lost_for_that(client: Clie
                 f"SELECT 'retained', '{process}', toStartOfMinute(then), then, then, 9, {minute * 10}"
             )
     now = datetime.now(UTC)
-    window = queries.Filters(start=now - timedelta(days=30), end=now)
+    window = asking.Filters(start=now - timedelta(days=30), end=now)
     before = queries.loss(client, window)
     assert [(row["emitted"], row["stored_spans"], row["lost"]) for row in before] == [(40, 36, 4)]
     settings = RetentionSettings(traces_days=30, typed_days=30)

@@ -7,17 +7,19 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import sightline_dashboards
+from sightline_dashboards import elements
 from sightline_dashboards.__main__ import main
 from sightline_dashboards.access import audit, current
 from sightline_dashboards.access.errors import NotAllowed
 from sightline_dashboards.access.gate import ProxyGate
 from sightline_dashboards.access.rules import Identity
+from sightline_dashboards.downloads import Format, Offer
 from sightline_dashboards.settings import AccessSettings, DashboardSettings
 from sightline_roles.settings import SettingInvalid
 from sightline_store.settings import StoreSettings
@@ -207,6 +209,27 @@ def test_readings_of_content_are_logged_once_a_while(
         audit.content_read("trace", ["d"])
     who = 'content read: {"user": "bob", "role": "viewer", "tenant": "acme"} page=trace trace='
     assert [record.getMessage() for record in caplog.records] == [f"{who}{trace}" for trace in "abc"]
+
+
+def test_a_file_with_content_is_one_line_of_the_log(
+    signed_in: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its rows and what the page showed; a file without content, or of who sees none, is no reading."""
+    offered = Offer([{"question": "Why?"}, {"question": "How?"}], content=True)
+    address = Mock(to_dict=lambda: {"q": "error"})
+    with (
+        caplog.at_level(logging.INFO, audit.LOG.name),
+        patch("streamlit.query_params", address),
+        patch("sightline_dashboards.elements._component"),
+    ):
+        for user in ("bob", "cid"):
+            signed_in["x-forwarded-user"] = user
+            elements._hand_over(offered, Format.CSV, "traces")
+            elements._hand_over(Offer(offered.rows), Format.CSV, "models")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        'content taken: {"user": "bob", "role": "viewer", "tenant": "acme"} file="traces.csv" rows=2 of={"q": "error"}'
+    )
 
 
 def test_nothing_that_viewers_see_is_kept_for_all_of_them() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline_dashboards.timeline import clicks, marks
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 END = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FILTERS = Filters(start=END - timedelta(hours=1), end=END)

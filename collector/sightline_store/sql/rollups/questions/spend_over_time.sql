@@ -3,10 +3,7 @@ SELECT
     intDiv(Second, {bucket_s:UInt32}) * {bucket_s:UInt32} AS bucket,
     Model AS model_name,
     sum(Calls) AS calls,
-    sum(Calls) - sum(priced) AS unpriced_calls,
-    if(sum(InputCount) = 0, NULL, sum(InputSum)) AS input_tokens,
-    if(sum(OutputCount) = 0, NULL, sum(OutputSum)) AS output_tokens,
-    if(sum(priced) = 0, NULL, sum(cost)) AS cost_usd
+    -- include: rolled_spending.sql
 FROM
 (
     -- include: rolled_calls.sql

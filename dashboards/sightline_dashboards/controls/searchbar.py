@@ -9,11 +9,12 @@ from typing import Final, NoReturn
 
 import streamlit as st
 
-from sightline_dashboards import filterbar, formats
+from sightline_dashboards import formats
+from sightline_dashboards.controls import filterbar
 from sightline_dashboards.elements import search as search_box
 from sightline_dashboards.panels import rerun
-from sightline_dashboards.theme import STAGES
-from sightline_store.questions import queries
+from sightline_dashboards.plotting.theme import STAGES
+from sightline_store.questions import asking, queries
 from sightline_store.questions.conditions import reads_spans
 from sightline_store.questions.search import SearchError, Term, parse
 
@@ -91,7 +92,7 @@ def show_language() -> None:
             st.html(f'<p class="sl-what"><code>{escape(term)}</code> {escape(meaning)}</p>')
 
 
-def reach(client: queries.Asks, filters: queries.Filters, searched: Searched, *, only_errors: bool) -> str:
+def reach(client: asking.Asks, filters: asking.Filters, searched: Searched, *, only_errors: bool) -> str:
     """Return in which requests words and attributes were looked for, where not in all of them; "" where in all."""
     if not any(reads_spans(term) for term in searched.terms):
         return ""

@@ -15,7 +15,7 @@ from sightline_dashboards.timeline.ranges import PRESETS, RANGE_KEYS, Against, R
 from sightline_dashboards.timeline.zone import reader_zone
 from sightline_store.errors import StoreError
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 REFRESH_S = 5.0
 """Seconds between refreshes while the page is live."""

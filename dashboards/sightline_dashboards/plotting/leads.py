@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sightline_dashboards.charts import NOT_NAMED
+from sightline_dashboards.plotting.charts import NOT_NAMED
 from sightline_dashboards.spending import EMBEDDINGS
 from sightline_dashboards.timeline.ranges import TimeRange
 from sightline_store.questions import search

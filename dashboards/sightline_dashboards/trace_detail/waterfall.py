@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sightline_dashboards import formats
-from sightline_dashboards.theme import STAGES, stage_colour
+from sightline_dashboards.plotting.theme import STAGES, stage_colour
 
 CRITICAL: Final = 1
 """Flag of a drawn span that is on the critical path to the first token."""

@@ -11,11 +11,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from sightline_dashboards.theme import MARK_COLOUR, SERIES, STAGE_COLOURS, STAGES
+from sightline_dashboards.plotting.theme import MARK_COLOUR, SERIES, STAGE_COLOURS, STAGES
 from sightline_dashboards.timeline.clicks import PICK, ZOOM
 from sightline_dashboards.timeline.marks import SHAPES, Mark
 from sightline_dashboards.timeline.ticks import ticks
-from sightline_store.questions.queries import Filters
+from sightline_store.questions.asking import Filters
 
 Rows = Sequence[Mapping[str, Any]]
 AnyChart = Any  # Altair's types do not follow its method chains

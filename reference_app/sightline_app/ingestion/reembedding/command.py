@@ -93,7 +93,7 @@ class _Command:
     async def _start(self) -> WorkflowHandle[Any, Any]:
         from temporalio.common import WorkflowIDConflictPolicy  # noqa: PLC0415
 
-        from sightline_app.ingestion.reembed_workflow import Order, ReembedCollection  # noqa: PLC0415
+        from sightline_app.ingestion.reembedding.workflow import Order, ReembedCollection  # noqa: PLC0415
 
         return await self._client.start_workflow(
             ReembedCollection.run,
@@ -106,9 +106,9 @@ class _Command:
     def _worker(self) -> Any:
         from temporalio.worker import Worker  # noqa: PLC0415
 
-        from sightline_app.ingestion.reembed_activities import ReembedActivities  # noqa: PLC0415
-        from sightline_app.ingestion.reembed_workflow import ReembedCollection  # noqa: PLC0415
-        from sightline_app.ingestion.reembedding import Reembedding  # noqa: PLC0415
+        from sightline_app.ingestion.reembedding.activities import ReembedActivities  # noqa: PLC0415
+        from sightline_app.ingestion.reembedding.steps import Reembedding  # noqa: PLC0415
+        from sightline_app.ingestion.reembedding.workflow import ReembedCollection  # noqa: PLC0415
 
         return Worker(
             self._client,
@@ -146,7 +146,7 @@ class _Command:
     async def _progress(handle: WorkflowHandle[Any, Any]) -> Any:
         from datetime import timedelta  # noqa: PLC0415
 
-        from sightline_app.ingestion.reembed_workflow import ReembedCollection  # noqa: PLC0415
+        from sightline_app.ingestion.reembedding.workflow import ReembedCollection  # noqa: PLC0415
 
         return await handle.query(ReembedCollection.progress, rpc_timeout=timedelta(seconds=5))
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from sightline_dashboards import evidence, formats, payloads
+from sightline_dashboards import formats
 from sightline_dashboards.panels import empty_message, note, panel
+from sightline_dashboards.trace_detail import evidence, payloads
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.traces import Conversation
 

@@ -12,11 +12,12 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from sightline_dashboards import axes, formats
-from sightline_dashboards.axes import AnyChart, Rows
-from sightline_dashboards.theme import ERROR_COLOUR, SERIES, STAGE_COLOURS, STAGES, TOTAL_COLOUR, TTFT_COLOUR
+from sightline_dashboards import formats
+from sightline_dashboards.plotting import axes
+from sightline_dashboards.plotting.axes import AnyChart, Rows
+from sightline_dashboards.plotting.theme import ERROR_COLOUR, SERIES, STAGE_COLOURS, STAGES, TOTAL_COLOUR, TTFT_COLOUR
+from sightline_store.questions.asking import Filters
 from sightline_store.questions.estimates import Estimate
-from sightline_store.questions.queries import Filters
 
 NOT_NAMED = "(not named)"
 """Series of what names no model or service."""

@@ -10,10 +10,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from sightline_dashboards import axes, drift, formats
-from sightline_dashboards.axes import AnyChart, Rows
-from sightline_dashboards.theme import ERROR_COLOUR, SERIES
-from sightline_store.questions.queries import Filters
+from sightline_dashboards import drift, formats
+from sightline_dashboards.plotting import axes
+from sightline_dashboards.plotting.axes import AnyChart, Rows
+from sightline_dashboards.plotting.theme import ERROR_COLOUR, SERIES
+from sightline_store.questions.asking import Filters
 
 _HEIGHT_PX = 200
 _PICKED = ("bucket", "from_ms", "to_ms")

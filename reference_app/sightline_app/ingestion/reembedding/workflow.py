@@ -1,7 +1,7 @@
 """The workflow of `sightline-app reembed`, as Temporal replays it: which activity follows which, and how far it is.
 
 Nothing here reads a clock, a file or a setting: after a crash Temporal runs it again from its history, and it must
-decide the same. What it decides is carried out by `reembed_activities`.
+decide the same. What it decides is carried out by `activities`.
 
 Source: https://docs.temporal.io/develop/python
 """

@@ -15,12 +15,14 @@ from typing import Any, Final
 
 import streamlit as st
 
-from sightline_dashboards import axes, filterbar, navigation, source
+from sightline_dashboards import navigation, source
+from sightline_dashboards.controls import filterbar
+from sightline_dashboards.plotting import axes
 from sightline_dashboards.timeline import clicks, ranges
 from sightline_dashboards.timeline.marks import Mark, marks_of
 from sightline_store.errors import StoreError
 from sightline_store.questions import changes
-from sightline_store.questions.queries import Filters, Row
+from sightline_store.questions.asking import Filters, Row
 
 Opens = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """What was clicked to the parameters of the page of traces, but for its range."""

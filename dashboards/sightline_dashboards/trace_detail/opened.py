@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
 
 import streamlit as st
 
-from sightline_dashboards import source, waterfall
+from sightline_dashboards import source
+from sightline_dashboards.trace_detail import waterfall
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import SpanContent
 from sightline_store.contents.traces import Conversation
 from sightline_store.questions import queries
-from sightline_store.questions.queries import Asks, Row
+from sightline_store.questions.asking import Asks, Row
 
 MAX_SPANS: Final = 50_000
 """The most spans of a trace that are read, in the order in which they began."""
@@ -24,7 +24,6 @@ MAX_CONTENTS: Final = 2000
 """The most spans of which the content is read, in the same order."""
 _KEPT_S: Final = 5
 _MOST_KEPT: Final = 4
-_AT_ONCE: Final = 5
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,6 @@ def read(store: Asks, trace_id: str) -> OpenedTrace | None:
         partial(queries.trace_scores, store, trace_id),
         lambda: traces_content.read(queries.trace_contents(store, trace_id, limit=MAX_CONTENTS)),
     )
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with source.at_once() as pool:
         spans, *answers = [each.result() for each in [pool.submit(ask) for ask in asked]]
     return OpenedTrace(trace_id, spans[:MAX_SPANS], len(spans) > MAX_SPANS, *answers) if spans else None

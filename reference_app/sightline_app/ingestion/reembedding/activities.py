@@ -1,4 +1,4 @@
-"""The activities of `reembed_workflow`: each a step of `reembedding`, with a heartbeat, and safe to be done again.
+"""The activities of `workflow`: each a step of `steps`, with a heartbeat, and safe to be done again.
 
 A heartbeat a second says that the worker lives; after ten seconds without one, Temporal gives the activity to another
 worker. It also brings the news of a cancellation, upon which the step ends between two batches.
@@ -16,9 +16,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 from sightline_app.errors import AppError, Unavailable
-from sightline_app.ingestion import reembed_workflow as names
-from sightline_app.ingestion.reembed_workflow import Batch, Plan
-from sightline_app.ingestion.reembedding import Progress, Reembedding
+from sightline_app.ingestion.reembedding import workflow as names
+from sightline_app.ingestion.reembedding.steps import Progress, Reembedding
+from sightline_app.ingestion.reembedding.workflow import Batch, Plan
 
 _BEAT_S = 1.0
 

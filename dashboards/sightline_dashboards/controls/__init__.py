@@ -1,0 +1,1 @@
+"""Controls whose values are in the address: the filter bar, the search, the pages of a list."""
