@@ -25,7 +25,7 @@ from node_http import ask
 from streamlit.testing.v1 import AppTest
 
 from sightline_dashboards.access.store_keys import Limits
-from sightline_dashboards.downloads import Format, Offer
+from sightline_dashboards.downloads import Format, Offer, file_of
 from sightline_mcp.server import build
 from sightline_mcp.settings import McpSettings
 from sightline_store.cli.tenant_command import statements
@@ -220,7 +220,7 @@ def test_a_download_holds_the_tenants_rows_alone(apart: Apart, form: Format) -> 
     client = apart.client(apart.ours)
     with patch("sightline_dashboards.pages.traces.trace_table", take):
         shown("traces", client)
-    file = offers[0].file(form)
+    file = file_of(offers[0].read(), form)
     client.close()
     assert OURS.mark.encode() in file
     assert not _FOREIGN.search(file.decode("latin-1"))

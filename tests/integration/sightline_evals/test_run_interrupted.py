@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_and_scores_each_case_once(endpoint: JudgeEndpoint,
 
 def test_two_processes_do_not_work_on_one_run(endpoint: JudgeEndpoint, tmp_path: Path) -> None:
     """The second one is told so and touches nothing."""
-    endpoint.delay_s = 0.2
+    endpoint.delay_s = 3.0
     place = Place(tmp_path, endpoint, cases=20)
     process = place.begin()
     place.wait_for_calls(4)
