@@ -20,6 +20,7 @@ from sightline_collector import doctor
 from sightline_collector.errors import CollectorError, NotNow
 from sightline_collector.receiver import keys
 from sightline_collector.receiver.access import Access, Sites, tls_context
+from sightline_collector.receiver.connection import ExportConnection
 from sightline_collector.receiver.http import HttpReceiver
 from sightline_collector.receiver.intake import Intake
 from sightline_collector.request import otlp
@@ -31,7 +32,6 @@ from sightline_collector.shipping.shipper import Shipper
 from sightline_collector.spool.writer import Spool
 from sightline_collector.telemetry import Counts
 from sightline_roles.doctor import report
-from sightline_roles.http_limits import LimitedProtocol
 from sightline_store.client import Client
 from sightline_store.errors import SchemaError, StoreError
 from sightline_store.ingest import Signal
@@ -159,7 +159,7 @@ async def _listen(settings: CollectorSettings, http: HttpReceiver, intake: Intak
             lifespan="off",
             access_log=False,
             proxy_headers=False,  # nothing here asks for the client's address
-            http=LimitedProtocol.under(settings),
+            http=ExportConnection.under(settings),
             ws="none",
             log_level="warning",
             server_header=False,

@@ -29,6 +29,11 @@ class Signal(StrEnum):
 _MESSAGES = {Signal.TRACES: "TraceRequest", Signal.METRICS: "MetricsRequest", Signal.LOGS: "LogsRequest"}
 _SAMPLED = ("SampledTraceRequest", "otlp_sampled.proto")
 _BLOCK_ROWS = 1_000_000  # more requests than any segment holds
+# Indexes over attributes, which merges build in any case: in the part of an INSERT they would cost a tenth of it, and
+# narrow down the rows of some seconds. ClickHouse 25.10 and later know the setting.
+_BUILT_BY_MERGES = ",".join(
+    f"idx_{of}_attr_{what}" for of in ("res", "scope", "span", "log") for what in ("key", "value")
+)
 
 
 @cache
@@ -95,6 +100,7 @@ def check_segment(client: Client, signal: Signal, payload: bytes | BinaryIO) -> 
 
 def _once(token: str) -> dict[str, str | int]:
     return {
+        "exclude_materialize_skip_indexes_on_insert": _BUILT_BY_MERGES,
         "insert_deduplication_token": token,
         "insert_deduplicate": 1,
         "deduplicate_blocks_in_dependent_materialized_views": 1,

@@ -5,13 +5,12 @@ field that comes twice, two members of a oneof, a field of one wire type where a
 cut to their field's width. So what is spooled has one spelling, that in which protobuf writes the request, without
 fields that OTLP does not name. Most encoders write it themselves: such a body goes on as it came.
 
-A request is parsed with a descriptor whose AnyValue lacks the nested kinds and written again without what that parse
-does not know. If these are the same bytes, the body has that spelling and nothing nested, and that parse serves the
-counts and the redaction too. The tenant's stamp, and redaction where something may have to go, parse the messages
-around the items once more; the items stay bytes there. Only if something is lost is the request read in full and walked
-in Python, where a nested value becomes the JSON text that the official exporter would store: that of Go's encoding/json
-without HTML escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside. Nesting ends
-where protobuf's own limit of 100 messages does; deeper requests are refused.
+A request is parsed once, with a type whose AnyValue lacks the nested kinds; counts, redaction and the tenant's stamp
+work on that parse, and what it writes is spooled. That nothing is lost by it shows in a second look that keeps nothing
+(`RequestTypes.is_flat`). Only if something is lost is the request read in full and walked in Python, where a nested
+value becomes the JSON text that the official exporter would store: that of Go's encoding/json without HTML escapes,
+keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside. Nesting ends where protobuf's own
+limit of 100 messages does; deeper requests are refused.
 
 Source: https://protobuf.dev/programming-guides/encoding/ and
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
@@ -29,29 +28,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-from opentelemetry.proto.common.v1 import common_pb2
-from opentelemetry.proto.logs.v1 import logs_pb2
-from opentelemetry.proto.metrics.v1 import metrics_pb2
-from opentelemetry.proto.resource.v1 import resource_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
 
 from sightline import semconv
 from sightline_collector.errors import BadRequest
+from sightline_collector.request.flat_types import request_types
 from sightline_collector.request.opaque_types import opaque_types
 from sightline_collector.request.redaction import Redactor
-from sightline_collector.request.stamp import stamp_tenant, stamped
+from sightline_collector.request.stamp import stamp_tenant
 from sightline_collector.request.wire_types import refuse_other_wire_types
 from sightline_store.ingest import Signal
 
 _KIND_ARRAY, _KIND_KVLIST = "array_value", "kvlist_value"
 _NESTED = frozenset({_KIND_ARRAY, _KIND_KVLIST})
-# Of OTLP's profiles alone. Dropping unknown fields looks at each field of a message, so fewer make it quicker.
-_OF_PROFILES = frozenset({"string_value_strindex", "key_strindex"})
 _MAX_SEARCHED = 128
 _MAX_NAME_CHARS = 200
 
@@ -78,29 +67,29 @@ def check(signal: Signal, body: bytes, *, tenant: str = "", redactor: Redactor |
     Raises:
         BadRequest: 400, the bytes are not such a request, or a field of it has another wire type than OTLP's.
     """
-    flat_type, full_type = _TYPES[signal]
-    request = _parse(flat_type, body)
-    request.DiscardUnknownFields()
-    payload = request.SerializeToString()
+    types = _TYPES[signal]
+    request = _parse(types.flat, body)
     is_nested = False
-    if payload == body:
-        payload = body  # one of the two is enough
-    elif len(payload) != flat_type.FromString(body).ByteSize():
-        # Something was lost. The body's length does not tell: a field may take more room as protobuf writes it.
-        request = _known(full_type, body)
-        is_nested = True
-    is_redacted = redactor is not None and redactor.redact(
-        signal, request.SerializeToString() if is_nested else payload, request
-    )
+    if not types.is_flat(body):
+        size = request.ByteSize()
+        request.DiscardUnknownFields()
+        if request.ByteSize() != size:
+            request = _known(types.full, body)
+            is_nested = True
+    payload = None
+    if redactor is not None:
+        payload = request.SerializeToString()
+        if redactor.redact(signal, payload, request):
+            payload = None
     if is_nested:
         _flatten(signal, request)
     by_service = _services(signal, request)
-    if is_nested or is_redacted:
-        if tenant:
-            stamp_tenant(signal, request, tenant)
+    if tenant:
+        stamp_tenant(signal, request, tenant)
+    if payload is None or is_nested or tenant:
         payload = request.SerializeToString()
-    elif tenant:
-        payload = stamped(signal, payload, tenant)
+    if payload == body:
+        payload = body  # One of the two is enough.
     return Checked(payload, sum(by_service.values()), by_service)
 
 
@@ -290,51 +279,5 @@ _SCALARS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def _flat_types() -> dict[Signal, tuple[type[Message], type[Message]]]:
-    """By signal, the type where an AnyValue holds scalars and arrays of scalars, in a pool of its own, and OTLP's."""
-    pool = descriptor_pool.DescriptorPool()
-    for module in (
-        common_pb2,
-        resource_pb2,
-        trace_pb2,
-        metrics_pb2,
-        logs_pb2,
-        trace_service_pb2,
-        metrics_service_pb2,
-        logs_service_pb2,
-    ):
-        file = descriptor_pb2.FileDescriptorProto()
-        module.DESCRIPTOR.CopyToProto(file)
-        if module is common_pb2:
-            _without_nesting(file)
-        pool.Add(file)
-    full: dict[Signal, type[Message]] = {
-        Signal.TRACES: trace_service_pb2.ExportTraceServiceRequest,
-        Signal.METRICS: metrics_service_pb2.ExportMetricsServiceRequest,
-        Signal.LOGS: logs_service_pb2.ExportLogsServiceRequest,
-    }
-    return {
-        signal: (message_factory.GetMessageClass(pool.FindMessageTypeByName(kind.DESCRIPTOR.full_name)), kind)
-        for signal, kind in full.items()
-    }
-
-
-def _without_nesting(file: descriptor_pb2.FileDescriptorProto) -> None:
-    by_name = {message.name: message for message in file.message_type}
-    any_value, array_value, key_value = by_name["AnyValue"], by_name["ArrayValue"], by_name["KeyValue"]
-    scalar = file.message_type.add()
-    scalar.CopyFrom(any_value)
-    scalar.name = "Scalar"
-    for message, left_out in (
-        (scalar, _NESTED | _OF_PROFILES),
-        (any_value, {_KIND_KVLIST} | _OF_PROFILES),
-        (key_value, _OF_PROFILES),
-    ):
-        fields = [f for f in message.field if f.name not in left_out]
-        del message.field[:]
-        message.field.extend(fields)
-    array_value.field[0].type_name = f".{file.package}.Scalar"
-
-
-_TYPES = _flat_types()
+_TYPES = request_types()
 _OPAQUE = opaque_types({"spans", "log_records", "data_points"})

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 from sightline import semconv
-from sightline_collector.request.opaque_types import opaque_types
 from sightline_store.ingest import Signal
 
 
@@ -26,7 +25,7 @@ def stamp_tenant(signal: Signal, request: Any, tenant: str) -> None:
         request: a parsed export request without unknown fields.
         tenant: not empty.
     """
-    for holder in getattr(request, _TYPES[signal].resources):
+    for holder in getattr(request, _RESOURCES[signal]):
         attributes = holder.resource.attributes
         for index in range(len(attributes) - 1, -1, -1):
             if attributes[index].key == semconv.TENANT_STAMP:
@@ -34,11 +33,4 @@ def stamp_tenant(signal: Signal, request: Any, tenant: str) -> None:
         attributes.add(key=semconv.TENANT_STAMP).value.string_value = tenant
 
 
-def stamped(signal: Signal, payload: bytes, tenant: str) -> bytes:
-    """`stamp_tenant` for a request that is bytes: only its resources are read, what they hold stays bytes."""
-    request: Any = _TYPES[signal].request.FromString(payload)
-    stamp_tenant(signal, request, tenant)
-    return bytes(request.SerializeToString())
-
-
-_TYPES = opaque_types({"scope_spans", "scope_logs", "scope_metrics"})
+_RESOURCES = {Signal.TRACES: "resource_spans", Signal.LOGS: "resource_logs", Signal.METRICS: "resource_metrics"}

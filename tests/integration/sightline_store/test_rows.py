@@ -51,6 +51,27 @@ def _insert(client: Client, signal: Signal, body: bytes, token: str) -> None:
     ingest.insert_segment(client, signal, record.encode(otlp.check(signal, body).payload), token)
 
 
+def test_indexes_over_attributes_are_built_by_merges(client: Client) -> None:
+    """The part of an INSERT has the index that finds a trace by its id, and none over attributes."""
+
+    def built() -> set[str]:
+        rows = client.query_rows(
+            "SELECT name FROM system.data_skipping_indices WHERE database = {database:String} "
+            "AND table = 'otel_traces' AND data_compressed_bytes > 0",
+            {"database": client.settings.database},
+        )
+        return {row["name"] for row in rows}
+
+    for number in range(2):
+        request, span = _traces()
+        span.attributes.add(key="number").value.int_value = number
+        _insert(client, Signal.TRACES, request.SerializeToString(), f"index-{number}")
+    of_attributes = {f"idx_{of}_attr_{what}" for of in ("res", "span") for what in ("key", "value")}
+    assert built() == {"idx_trace_id", "idx_duration"}
+    client.command("OPTIMIZE TABLE otel_traces FINAL")
+    assert built() == {"idx_trace_id", "idx_duration", *of_attributes}
+
+
 def test_span_becomes_the_official_exporters_row(client: Client) -> None:
     """Every column of otel_traces: hex ids, names of kinds, sorted maps, texts of every kind of value."""
     request, span = _traces()
