@@ -22,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 # The files go in the order of tests/conftest.py, the longest first.
 TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis kafka otelcol temporal drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts bench-autoscale bench-backend bench-chaos bench-pages bench-rag bench-ttft screenshots grafana clean
+.PHONY: help demo up test install format lint types unit integration e2e pythons dist version clients packages browser weaviate redis rabbitmq kafka otelcol temporal drivers settings bench-ingest bench-faults bench-sdk bench-app bench-insert bench-settle bench-query bench-slow-clients bench-retrieval bench-guardrails bench-judging bench-gate bench-drift bench-judge bench-answer-cache bench-alerts bench-autoscale bench-backend bench-chaos bench-pages bench-rag bench-ttft screenshots grafana clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -106,6 +106,15 @@ redis: ## redis-server for the app's sessions and limits, where it can be instal
 		&& { systemctl disable --now redis-server >/dev/null 2>&1 || true; } \
 		|| echo "!!! SKIPPED: apt-get could not install redis-server: sessions and limits live in one process, and their tests will not run"; \
 	else echo "!!! SKIPPED: no redis-server here, and no root with apt-get: sessions and limits live in one process, and their tests will not run"; fi
+
+rabbitmq: ## rabbitmq-server, the other broker of ingestion's workers, where it can be installed
+	@if command -v rabbitmq-server >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing rabbitmq-server for the test of its queue (half a minute; the system's service stays off)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq rabbitmq-server >/dev/null \
+		&& { systemctl disable --now rabbitmq-server >/dev/null 2>&1 || true; } \
+		|| echo "!!! SKIPPED: apt-get could not install rabbitmq-server; the test of ingestion behind it will not run"; \
+	else echo "!!! SKIPPED: no rabbitmq-server here, and no root with apt-get; the test of ingestion behind it will not run"; fi
 
 kafka: $(INSTALLED) ## Kafka from Maven Central in the cache folder (48 MB; needs java and mvn)
 	@$(BIN)/python tests/support/scale_peers.py kafka \
@@ -192,8 +201,8 @@ bench-answer-cache: $(INSTALLED) ## which questions the answer cache takes for t
 grafana: $(INSTALLED) ## deploy/grafana/sightline.json: the dashboard for Grafana, from the questions of the pages
 	@$(BIN)/python deploy/grafana/dashboard.py
 
-screenshots: $(INSTALLED) browser weaviate redis ## the README's pictures, of a demo that runs meanwhile
-	@$(BIN)/python tests/support/screenshots.py $(if $(MODEL),--model $(MODEL))
+screenshots: $(INSTALLED) browser weaviate redis ## the README's pictures, of a demo that runs meanwhile (DATA=folder uses its index again)
+	@$(BIN)/python tests/support/screenshots.py $(if $(MODEL),--model $(MODEL)) $(if $(QUESTIONS),--questions $(QUESTIONS)) $(if $(DATA),--data "$(DATA)")
 
 settings: $(INSTALLED) ## write docs/settings.md from the settings classes
 	@$(BIN)/python docs/settings_page.py

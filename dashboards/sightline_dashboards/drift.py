@@ -80,7 +80,8 @@ def card(runs: Rows, moment: str) -> Card:
     """
     stands = standing(runs)
     if stands is None:
-        return Card("Drift", formats.UNKNOWN, "retrieval", "sightline-evals drift", hint="No drift run is in the store")
+        how = "sightline-evals drift compares the last day with the week before"
+        return Card("Drift", formats.UNKNOWN, "retrieval", "no run yet", hint=how)
     is_drift = stands.outcome == "drift"
     value = {"drift": "Alarm", "no drift": "None"}.get(stands.outcome, formats.UNKNOWN)
     note = f"since {moment}" if not stands.is_since_first else f"first run {moment}"

@@ -12,7 +12,7 @@ from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import empty_message, note, panel
 from sightline_dashboards.plotting import drift_charts, leads, plots
-from sightline_dashboards.plotting.axes import AnyChart
+from sightline_dashboards.plotting.vega import Chart
 from sightline_dashboards.tables import local_time
 from sightline_store.questions import drift_runs
 from sightline_store.questions.asking import Asks, Filters, Row
@@ -127,6 +127,6 @@ def _canaries(client: Asks, filters: Filters, found: list[Row]) -> None:
     note("Share of documents that canary questions find again (overlap), and of those that they should find (recall).")
 
 
-def _show(chart: AnyChart, window: Filters, *, key: str) -> None:
+def _show(chart: Chart, window: Filters, *, key: str) -> None:
     """Show a chart of runs: a click on one opens the requests that it was about."""
     plots.show_over_time(chart, window, key=key, bucket_s=1, opens=leads.of_run)

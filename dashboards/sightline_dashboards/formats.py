@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 UNKNOWN = "unknown"
+_SMALLEST_PLAIN = 1e-4  # below it the format `g` writes an exponent
 Tone = Literal["good", "bad", "neutral"]
 
 
@@ -17,6 +18,8 @@ def significant(value: float, digits: int = 3) -> str:
     """Return a number with `digits` significant digits and thousands separated: 0.0421, 3.14, 412, 1,230."""
     if value == 0:
         return "0"
+    if _SMALLEST_PLAIN <= abs(value) < 10**digits - 0.5:  # as all others, and several times faster
+        return f"{value:#.{digits}g}".rstrip(".")
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, decimals)
     if rounded != 0:  # 9.996 rounds up to a number with one digit more before the point
@@ -45,7 +48,7 @@ def duration(ms: float | None) -> str:
         return UNKNOWN
     if abs(ms) < 999.5:
         return f"{_trimmed(significant(ms)) if abs(ms) < 1 else significant(ms)} ms"
-    if abs(ms) < 600_000:
+    if abs(ms) < 120_000:
         return f"{significant(ms / 1e3)} s"
     if abs(ms) < 7_200_000:
         return f"{significant(ms / 6e4)} min"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from html import escape
 from typing import NoReturn
 
@@ -46,10 +47,11 @@ def page(title: str, body: Callable[[Selection], None], *, states: bool = True) 
     def refreshed() -> None:
         plots.act(in_fragment=True)
         st.session_state.pop(_DATA_SINCE, None)
+        shown = replace(selection, now=datetime.now(UTC))
         with source.show_errors():
             if states:
-                _states(selection.filters())
-            body(selection)
+                _states(shown.filters())
+            body(shown)
 
     refreshed()
 
@@ -138,14 +140,17 @@ def _changes(filters: Filters) -> list[tuple[str, str]]:
 
 
 def _states(filters: Filters) -> None:
-    labels = queries.labels(source.client(), filters)
+    with source.at_once() as store:
+        asked = store.submit(queries.labels, source.client(), filters)
+        changes = _changes(filters)
+        labels = asked.result()
     badges: list[tuple[str, str]] = [("warn", note_) for note_ in labels["notes"]]
     badges += [("", f"tokens priced as if {name}") for name in labels["priced_as"]]
     if "clickhouse" in labels["systems"]:
         badges.append(("warn", "vector search in ClickHouse (Weaviate not found)"))
     badges += [("", f"{name} embedding") for name in labels["embeddings"]]
     badges += [("", f"judge: {name}") for name in labels["judges"]]
-    badges = [(kind, formats.shortened(text, 60)) for kind, text in badges[:10]] + _changes(filters)
+    badges = [(kind, formats.shortened(text, 60)) for kind, text in badges[:10]] + changes
     if badges:
         chips = "".join(f'<span class="{kind}">{escape(text)}</span>' for kind, text in badges)
         st.html(f'<div class="sl-states" data-testid="states">{chips}</div>')

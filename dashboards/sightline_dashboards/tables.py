@@ -9,6 +9,7 @@ from typing import Any
 from sightline_dashboards import formats, navigation
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
+from sightline_dashboards.spending import EMBEDDINGS
 from sightline_dashboards.timeline.zone import reader_zone
 
 Rows = Sequence[dict[str, Any]]
@@ -70,11 +71,7 @@ def trace_table(
             if has_ragas and not compact
             else ()
         ),
-        *(
-            ()
-            if compact
-            else (Column("Tenant"), Column("User"), Column("Session", mono=True), Column("Trace", mono=True))
-        ),
+        *(() if compact else (Column("Tenant"), Column("User"), Column("Session", mono=True))),
     ]
     if compact:
         columns = [Column(**{**column.__dict__, "sort": ""}) for column in columns]
@@ -122,7 +119,7 @@ def models_table(rows: Rows, *, key: str) -> None:
         Column("Tokens out", number=True),
         Column("Cost", number=True),
         Column(
-            "Unpriced calls",
+            "Unpriced",
             number=True,
             hint="Calls without a known price or token count: their cost is unknown, not 0",
         ),
@@ -133,7 +130,7 @@ def models_table(rows: Rows, *, key: str) -> None:
                 row["name"] or "(not named)",
                 formats.count(row["calls"]),
                 formats.compact(row["input_tokens"]),
-                formats.compact(row["output_tokens"]),
+                NONE if row["name"] == EMBEDDINGS else formats.compact(row["output_tokens"]),
                 formats.money(row["cost_usd"]),
                 unpriced(row),
             ),
@@ -171,6 +168,8 @@ def tokens(row: dict[str, Any]) -> str:
     """Return the tokens of the model calls of a request or a session: in → out."""
     if not row["llm_calls"]:
         return _NO_CALL
+    if row["input_tokens"] is None and row["output_tokens"] is None:
+        return formats.UNKNOWN
     return f"{formats.compact(row['input_tokens'])} → {formats.compact(row['output_tokens'])}"
 
 
@@ -206,7 +205,6 @@ def _trace_cells(row: dict[str, Any], question: str, *, compact: bool, has_ragas
                 row["tenant_name"] or NONE,
                 row["user_id"] or NONE,
                 formats.shortened(row["session_id"] or NONE, 14),
-                row["trace_id"][:8],
             )
         ),
     ]

@@ -77,6 +77,11 @@ def texts(app: AppTest) -> str:
     return "\n".join(element.proto.body for element in _all(app) if type(element).__name__ == "Html")
 
 
+def charts_of(app: AppTest) -> list[Any]:
+    """The charts of a page."""
+    return [element for element in _all(app) if type(getattr(element, "proto", None)).__name__ == "VegaLiteChart"]
+
+
 def data(app: AppTest, key: str) -> dict[str, Any]:
     """What one of the project's own elements was given."""
     found = [

@@ -1,11 +1,12 @@
 """`make screenshots`: the README's pictures, of a demo that runs meanwhile.
 
-The demo asks its questions on free ports in a folder of its own. Then the question whose answer was judged least
-faithful is asked once more on the chat page, and Chromium takes the chat, the Overview, the trace of the first answer
-and the comparison of both, each once its charts are drawn: docs/images/NAME.png at 1440x900 and NAME-phone.png at
-390x844, and NAME-dark.png and NAME-phone-dark.png. Pictures have a palette of 256 colours, so that they stay small.
+The demo asks its questions on free ports, in a folder that is gone afterwards; with --data in one that is kept, whose
+index is used again. Then the question whose answer was judged least faithful is asked once more on the chat page, and
+Chromium takes the chat, the Overview, the trace of the first answer and the comparison of both at 1440x900, each once
+its charts are drawn: docs/images/NAME.png and NAME-dark.png; with --phone also NAME-phone.png and NAME-phone-dark.png
+at 390x844. Pictures have a palette of 256 colours, so that they stay small; one above 250 kB is refused.
 
-Usage: python tests/support/screenshots.py [--model extractive] [--out FOLDER]
+Usage: python tests/support/screenshots.py [--model extractive] [--questions N] [--data FOLDER] [--out FOLDER] [--phone]
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +37,13 @@ from sightline_store.settings import StoreSettings
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 _READY = "Light traffic goes on"
-_WORST = re.compile(r"Least faithful answer\s+[\d.]+\s+trace ([0-9a-f]{32})")
+_WORST = re.compile(r"Least faithful answer\W+[\d.]+\s+trace ([0-9a-f]{32})")
 _PORTS = (
     "store", "collector", "collector-grpc", "dashboards", "app", "model", "weaviate", "weaviate-grpc", "redis",
 )  # fmt: skip
-_DEMO_S, _WAIT_S = 900.0, 60.0
+_DEMO_S, _WAIT_S = 2400.0, 60.0
 _COLOURS = 256
+_MAX_BYTES: Final = 250_000
 _Found = TypeVar("_Found")
 
 _DRAWN = (
@@ -104,24 +106,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=("smollm2", "extractive"), default="smollm2", help="as of `sightline demo`")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures (default: docs/images)")
+    parser.add_argument("--questions", type=int, default=30, help="as of `sightline demo` (default: 30)")
+    parser.add_argument("--data", type=Path, help="folder of the demo, which is kept and used again")
+    parser.add_argument("--phone", action="store_true", help="take the pictures of a phone too")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, _demo(Path(name), args.model) as demo:
+    views = [view for view in VIEWS if args.phone or not view.is_phone]
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _demo(Path(name), args.data or Path(name) / "data", args.model, args.questions) as demo,
+    ):
         browser = Browser(Path(name) / "profile")
         try:
-            for taken in _take_all(browser, demo, args.out):
+            for taken in _take_all(browser, demo, views, args.out):
                 sys.stdout.write(f"{taken} {taken.stat().st_size / 1e3:.0f} kB\n")
         finally:
             browser.driver.quit()
 
 
 @contextmanager
-def _demo(folder: Path, model: str) -> Iterator[Demo]:
-    """A demo on free ports, until the block ends."""
+def _demo(folder: Path, data: Path, model: str, questions: int) -> Iterator[Demo]:
+    """A demo on free ports, until the block ends.
+
+    Args:
+        folder: of its log.
+        data: folder of its data.
+        model: as of `sightline demo`.
+        questions: how many are asked.
+    """
     ports = {name: free_port() for name in _PORTS}
     flags = [part for name, port in ports.items() for part in (f"--port-{name}", str(port))]
     script = str(Path(sys.executable).with_name("sightline"))
-    command = [script, "demo", "--data", str(folder / "data"), "--model", model, *flags]
+    command = [script, "demo", "--data", str(data), "--model", model, "--questions", str(questions), *flags]
     env = {name: value for name, value in os.environ.items() if not name.startswith(("SIGHTLINE_", "OTEL_"))}
     log = folder / "demo.log"
     with log.open("wb") as out:
@@ -132,23 +148,23 @@ def _demo(folder: Path, model: str) -> Iterator[Demo]:
         _wait(
             lambda: _READY in log.read_text() or process.poll() is not None, "the end of the demo's questions", _DEMO_S
         )
-        found = _WORST.search(log.read_text())
-        if process.poll() is not None or found is None:
+        worst = worst_trace(log.read_text())
+        if process.poll() is not None or not worst:
             raise RuntimeError(f"the demo has no judged answer:\n{log.read_text()[-3000:]}")
-        key = (folder / "data" / "keys" / "reader.key").read_text().strip()
+        key = (data / "keys" / "reader.key").read_text().strip()
         client = Client(StoreSettings(url=f"http://127.0.0.1:{ports['store']}", password=key))
         dashboards, app = (f"http://127.0.0.1:{ports[name]}" for name in ("dashboards", "app"))
-        yield Demo(dashboards, app, client, found[1])
+        yield Demo(dashboards, app, client, worst)
         client.close()
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
 
 
-def _take_all(browser: Browser, demo: Demo, out: Path) -> Iterator[Path]:
+def _take_all(browser: Browser, demo: Demo, views: Sequence[View], out: Path) -> Iterator[Path]:
     """Take each picture in each view; yields its file."""
     again = _ask_again(browser, demo)
-    for view in VIEWS:
+    for view in views:
         yield _take(browser, view, out / f"chat{view.suffix}.png")
     pages = {
         "overview": "",
@@ -156,7 +172,7 @@ def _take_all(browser: Browser, demo: Demo, out: Path) -> Iterator[Path]:
         "comparison": f"trace?trace={demo.worst}&with={again}",
     }
     for name, path in pages.items():
-        for view in VIEWS:
+        for view in views:
             _show_as(browser, view)
             browser.driver.get(f"{demo.dashboards}/{path}")
             browser.until(_DRAWN, f"{name}, drawn,")
@@ -188,13 +204,24 @@ def _show_as(browser: Browser, view: View) -> None:
 
 def _take(browser: Browser, view: View, file: Path) -> Path:
     _show_as(browser, view)
-    file.write_bytes(small(browser.driver.get_screenshot_as_png()))
+    picture = small(browser.driver.get_screenshot_as_png())
+    if len(picture) > _MAX_BYTES:
+        raise RuntimeError(f"{file.name} has {len(picture)} bytes; a picture of the README has {_MAX_BYTES} at most")
+    file.write_bytes(picture)
     return file
+
+
+def worst_trace(log: str) -> str:
+    """Return the trace of the least faithful answer that a demo's summary names; '' where it names none."""
+    found = _WORST.search(log)
+    return found[1] if found else ""
 
 
 def small(png: bytes) -> bytes:
     """The same picture with a palette; less than half as large for pages, which have few colours."""
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    whole = Image.open(io.BytesIO(png)).convert("RGB")
+    # By coverage: the median cut gives up the colours of small marks for greys of text.
+    image = whole.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     made = io.BytesIO()
     image.save(made, "PNG", optimize=True)
     return made.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from PIL import Image
-from screenshots import VIEWS, small
+from screenshots import VIEWS, small, worst_trace
 
 
 def test_each_picture_is_taken_in_four_views() -> None:
@@ -29,3 +29,10 @@ def test_a_picture_is_made_small_and_stays_the_same() -> None:
     opened = Image.open(io.BytesIO(made))
     assert (opened.mode, opened.size) == ("P", page.size)
     assert opened.convert("RGB").tobytes() == page.tobytes()
+
+
+def test_the_worst_answer_is_read_from_the_summary_of_a_demo() -> None:
+    """Its lines have frames."""
+    summary = f"│Model                  │ m  │\n│Least faithful answer  │ 0.25  trace {'a1' * 16}    │\n"
+    assert worst_trace(summary) == "a1" * 16
+    assert worst_trace("│Model                  │ m  │") == ""

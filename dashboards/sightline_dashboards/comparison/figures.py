@@ -43,25 +43,21 @@ class Figure:
 
 
 def times(first: Trace, second: Trace) -> list[Figure]:
-    """Time to first token, total, and the parts of the first, stage by stage.
+    """Time to first token, its parts stage by stage, and the total.
 
     Times to first token of different moments (delivered, or the model's own) have no difference.
     """
     is_of_one_kind = first.first_token_definition == second.first_token_definition
     written = [formats.first_token(trace.ttft_ms, trace.first_token_definition) for trace in (first, second)]
     moved = duration_difference(first.ttft_ms, second.ttft_ms) if is_of_one_kind else ""
-    figures = [
-        Figure("First token", written[0], written[1], moved),
-        _lasted("Total", _total_ms(first), _total_ms(second)),
-    ]
+    figures = [Figure("First token", written[0], written[1], moved)]
     parts = dict(first.parts), dict(second.parts)
     stages = dict.fromkeys(stage for trace in (first, second) for stage, _ in trace.parts)
     if all(parts) and is_of_one_kind:
         figures += [
-            _lasted(f"{stage}, of the first token", parts[0].get(stage, 0.0), parts[1].get(stage, 0.0))
-            for stage in stages
+            _lasted(f"of which {stage}", parts[0].get(stage, 0.0), parts[1].get(stage, 0.0)) for stage in stages
         ]
-    return figures
+    return [*figures, _lasted("Total", _total_ms(first), _total_ms(second))]
 
 
 def spending(first: Rows, second: Rows) -> list[Figure]:

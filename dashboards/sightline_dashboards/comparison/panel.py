@@ -41,10 +41,10 @@ def show(first: OpenedTrace, second: OpenedTrace) -> None:
             note("What was asked and answered is hidden: you may not read prompts, answers and passages.")
         else:
             _answers(first.conversation.answer, second.conversation.answer)
+    with right, panel("Passages", "that the answers were written from"):
+        _passages(first, second)
     with panel("Spans", "matched by their names from the outermost span down"):
         _spans(first, second)
-    with panel("Passages", "that the answers were written from"):
-        _passages(first, second)
 
 
 def _heads(first: OpenedTrace, second: OpenedTrace) -> None:

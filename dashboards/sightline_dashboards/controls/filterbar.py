@@ -43,10 +43,12 @@ class Selection:
     route: str = ""
     live: bool = False
     against: Against = Against.BEFORE
+    now: datetime | None = field(default=None, compare=False)
+    """When the run of the page began, which is now for all that it shows; None: the moment of each look."""
 
     def filters(self, now: datetime | None = None) -> Filters:
         """The range and its narrowing, for the store."""
-        start, end = self.range.at(now or datetime.now(UTC))
+        start, end = self.range.at(now or self.now or datetime.now(UTC))
         return Filters(start=start, end=end, tenant=self.tenant, model=self.model, route=self.route)
 
     def compared(self, filters: Filters) -> Filters:
@@ -116,7 +118,14 @@ def show() -> Selection:
     _write_to_url("against", against.value, Against.BEFORE.value)
     for name, value in choices.items():
         _write_to_url(name, value, "")
-    return Selection(range=chosen, live=live, against=against, **choices)
+    return Selection(
+        range=chosen,
+        tenant=choices["tenant"],
+        model=choices["model"],
+        route=choices["route"],
+        live=live,
+        against=against,
+    )
 
 
 def _range_control(chosen: TimeRange, now: datetime) -> None:

@@ -166,7 +166,7 @@ def _silences(found: list[Silence], now: datetime) -> None:
         for silence in found
     ]
     table(columns, rows, key="alert_silences", empty="No rule is silent.")
-    note("sightline-dashboards alerts silence RULE --for 2h --why TEXT")
+    note("`sightline-dashboards alerts silence RULE --for 2h --why TEXT`")
 
 
 def _undelivered(found: list[Delivery]) -> None:

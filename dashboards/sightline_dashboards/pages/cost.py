@@ -15,12 +15,14 @@ from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, cards, table
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.plotting import charts, leads, plots
+from sightline_dashboards.plotting.vega import HEIGHT_PX
 from sightline_dashboards.tables import trace_table, unpriced
 from sightline_store.questions import asking, queries, search, written
 from sightline_store.questions.queries import SpendBy
 
 _MOST_BUDGETS = 12
 _DRAWN_BUDGETS = 5
+_LEGEND_LINE_PX = 18
 _BY: dict[str, SpendBy] = {"Model": "model", "Tenant": "tenant", "User": "user", "Session": "session"}
 
 
@@ -33,16 +35,17 @@ def _body(selection: Selection) -> None:
     client, whole = source.client(), selection.filters()
     filters = charted(whole)
     earlier = selection.compared(whole)
-    now, before = queries.overview(client, whole), queries.overview(client, earlier)
     bucket_s = filters.bucket_s(40)
-    buckets = queries.embedding_spend(client, filters, bucket_s=bucket_s)
+    with source.at_once() as store:
+        asked = [store.submit(queries.overview, client, each) for each in (whole, earlier)]
+        asked_embedded = store.submit(queries.embedding_spend, client, filters, bucket_s=bucket_s)
+        asked_before = store.submit(queries.embedding_spend, client, earlier)
+        now, before = (each.result() for each in asked)
+        buckets, buckets_before = asked_embedded.result(), asked_before.result()
     if not now.llm_calls and not buckets:
         empty_store(selection, "model calls")
         return
-    spent = (
-        spending.spending(now, buckets),
-        spending.spending(before, queries.embedding_spend(client, earlier)),
-    )
+    spent = spending.spending(now, buckets), spending.spending(before, buckets_before)
     embedded = spending.by_name(buckets)
     cards(cost_cards(now, before, spent), key="cost_cards")
     over_time = queries.spend_over_time(client, filters, bucket_s=bucket_s)
@@ -141,9 +144,16 @@ def _budgets(client: asking.Asks, filters: asking.Filters) -> None:
         table(columns, table_rows, key="budgets", empty="", offer=Offer([asdict(standing) for standing in standings]))
         if len(standings) > _MOST_BUDGETS:
             note(f"{len(standings) - _MOST_BUDGETS} budgets with a smaller share are not listed.")
-    with right, panel("Budgets used", f"the {min(_DRAWN_BUDGETS, len(standings))} fullest, a day at most"):
+    drawn = standings[:_DRAWN_BUDGETS]
+    with right, panel("Budgets used", f"the {len(drawn)} fullest, a day at most"):
         plots.show_over_time(
-            charts.budgets(budgets.shares(rows, standings[:_DRAWN_BUDGETS]), filters, bucket_s),
+            charts.budgets(
+                budgets.shares(rows, drawn),
+                [budgets.label(each.owner, each.name) for each in drawn],
+                filters,
+                bucket_s,
+                height=HEIGHT_PX + _LEGEND_LINE_PX * len(drawn),
+            ),
             filters,
             key="budget_time",
             bucket_s=bucket_s,
@@ -197,7 +207,7 @@ def _unpriced(models: list[asking.Row], embedded: list[asking.Row]) -> None:
                     row["name"] or "(not named)",
                     formats.count(row["unpriced_calls"]),
                     row["unknown_because"] or "unknown",
-                    row[key] or formats.UNKNOWN,
+                    row[key].removeprefix("/") if row[key] else formats.UNKNOWN,
                 )
             )
             for row, key in rows
@@ -221,19 +231,29 @@ def _unpriced(models: list[asking.Row], embedded: list[asking.Row]) -> None:
         )
         if rows:
             note(
-                "A price of your own, with the day from which it holds, goes into the file that SIGHTLINE_PRICES_FILE "
-                "names to the janitor; past calls are priced by it too. sightline-store prices lists all names."
+                "A price of your own, with the day from which it holds, goes into the file that "
+                "`SIGHTLINE_PRICES_FILE` names to the janitor; past calls are priced by it too. "
+                "`sightline-store prices` lists all names."
             )
 
 
 def _spend_table(rows: list[asking.Row], by: str) -> None:
+    parts = {"cache_read_tokens": "of them cached", "reasoning_tokens": "of them reasoning"}
+    known = {name for name in parts if any(row[name] is not None for row in rows)}
+
+    def part(name: str) -> list[Column]:
+        return [Column(parts[name], number=True)] if name in known else []
+
+    def tokens(row: asking.Row, name: str) -> list[str]:
+        return [formats.compact(row[name])] if name in known else []
+
     columns = [
         Column(by, link=True),
         Column("Calls", number=True),
         Column("Tokens in", number=True),
-        Column("of them cached", number=True),
+        *part("cache_read_tokens"),
         Column("Tokens out", number=True),
-        Column("of them reasoning", number=True),
+        *part("reasoning_tokens"),
         Column("Cost", number=True),
         Column("Cost / 1k requests", number=True),
         Column("Cost unknown for", number=True),
@@ -245,9 +265,9 @@ def _spend_table(rows: list[asking.Row], by: str) -> None:
                 row["name"] or "(not named)",
                 formats.count(row["calls"]),
                 formats.compact(row["input_tokens"]),
-                formats.compact(row["cache_read_tokens"]),
+                *tokens(row, "cache_read_tokens"),
                 formats.compact(row["output_tokens"]),
-                formats.compact(row["reasoning_tokens"]),
+                *tokens(row, "reasoning_tokens"),
                 _cost(row),
                 formats.money(None if row["cost_usd"] is None else row["cost_usd"] / row["requests"] * 1000),
                 unpriced(row),

@@ -20,6 +20,7 @@ from sightline_dashboards.trace_detail import evidence
 from sightline_store.questions import asking, judges, queries, written
 
 _HEALTH_LOOK_BACK = timedelta(days=30)
+_HEALTH_NOTE = "what `sightline-evals health` found last, up to 30 days back"
 _BAD_STATES = {"shifted", "judge failed"}
 _FIGURES: Final[dict[str, str]] = {
     "control_shift": "Shift on the control set",
@@ -48,12 +49,16 @@ def _body(selection: Selection) -> None:
         return
     summary.sort(key=lambda row: (*(row["name"] != name for name in evidence.NAMES), row["name"]))
     left, right = st.columns([3, 2], gap="small")
-    with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
-        _over_time(client, filters, [row["name"] for row in summary])
-    with right, panel("Scores of the window"):
-        _summary(summary)
-    with panel("Health of the judges", "what `sightline-evals health` found last, up to 30 days back"):
-        _health(client, filters)
+    with source.at_once() as store:
+        health = store.submit(judges.health, client, filters.end - _HEALTH_LOOK_BACK, filters.end)
+        with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
+            _over_time(client, filters, [row["name"] for row in summary])
+        with right, panel("Scores of the window"):
+            _summary(summary)
+    # A sentence fits beside the charts, a table does not.
+    has_table = health.exception() is None and bool(health.result())
+    with st.container() if has_table else right, panel("Health of the judges", _HEALTH_NOTE):
+        _health(newest_figures(health.result()))
     with panel("Lowest scores"):
         names = [row["name"] for row in summary]
         name = addressed.one_of("Score", names, name="score")
@@ -84,9 +89,8 @@ def figure_value(row: asking.Row) -> str:
     return f"{value} ({format(row['low'], signed)} to {format(row['high'], signed)})"
 
 
-def _health(client: asking.Asks, filters: asking.Filters) -> None:
+def _health(rows: list[asking.Row]) -> None:
     """Show what is known of the judges: whether they moved, and how they agree with people."""
-    rows = newest_figures(judges.health(client, filters.end - _HEALTH_LOOK_BACK, filters.end))
     if not rows:
         empty_message(
             "No judge was checked yet: `sightline-evals health` scores a fixed control set again and compares the "
@@ -126,9 +130,11 @@ def _over_time(client: asking.Asks, filters: asking.Filters, names: list[str]) -
     """Show a chart for each score: in one chart their bands would hide each other."""
     width = filters.bucket_s(24)
     rows = queries.scores_over_time(client, filters, bucket_s=width)
-    columns = st.columns(min(2, len(names)), gap="small")
+    in_a_row = min(2, len(names))
     for number, name in enumerate(names):
-        with columns[number % len(columns)]:
+        if number % in_a_row == 0:  # row by row, so that a phone shows them in this order
+            columns = st.columns(in_a_row, gap="small")
+        with columns[number % in_a_row]:
             note(name)
             own = [row for row in rows if row["name"] == name]
             plots.show_over_time(
@@ -147,7 +153,7 @@ def _summary(rows: list[asking.Row]) -> None:
         Column("Mean", number=True),
         Column("Judged", number=True),
         Column("No value", number=True, hint="The judge failed, or there was nothing to judge: never a pass"),
-        Column("Judge", wrap=True),
+        Column("Judge"),
     ]
     table_rows = [
         TableRow(

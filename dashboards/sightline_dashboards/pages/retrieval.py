@@ -12,6 +12,7 @@ from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
 from sightline_dashboards.plotting import charts, leads, plots
+from sightline_dashboards.plotting.vega import HEIGHT_PX
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import asking, queries, written
 
@@ -64,9 +65,7 @@ def _body(selection: Selection) -> None:
                 "No question of this window has known right passages. `sightline-app ask` sends the shipped ones."
             )
     with right, panel("Searches that found nothing", "share"):
-        empty_share = charts.shares(
-            rows, "empty", "counted", filters, bucket_s, name="Found nothing", height=charts.HEIGHT_PX
-        )
+        empty_share = charts.shares(rows, "empty", "counted", filters, bucket_s, name="Found nothing", height=HEIGHT_PX)
         plots.show_over_time(empty_share, filters, key="empty_share", bucket_s=bucket_s, opens=leads.searched)
         errors, searches = sum(row["errors"] for row in rows), sum(row["searches"] for row in rows)
         empty, counted = sum(row["empty"] for row in rows), sum(row["counted"] for row in rows)

@@ -109,9 +109,7 @@ def _show(stored: OpenedTrace, selection: Selection) -> None:
             path_note += " " + formats.first_token_note(trace.first_token_definition, 0)
         note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
     with left:
-        if not current.viewer().content:
-            note("What was asked and answered is hidden: you may not read prompts, answers and passages.")
-        answer_panel.show(conversation, scores)
+        answer_panel.show(conversation, scores, is_hidden=not current.viewer().content)
     node = next(node for node in trace.nodes if node.span["span_id"] == selected)
     with right, st.container(border=True), source.show_errors():
         content = next((content for content in stored.contents if content.span.span_id == selected), None)
@@ -186,7 +184,8 @@ def _span_panel(
     answer: str,
 ) -> None:
     span = node.span
-    detail = queries.span_detail(source.client(), trace_id, span["span_id"])
+    is_hidden = not current.viewer().content  # the store keeps attributes and events from who may not read content
+    detail = None if is_hidden else queries.span_detail(source.client(), trace_id, span["span_id"])
     attributes: dict[str, str] = detail["attributes"] if detail else {}
     dot = f'<i class="sl-dot" style="background:{stage_colour(span["stage"])}"></i>'
     st.html(
@@ -207,6 +206,8 @@ def _span_panel(
     if detail:
         with st.expander(f"Attributes ({len(attributes) + len(detail['resource'])})", expanded=not numbers):
             _attribute_table(attributes, detail["resource"])
+    if is_hidden:
+        note("Attributes and events are hidden: they hold what people and models wrote.")
 
 
 def _show_content(content: SpanContent, answer: str) -> None:

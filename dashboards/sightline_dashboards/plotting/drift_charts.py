@@ -1,4 +1,4 @@
-"""Charts of drift: rows of `drift_history` in, an Altair chart out. Pure."""
+"""Charts of drift: rows of `drift_history` in, a chart out. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import altair as alt
-import pandas as pd
-
 from sightline_dashboards import drift, formats
-from sightline_dashboards.plotting import axes
-from sightline_dashboards.plotting.axes import AnyChart, Rows
-from sightline_dashboards.plotting.theme import ERROR_COLOUR, SERIES
+from sightline_dashboards.plotting import axes, vega
+from sightline_dashboards.plotting.theme import ERROR_COLOUR
+from sightline_dashboards.plotting.vega import Chart, Rows, Spec
 from sightline_store.questions.asking import Filters
 
 _HEIGHT_PX = 200
 _PICKED = ("bucket", "from_ms", "to_ms")
-_PLACE = ("t", *_PICKED)
 
 
 def window(rows: Rows, filters: Filters) -> Filters:
@@ -28,7 +24,7 @@ def window(rows: Rows, filters: Filters) -> Filters:
     return replace(filters, start=filters.end - covered * 1.03)
 
 
-def effects(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_PX) -> AnyChart:
+def effects(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_PX) -> Chart:
     """One comparison's change run by run, with its 95 % interval; alarms are red triangles.
 
     Args:
@@ -37,83 +33,79 @@ def effects(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_P
         filters: the stretch of time of the axis.
         height: px.
     """
-    frame = pd.DataFrame(
-        [
-            {
-                **_place(row, runs, filters),
-                "effect": row["effect"],
-                "low": row["low"],
-                "high": row["high"],
-                "is_alarm": row["state"] == "drift",
-                "State": drift.state(row),
-                "Change": drift.effect(row),
-                "95 % interval": drift.interval(row),
-                "p": drift.p_value(row),
-            }
-            for row in rows
-        ],
-        columns=[*_PLACE, "effect", "low", "high", "is_alarm", "State", "Change", "95 % interval", "p"],
-    )
-    base = alt.Chart(frame).encode(x=axes.time_axis(filters))
-    middle = 0.5 if rows and rows[0]["kind"] == "auc" else 0.0
-    tooltip = [
-        alt.Tooltip("t:T", title="Run", format="%d %b %H:%M"),
-        *(f"{name}:N" for name in ("State", "Change", "95 % interval", "p")),
+    drawn = [
+        {
+            **_place(row, runs, filters),
+            "effect": row["effect"],
+            "low": row["low"],
+            "high": row["high"],
+            "is_alarm": row["state"] == "drift",
+            "State": drift.state(row),
+            "Change": drift.effect(row),
+            "95 % interval": drift.interval(row),
+            "p": drift.p_value(row),
+        }
+        for row in rows
     ]
-    y = alt.Y("effect:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(zero=middle == 0.0))
-    none = alt.Chart(pd.DataFrame({"none": [middle]})).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(y="none:Q")
-    return alt.layer(
-        none,
-        base.mark_rule(strokeWidth=1.5, color=SERIES[0], opacity=0.45).encode(y="low:Q", y2="high:Q"),
-        base.mark_line(strokeWidth=1, color=SERIES[0], opacity=0.6).encode(y=y),
-        base.transform_filter("!datum.is_alarm")
-        .mark_point(size=26, filled=True, opacity=1, color=SERIES[0], cursor="pointer")
-        .encode(y=y, tooltip=tooltip),
-        base.transform_filter("datum.is_alarm")
-        .mark_point(size=80, filled=True, opacity=1, shape="triangle-up", color=ERROR_COLOUR, cursor="pointer")
-        .encode(y=y, tooltip=tooltip)
-        .properties(name="picked")
-        .add_params(axes.picks(*_PICKED)),
-    ).properties(height=height)
+    middle = 0.5 if rows and rows[0]["kind"] == "auc" else 0.0
+
+    def value(field: str) -> Spec:
+        return vega.number(field, axis=vega.value_axis(ticks=5), scale={"zero": middle == 0.0})
+
+    x = axes.time_axis(filters)
+    effect = {"x": x, "y": value("effect")}
+    told = {**effect, "tooltip": _tooltip("State", "Change", "95 % interval", "p")}
+    interval = {"x": x, "y": value("low"), "y2": {"field": "high"}}
+    dots: Spec = {"filled": True, "opacity": 1, "cursor": "pointer"}
+    alarms: Spec = {"size": 80, "shape": "triangle-up", "color": ERROR_COLOUR, **dots}
+    return Chart(
+        (
+            vega.layer("none", "rule", {"y": value("none")}, style=axes.LIMIT, strokeDash=[4, 3], opacity=0.8),
+            vega.layer("runs", "rule", interval, strokeWidth=1.5, opacity=0.45),
+            vega.layer("runs", "line", effect, strokeWidth=1, opacity=0.6),
+            vega.layer("runs", "point", told, only="!datum.is_alarm", size=26, **dots),
+            vega.layer("runs", "point", told, only="datum.is_alarm", name=axes.PICKED, **alarms),
+        ),
+        {"none": [{"none": middle}], "runs": drawn},
+        (axes.picks(*_PICKED),),
+        height,
+    )
 
 
-def canaries(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_PX) -> AnyChart:
+def canaries(rows: Rows, runs: Rows, filters: Filters, *, height: int = _HEIGHT_PX) -> Chart:
     """Overlap and recall of canaries, run by run. Arguments as those of `effects`."""
-    frame = pd.DataFrame(
-        [
-            {
-                **_place(row, runs, filters),
-                "of": row["signal"].removeprefix("canaries.") + (f", {row['key']}" if row["key"] else ""),
-                "value": row["current"],
-                "Value": formats.score(row["current"]),
-                "State": drift.state(row),
-                "Canaries": formats.count(row["current_n"]),
-            }
-            for row in rows
-            if row["current"] is not None
-        ]
+    drawn = [
+        {
+            **_place(row, runs, filters),
+            "of": row["signal"].removeprefix("canaries.") + (f", {row['key']}" if row["key"] else ""),
+            "value": row["current"],
+            "Value": formats.score(row["current"]),
+            "State": drift.state(row),
+            "Canaries": formats.count(row["current_n"]),
+        }
+        for row in rows
+        if row["current"] is not None
+    ]
+    encoding = {
+        "x": axes.time_axis(filters),
+        "y": vega.number("value", axis=vega.value_axis(ticks=5), scale={"domain": [0, 1]}),
+        "color": vega.text("of", scale={"domain": sorted({row["of"] for row in drawn})}, legend=axes.legend()),
+    }
+    told = {**encoding, "tooltip": _tooltip("of", "Value", "State", "Canaries")}
+    dots: Spec = {"size": 26, "filled": True, "opacity": 1, "cursor": "pointer"}
+    return Chart(
+        (
+            vega.layer("runs", "line", encoding, strokeWidth=2),
+            vega.layer("runs", "point", told, name=axes.PICKED, **dots),
+        ),
+        {"runs": drawn},
+        (axes.picks(*_PICKED, nearest=True),),
+        height,
     )
-    names = sorted(set(frame["of"]))
-    colour = alt.Color(
-        "of:N", scale=alt.Scale(domain=names, range=axes.series_colours(len(names))), legend=axes.legend()
-    )
-    base = alt.Chart(frame).encode(
-        x=axes.time_axis(filters),
-        y=alt.Y("value:Q", axis=alt.Axis(title=None, tickCount=5), scale=alt.Scale(domain=[0, 1])),
-        color=colour,
-    )
-    points = (
-        base.mark_point(size=26, filled=True, opacity=1, cursor="pointer")
-        .encode(
-            tooltip=[
-                alt.Tooltip("t:T", title="Run", format="%d %b %H:%M"),
-                *(f"{name}:N" for name in ("of", "Value", "State", "Canaries")),
-            ]
-        )
-        .properties(name="picked")
-        .add_params(axes.picks(*_PICKED, nearest=True))
-    )
-    return alt.layer(base.mark_line(strokeWidth=2), points).properties(height=height)
+
+
+def _tooltip(*names: str) -> list[Spec]:
+    return [vega.moment("t", title="Run", format="%d %b %H:%M"), *(vega.text(name) for name in names)]
 
 
 def _place(row: Mapping[str, Any], runs: Rows, filters: Filters) -> dict[str, Any]:

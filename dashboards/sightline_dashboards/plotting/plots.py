@@ -8,34 +8,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+import pandas as pd
 import streamlit as st
 
 from sightline_dashboards import navigation, source
 from sightline_dashboards.controls import filterbar
 from sightline_dashboards.plotting import axes
-from sightline_dashboards.timeline import clicks, ranges
+from sightline_dashboards.plotting.vega import Chart
+from sightline_dashboards.timeline import change_rows, clicks, ranges
 from sightline_dashboards.timeline.marks import Mark, marks_of
 from sightline_store.errors import StoreError
-from sightline_store.questions import changes
-from sightline_store.questions.asking import Filters, Row
+from sightline_store.questions.asking import Filters
 
 Opens = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """What was clicked to the parameters of the page of traces, but for its range."""
 
 _LOG = logging.getLogger("sightline.dashboards")
-_TURN, _WANTED, _CHANGES = "plots_turn", "plots_wanted", "plots_changes"
+_TURN, _WANTED = "plots_turn", "plots_wanted"
 _ZOOMED: Final = "zoomed"
-_KEPT_PARTS: Final = 120
-"""Changes are asked for once more when the window has moved by one of so many parts."""
-_MOST_TIMES_LONGER: Final = 6
-"""How many times a window may be in the stretch of time of which the changes were asked."""
-_MOST_KEPT: Final = 4
-"""Stretches of time whose changes are kept: the pages show at most two at once."""
 
 
 def act(*, in_fragment: bool) -> None:
@@ -48,14 +42,12 @@ def act(*, in_fragment: bool) -> None:
         navigation.open_page("traces", **wanted)
 
 
-def show(chart: axes.AnyChart, filters: Filters, *, key: str, opens: Opens) -> None:
+def show(chart: Chart, filters: Filters, *, key: str, opens: Opens) -> None:
     """Show a chart that has no axis of time; a click on what it picks opens the traces of the window."""
     _show(chart, key=key, callback=partial(_chosen, filters=filters, bucket_s=0, opens=opens))
 
 
-def show_over_time(
-    chart: axes.AnyChart, filters: Filters, *, key: str, bucket_s: int, opens: Opens = lambda _: {}
-) -> None:
+def show_over_time(chart: Chart, filters: Filters, *, key: str, bucket_s: int, opens: Opens = lambda _: {}) -> None:
     """Show a chart over a window: with its marks, a drag that zooms, and a click that opens the traces of a bucket.
 
     Args:
@@ -70,44 +62,30 @@ def show_over_time(
 
 
 def changed(filters: Filters) -> list[Mark]:
-    """The marks of a window; none where the store does not answer, since the charts say so themselves.
-
-    What changed is asked for once for all charts of a page, and kept for this session alone.
-    """
-    kept: list[_Kept] = st.session_state.setdefault(_CHANGES, [])
-    found = next((each for each in kept if each.holds(filters)), None)
-    if found is None:
-        try:
-            rows = changes.changes(source.client(), filters.start, filters.end)
-        except StoreError as exc:
-            _LOG.warning("no marks of changes: %s: %s", type(exc).__name__, exc)
-            return []
-        found = _Kept(filters.start, filters.end, rows)
-        st.session_state[_CHANGES] = [found, *kept][:_MOST_KEPT]
-    return marks_of(found.rows, filters)
+    """The marks of a window; none where the store does not answer, since the charts say so themselves."""
+    try:
+        rows = change_rows.of_window(source.client(), filters)
+    except StoreError as exc:
+        _LOG.warning("no marks of changes: %s: %s", type(exc).__name__, exc)
+        return []
+    return marks_of(rows, filters)
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """What changed in a stretch of time, as it was told."""
-
-    start: datetime
-    end: datetime
-    rows: list[Row]
-
-    def holds(self, filters: Filters) -> bool:
-        """Whether it is exact enough for a window: it is not much longer, and ends hardly before it."""
-        length = self.end - self.start
-        is_close = filters.duration <= length * 1.01 and filters.duration * _MOST_TIMES_LONGER >= length
-        return is_close and self.start <= filters.start and filters.end <= self.end + length / _KEPT_PARTS
-
-
-def _show(chart: axes.AnyChart, *, key: str, callback: Callable[..., None]) -> None:
-    themed = axes.themed(chart, dark=st.context.theme.type == "dark")
+def _show(chart: Chart, *, key: str, callback: Callable[..., None]) -> None:
+    spec = axes.themed(chart, dark=st.context.theme.type == "dark")
+    spec["datasets"] = {name: pd.DataFrame(rows) for name, rows in spec["datasets"].items()}
     # A key of its own after each click: so the chart is shown without what was selected.
     turn = st.session_state.setdefault(_TURN, 0)
     turned = f"{key}_{turn}"
-    st.altair_chart(themed, key=turned, width="stretch", theme=None, on_select=partial(callback, key=turned, turn=turn))
+    st.vega_lite_chart(
+        spec=spec,
+        key=turned,
+        width="stretch",
+        theme=None,
+        on_select=partial(callback, key=turned, turn=turn),
+        # Not what the pointer is over: each move would be a run of the page.
+        selection_mode=[each["name"] for each in chart.params if each["name"] in {clicks.PICK, clicks.ZOOM}],
+    )
 
 
 def _chosen(*, key: str, turn: int, filters: Filters, bucket_s: int, opens: Opens) -> None:

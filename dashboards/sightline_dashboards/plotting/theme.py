@@ -34,11 +34,17 @@ STAGE_COLOURS: Final[dict[str, str]] = {
 }
 """Colour of a stage; "" is a span of no stage. Three beyond Okabe and Ito's eight are from Paul Tol's muted set."""
 
-SERIES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442")
-"""Colours of other series, in order of use."""
+_BLUE, _SKY, _OTHERS = "#0072B2", "#56B4E9", ("#E69F00", "#009E73", "#CC79A7")
+SERIES: Final = {
+    "light": (_BLUE, *_OTHERS, _SKY, "#D55E00", "#8C8C8C", "#F0E442"),
+    "dark": (_SKY, *_OTHERS, _BLUE, "#D55E00", "#8C8C8C", "#F0E442"),
+}
+"""Colours of other series, in order of use, in each theme: the blue that stands out on its background comes first."""
 
-TTFT_COLOUR: Final = "#0072B2"
-TOTAL_COLOUR: Final = "#E69F00"
+BAND_OPACITY: Final = {"light": 0.18, "dark": 0.26}
+BRUSH_COLOURS: Final = _SKY, _BLUE
+"""Inside and outline of what is dragged over."""
+EMPTY_COLOUR: Final = "#D55E00"
 ERROR_COLOUR: Final = "#D1242F"
 MARK_COLOUR: Final = "#7D8590"
 """Of marks of changes: it stands out on both themes, and is no series' colour."""

@@ -15,6 +15,7 @@ from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.traces import Conversation
 
 _LONG_TEXT_CHARS, _LONG_TEXT_LINES, _LONG_TEXT_HEIGHT = 2500, 30, 420  # a longer text gets a scroll bar, at this height
+_TITLE = "Answer and its grounds"
 _HOW_TO_CAPTURE = (
     "Sightline's library records them only with SIGHTLINE_CAPTURE=truncated or full. Other instrumentations have "
     "settings of their own, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, TRACELOOP_TRACE_CONTENT and "
@@ -31,11 +32,16 @@ def score_line(score: Mapping[str, Any]) -> str:
     return f'<div class="sl-score"><b>{escape(score["name"])} {value}</b> <span>{details}</span>{reason}</div>'
 
 
-def show(conversation: Conversation, scores: Sequence[Mapping[str, Any]]) -> None:
-    """Show question, answer, passages and scores of the trace."""
+def show(conversation: Conversation, scores: Sequence[Mapping[str, Any]], *, is_hidden: bool = False) -> None:
+    """Show question, answer, passages and scores of the trace; where they are hidden, the scores alone."""
+    if is_hidden:
+        with panel(_TITLE):
+            note("What was asked and answered is hidden: you may not read prompts, answers and passages.")
+            st.html(_score_lines(scores))
+        return
     passages = conversation.passages
     with panel(
-        "Answer and its grounds",
+        _TITLE,
         f"{formats.count(len(passages))} passages given" if passages else "no passages captured",
     ):
         is_asked = show_words("Question", conversation.question, _beside_the_question(conversation))
@@ -49,16 +55,21 @@ def show(conversation: Conversation, scores: Sequence[Mapping[str, Any]]) -> Non
             count = formats.count(len(conversation.asked))
             with st.expander(f"Everything that the model was given ({count} messages)"):
                 show_messages(conversation.asked)
-        first = {name: place for place, name in enumerate(evidence.NAMES)}
-        in_order = sorted(scores, key=lambda score: first.get(score["name"], len(first)))
-        lines = "".join(score_line(score) for score in in_order)
-        lines = lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>'
+        lines = _score_lines(scores)
         if passages:
             passages_column, scores_column = st.columns([3, 2], gap="small")
             passages_column.html(payloads.passage_cards(passages, conversation.answer))
             scores_column.html(lines)
         else:
             st.html(lines)
+
+
+def _score_lines(scores: Sequence[Mapping[str, Any]]) -> str:
+    """The scores as HTML, those of groundedness first."""
+    first = {name: place for place, name in enumerate(evidence.NAMES)}
+    in_order = sorted(scores, key=lambda score: first.get(score["name"], len(first)))
+    lines = "".join(score_line(score) for score in in_order)
+    return lines or '<p class="sl-note">Not scored yet. <code>sightline-evals run</code> judges a sample.</p>'
 
 
 def _beside_the_question(conversation: Conversation) -> list[Part]:

@@ -77,15 +77,15 @@ def layout(spans: Sequence[Mapping[str, Any]], path: Sequence[Mapping[str, Any]]
     by_id = {span["span_id"]: span for span in spans}
     children: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     roots = []
-    for span in spans:
+    unvisited = sorted(spans, key=_start_key, reverse=True)
+    for span in unvisited:
         if span["parent_id"] in by_id and span["parent_id"] != span["span_id"]:
             children[span["parent_id"]].append(span)
         else:
             roots.append(span)
     nodes: list[Node] = []
     visited: set[str] = set()
-    stack = [(span, 0) for span in sorted(roots, key=_start_key, reverse=True)]
-    unvisited = sorted(spans, key=_start_key, reverse=True)
+    stack = [(span, 0) for span in roots]
     while stack or unvisited:
         # Spans that no root leads to are in a cycle of parents: they are shown, not dropped.
         span, depth = stack.pop() if stack else (unvisited.pop(), 0)
@@ -95,7 +95,7 @@ def layout(spans: Sequence[Mapping[str, Any]], path: Sequence[Mapping[str, Any]]
         start_ms = (int(span["start_ns"]) - origin) / 1e6
         orphan = depth == 0 and bool(span["parent_id"])
         nodes.append(Node(span, depth, start_ms, start_ms + int(span["duration_ns"]) / 1e6, orphan))
-        stack += [(child, depth + 1) for child in sorted(children[span["span_id"]], key=_start_key, reverse=True)]
+        stack += [(child, depth + 1) for child in children.get(span["span_id"], ())]
     trace = Trace(nodes, max(node.end_ms for node in nodes))
     _mark_path(trace, path)
     return trace

@@ -44,7 +44,7 @@ def test_complete_fills_the_window_with_holes() -> None:
 )
 def test_labels_of_time_differ_from_tick_to_tick(window: timedelta, labels: str) -> None:
     """Ticks of a short window are closer than a minute, those of a long one lie on several days."""
-    axis = axes.time_axis(Filters(start=END - window, end=END)).to_dict()["axis"]
+    axis = axes.time_axis(Filters(start=END - window, end=END))["axis"]
     assert axis["format"] == labels
 
 
@@ -88,7 +88,7 @@ def test_stacked_bars_draw_no_unknown_cost() -> None:
 def test_stage_colours_are_the_fixed_ones() -> None:
     """The same stage has the same colour on every page."""
     rows = [{"bucket": BUCKET, "stage": stage, "mean_ms": 10.0} for stage in ("search", "model")]
-    _, bars = charts.stage_over_time(rows, "mean_ms", FILTERS, 300).to_dict()["layer"]
+    _, bars = charts.stage_over_time(rows, "mean_ms", FILTERS, 300).layers
     scale = bars["encoding"]["color"]["scale"]
     assert scale["range"] == [STAGE_COLOURS["search"], STAGE_COLOURS["model"]]
 

@@ -122,10 +122,10 @@ def test_times_divide_the_first_token_by_stage() -> None:
     )
     assert figures.times(*laid) == [
         Figure("First token", "100 ms", "150 ms", "+50.0 ms (+50 %)"),
+        Figure("of which model", "80.0 ms", "90.0 ms", "+10.0 ms (+12 %)"),
+        Figure("of which rest", "20.0 ms", "0 ms", "-20.0 ms (-100 %)"),
+        Figure("of which search", "0 ms", "60.0 ms", "+60.0 ms"),
         Figure("Total", "300 ms", "300 ms", "±0"),
-        Figure("model, of the first token", "80.0 ms", "90.0 ms", "+10.0 ms (+12 %)"),
-        Figure("rest, of the first token", "20.0 ms", "0 ms", "-20.0 ms (-100 %)"),
-        Figure("search, of the first token", "0 ms", "60.0 ms", "+60.0 ms"),
     ]
 
 

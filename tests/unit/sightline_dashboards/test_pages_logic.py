@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import drift_events
 import pytest
-from asked_store import AskedStore, Rows, cells, data, shown, texts
+from asked_store import AskedStore, Rows, cells, charts_of, data, shown, texts
 from streamlit.testing.v1 import AppTest
 
 from sightline_dashboards import drift
@@ -224,7 +224,8 @@ def test_the_card_of_drift_says_since_when() -> None:
     card = _card(["no drift", "no drift"])
     assert (card.value, card.note, card.tone) == ("None", "first run 1", "neutral")
     assert _card(["too little data", "drift"]).value == "unknown"
-    assert _card([]).note == "sightline-evals drift"
+    assert _card([]).note == "no run yet"
+    assert "sightline-evals drift" in _card([]).hint
 
 
 @pytest.mark.parametrize(
@@ -295,6 +296,13 @@ def test_quality_shows_what_is_known_of_the_judges() -> None:
     ]
     assert data(app, "judge_health")["rows"][0]["tones"][4] == "bad"
     assert cells(app, "lowest_groundedness")[0][3] == "no statement here"
+
+
+def test_a_pointer_over_a_chart_runs_nothing() -> None:
+    """Only what is clicked and what is dragged over come back to the page."""
+    asked = [element.proto.selection_mode for element in charts_of(shown("retrieval", AskedStore(SEARCHED)))]
+    assert asked
+    assert all(list(modes) == ["pick", "zoom"] for modes in asked)
 
 
 def test_charts_begin_where_the_data_does() -> None:

@@ -75,7 +75,10 @@ OVER_TIME: dict[str, Callable[[Filters], Chart]] = {
         [{"bucket": bucket(filters), "empty": 1, "counted": 4}], "empty", "counted", filters, 60, name="Empty"
     ),
     "budgets": lambda filters: charts.budgets(
-        [{"bucket": bucket(filters), "budget": "tenant acme, tokens per day", "share": 0.4}], filters, 60
+        [{"bucket": bucket(filters), "budget": "tenant acme, tokens per day", "share": 0.4}],
+        ["tenant acme, tokens per day"],
+        filters,
+        60,
     ),
     "drift": lambda filters: drift_charts.effects(*drifted(filters), filters),
     "canaries": lambda filters: drift_charts.canaries(*drifted(filters), filters),
@@ -85,11 +88,7 @@ OVER_TIME: dict[str, Callable[[Filters], Chart]] = {
 def specification(chart: Chart) -> str:
     """What a chart is, without its data: what the browser builds anew when it differs."""
     told = chart.to_dict()
-    names = {name: f"data {number}" for number, name in enumerate(told.pop("datasets"))}
-    text = json.dumps(told, sort_keys=True)
-    for name, stable in names.items():
-        text = text.replace(name, stable)
-    return text
+    return json.dumps({**told, "datasets": sorted(told["datasets"])}, sort_keys=True)
 
 
 @pytest.mark.parametrize("name", OVER_TIME)
@@ -116,14 +115,14 @@ def test_the_axis_is_as_long_as_the_window(name: str) -> None:
     """No moment of the data lies outside, so the ends of the window are those of the axis."""
     told = axes.over_window(OVER_TIME[name](HOUR), HOUR, []).to_dict()
     moments = [
-        datetime.fromisoformat(row[field])
+        row[field]
         for rows in told["datasets"].values()
         for row in rows
         for field in ("t", "from", "until")
-        if isinstance(row.get(field), str)
+        if field in row
     ]
-    assert min(moments).astimezone(UTC) == HOUR.start
-    assert max(moments).astimezone(UTC) == HOUR.end
+    assert min(moments) == HOUR.start
+    assert max(moments) == HOUR.end
 
 
 def test_a_click_opens_the_bucket_narrowed_as_the_chart_is() -> None:
