@@ -2,8 +2,9 @@
 
     python benchmarks/sdk.py [--rounds 9]
 
-One decorated call with its input and output captured, CPU time of the calling thread; a chunk of a stream; the import;
-the memory of 100,000 spans that wait; a process that ends with a full queue beside Sightline's own collector, wall time
+One decorated call with its input and output captured, CPU time of the calling thread; a chunk of a stream; the import
+of what decorated code needs, and the start of a process that is traced, beside the SDK with its OTLP exporter; the
+memory of 100,000 spans that wait; a process that ends with a full queue beside Sightline's own collector, wall time
 (nothing else may run then). Each measurement is a process of its own, and the contenders take turns, so that a noisy
 neighbour meets all of them. The ratios are medians over the rounds, each against the bare SDK of the same round.
 The peers (Traceloop, OpenInference, Logfire, Langfuse, MLflow) are installed into a virtual environment in Sightline's
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -27,10 +29,21 @@ import results
 
 _CONTENDER = Path(__file__).with_name("sdk_contender.py")
 _LIBRARY = Path(__file__).parents[1] / "instrumentation"
-_IMPORTS = {
+_STATEMENTS = {
     "nothing": "pass",
-    "otel": "import opentelemetry.trace, opentelemetry.sdk.trace, opentelemetry.sdk.trace.export",
-    "sightline": "import sightline",
+    "otel import": "import opentelemetry.trace, opentelemetry.sdk.trace, opentelemetry.sdk.trace.export",
+    "sightline import": "import sightline",
+    "otel start": """
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+trace.set_tracer_provider(provider)
+""",
+    "sightline start": "import sightline; sightline.configure()",
 }
 
 
@@ -43,6 +56,7 @@ def main() -> None:
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SIGHTLINE_"))},
         "PYTHONPATH": str(_LIBRARY),
+        "PYTHONDONTWRITEBYTECODE": "",  # else each import compiles the sources of this working copy again
     }
     env["BENCH_ATTRIBUTES"] = _run(python, env, "sample", "sightline")
 
@@ -50,23 +64,30 @@ def main() -> None:
     us: dict[str, list[float]] = {name: [] for name in contenders}
     ratios: dict[str, list[float]] = {name: [] for name in contenders}
     chunks: list[float] = []
-    imports: dict[str, list[float]] = {name: [] for name in _IMPORTS}
+    seconds: dict[str, list[float]] = {name: [] for name in _STATEMENTS}
+    for statement in _STATEMENTS.values():
+        _cpu_s(python, env, statement)  # writes the bytecode
     for number in range(rounds):
         for name in contenders:
             us[name].append(float(json.loads(_run(python, env, "call", name))["us"]))
             ratios[name].append(us[name][-1] / us["otel"][-1])
         chunks.append(float(json.loads(_run(python, env, "chunk", "sightline"))["us"]))
-        for name, statement in _IMPORTS.items():
-            imports[name].append(_import_s(python, env, statement))
+        for name, statement in _STATEMENTS.items():
+            seconds[name].append(_cpu_s(python, env, statement))
         told = "  ".join(f"{name} {us[name][-1]:.1f}" for name in contenders)
         print(f"round {number + 1} of {rounds}, microseconds a call: {told}", file=sys.stderr, flush=True)
     exits = _exits(python, env, rounds)
     memory = {name: json.loads(_run(python, env, "memory", name))["mib"] for name in ("otel", "sightline")}
 
-    importing = [
-        (ours - base) / (theirs - base)
-        for base, theirs, ours in zip(imports["nothing"], imports["otel"], imports["sightline"], strict=True)
-    ]
+    beyond_python = {
+        what: statistics.median(
+            (ours - base) / (theirs - base)
+            for base, theirs, ours in zip(
+                seconds["nothing"], seconds[f"otel {what}"], seconds[f"sightline {what}"], strict=True
+            )
+        )
+        for what in ("import", "start")
+    }
     results.keep(
         {
             "bench": "sdk",
@@ -75,7 +96,8 @@ def main() -> None:
             "ratio_to_otel": round(statistics.median(ratios["sightline"]), 2),
             "peers_ratio": {name: round(statistics.median(ratios[name]), 2) for name in peers.TRACING_LIBRARIES},
             "us_per_chunk": round(statistics.median(chunks), 2),
-            "import_ratio_to_otel": round(statistics.median(importing), 2),
+            "import_ratio_to_otel": round(beyond_python["import"], 2),
+            "start_ratio_to_otel": round(beyond_python["start"], 2),
             "exit_s_full_queue": round(statistics.median(each["s"] for each in exits), 2),
             "exit_exported_of_queued": round(min(each["exported"] / each["queued"] for each in exits), 4),
             "mib_per_100k_queued": round(memory["sightline"], 1),
@@ -106,12 +128,12 @@ def _exits(python: Path, env: dict[str, str], rounds: int) -> list[dict[str, flo
             return [json.loads(_run(python, env | told, "exit", "sightline")) for _ in range(rounds)]
 
 
-def _import_s(python: Path, env: dict[str, str], statement: str) -> float:
+def _cpu_s(python: Path, env: dict[str, str], statement: str) -> float:
     """CPU seconds of an interpreter that runs a statement."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([python, "-c", statement], env=env, check=True)
-    after = os.times()
-    return after.children_user - before.children_user + after.children_system - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -35,14 +35,13 @@ from sightline.annotations import (
     record_usage,
     request_ids,
 )
-from sightline.configure import Tracing, configure
+from sightline.capture.mode import Capture
+from sightline.configure import configure
 from sightline.decorators import SpanScope
 from sightline.errors import SettingsError, SightlineError
-from sightline.export.outbox import Stats
 from sightline.identity import identify
 from sightline.runtime import VERSION
 from sightline.scores import feedback, score
-from sightline.settings import Capture, TracingSettings
 from sightline.stages import (
     agent,
     embedding,
@@ -58,13 +57,19 @@ from sightline.stages import (
 
 if TYPE_CHECKING:
     from sightline import masks
+    from sightline.export.outbox import Stats
     from sightline.instruments.instrument import instrument, uninstrument
     from sightline.instruments.report import InstrumentationReport
+    from sightline.pipeline import Tracing
+    from sightline.settings import TracingSettings
     from sightline.sketch import record_query_vector
 
 __version__ = VERSION
 _LAZY_MODULES = {
     "InstrumentationReport": "sightline.instruments.report",
+    "Stats": "sightline.export.outbox",
+    "Tracing": "sightline.pipeline",
+    "TracingSettings": "sightline.settings",
     "instrument": "sightline.instruments.instrument",
     "masks": "sightline.masks",
     "record_query_vector": "sightline.sketch",

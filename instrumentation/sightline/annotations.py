@@ -7,11 +7,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, TraceFlags, format_span_id, format_trace_id, get_current_span
 
 from sightline import faults, semconv
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
 from sightline.capture.values import attribute, length_of
 from sightline.forks import IMPORT_LOCK
 from sightline.runtime import StageSpan, current_request, current_stage_span, runtime
-from sightline.settings import Capture
 
 CONTENT_KEYS: Final = frozenset(
     {

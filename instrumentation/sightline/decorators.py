@@ -27,9 +27,9 @@ from opentelemetry.trace import SpanKind
 
 from sightline import faults, semconv
 from sightline.callables import decorate_inside, function_inside, kind_of, show_as
+from sightline.capture.mode import Capture
 from sightline.capture.values import attribute
 from sightline.runtime import CONTEXT, detach
-from sightline.settings import Capture
 from sightline.spans import OpenSpan, SpanBlock, SpanPlan, end_span, start_span
 from sightline.streaming.client_streams import follow_client_stream
 from sightline.streaming.traced_streams import TracedAsyncGenerator, TracedGenerator
@@ -194,7 +194,17 @@ def _wrap_coroutine_function(function: Callable[..., Any], plan: SpanPlan) -> Ca
         open_span = start_span(plan, None, args[0] if first_is_argument and len(args) == 1 and not kwargs else None)
         if open_span is None:
             return await function(*args, **kwargs)
-        return await _await(open_span, function, args, kwargs)
+        token = CONTEXT.set(open_span.context)
+        try:
+            if (args or kwargs) and not open_span.has_input:
+                open_span.capture_call(args, kwargs)
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            detach(token)
+            end_span(open_span, error)
+            raise
+        detach(token)
+        return _finish(open_span, result)
 
     return traced
 
@@ -234,27 +244,21 @@ class _Returned:
     async def run(self) -> Any:
         """Await it inside of its span."""
         open_span, self._open_span = cast("OpenSpan", self._open_span), None
-        return await _await(open_span, lambda: self._coroutine, (), {})
+        token = CONTEXT.set(open_span.context)
+        try:
+            result = await self._coroutine
+        except BaseException as error:
+            detach(token)
+            end_span(open_span, error)
+            raise
+        detach(token)
+        return _finish(open_span, result)
 
     def __del__(self) -> None:
         if self._open_span is not None:
             self._coroutine.close()  # else CPython warns of a coroutine that was never awaited
             self._open_span.span.set_attribute(semconv.SPAN_CANCELLED, True)
             end_span(self._open_span, None)
-
-
-async def _await(open_span: OpenSpan, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    token = CONTEXT.set(open_span.context)
-    try:
-        if (args or kwargs) and not open_span.has_input:
-            open_span.capture_call(args, kwargs)
-        result = await function(*args, **kwargs)
-    except BaseException as error:
-        detach(token)
-        end_span(open_span, error)
-        raise
-    detach(token)
-    return _finish(open_span, result)
 
 
 def _wrap_function(function: Callable[..., Any], plan: SpanPlan) -> Any:

@@ -136,15 +136,16 @@ def current_request() -> RequestState | None:
 
 def context_with(stage_span: StageSpan, request: RequestState | None = None, base: Context | None = None) -> Context:
     """Return a context (by default the current one) with a stage's span as the current one."""
-    context = Context(otel_context.get_current() if base is None else base)
-    # A context is immutable for its readers; this one is new and not shared yet: no second copy is needed.
-    dict.__setitem__(context, _SPAN_KEY, stage_span.span)
-    dict.__setitem__(context, _STAGE_SPAN_KEY, stage_span)
+    values: dict[str, object] = {
+        **(otel_context.get_current() if base is None else base),
+        _SPAN_KEY: stage_span.span,
+        _STAGE_SPAN_KEY: stage_span,
+    }
     if stage_span.stage == semconv.STAGE_SEARCH:
-        dict.__setitem__(context, _RETRIEVAL_KEY, stage_span)
+        values[_RETRIEVAL_KEY] = stage_span
     if request is not None:
-        dict.__setitem__(context, _REQUEST_KEY, request)
-    return context
+        values[_REQUEST_KEY] = request
+    return Context(values)
 
 
 def detach(token: Token[Context]) -> bool:

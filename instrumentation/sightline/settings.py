@@ -5,32 +5,19 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
-import enum
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sightline.capture.mode import Capture
 from sightline.errors import SettingsError
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 _DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 _URL_NEED = "an http:// or https:// URL, for example http://127.0.0.1:4318"
-
-
-class Capture(enum.StrEnum):
-    """How much of arguments, results, prompts and documents goes onto spans."""
-
-    NONE = "none"
-    """Nothing."""
-    LENGTHS = "lengths"
-    """Lengths only."""
-    TRUNCATED = "truncated"
-    """Text, redacted, cut at ``capture_max_chars``."""
-    FULL = "full"
-    """Text, redacted, cut only at 256 KiB an attribute."""
 
 
 def _setting(env: str | tuple[str, ...], default: Any, doc: str, read: Callable[..., Any] = str, **rules: Any) -> Any:

@@ -29,8 +29,8 @@ from typing import Any, Final
 
 from sightline import faults, semconv
 from sightline.annotations import annotate
+from sightline.capture.mode import Capture
 from sightline.runtime import runtime
-from sightline.settings import Capture
 
 METHOD: Final = "cs1"
 """Name of the method above; a change of any of its bytes changes the name."""

@@ -13,16 +13,18 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, get_current_span
 
 from sightline import faults, semconv
+from sightline.capture.media import DATA_MARK
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
 from sightline.capture.values import call_input, cut, length_of
 from sightline.runtime import CONTEXT, RequestState, StageSpan, context_with, current_request, detach, runtime
-from sightline.settings import Capture
 
 _MESSAGE_LIMIT_CHARS: Final = 1000
 _STACK_LIMIT_CHARS: Final = 16_384
 _STACK_LIMIT_FRAMES: Final = 100
 
 _NO_CAPTURE: Final = CapturePolicy(Capture.NONE)
+_NOTHING: Final = Capture.NONE  # a global: up to Python 3.11 a member is looked up by a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +63,31 @@ class OpenSpan:
     __slots__ = ("_ended", "_plan", "context", "has_input", "policy", "request", "span", "stage_span", "started_s")
 
     def __init__(self, plan: SpanPlan, parent: Context | None = None, argument: object = None) -> None:
+        policy = runtime.capture if plan.capture is None else plan.policy()
+        own_policy = _NO_CAPTURE if plan.recorded_only else policy
         self._plan = plan
         self._ended = False
-        policy = runtime.capture if plan.capture is None else plan.policy()
-        self.policy = _NO_CAPTURE if plan.recorded_only else policy
+        self.policy = own_policy
         stage = plan.stage
         attributes = plan.attributes
         request: RequestState | None = None
         if stage == semconv.STAGE_REQUEST and current_request() is not None:
             stage = semconv.STAGE_WORKFLOW
             attributes = {**(attributes or {}), semconv.STAGE: stage}
-        self.has_input = type(argument) is str and self.policy.content and policy.redact is None
+        self.has_input = type(argument) is str and len(argument) <= own_policy.limit_as_is and DATA_MARK not in argument
         if self.has_input:  # with the others: an attribute that is set later costs as much as five of them
-            attributes = {**(attributes or {}), semconv.INPUT: self.policy.text(argument)}
+            attributes = {**(attributes or {}), semconv.INPUT: argument}
         if parent is None:
             parent = CONTEXT.get()  # looked up once; otherwise each step of the SDK looks it up
         self.started_s = time.perf_counter()
-        self.span: Span = runtime.tracer.start_span(plan.name, parent, plan.kind, attributes)
-        self.stage_span = StageSpan(self.span, stage, plan.prefix, plan.subject, policy)
+        span = runtime.tracer.start_span(plan.name, parent, plan.kind, attributes)
+        stage_span = StageSpan(span, stage, plan.prefix, plan.subject, policy)
         if stage == semconv.STAGE_REQUEST:
-            request = RequestState(self.stage_span, self.started_s)
+            request = RequestState(stage_span, self.started_s)
+        self.span: Span = span
+        self.stage_span = stage_span
         self.request = request
-        self.context = context_with(self.stage_span, request, parent)
+        self.context = context_with(stage_span, request, parent)
 
     @property
     def stage(self) -> str:
@@ -92,7 +97,7 @@ class OpenSpan:
     def capture_call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Write the input of a call as the policy allows."""
         try:
-            if self.policy.mode is not Capture.NONE:
+            if self.policy.mode is not _NOTHING:
                 if self._plan.first_is_argument and not kwargs and len(args) == 1:
                     value = args[0]
                 else:
@@ -103,20 +108,23 @@ class OpenSpan:
 
     def capture_result(self, value: object) -> None:
         """Write the result of a call as the policy allows."""
-        if self.policy.mode is not Capture.NONE and value is not None:
+        if value is not None:
             self._capture(value, semconv.OUTPUT, semconv.OUTPUT_LENGTH)
 
     def _capture(self, value: object, key: str, length_key: str) -> None:
-        if not self.span.is_recording():
+        span, policy = self.span, self.policy
+        if policy.mode is _NOTHING or not span.is_recording():
             return
-        if self.policy.content:
-            text = self.policy.text(value)
+        if type(value) is str and len(value) <= policy.limit_as_is and DATA_MARK not in value:
+            span.set_attribute(key, value)  # by far the most frequent
+        elif policy.content:
+            text = policy.text(value)
             if text is not None:
-                self.span.set_attribute(key, text)
+                span.set_attribute(key, text)
         else:
             length = length_of(value)
             if length is not None:
-                self.span.set_attribute(length_key, length)
+                span.set_attribute(length_key, length)
 
     def fail(self, error: BaseException) -> None:
         """Write an exception onto the span. A cancellation is no error of the call's own."""

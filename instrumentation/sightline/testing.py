@@ -24,11 +24,11 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import StatusCode, format_span_id, get_current_span
 
 from sightline import semconv
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
-from sightline.identity import SpanEnricher
+from sightline.enrichment import SpanEnricher
 from sightline.runtime import SCOPE_NAME, VERSION, runtime
 from sightline.scores import Score
-from sightline.settings import Capture
 
 
 class CountingIds(IdGenerator):

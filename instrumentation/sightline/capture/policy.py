@@ -9,8 +9,8 @@ from typing import Any
 
 from sightline import faults
 from sightline.capture.media import DATA_MARK
+from sightline.capture.mode import Capture
 from sightline.capture.values import HARD_LIMIT_CHARS, bounded_text, bounded_value
-from sightline.settings import Capture
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class CapturePolicy:
     """Which content may be written, how long it may be, and who masks it."""
 
     mode: Capture = Capture.LENGTHS
-    """See ``sightline.settings.Capture``."""
+    """See ``sightline.capture.mode.Capture``."""
     max_chars: int = 4096
     """Characters of one text when ``mode`` is truncated."""
     redact: Callable[[str], str] | None = None
@@ -29,14 +29,16 @@ class CapturePolicy:
     """Whether text may be written at all."""
     limit_chars: int = dataclasses.field(init=False)
     """Characters that one attribute may have."""
+    limit_as_is: int = dataclasses.field(init=False)
+    """Characters up to which a text without media is written as it is; -1 where texts are masked or left out."""
 
     def __post_init__(self) -> None:
         """Compute once what every call needs."""
         truncated = self.mode is Capture.TRUNCATED
         object.__setattr__(self, "content", truncated or self.mode is Capture.FULL)
-        object.__setattr__(
-            self, "limit_chars", min(self.max_chars, HARD_LIMIT_CHARS) if truncated else HARD_LIMIT_CHARS
-        )
+        limit_chars = min(self.max_chars, HARD_LIMIT_CHARS) if truncated else HARD_LIMIT_CHARS
+        object.__setattr__(self, "limit_chars", limit_chars)
+        object.__setattr__(self, "limit_as_is", limit_chars if self.content and self.redact is None else -1)
 
     def text(self, value: object) -> str | None:
         """Return a value as bounded, redacted text; None when nothing may or can be written.
@@ -48,7 +50,7 @@ class CapturePolicy:
         try:
             limit = self.limit_chars
             if type(value) is str:
-                if self.redact is None and len(value) <= limit and DATA_MARK not in value:
+                if len(value) <= self.limit_as_is and DATA_MARK not in value:
                     return value
                 return bounded_text(value, limit, self.redact)
             shrunk = bounded_value(value, [limit], 0, self.redact)

@@ -5,12 +5,14 @@ and room for more. Of a span that waits, that is two thirds of the memory.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status
+
+_new: Final = tuple.__new__
 
 
 class EndedSpan(NamedTuple):
@@ -34,8 +36,45 @@ class EndedSpan(NamedTuple):
 
 
 def ended(span: ReadableSpan) -> EndedSpan:
-    """Return what OTLP has of a span that has ended: nothing in it changes any more."""
-    attributes: Any = span.attributes
+    """Return what OTLP has of a span that has ended: nothing in it changes any more.
+
+    Runs on the caller's thread. The SDK's own spans are read by their fields: their properties copy each list, mostly
+    empty ones, and take four times as long. Other kinds of spans, and those of an SDK with other fields, are read by
+    their properties.
+    """
+    if type(span) is ReadableSpan:
+        try:
+            return _from_fields(span)
+        except AttributeError:
+            return _from_properties(span)
+    return _from_properties(span)
+
+
+def _from_fields(span: Any) -> EndedSpan:
+    attributes, events, links = span._attributes, span._events, span._links
+    return _new(
+        EndedSpan,
+        (
+            span._name,
+            span._context,
+            span._parent,
+            span._kind,
+            span._start_time,
+            span._end_time,
+            attributes.copy(),
+            tuple(events) if events else (),
+            tuple(links) if links else (),
+            span._status,
+            span._resource,
+            span._instrumentation_scope,
+            attributes.dropped,
+            events.dropped,
+            links.dropped,
+        ),
+    )
+
+
+def _from_properties(span: ReadableSpan) -> EndedSpan:
     return EndedSpan(
         span.name,
         span.context,
@@ -43,7 +82,7 @@ def ended(span: ReadableSpan) -> EndedSpan:
         span.kind,
         span.start_time,
         span.end_time,
-        {} if attributes is None else attributes.copy(),  # a plain dict
+        dict(span.attributes or {}),
         tuple(span.events),
         tuple(span.links),
         span.status,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.trace import Status, StatusCode
 
 from sightline import faults, semconv
+from sightline.capture.mode import Capture
 from sightline.capture.values import MASK_MARGIN_CHARS
 from sightline.forks import IMPORT_LOCK
 from sightline.runtime import runtime
-from sightline.settings import Capture
 from sightline.spans import OpenSpan
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from json.encoder import encode_basestring as _quoted
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
 from sightline.capture.values import HARD_LIMIT_CHARS, cut
-from sightline.settings import Capture
 
 FUSION: Final = "fusion"
 BM25: Final = "bm25"

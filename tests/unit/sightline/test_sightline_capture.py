@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sightline import faults, semconv
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
 from sightline.capture.values import HARD_LIMIT_CHARS, attribute, call_input, cut
-from sightline.settings import Capture
 
 FULL = CapturePolicy(Capture.FULL)
 SHA_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

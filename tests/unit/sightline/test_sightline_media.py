@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sightline import faults
 from sightline.capture import media
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
-from sightline.settings import Capture
 
 FULL = CapturePolicy(Capture.FULL)
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 40

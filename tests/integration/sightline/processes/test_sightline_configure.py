@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sightline import SettingsError, TracingSettings, semconv
-from sightline.settings import Capture
+from sightline.capture.mode import Capture
 
 
 def run(script: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -168,6 +168,36 @@ def test_forked_workers_number_and_name_themselves(collector: Any) -> None:
     assert None not in numbered
 
 
+def test_fork_while_another_thread_configures() -> None:
+    """The child does not wait for a lock that a thread of its parent holds: it starts tracing itself."""
+    run(
+        """
+        import collections, os, signal, threading, warnings
+        warnings.simplefilter("ignore")
+        import sightline
+        inside, go_on = threading.Event(), threading.Event()
+
+        class Slow(collections.UserDict):
+            def keys(self):
+                inside.set()
+                go_on.wait(30)
+                return super().keys()
+
+        thread = threading.Thread(target=sightline.configure, kwargs={"env": Slow()})
+        thread.start()
+        assert inside.wait(30)
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(30)
+            os._exit(0 if sightline.configure().stats().emitted == 0 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        go_on.set()
+        thread.join()
+        """,
+        OTEL_METRICS_EXPORTER="none",
+    )
+
+
 def numbers_by_instance(collector: Any) -> dict[str | None, list[int | None]]:
     """Return the numbers of the stored spans for each `service.instance.id`; None where there is none."""
     numbers: dict[str | None, list[int | None]] = {}
@@ -290,12 +320,43 @@ def test_disabled_and_unconfigured_are_no_ops() -> None:
     )
 
 
+HEAVY = {"httpx", "requests", "pandas", "numpy", "openai", "fastapi", "starlette", "google.protobuf", "aiohttp"}
+"""Client libraries, protobuf and HTTP clients that are not Python's."""
+
+
 def test_import_is_light() -> None:
-    """Importing the library brings in no client library, no protobuf and no HTTP client but Python's."""
-    done = run("import sightline, sys, json; print(json.dumps(sorted(sys.modules)))")
+    """Decorated code that nobody traces needs OpenTelemetry's API only: SDK and exporter come with configure()."""
+    done = run(
+        """
+        import json, sys
+        import sightline
+        @sightline.llm("m")
+        def answer(question):
+            sightline.annotate(a=1)
+            return "text"
+        assert answer("why") == "text"
+        print(json.dumps(sorted(sys.modules)))
+        """
+    )
     modules = set(json.loads(done.stdout))
-    heavy = {"httpx", "requests", "pandas", "numpy", "openai", "fastapi", "starlette", "google.protobuf", "aiohttp"}
-    assert modules & heavy == set()
+    assert modules & HEAVY == set()
+    assert [name for name in modules if name.startswith(("opentelemetry.sdk", "sightline.export"))] == []
+
+
+def test_configure_is_light() -> None:
+    """To start tracing takes the SDK, and nothing that is heavier; the classes that it returns are exported too."""
+    done = run(
+        """
+        import json, sys
+        import sightline
+        tracing = sightline.configure()
+        assert isinstance(tracing, sightline.Tracing)
+        assert isinstance(tracing.settings, sightline.TracingSettings)
+        assert isinstance(tracing.stats(), sightline.Stats)
+        print(json.dumps(sorted(sys.modules)))
+        """
+    )
+    assert set(json.loads(done.stdout)) & HEAVY == set()
 
 
 def test_settings_from_the_environment() -> None:

@@ -9,8 +9,8 @@ import pytest
 from weaviate.classes.query import Filter, HybridVector, TargetVectors
 
 from sightline import semconv
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
-from sightline.settings import Capture
 from sightline.weaviate import attributes
 
 UUID = "00000000-0000-0000-0000-000000000001"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sightline.capture.mode import Capture
 from sightline.capture.policy import CapturePolicy
-from sightline.settings import Capture
 from sightline.weaviate.documents import (
     BM25,
     MAX_DOCUMENTS,
