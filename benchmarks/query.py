@@ -66,9 +66,12 @@ _LOADERS = 2
 _TRACES_AN_INSERT = 10_000  # 80,000 spans: what two loaders hold at once fits the node's default memory
 _LONG_TRACE = "f" * 32
 _ROLLED = re.compile(
-    r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values) (24h|7d|30d)"
-    r"( tenant)?"
-    r"|latency_over_time( sparks)? (24h|30d) route|spend_over_time (24h|30d) model"
+    r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values|retrieval_over_time"
+    r"|retrieval_by_index|spend_by (model|tenant)|questions of traces|traces (by time|by ttft|by total|page 3|failed))"
+    r" (24h|7d|30d)( tenant)?"
+    r"|(latency_over_time( sparks)?|questions of traces|traces (by time|by ttft|by total|page 3|failed))"
+    r" (24h|30d) route"
+    r"|(spend_over_time|spend_by (model|tenant)) (24h|30d) model"
 )
 _LONG_TRACE_SPANS = 50_000
 

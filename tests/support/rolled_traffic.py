@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters, Row
+from sightline_store.questions.queries import SpendBy
 from sightline_store.rollups import plan
 from sightline_store.rollups.plan import Reads
 
@@ -25,6 +27,8 @@ _COLUMNS = {
     "OutputTokens CacheReadTokens CacheWriteTokens CacheWrite1hTokens ReasoningTokens InputAudioTokens "
     "OutputAudioTokens ToldCostUsd DurationMs StatusCode StoredAt",
     "stages": "Timestamp TraceId SpanId Tenant Stage DurationMs StatusCode Flagged StoredAt",
+    "retrievals": "Timestamp TraceId SpanId Tenant System Collection Operation IndexVersion Returned TopScore "
+    "DurationMs StatusCode StoredAt",
 }
 
 
@@ -74,7 +78,18 @@ class Traffic:
             stage_at = at + timedelta(milliseconds=number)
             row = [stage_at, trace, f"s{number}", tenant, stage, ms * chance.random(), status, chance.random() < 0.2]
             made.append(("stages", row))
+        for number in range(chance.randint(0, 2)):
+            search_at = at + timedelta(milliseconds=ms * number)
+            made.append(("retrievals", [search_at, trace, f"f{number}", tenant, *self._search(), ms / 9, status]))
         return made
+
+    def _search(self) -> list[Any]:
+        chance = self._chance
+        returned = chance.choice((None, 0, 5, 5, 5))
+        return [
+            "weaviate", chance.choice(("Documents", "Tickets")), chance.choice(("hybrid", "bm25")),
+            chance.choice(("", "2026-01")), returned, chance.random() if returned else None,
+        ]  # fmt: skip
 
     def _call(self, failed: bool) -> list[Any]:
         chance = self._chance
@@ -96,6 +111,21 @@ class Traffic:
 
 Answer = Callable[[Client, Filters], Any]
 
+
+def _by_names(rows: list[Row]) -> list[Row]:
+    """Rows of a question in an order that does not depend on numbers which are equal."""
+    names = ("name", "collection", "operation", "index_version")
+    return sorted(rows, key=lambda row: [row.get(name, "") for name in names])
+
+
+def _spent(by: SpendBy) -> Answer:
+    """The question `spend_by`, by name, with its lists in order and without the traces, which are not exact."""
+    return lambda client, filters: [
+        {**row, "priced_as": sorted(row["priced_as"]), "requests": None}
+        for row in _by_names(queries.spend_by(client, filters, by))
+    ]
+
+
 QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
     "overview": (lambda c, f: vars(queries.overview(c, f)), frozenset({Reads.REQUESTS, Reads.CALLS})),
     "latency_over_time": (lambda c, f: queries.latency_over_time(c, f, bucket_s=1800), frozenset({Reads.REQUESTS})),
@@ -103,6 +133,23 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
     "stage_summary": (
         lambda c, f: sorted(queries.stage_summary(c, f), key=lambda r: r["stage"]),
         frozenset({Reads.STAGES}),
+    ),
+    "retrieval_over_time": (
+        lambda c, f: queries.retrieval_over_time(c, f, bucket_s=1800),
+        frozenset({Reads.RETRIEVALS}),
+    ),
+    "retrieval_by_index": (
+        lambda c, f: _by_names(queries.retrieval_by_index(c, f)),
+        frozenset({Reads.RETRIEVALS}),
+    ),
+    "spend_by model": (_spent("model"), frozenset({Reads.CALLERS})),
+    "spend_by tenant": (_spent("tenant"), frozenset({Reads.CALLERS})),
+    "traces page 3": (lambda c, f: queries.traces(c, f, limit=20, offset=40), frozenset({Reads.LONGEST})),
+    "traces failed": (lambda c, f: queries.traces(c, f, only_errors=True, limit=8), frozenset({Reads.LONGEST})),
+    "traces by ttft": (lambda c, f: queries.traces(c, f, sort="ttft", limit=10), frozenset({Reads.LONGEST})),
+    "traces by total": (
+        lambda c, f: queries.traces(c, f, sort="total", limit=40, offset=10),
+        frozenset({Reads.LONGEST}),
     ),
     "filter_values": (queries.filter_values, frozenset({Reads.REQUESTS, Reads.CALLS})),
 }
@@ -121,14 +168,18 @@ class RowsAlone:
         return self._client.query_rows(sql, params)
 
 
-def answers(client: Any, filters: Filters) -> dict[str, Any]:
-    """What each question answers."""
-    return {name: ask(client, filters) for name, (ask, _) in QUESTIONS.items()}
+FEW = ("overview", "stage_summary", "retrieval_over_time", "spend_by tenant", "traces by total")
+"""Questions that read each table."""
+
+
+def answers(client: Any, filters: Filters, names: Iterable[str] = FEW) -> dict[str, Any]:
+    """What some questions answer."""
+    return {name: QUESTIONS[name][0](client, filters) for name in names}
 
 
 def is_rolled(client: Client, filters: Filters) -> set[str]:
     """The questions that are answered from rollups."""
-    buckets = {"latency_over_time": 1800, "spend_over_time": 7200}
+    buckets = {"latency_over_time": 1800, "spend_over_time": 7200, "retrieval_over_time": 1800}
     return {
         name
         for name, (_, reads) in QUESTIONS.items()
@@ -164,4 +215,4 @@ def rank_error(value: float, values: Sequence[float], level: float) -> float:
 
 
 def _is_percentile(name: Any) -> bool:
-    return str(name).endswith(("_p50_ms", "_p95_ms", "_p99_ms")) or name in {"p50_ms", "p95_ms", "p99_ms"}
+    return re.search(r"(^|_)p\d\d(_ms)?$", str(name)) is not None

@@ -7,7 +7,7 @@ parameters travel beside the statement (`{name:Type}`), so no value can change i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -126,14 +126,29 @@ def ask_rolled(
     params: Mapping[str, Any],
     *reads: Reads,
     sets: Sets | None = None,
+    rows_by: Sets | None = None,
+    is_whole: Callable[[list[Row]], bool] = lambda rows: True,
 ) -> list[Row]:
     """Ask a question of rollups where they can answer it (`rollups.plan` decides), else of rows.
 
-    Counts and sums are the same, percentiles within `rollup_plan.RANK_ERROR`.
+    Counts and sums are the same, percentiles within `rollup_plan.RANK_ERROR`. The text is that of `sql(name)`, so a
+    question is narrowed by nothing but its parameters.
+
+    Args:
+        client: the store.
+        name: of the question.
+        filters: the window, and what it is narrowed to.
+        params: of the question; those of `filters` need not be among them.
+        reads: what of the tables the question reads.
+        sets: the sets of rows that it needs, where that is not the one that it reads.
+        rows_by: the set of rows that it reads, where that is not the one that it is narrowed to.
+        is_whole: whether an answer of rollups is the whole one; rows are asked where it is not.
     """
-    found = rollup_plan.plan(client, filters, reads, bucket_s=int(params.get("bucket_s", 0)), sets=sets)
-    if found is None:
-        return ask(client, name, params)
-    return client.query_rows(
-        sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()}
-    )
+    width = int(params.get("bucket_s", 0))
+    found = rollup_plan.plan(client, filters, reads, bucket_s=width, sets=sets, rows_by=rows_by)
+    if found is not None:
+        text = sql_text(f"rollups/questions/{name}.sql")
+        rows = client.query_rows(text, {**filters.params(), **params, **found.params()})
+        if is_whole(rows):
+            return rows
+    return ask(client, name, params)

@@ -19,7 +19,7 @@ from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.questions.search import parse
 from sightline_store.rollups.plan import Reads
-from sightline_store.rollups.tables import Sets
+from sightline_store.rollups.tables import MOST_LONGEST, Sets
 
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
 SpendBy = Literal["model", "tenant", "user", "session"]
@@ -112,8 +112,26 @@ def spend_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = No
 
 
 def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: int = 50) -> list[Row]:
-    """Tokens and cost by model, tenant, user or session, the dearest first."""
-    return ask(client, "spend_by", {**filters.params(), "by": by, "limit": limit})
+    """Tokens and cost by model, tenant, user or session, the dearest first.
+
+    In `requests` of a long window, by model or tenant, a trace counts twice whose calls lie on both sides of midnight
+    (of the edge of an hour or minute, near the edges of the window).
+    """
+    params = {**filters.params(), "by": by, "limit": limit}
+    if by in {"user", "session"}:
+        return ask(client, "spend_by", params)
+    rows_by = Sets.TENANT if by == "tenant" else None
+    rows = ask_rolled(client, "spend_by", filters, params, Reads.CALLERS, rows_by=rows_by)
+    return _compared(client, params, rows) if rows and "comparable_calls" in rows[0] else rows
+
+
+def _compared(client: Asks, params: Row, rows: list[Row]) -> list[Row]:
+    """Spending of rollups with how many reported costs are not the computed ones, which calls tell one by one."""
+    compared = sum(row.pop("comparable_calls") for row in rows)
+    told = client.query_rows(conditions.sql_text("rollups/questions/spend_differing.sql"), params) if compared else []
+    differing = {row.pop("name"): row for row in told}
+    none = {"differing_calls": 0, "differing_reported_usd": None, "differing_computed_usd": None}
+    return [{**row, **differing.get(row["name"], none)} for row in rows]
 
 
 def errors_by_type(client: Asks, filters: Filters, *, limit: int = 20) -> list[Row]:
@@ -123,12 +141,14 @@ def errors_by_type(client: Asks, filters: Filters, *, limit: int = 20) -> list[R
 
 def retrieval_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Quantiles of the best passage's score, empty and failed searches, a bucket."""
-    return ask(client, "retrieval_over_time", {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()})
+    params = {**filters.params(), "bucket_s": bucket_s or filters.bucket_s()}
+    return ask_rolled(client, "retrieval_over_time", filters, params, Reads.RETRIEVALS)
 
 
 def retrieval_by_index(client: Asks, filters: Filters, *, limit: int = 50) -> list[Row]:
     """Searches by collection, index version and embedding."""
-    return ask(client, "retrieval_by_index", {**filters.params(), "limit": limit})
+    params = {**filters.params(), "limit": limit}
+    return ask_rolled(client, "retrieval_by_index", filters, params, Reads.RETRIEVALS)
 
 
 def retrieval_documents(client: Asks, filters: Filters, *, limit: int = 50) -> list[Row]:
@@ -193,9 +213,24 @@ def traces(
         **narrowed.params,
     }
     params |= {"traces": {"sort": sort}, "traces_by_score": {"name": sort}}.get(name, {})
-    rows = client.query_rows(narrowed.put_into(sql(name)), params)
+    if name == "traces" and descending and not narrowed.sql:
+        rows = _listed(client, filters, params)
+    else:
+        rows = client.query_rows(narrowed.put_into(sql(name)), params)
     totals = {row["trace_id"]: row for row in trace_totals(client, rows)}
     return [{**row, **totals[row["trace_id"]]} for row in rows]
+
+
+def _listed(client: Asks, filters: Filters, params: Row) -> list[Row]:
+    """One page of requests, the newest or the longest first. Rollups have the longest ones as far as MOST_LONGEST."""
+    limit, offset = params["limit"], params["offset"]
+    if params["sort"] != "time" and (params["only_errors"] or limit + offset > MOST_LONGEST):
+        return ask(client, "traces", params)
+
+    def is_whole(rows: list[Row]) -> bool:
+        return bool(rows) and len(rows) == min(limit, rows[0]["matching"] - offset)
+
+    return ask_rolled(client, "traces", filters, params, Reads.LONGEST, is_whole=is_whole)
 
 
 def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:

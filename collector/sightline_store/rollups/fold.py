@@ -11,7 +11,8 @@ from the moment at which its line in `rollup_periods` is written, which is one I
 that, the rows are unreachable, and the next run makes the period again. A version is the store's clock before the
 prints are read, so of two processes that make a period at one time the one counts that has read later.
 
-Hours are made of minutes and days of hours. A day whose rows retention is dropping, or has dropped, stays as it is.
+Hours are made of minutes and days of hours, but for what does not add up (`Rollup.adds_up`). A day whose rows retention
+is dropping, or has dropped, stays as it is.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import zip_longest
 from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups.tables import (
     DAY,
+    FORMAT,
     HOUR,
     HOURS_DAYS,
     LOOKS,
@@ -57,7 +60,7 @@ _ROWS_AT_ONCE = 4_000_000
 
 _ON_A_CLUSTER = "rollups work on one server only. Set SIGHTLINE_JANITOR_ROLLUPS_INTERVAL_S=0 for the janitors"
 
-_SOURCES = tuple(rollup.source for rollup in ROLLUPS)
+_SOURCES = tuple(dict.fromkeys(rollup.source for rollup in ROLLUPS))
 _NOTHING = (0,) * len(_SOURCES)
 VERSIONS_A_MICROSECOND = 1024
 """A version is a moment of the store's clock and some chance: two processes never have the same one."""
@@ -154,7 +157,7 @@ class _Day:
 
     def _was_dropped(self) -> bool:
         """Whether a table has none of the rows any more that the day was made of."""
-        before = _sum(prints for (period, _), prints in self._made.items() if period == HOUR)
+        before = _sum(prints for (period, _), (_, prints) in self._made.items() if period == HOUR)
         now = _sum(self._prints.values())
         return any(was and not is_now for was, is_now in zip(before, now, strict=True))
 
@@ -167,7 +170,7 @@ class _Day:
         return sum(self._rows.get(minute, 0) for minute in range(start, start + period, MINUTE))
 
     def _differs(self, period: int, start: int) -> bool:
-        return self._made.get((period, start)) != self._print(period, start)
+        return self._made.get((period, start)) != (FORMAT, self._print(period, start))
 
     def _stale_minutes(self, hour: int, *, anew: bool) -> list[int]:
         minutes = range(hour, min(hour + HOUR, self._end_s), MINUTE)
@@ -199,9 +202,10 @@ class _Day:
             return
         full = [minute for minute in minutes if minute in self._prints]
         if full:
-            bounds = {"from_s": min(full), "to_s": max(full) + MINUTE, "minutes": full}
+            bounds = {"from_s": min(full), "to_s": max(full) + MINUTE}
             for rollup in ROLLUPS:
-                self._insert(rollup.minutes_file, bounds)
+                of_minutes = {"minutes": full} if rollup.adds_up else {"period": MINUTE, "starts": full}
+                self._insert(rollup.minutes_file, {**bounds, **of_minutes})
         self._commit(MINUTE, minutes)
 
     def _make_longer(self, period: int, shorter: int, starts: Sequence[int]) -> None:
@@ -256,7 +260,7 @@ def _make_empty(client: Client, days: Sequence[int], now_s: int) -> None:
 def _commit(client: Client, version: int, period: int, made: Sequence[tuple[int, list[int], int, int]]) -> None:
     """Let the rows count that were made of some periods: each its start, prints, cut sets and number of typed rows."""
     latest_us = version // VERSIONS_A_MICROSECOND + COMMIT_WITHIN_S * 1_000_000
-    params = {"period": period, "version": version, "made": list(made), "latest_us": latest_us}
+    params = {"period": period, "version": version, "made": list(made), "latest_us": latest_us, "format": FORMAT}
     _run(client, "rollups/commit.sql", params)
 
 
@@ -278,17 +282,17 @@ def _day(day_s: int) -> date:
 
 
 def _sum(prints: Any) -> Prints:
-    """Prints of parts as the print of the whole."""
+    """Prints of parts as the print of the whole; those of an older format have fewer tables."""
     total = list(_NOTHING)
     for each in prints:
-        total = [(a + b) % 2**64 for a, b in zip(total, each, strict=True)]
+        total = [(a + b) % 2**64 for a, b in zip_longest(total, each, fillvalue=0)]
     return tuple(total)
 
 
 def _parts(client: Client) -> dict[date, int]:
-    """Day to a hash of the parts that the typed tables have of it."""
+    """Day to a hash of the parts that the typed tables have of it; another format of rollups is another hash."""
     rows = client.query_rows(
-        "SELECT partition AS day, sum(cityHash64(table, name)) AS parts FROM system.parts "
+        f"SELECT partition AS day, sum(cityHash64(table, name, {FORMAT})) AS parts FROM system.parts "
         "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table) GROUP BY partition",
         {"database": client.settings.database, "tables": list(_SOURCES)},
     )
@@ -308,14 +312,15 @@ def _days(parts: Mapping[date, int], oldest_s: int, closed_s: int) -> list[int]:
     return list(range(closed_s // DAY * DAY, first - 1, -DAY))
 
 
-def _made(client: Client, day_s: int) -> dict[tuple[int, int], Prints]:
-    """Period and start to the prints that it was made of."""
+def _made(client: Client, day_s: int) -> dict[tuple[int, int], tuple[int, Prints]]:
+    """Period and start to its format and the prints that it was made of."""
     rows = client.query_rows(
-        "SELECT Period AS period, toUnixTimestamp(Start) AS start, argMax(Prints, Version) AS prints "
+        "SELECT Period AS period, toUnixTimestamp(Start) AS start, argMax(Prints, Version) AS prints, "
+        "argMax(RowsFormat, Version) AS format "
         f"FROM {PERIODS} WHERE Start >= toDateTime({day_s}, 'UTC') AND Start < toDateTime({day_s + DAY}, 'UTC') "
         "GROUP BY Period, Start"
     )
-    return {(int(row["period"]), int(row["start"])): tuple(row["prints"]) for row in rows}
+    return {(int(row["period"]), int(row["start"])): (int(row["format"]), tuple(row["prints"])) for row in rows}
 
 
 def _prints(client: Client, from_s: int, to_s: int) -> tuple[dict[int, Prints], dict[int, int]]:

@@ -36,12 +36,24 @@ _INPUT_STEP, _FIRST_STEP = 1000, 32_000
 """Calls are told apart by the thousands of their input tokens above this."""
 
 
-class Reads(Enum):
-    """The tables that a question reads, by what can narrow them."""
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a table of rollups: what can narrow them, and the first format of periods that have them."""
 
-    REQUESTS = frozenset({"tenant", "route"})
-    CALLS = frozenset({"tenant", "model"})
-    STAGES = frozenset({"tenant"})
+    table: str
+    narrowed_by: frozenset[str]
+    since_format: int = 0
+
+
+class Reads(Enum):
+    """What a question reads of the tables: LONGEST are the lists of requests, CALLERS the calls and their traces."""
+
+    REQUESTS = _Rows("rollup_requests", frozenset({"tenant", "route"}))
+    LONGEST = _Rows("rollup_requests", frozenset({"tenant", "route"}), since_format=1)
+    CALLS = _Rows("rollup_calls", frozenset({"tenant", "model"}))
+    CALLERS = _Rows("rollup_calls", frozenset({"tenant", "model"}), since_format=1)
+    STAGES = _Rows("rollup_stages", frozenset({"tenant"}))
+    RETRIEVALS = _Rows("rollup_retrievals", frozenset({"tenant"}), since_format=1)
 
 
 class _Window(Protocol):
@@ -99,7 +111,7 @@ class Plan:
     def params(self) -> dict[str, Any]:
         """The parameters that `sql/rollups/questions` name beside those of the question."""
         return {
-            "by": self.by,
+            "set": self.by,
             "periods": [each[0] for each in self.ranges],
             "firsts": [each[1] for each in self.ranges],
             "afters": [each[2] for each in self.ranges],
@@ -109,7 +121,13 @@ class Plan:
 
 
 def plan(
-    client: _Asks, window: _Window, reads: Iterable[Reads], *, bucket_s: int = 0, sets: Sets | None = None
+    client: _Asks,
+    window: _Window,
+    reads: Iterable[Reads],
+    *,
+    bucket_s: int = 0,
+    sets: Sets | None = None,
+    rows_by: Sets | None = None,
 ) -> Plan | None:
     """Return the plan of a question, None where it has to read rows.
 
@@ -118,7 +136,8 @@ def plan(
         window: and what it is narrowed to.
         reads: the tables that the question reads.
         bucket_s: width of its buckets in seconds; 0 is one for the whole window.
-        sets: the sets of rows that it needs; the one that it is narrowed to where None.
+        sets: the sets of rows that it needs; the one that it reads where None.
+        rows_by: the set of rows that it reads; the one that it is narrowed to where None.
 
     Raises:
         StoreUnavailable: try again.
@@ -126,19 +145,24 @@ def plan(
     reads = list(reads)
     given = {name for name in ("tenant", "model", "route") if getattr(window, name)}
     by = _set(given)
+    if by is Sets.ALL and rows_by:
+        by = rows_by
     lengths = _lengths(bucket_s)
-    if window.end - window.start < SHORTEST or not lengths or by is None or any(given - each.value for each in reads):
+    if by is None or any(given - each.value.narrowed_by for each in reads):
+        return None
+    if window.end - window.start < SHORTEST or not lengths:
         return None
     params = {
         "from": sql_moment(window.start),
         "to": sql_moment(window.end),
         "needed": int(sets or by),
+        "format": max(each.value.since_format for each in reads),
     }
     rows = client.query_rows(sql_text("rollups/coverage.sql"), params)
     if not rows or rows[0]["source_rows"] < FEWEST_ROWS:
         return None
     starts = {DAY: sorted(rows[0]["days"]), HOUR: sorted(rows[0]["hours"]), MINUTE: sorted(rows[0]["minutes"])}
-    with_prices = Reads.CALLS in reads
+    with_prices = any(each.value.table == "rollup_calls" for each in reads)
     prices = client.query_rows(sql_text("rollups/price_changes.sql"), {})[0] if with_prices else {}
     covered = Coverage(
         starts,

@@ -15,6 +15,12 @@ MOST_ROWS = 5000
 """Rows that a table keeps of a period and set. A set of more is left out of the period, whose questions read rows then:
 where a dimension has so many values, one of them has few rows."""
 
+FORMAT = 1
+"""What the rows of a period have that is made now, as rollup_periods.RowsFormat: 1 since 023_more_rollups.sql."""
+
+MOST_LONGEST = 50
+"""Requests of a period in the lists of its longest ones; SQL has the same number (sql/parts/request_longest.sql)."""
+
 PERIODS, LOOKS = "rollup_periods", "rollup_looks"
 
 
@@ -38,10 +44,12 @@ class Rollup:
     Attributes:
         source: the typed table that its minutes are made of.
         name: the table; its SQL is `sql/rollups/NAME.sql` and `sql/rollups/longer_NAME.sql`, without `rollup_`.
+        adds_up: whether hours are made of minutes and days of hours. Else all are made of rows, by the first text.
     """
 
     source: str
     name: str
+    adds_up: bool = True
 
     @property
     def minutes_file(self) -> str:
@@ -50,12 +58,14 @@ class Rollup:
 
     @property
     def longer_file(self) -> str:
-        """The INSERT that makes hours out of minutes, and days out of hours."""
-        return f"rollups/longer_{self.name.removeprefix('rollup_')}.sql"
+        """The INSERT that makes hours and days."""
+        return f"rollups/longer_{self.name.removeprefix('rollup_')}.sql" if self.adds_up else self.minutes_file
 
 
 ROLLUPS = (
     Rollup("requests", "rollup_requests"),
     Rollup("llm_calls", "rollup_calls"),
     Rollup("stages", "rollup_stages"),
+    Rollup("retrievals", "rollup_retrievals"),
+    Rollup("llm_calls", "rollup_callers", adds_up=False),
 )

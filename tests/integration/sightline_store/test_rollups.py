@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from rolled_traffic import QUESTIONS, RowsAlone, Traffic, answers, differences, is_rolled, rank_error
+from rolled_traffic import FEW, QUESTIONS, RowsAlone, Traffic, answers, differences, is_rolled, rank_error
 
 from sightline_store import settle
 from sightline_store.client import Client
 from sightline_store.errors import StoreUnavailable
 from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters
+from sightline_store.questions.queries import SpendBy
 from sightline_store.rollups import fold, keeping, plan
 from sightline_store.rollups.plan import Reads
+from sightline_store.rollups.tables import FORMAT
 from sightline_store.settings import RetentionSettings
 
 _KEEP = RetentionSettings()
@@ -50,8 +53,8 @@ def _window(end: datetime, hours: float = _HOURS, **narrowed: str) -> Filters:
     return Filters(start=end - timedelta(hours=hours), end=end + timedelta(seconds=1), **narrowed)
 
 
-def _require_one_answer(client: Client, filters: Filters) -> None:
-    found = differences(answers(client, filters), answers(RowsAlone(client), filters))
+def _require_one_answer(client: Client, filters: Filters, names: Iterable[str] = FEW) -> None:
+    found = differences(answers(client, filters, names), answers(RowsAlone(client), filters, names))
     assert not found, found[:5]
 
 
@@ -94,11 +97,14 @@ def test_one_answer_of_rollups_and_of_rows(client: Client, end: datetime, seed: 
             client.command(f"DELETE FROM stages WHERE cityHash64(SpanId, TraceId) % 7 = {chance.randrange(7)}")
     assert _fold(client) > 0
     for narrowed in ({}, {"route": "/v1/chat"}, {"tenant": "acme", "model": "gpt-4o"}, {"tenant": "acme"}):
-        _require_one_answer(client, _window(end, hours, **narrowed))
+        window = _window(end, hours, **narrowed)
+        _require_one_answer(client, window, is_rolled(client, window))
     assert is_rolled(client, _window(end, hours)) == set(QUESTIONS)
     assert is_rolled(client, _window(end, hours, tenant="acme")) == set(QUESTIONS)
-    assert is_rolled(client, _window(end, hours, route="/v1/chat")) == {"latency_over_time"}
-    assert is_rolled(client, _window(end, hours, model="gpt-4o")) == {"spend_over_time"}
+    lists = {name for name in QUESTIONS if name.startswith("traces")}
+    spending = {name for name in QUESTIONS if name.startswith("spend")}
+    assert is_rolled(client, _window(end, hours, route="/v1/chat")) == {"latency_over_time", *lists}
+    assert is_rolled(client, _window(end, hours, model="gpt-4o")) == spending
 
 
 def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> None:
@@ -141,6 +147,37 @@ def test_percentiles_are_within_the_rank_error(client: Client, end: datetime) ->
     for row in queries.stage_summary(client, window):
         for level in (50, 95, 99):
             assert rank_error(row[f"p{level}_ms"], by_stage[row["stage"]], level / 100) <= plan.RANK_ERROR
+    names = ("collection", "operation", "index_version")
+    searches = client.query_rows(
+        "SELECT Collection AS collection, Operation AS operation, IndexVersion AS index_version, "
+        "groupArray(DurationMs) AS ms, groupArray(TopScore) AS scores FROM retrievals GROUP BY ALL"
+    )
+    by_index = {tuple(row[name] for name in names): row for row in searches}
+    for row in queries.retrieval_by_index(client, window):
+        of_rows = by_index[tuple(row[name] for name in names)]
+        assert rank_error(row["p50_ms"], of_rows["ms"], 0.5) <= plan.RANK_ERROR
+        assert rank_error(row["p95_ms"], of_rows["ms"], 0.95) <= plan.RANK_ERROR
+        assert rank_error(row["top_score_p50"], of_rows["scores"], 0.5) <= plan.RANK_ERROR
+
+
+def test_a_trace_counts_once_a_period(client: Client, end: datetime) -> None:
+    """Of traces whose calls lie in two minutes, hours or days one may count twice, and no other."""
+    Traffic(client, 31, end).add(300, _HOURS)
+    _fold(client)
+    by_names: dict[SpendBy, str] = {"tenant": "toString(Tenant)", "model": "toString(RequestModel)"}
+    asked: list[dict[str, Any]] = [{}, {"tenant": "acme"}, {"model": "gpt-4o"}]
+    for narrowed, (by, name) in itertools.product(asked, by_names.items()):
+        wanted = client.query_rows(
+            f"SELECT {name} AS name, uniqExact(TraceId) AS traces, uniqExact(TraceId, toStartOfMinute(Timestamp)) AS n "
+            "FROM llm_calls "
+            "WHERE {tenant:String} IN ('', Tenant) AND {model:String} IN ('', RequestModel) GROUP BY name",
+            {"tenant": "", "model": "", **narrowed},
+        )
+        window = _window(end, **narrowed)
+        told = {row["name"]: row["requests"] for row in queries.spend_by(client, window, by)}
+        assert told.keys() == {row["name"] for row in wanted}
+        assert all(row["traces"] <= told[row["name"]] <= row["n"] for row in wanted)
+        assert {"spend_by model", "spend_by tenant"} <= is_rolled(client, window)
 
 
 def test_a_price_that_changes_prices_history_anew(client: Client, end: datetime) -> None:
@@ -265,6 +302,29 @@ def test_rollups_stay_when_their_rows_are_dropped(client: Client, end: datetime)
     whole = [row["bucket"] for row in before if datetime.fromtimestamp(row["bucket"], UTC).date() == day][1:]
     assert whole
     assert [row for row in after if row["bucket"] in whole] == [row for row in before if row["bucket"] in whole]
+
+
+def test_periods_of_an_older_format_are_made_anew(client: Client, end: datetime) -> None:
+    """Until then questions that read what they lack read rows; those whose rows are gone stay as they are."""
+    Traffic(client, 29, end).add(100, 30)
+    _fold(client)
+    client.command(
+        "ALTER TABLE rollup_periods UPDATE RowsFormat = 0, Prints = arraySlice(Prints, 1, 3) WHERE 1 "
+        "SETTINGS mutations_sync = 2"
+    )
+    client.command("TRUNCATE TABLE rollup_looks")  # another format is another look
+    window = _window(end, 30)
+    older = {"overview", "latency_over_time", "spend_over_time", "stage_summary", "filter_values"}
+    assert is_rolled(client, window) == older
+    _require_one_answer(client, window)
+    day = (end - timedelta(days=1, minutes=3)).date()  # it is over
+    client.command(f"ALTER TABLE requests DROP PARTITION '{day}'")
+    _fold(client)
+    rows = client.query_rows(
+        "SELECT toDate(Start) AS day, argMax(RowsFormat, Version) AS format FROM rollup_periods GROUP BY Start, day"
+    )
+    assert {row["format"] for row in rows if row["day"] == day} == {0}
+    assert {row["format"] for row in rows if row["day"] != day} == {FORMAT}
 
 
 def test_a_dimension_of_too_many_values_reads_rows(

@@ -20,4 +20,6 @@ sum(toUInt64(greatest(0, output - output_audio - reasoning))) AS PlainOutputNoAu
 sum(toUInt64(output_audio)) AS OutputAudio,
 sum(toUInt64(reasoning)) AS Reasoning,
 sum(DurationMs) AS DurationSum,
-sum(ifNull(ToldCostUsd, 0.)) AS ToldSum
+sum(ifNull(ToldCostUsd, 0.)) AS ToldSum,
+count(CacheReadTokens) AS CacheReadCount,
+count(ReasoningTokens) AS ReasoningCount

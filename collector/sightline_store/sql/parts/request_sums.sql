@@ -1,8 +1,5 @@
 -- What rollups keep of requests, and what questions that read rollups make of the rows beside them.
-count() AS Requests,
-countIf(
-    -- include: failed.sql
-    OR HttpStatus >= 500) AS Errors,
+-- include: request_counts.sql
 countIf(TtftDefinition = 'delivered') AS DeliveredCount,
 countIf(TtftDefinition = 'first_token') AS FirstTokenCount,
 countIf(TtftDefinition = 'first_chunk') AS FirstChunkCount,

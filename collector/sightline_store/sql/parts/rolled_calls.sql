@@ -3,15 +3,17 @@
 -- layer is analysed anew.
 WITH (SELECT tuple(*) FROM price_book) AS book
 SELECT
-    Second, Model, Calls, InputCount, InputSum, OutputCount, OutputSum,
+    * EXCEPT (rate, plain_input, plain_output, local_usd),
     if(unknown = 0, Calls, ToldCount) AS priced,
     if(unknown = 0, (plain_input * rate.1 + CacheRead * rate.2 + CacheWrite * rate.3 + CacheWrite1h * rate.4 + InputAudio * rate.5
         + plain_output * rate.6 + OutputAudio * rate.7 + Reasoning * rate.8) / 1e6 + Calls * rate.9 + local_usd, ToldSum) AS cost
 FROM
 (
     SELECT
-        Second, Model, Calls, InputCount, InputSum, OutputCount, OutputSum, ToldCount, ToldSum, CacheRead, CacheWrite, CacheWrite1h,
-        InputAudio, OutputAudio, Reasoning, rate,
+        Second, Tenant, Model, PriceKey, PricedAs, Calls, InputCount, InputSum, OutputCount, OutputSum, ToldCount, ToldSum, CacheRead,
+        CacheReadCount, CacheWrite, CacheWrite1h, InputAudio, OutputAudio, Reasoning, ReasoningCount, rate,
+        if(bitTest(Shape, 0), 0, Calls) AS uncounted,
+        second_usd >= 0 AND unknown = 0 AS is_local,
         greatest(0, second_usd) * DurationSum / 1e3 AS local_usd,
         [PlainInput, PlainInputNoAudio][1 + bitTest(rate.10, 2)] AS plain_input,
         [PlainOutput, PlainOutputNoAudio, PlainOutputNoReasoning, PlainOutputNoAudioNoReasoning][1 + bitAnd(bitShiftRight(rate.10, 3), 3)]
@@ -32,15 +34,16 @@ FROM
                 SELECT *, sightlineCallOnLine(book, PriceKey, sightlineServiceTier(ServiceTier), toDateTime(Second, 'UTC')) AS place
                 FROM
                 (
-                    SELECT toUnixTimestamp(Start) AS Second, * EXCEPT (Period, Start, Version, By, Tenant)
+                    SELECT toUnixTimestamp(Start) AS Second, * EXCEPT (Period, Start, Version, By)
                     FROM rollup_calls
                     WHERE
                         -- include: rolled_periods.sql
                         AND ({model:String} = '' OR Model = {model:String})
                     UNION ALL
                     SELECT
-                        toUnixTimestamp(toDateTime(Timestamp, 'UTC')) AS Second, Model, PriceKey, ServiceTier, InputStep, Shape,
+                        toUnixTimestamp(toDateTime(Timestamp, 'UTC')) AS Second, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape,
                         -- include: call_sums.sql
+                        , PricedAs
                     FROM
                     (
                         SELECT *, PriceKey,
@@ -50,7 +53,7 @@ FROM
                             -- include: beside_rollups.sql
                             AND ({model:String} = '' OR ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))
                     )
-                    GROUP BY Second, Model, PriceKey, ServiceTier, InputStep, Shape
+                    GROUP BY Second, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape
                 )
             )
         )

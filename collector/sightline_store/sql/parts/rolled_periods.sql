@@ -1,3 +1,3 @@
 -- The rows of those periods, of all traffic or of what the question is narrowed to.
-By = {by:String} AND Tenant = {tenant:String} AND
+By = {set:String} AND ({tenant:String} = '' OR Tenant = {tenant:String}) AND
     -- include: chosen_periods.sql

@@ -14,8 +14,8 @@ SELECT
     sumOrNull(OutputTokens) AS output_tokens,
     sumOrNull(ReasoningTokens) AS reasoning_tokens,
     sumOrNull(CostUsd) AS cost_usd,
-    anyIf(Price, CostUsd IS NULL) AS unpriced_example,
-    anyIf(CostUnknown, CostUsd IS NULL) AS unknown_because,
+    minIf(toString(Price), CostUsd IS NULL) AS unpriced_example,
+    minIf(CostUnknown, CostUsd IS NULL) AS unknown_because,
     groupUniqArray(4)(PricedAs) AS priced_as,
     countIf(CostBasis = 'reported') AS reported_calls,
     countIf(CostBasis = 'local') AS local_calls,
@@ -26,5 +26,5 @@ FROM llm_calls_priced
 WHERE
     -- include: of_calls.sql
 GROUP BY name
-ORDER BY ifNull(cost_usd, 0) DESC, calls DESC
+ORDER BY ifNull(cost_usd, 0) DESC, calls DESC, name
 LIMIT {limit:UInt32}

@@ -4,6 +4,7 @@ SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
     if(grouping(Tenant) = 0, 'tenant', 'all') AS By, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape,
     -- include: call_sums.sql
+    , PricedAs
 FROM
 (
     SELECT *, PriceKey, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute,
@@ -13,5 +14,6 @@ FROM
         -- include: rows_of_minutes.sql
 )
 GROUP BY GROUPING SETS (
-    (minute, Model, PriceKey, ServiceTier, InputStep, Shape), (minute, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape))
+    (minute, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape),
+    (minute, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape))
 LIMIT {limit:UInt32} BY minute, By

@@ -1,5 +1,6 @@
 -- Which periods of a window hold rollups that can answer: what a plan is made of (rollups/plan.py).
--- sees_all: whether who asks may read what is added up over tenants. source_rows: of typed rows of the whole hours, or days.
+-- format: periods of an older one lack what the question reads. sees_all: whether who asks may read what is added up over
+-- tenants. source_rows: of typed rows of the whole hours, or days.
 SELECT
     groupArrayIf(start, period = 60) AS minutes,
     groupArrayIf(start, period = 3600) AS hours,
@@ -12,5 +13,5 @@ FROM
     FROM rollup_periods
     WHERE Start >= {from:DateTime64(3, 'UTC')} AND Start < {to:DateTime64(3, 'UTC')}
     GROUP BY Period, Start
-    HAVING bitAnd(cut, {needed:UInt8}) = 0
+    HAVING bitAnd(cut, {needed:UInt8}) = 0 AND argMax(RowsFormat, Version) >= {format:UInt8}
 )

@@ -6,7 +6,11 @@ FROM
     UNION ALL
     SELECT Start, By FROM rollup_calls WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
     UNION ALL
+    SELECT Start, By FROM rollup_callers WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    UNION ALL
     SELECT Start, By FROM rollup_stages WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    UNION ALL
+    SELECT Start, By FROM rollup_retrievals WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
     UNION ALL
     SELECT
         toDateTime(intDiv(toUnixTimestamp(Start), {period:UInt32}) * {period:UInt32}, 'UTC') AS begin,

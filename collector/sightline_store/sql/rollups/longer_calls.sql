@@ -5,8 +5,8 @@ SELECT
     sum(InputCount), sum(OutputCount), sum(ToldCount), sum(InputSum), sum(OutputSum), sum(PlainInput), sum(PlainInputNoAudio),
     sum(CacheRead), sum(CacheWrite), sum(CacheWrite1h), sum(InputAudio), sum(PlainOutput), sum(PlainOutputNoAudio),
     sum(PlainOutputNoReasoning), sum(PlainOutputNoAudioNoReasoning), sum(OutputAudio), sum(Reasoning), sum(DurationSum),
-    sum(ToldSum)
+    sum(ToldSum), sum(CacheReadCount), sum(ReasoningCount), PricedAs
 FROM
 -- include: shorter_periods.sql
-GROUP BY begin, By, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape
+GROUP BY begin, By, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape
 LIMIT {limit:UInt32} BY begin, By

@@ -4,9 +4,11 @@ SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
     multiIf(grouping(Tenant) = 0, 'tenant', grouping(Route) = 0, 'route', 'all') AS By, Tenant, Route,
     -- include: request_sums.sql
+    ,
+    -- include: request_longest.sql
 FROM
 (
-    SELECT *,
+    SELECT *, TraceHash,
         toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute
     FROM requests
     WHERE

@@ -1,0 +1,109 @@
+"""When a question that rollups can answer is asked of rows after all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sightline_store.questions import queries
+from sightline_store.questions.asking import Filters, Row, sql
+from sightline_store.questions.conditions import sql_text
+from sightline_store.rollups.plan import FEWEST_ROWS
+from sightline_store.rollups.tables import DAY, MOST_LONGEST
+
+END = datetime(2026, 3, 15, tzinfo=UTC)
+WINDOW = Filters(start=END - timedelta(days=7), end=END)
+_DAYS = [int(WINDOW.start.timestamp()) + day * DAY for day in range(7)]
+_COVERAGE: Row = {"days": _DAYS, "hours": [], "minutes": [], "source_rows": FEWEST_ROWS, "sees_all": True}
+
+
+class _Rolled:
+    """A store with rollups of the whole window; remembers the first lines of the texts that it was asked."""
+
+    def __init__(self, *rolled: Row) -> None:
+        self._rolled, self.asked, self.params = list(rolled), [], []  # type: list[Row], list[str], list[Any]
+
+    def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """Rows of a question of rollups are those that were given, all others have none."""
+        if sql == sql_text("rollups/coverage.sql"):
+            self.params.append(dict(params or {}))
+            return [_COVERAGE]
+        self.asked.append(sql.partition("\n")[0])
+        if sql == sql_text("rollups/price_changes.sql"):
+            return [{}]
+        if "trace_ids" in (params or {}):
+            return [{"trace_id": trace_id} for trace_id in (params or {})["trace_ids"]]
+        return self._rolled if sql.startswith(tuple(_ROLLED)) else []
+
+
+_ROLLED = [sql_text(f"rollups/questions/{name}.sql").partition("\n")[0] for name in ("traces", "spend_by")]
+_ROWS = sql("traces").partition("\n")[0]
+
+
+def _listed(n: int, matching: int) -> list[Row]:
+    return [{"trace_id": str(number), "started_ms": 0, "matching": matching} for number in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "page", "is_whole"),
+    [
+        (_listed(50, 400), {}, True),
+        (_listed(7, 7), {}, True),
+        (_listed(20, 120), {"offset": 100}, True),
+        (_listed(49, 400), {}, False),  # a row was deleted since
+        (_listed(10, 30), {"sort": "ttft"}, False),  # most have no time to first token
+        ([], {}, False),
+    ],
+)
+def test_a_list_that_lacks_rows_is_asked_of_rows(rows: list[Row], page: Any, is_whole: bool) -> None:
+    """A page has as many rows as there are, or as its limit allows."""
+    store = _Rolled(*rows)
+    queries.traces(store, WINDOW, **page)
+    assert store.asked[0] == _ROLLED[0]
+    assert (_ROWS in store.asked) is not is_whole
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"sort": "ttft", "only_errors": True},
+        {"sort": "total", "limit": 50, "offset": MOST_LONGEST - 49},
+        {"sort": "time", "descending": False},
+        {"search": "session-1"},
+    ],
+)
+def test_lists_that_rollups_do_not_have_read_rows(page: Any) -> None:
+    """The longest that failed, those behind the longest ones, the oldest, and what is searched for."""
+    store = _Rolled()
+    queries.traces(store, WINDOW, **page)
+    assert store.params == []
+
+
+def test_calls_that_report_a_cost_are_compared_as_rows() -> None:
+    """Only where there are any; a name without one has no difference."""
+    silent = _Rolled({"name": "m", "comparable_calls": 0})
+    told = _Rolled({"name": "m", "comparable_calls": 3})
+    for store in (silent, told):
+        (row,) = queries.spend_by(store, WINDOW)
+        assert row["differing_calls"] == 0
+        assert "comparable_calls" not in row
+    assert [len(store.asked) for store in (silent, told)] == [2, 3]  # prices, sums, and calls
+
+
+def test_a_question_says_which_format_it_needs() -> None:
+    """Periods of an older format have not what it reads; what is by tenant reads the set of tenants."""
+    store = _Rolled()
+    queries.spend_by(store, WINDOW, "tenant")
+    queries.latency_over_time(store, WINDOW, bucket_s=DAY)
+    assert [(asked["format"], asked["needed"]) for asked in store.params] == [(1, 2), (0, 1)]
+
+
+def test_the_lists_of_a_period_are_as_long_as_a_question_reads() -> None:
+    """The number stands in SQL and in `rollups/tables.py`."""
+    fold = sql_text("rollups/requests.sql") + sql_text("rollups/longer_requests.sql")
+    lengths = re.findall(r"groupArraySorted(?:If)?\((\d+)\)|\(Longest\w+\)\), 1, (\d+)\)", fold)
+    assert [int("".join(each)) for each in lengths] == [MOST_LONGEST] * 4
