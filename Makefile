@@ -35,7 +35,7 @@ demo: $(INSTALLED) redis ## the reference application with real questions, trace
 up: $(INSTALLED) ## store, collector and dashboards for your own application
 	@exec $(BIN)/sightline up $(if $(DATA),--data "$(DATA)")
 
-test: $(INSTALLED) browser weaviate redis kafka otelcol temporal drivers lint types ## everything that must hold before a change is kept
+test: $(INSTALLED) browser weaviate redis rabbitmq kafka otelcol temporal drivers lint types ## everything that must hold before a change is kept
 	@$(BIN)/python tests/support/pythons.py --others
 	@$(BIN)/pytest -n auto --durations=15 tests/unit tests/typing
 	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
@@ -65,7 +65,7 @@ types: $(INSTALLED) ## mypy, strict
 unit: $(INSTALLED) ## the fast tests, on all cores
 	@$(BIN)/pytest -n auto --durations=15 tests/unit
 
-integration: $(INSTALLED) weaviate redis kafka otelcol temporal drivers ## against the real engine, Weaviate, Redis, Kafka and Collector
+integration: $(INSTALLED) weaviate redis rabbitmq kafka otelcol temporal drivers ## against the real engine, Weaviate, Redis, Kafka and Collector
 	@$(BIN)/pytest $(TWO_AT_ONCE) --durations=15 tests/integration
 
 e2e: $(INSTALLED) browser weaviate ## through the command lines and a real browser
@@ -159,7 +159,7 @@ bench-autoscale: $(INSTALLED) ## scaling on CPU, on queue depth and on TTFT, sim
 bench-chaos: $(INSTALLED) weaviate redis ## whether the platform points at the cause of each harm (about 15 minutes)
 	@$(BIN)/python benchmarks/chaos.py
 
-bench-backend: $(INSTALLED) weaviate redis kafka temporal ## ingestion's workers killed 20 times: lost, doubled; batches; tuning (long)
+bench-backend: $(INSTALLED) weaviate redis rabbitmq kafka temporal ## ingestion's workers killed 20 times: lost, doubled; batches; tuning (long)
 	@$(BIN)/python benchmarks/ingestion.py
 
 bench-settle: $(INSTALLED) ## what bringing traces together costs the store (about a minute)

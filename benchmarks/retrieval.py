@@ -11,6 +11,7 @@ a Weaviate that is started for the purpose; hybrid search, then the rerank stage
 - `int8_overlap_at_10`: which share of a passage's ten nearest neighbours INT8 has in common with FP32;
 - with `--mtrag`, the folder of `mtragun_reference.jsonl` of IBM's MTRAG-UN (https://github.com/IBM/mt-rag-benchmark):
   `mtrag`: recall@5 and nDCG@5 of its tasks, whose relevant passages people marked. Its passages are one corpus.
+  Without the folder, what an earlier run found stays, with its time (`at`), as with `--passages 0` the precisions.
 
 Vectors are kept in the data folder, so a second run embeds nothing. The last line is one JSON object; it is kept in
 benchmarks/results/retrieval.json.
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import datetime
 import hashlib
 import json
 import math
@@ -172,7 +174,9 @@ def ablation(bench: Bench, known: Sequence[Known]) -> dict[str, float]:
         mock.patch.object(analysis, "_thesaurus", return_value=()),
         mock.patch.object(analysis, "_PHRASES", []),
     ):
+        analysis.related.cache_clear()  # it remembers questions
         found["without the thesaurus"] = hit_at_5(known, bench.rerank(questions, bench.search(questions)))
+    analysis.related.cache_clear()
     for name, value in found.items():
         print(f"{name:40} hit@5 {value:.3f}")
     return found
@@ -237,7 +241,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(".sightline/bench-retrieval"), help="where passages and vectors are kept"
     )
-    parser.add_argument("--passages", type=int, default=2000, help="passages to compare the precisions on")
+    parser.add_argument("--passages", type=int, default=2000, help="passages to compare the precisions on; 0: none")
     args = parser.parse_args()
     steps = Steps()
     with weaviate(args.data / "weaviate") as server:
@@ -261,11 +265,14 @@ def main() -> None:
         whole = _whole(library)
         held_out = hit_at_5([each for each in known if is_held_out(each)], whole([k for k in known if is_held_out(k)]))
         everything = hit_at_5(known, whole(known))
-        mtrag = None
+        at = {"at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+        mtrag, precisions = _kept("mtrag"), _kept("precisions")
         if args.mtrag:
             tasks = MtRag(args.mtrag)
-            mtrag = measure_tasks(indexed(tasks, "Tasks"), tasks.tasks())
-        precisions = overlap_at_10(read_corpora(library.settings.data_dir), args.passages, settings, steps)
+            mtrag = at | measure_tasks(indexed(tasks, "Tasks"), tasks.tasks())
+        if args.passages:
+            passages = read_corpora(library.settings.data_dir)
+            precisions = at | overlap_at_10(passages, args.passages, settings, steps)
         steps.close()
     results.keep(
         {
@@ -273,7 +280,7 @@ def main() -> None:
             "hit_at_5": everything,
             "held_out_hit_at_5": held_out,
             "ablation": parts,
-            "int8_overlap_at_10": precisions["int8"]["overlap_at_10"],
+            "int8_overlap_at_10": precisions and precisions["int8"]["overlap_at_10"],
             "precisions": precisions,
             "mtrag": mtrag,
             "questions": len(known),
@@ -284,6 +291,16 @@ def main() -> None:
         tokenizers=version("tokenizers"),
         weaviate_client=version("weaviate-client"),
     )
+
+
+def _kept(part: str) -> dict[str, Any] | None:
+    """Return what an earlier run found of a part, with its time; None where none did."""
+    file = results.RESULTS / "retrieval.json"
+    if not file.exists():
+        return None
+    kept = json.loads(file.read_text())
+    found: dict[str, Any] | None = kept["result"][part]
+    return found and {"at": kept["at"], **found}
 
 
 def _whole(bench: Bench) -> Callable[[Sequence[Known]], list[list[Hit]]]:

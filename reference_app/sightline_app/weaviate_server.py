@@ -61,6 +61,9 @@ def environment(
         "RAFT_TIMEOUTS_MULTIPLIER": "1",
         # Keyword search over an unflushed memtable took 50 ms instead of 4.
         "PERSISTENCE_MEMTABLES_FLUSH_DIRTY_AFTER_SECONDS": "1",
+        # Of the two keyword indexes of 1.35.2, the newer one ranks otherwise once a passage was deleted, and stays so:
+        # half of the four best were others. https://github.com/weaviate/weaviate/pull/12168
+        "USE_INVERTED_SEARCHABLE": "false",
         "QUERY_DEFAULTS_LIMIT": "25",
         "LOG_LEVEL": "warning",
     }

@@ -51,6 +51,9 @@ _NO_MODEL = (
     "NO LANGUAGE MODEL: answers are sentences picked from the passages (extractive, no LLM). The reason: {reason}"
 )
 _FALLBACK = "Weaviate is not to be had here: vector search runs inside ClickHouse instead (see {log})."
+_WHERE_SEEN = (
+    "{harm} is undone. Every page marks its begin and its end with ✚: {address}  docs/chaos.md says which one shows it."
+)
 _NO_REDIS = "No redis-server or valkey-server here: conversations and limits live in the app's process and end with it."
 
 
@@ -144,7 +147,7 @@ class _Demo:
         self._screen.done(f"Dashboards: {self._settings.dashboards_address}  Light traffic goes on; Ctrl-C ends all.")
         await supervisor.guard(supervisor.start([self._traffic_role()]))
         if self._options.harm is not None:
-            await supervisor.guard(self._try(break_step(self._options.harm, self._admin_env)))
+            await supervisor.guard(self._break(self._options.harm))
         window_s = self._settings.drift_window_s
         await supervisor.guard(compute_drift(supervisor, self._screen, self._reader_env, window_s))
         await supervisor.run_until_stopped()
@@ -255,6 +258,13 @@ class _Demo:
         self._account.add_spans(facts)
         self._screen.done(f"{step.title}: done in {result.took_s:.1f} s")
         return facts
+
+    async def _break(self, harm: str) -> None:
+        """Do a harm and undo it, and say where it is seen."""
+        known = len(self._problems)
+        await self._try(break_step(harm, self._admin_env))
+        if len(self._problems) == known:
+            self._screen.done(_WHERE_SEEN.format(harm=harm, address=self._settings.dashboards_address))
 
     def _ingest_step(self) -> Step:
         docs = ("--docs", str(self._options.docs.resolve())) if self._options.docs else ()

@@ -1,6 +1,7 @@
 """Tell the person at the terminal what is happening: one line an event, and one that moves while something is awaited.
 
-On a terminal the moving line is a spinner with the seconds waited; elsewhere a plain line follows every ten seconds.
+On a terminal the moving line is a spinner with the seconds waited; elsewhere a plain line follows every ten seconds,
+with what is new.
 Everything here goes to standard error: standard output is for results.
 """
 
@@ -30,6 +31,8 @@ class _Wait:
     begun_s: float
     detail: Callable[[], str]
     told_s: float
+    told: str = ""
+    """The last detail that was told."""
 
 
 class Screen:
@@ -107,7 +110,9 @@ class Screen:
             if now - wait.told_s >= _PLAIN_EVERY_S:
                 wait.told_s = now
                 detail = wait.detail()
-                self.event("…", f"{wait.name}, {now - wait.begun_s:.0f} s" + (f": {detail[-200:]}" if detail else ""))
+                new = f": {detail[-200:]}" if detail and detail != wait.told else ""
+                wait.told = detail
+                self.event("…", f"{wait.name}, {now - wait.begun_s:.0f} s{new}")
 
     def _hide(self) -> None:
         if self._status is not None:

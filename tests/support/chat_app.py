@@ -89,15 +89,17 @@ class Shelf:
         """Whether it would answer."""
         return not self.failing
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
-        """Keep the passages of an uploaded document."""
+    def insert(self, collection: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
+        """Keep the passages of uploaded documents."""
         assert (collection, len(passages)) == (self.collection, len(vectors))
-        self.uploaded[document] = list(passages)
+        for document in {each.document for each in passages}:
+            self.uploaded[document] = [each for each in passages if each.document == document]
 
-    def delete(self, collection: str, document: str) -> None:
-        """Forget the passages of an uploaded document."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Forget the passages of uploaded documents."""
         assert collection == self.collection
-        self.uploaded.pop(document, None)
+        for document in documents:
+            self.uploaded.pop(document, None)
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -28,19 +28,21 @@ class Store:
         """Whether it answers."""
         return not self.away
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
+    def insert(self, collection: str, passages: Sequence[Passage], vectors: NDArray[Any]) -> None:
         """Keep passages."""
         assert collection == "Documents_1"
         assert vectors.shape == (len(passages), 2)
         self.inserts += 1
         if self.fault is not None:
             raise self.fault
-        self.passages[document] = list(passages)
+        for document in {each.document for each in passages}:
+            self.passages[document] = [each for each in passages if each.document == document]
 
-    def delete(self, collection: str, document: str) -> None:
+    def delete(self, collection: str, *documents: str) -> None:
         """Forget passages."""
         assert collection == "Documents_1"
-        self.passages.pop(document, None)
+        for document in documents:
+            self.passages.pop(document, None)
 
 
 class Embedding:

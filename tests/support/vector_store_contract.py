@@ -158,7 +158,7 @@ def insert(filled: Filled) -> str:
     """When it returns, the passage is found by its vector, with everything that was stored."""
     document, vectors = str(uuid.uuid4()), vectors_of(2, 3)
     passages = document_of(["first of two", "second of two"], "acme", document)
-    filled.store.insert(filled.collection, document, passages, vectors)
+    filled.store.insert(filled.collection, passages, vectors)
     for passage, vector in zip(passages, vectors, strict=True):
         best = filled.search(vector, "acme")[0]
         assert (best.id, best.title, best.text) == (passage.id, passage.title, passage.text)
@@ -169,19 +169,20 @@ def insert(filled: Filled) -> str:
 
 @capability("upsert: a document in the place of itself")
 def upsert(filled: Filled) -> str:
-    """What a document was is gone, what it is now is found, and the count is right."""
-    document, vectors = str(uuid.uuid4()), vectors_of(3, 4)
+    """What a document was is gone, what it is now is found, with others that came with it, and the count is right."""
+    document, other, vectors = str(uuid.uuid4()), str(uuid.uuid4()), vectors_of(4, 4)
     before = filled.store.count(filled.collection)
     old = document_of(["old one", "old two"], "acme", document)
-    filled.store.insert(filled.collection, document, old, vectors[:2])
-    new = document_of(["new one"], "acme", document)
-    filled.store.insert(filled.collection, document, new, vectors[2:])
+    filled.store.insert(filled.collection, old, vectors[:2])
+    new, beside = document_of(["new one"], "acme", document), document_of(["beside it"], "acme", other)
+    filled.store.insert(filled.collection, [*new, *beside], vectors[2:])
     assert new[0].id == old[0].id
-    assert filled.search(vectors[2], "acme")[0].title == "new one"
+    assert [filled.search(vector, "acme")[0].title for vector in vectors[2:]] == ["new one", "beside it"]
     titles = {each.title for vector in vectors for each in filled.search(vector, "acme")}
     assert not titles & {"old one", "old two"}
-    assert filled.store.count(filled.collection) == before + 1
-    filled.store.delete(filled.collection, document)
+    assert filled.store.count(filled.collection) == before + 2
+    filled.store.delete(filled.collection, document, other)
+    assert filled.store.count(filled.collection) == before
     return YES
 
 
@@ -190,7 +191,7 @@ def delete(filled: Filled) -> str:
     """A document is gone from searches and counts; unknown ones, and an unknown collection, are no error."""
     document, vectors = str(uuid.uuid4()), vectors_of(1, 5)
     before = filled.store.count(filled.collection)
-    filled.store.insert(filled.collection, document, document_of(["to be deleted"], "acme", document), vectors)
+    filled.store.insert(filled.collection, document_of(["to be deleted"], "acme", document), vectors)
     filled.store.delete(filled.collection, document)
     assert "to be deleted" not in {each.title for each in filled.search(vectors[0], "acme")}
     assert filled.store.count(filled.collection) == before
@@ -245,7 +246,7 @@ def empty(filled: Filled) -> str:
     assert filled.store.count(collection) == 0
     assert filled.search(filled.vectors[0], "acme", collection=collection) == []
     document = str(uuid.uuid4())
-    filled.store.insert(collection, document, document_of(["the first"], "acme", document), vectors_of(1, 9))
+    filled.store.insert(collection, document_of(["the first"], "acme", document), vectors_of(1, 9))
     assert filled.search(vectors_of(1, 9)[0], "acme", collection=collection)[0].title == "the first"
     return YES
 
@@ -257,7 +258,7 @@ def unicode(filled: Filled) -> str:
     vectors = vectors_of(1, 10)
     tenant, document = "münchen 東京 🙂 a\"b\\c o'neil", str(uuid.uuid4())
     made = document_of([text], tenant, document)
-    filled.store.insert(filled.collection, document, made, vectors)
+    filled.store.insert(filled.collection, made, vectors)
     best = filled.search(vectors[0], tenant)[0]
     assert (best.id, best.title, best.text) == (made[0].id, text, text)
     assert made[0].id not in {each.id for each in filled.search(vectors[0], "acme")}
@@ -288,12 +289,12 @@ def _stale_for_real(filled: Filled) -> str:
     document, vectors = str(uuid.uuid4()), vectors_of(1, 12)
     made = document_of(["late"], "acme", document)
     filled.place.late(0.5)
-    filled.store.insert(filled.collection, document, made, vectors)
+    filled.store.insert(filled.collection, made, vectors)
     assert filled.search(vectors[0], "acme")[0].title == "late"
     filled.store.delete(filled.collection, document)
     filled.place.late(3600)
     with pytest.raises(IndexStale) as waited:
-        filled.place.store(index_wait_s=0.0).insert(filled.collection, document, made, vectors)
+        filled.place.store(index_wait_s=0.0).insert(filled.collection, made, vectors)
     assert waited.value.missing == [made[0].id]
     filled.place.late(0)
     filled.store.delete(filled.collection, document)
@@ -349,7 +350,7 @@ def zeros(filled: Filled) -> str:
     document, before = str(uuid.uuid4()), filled.store.count(filled.collection)
     made = document_of(["no known word"], "acme", document)
     try:
-        filled.store.insert(filled.collection, document, made, np.zeros((1, DIMENSIONS), np.float32))
+        filled.store.insert(filled.collection, made, np.zeros((1, DIMENSIONS), np.float32))
     except RetrievalUnavailable as exc:
         assert "no known word" in str(exc)  # noqa: PT017
         return "refused, naming the passage"

@@ -36,8 +36,9 @@ _INSTRUCTION: Final = (
 class PassagesLost(Harm):
     """A part of the index is gone.
 
-    What comes back is equal, vectors included, and is found by its vector as before. BM25 ranks a little differently
-    afterwards (seen with Weaviate 1.35.2): its statistics are not those of a collection that was never changed.
+    What comes back is equal, vectors included, and is found as before. BM25's scores are the same afterwards where
+    Weaviate keeps the older keyword index, as `weaviate_server` has it; the newer one of 1.35.2 ranks otherwise after
+    any deletion, until the next `sightline-app ingest --force`.
     """
 
     name = "passages-lost"

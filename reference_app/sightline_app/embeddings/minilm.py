@@ -32,7 +32,8 @@ BATCH_WAIT = "sightline_app.embedding.batch.wait"
 TOKENS_CUT = "sightline_app.embedding.tokens_cut"
 """Attribute: word pieces of the question beyond what the model reads, which the vector does not hold."""
 
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 512
+"""Word pieces of one batch: larger ones cost up to a third more CPU time a word piece, since they leave the caches."""
 _BATCH_TEXTS = 64
 _log = logging.getLogger("sightline.app")
 

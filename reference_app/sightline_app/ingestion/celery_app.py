@@ -7,6 +7,7 @@ one message at a time             no worker sits on messages that an idle one co
 visibility above the longest task Redis gives a message to another worker only when its own must have ended
 JSON only                         nobody who reaches the broker can make a worker run code
 no results                        how far a document is stands in its record, not in the broker
+durable queue, confirmed messages RabbitMQ has a message on its disk when sending it returns
 ================================  ==================================================================================
 
 A message names a document, it does not hold it: original and record are in the data folder. So a message that is lost
@@ -34,6 +35,8 @@ HARD_MARGIN_S: Final = 30.0
 """Seconds between the exception of the time limit and the end of the process."""
 _VISIBILITY_MARGIN_S: Final = 60.0
 _CONNECT_S: Final = 3.0
+_CONFIRM_S: Final = 10.0
+"""Longest wait for RabbitMQ to confirm a message: one that is short of memory or disk takes none."""
 
 
 def make_app(settings: IngestionSettings, do: Callable[[Any, str, str], None]) -> Celery:
@@ -63,6 +66,8 @@ def make_app(settings: IngestionSettings, do: Callable[[Any, str, str], None]) -
             "socket_timeout": _CONNECT_S + 10.0,
             "health_check_interval": 10,
         }
+    else:
+        transport = {"confirm_publish": True}
     app = Celery("sightline_app", broker=url)
     app.conf.update(
         accept_content=["json"],
@@ -116,7 +121,7 @@ class Publisher:
             BrokerUnavailable: the broker did not take it.
         """
         with _answering():
-            self._task.apply_async(kwargs={"tenant": tenant, "document": document})
+            self._task.apply_async(kwargs={"tenant": tenant, "document": document}, confirm_timeout=_CONFIRM_S)
 
     def waiting(self) -> int:
         """Return how many messages wait for a worker; those that a worker holds do not count.
@@ -140,9 +145,10 @@ class Publisher:
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
     """Tell a broker that is away from other errors."""
+    from amqp.exceptions import MessageNacked  # noqa: PLC0415
     from celery.exceptions import OperationalError  # noqa: PLC0415
 
     try:
         yield
-    except (OperationalError, OSError) as exc:
+    except (OperationalError, MessageNacked, OSError) as exc:
         raise BrokerUnavailable(f"the broker does not answer: {type(exc).__name__}") from exc

@@ -4,15 +4,19 @@
 
     uploads/tenants/<digest of the tenant>/<document id>/original         as it was sent
                                                          record.json      a `Document`
+                                                         progress.json    the same, while a worker is busy with it
                                                          passages.jsonl   once it is parsed
                                                          deleted          a mark: it is being deleted
                                                          worker.lock      held by the worker that is busy with it
     uploads/tenants/<digest of the tenant>/generation                     rises with each change of what is found
                                            generation.lock                held while it rises
+                                           accept.lock                    held while a document appears
     uploads/pending/<digest of the tenant>.<document id>                  a mark: a worker has something to do
     uploads/drafts/                                                       what is being written or thrown away
 
 A document appears by one rename of a complete folder, and disappears by one; so it is there as a whole or not at all.
+Progress and marks are not fsynced: they outlive every process, and after a loss of power `recover` makes the marks
+again and a worker the progress.
 """
 
 from __future__ import annotations
@@ -74,26 +78,25 @@ class UploadFolder:
                 self._mark_again(known)
             return known
         home, draft = self._home(document), self._draft()
-        if sum(1 for _ in self._ids(home.parent)) >= max_documents:
-            raise RequestRefused(
-                f"this tenant has SIGHTLINE_APP_UPLOAD_MAX_DOCUMENTS={max_documents} documents; delete one first",
-                kind="too_many_documents",
-                status=409,
-            )
+        _check_room(home.parent, max_documents)  # before anything is written
         try:
             draft.mkdir(parents=True)
             _write(draft / "original", content)
             _write(draft / "record.json", document.as_json().encode())
             _sync(draft)
             _make(home.parent)
-            draft.rename(home)
+            with (home.parent / "accept.lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                _check_room(home.parent, max_documents)  # of two at the same time, one may be the last
+                draft.rename(home)
             _sync(home.parent)
             self.mark_pending(document)
         except OSError as exc:
-            shutil.rmtree(draft, ignore_errors=True)
             if exc.errno in {errno.ENOTEMPTY, errno.EEXIST} and (known := self.find(document.tenant, document.id)):
                 return known  # the same upload at the same time
             raise UploadsUnavailable(f"the document cannot be kept: {exc.strerror or exc}") from exc
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
         return None
 
     def _mark_again(self, document: Document) -> None:
@@ -126,10 +129,14 @@ class UploadFolder:
         return sorted((each for each in found if each.state is state), key=lambda each: each.id)
 
     @contextlib.contextmanager
-    def claimed(self, document: Document) -> Iterator[bool]:
+    def claimed(self, document: Document, tries: int = _CLAIM_TRIES) -> Iterator[bool]:
         """Be the only worker of a document, in all processes; yields whether nobody else is, and it is there.
 
         The system lets go of a claim when its process ends, however that happens.
+
+        Args:
+            document: the one that is claimed.
+            tries: after the first, some milliseconds are waited for whoever only looks.
         """
         lock = self._home(document) / "worker.lock"
         try:
@@ -138,7 +145,7 @@ class UploadFolder:
             yield False
             return
         with file:
-            for _ in range(_CLAIM_TRIES - 1):
+            for _ in range(tries - 1):
                 if try_lock(file, fcntl.LOCK_EX):
                     break
                 time.sleep(_CLAIM_PAUSE_S)  # somebody may only have looked: `is_claimed`
@@ -158,8 +165,10 @@ class UploadFolder:
         return (self._home(document) / "original").read_bytes()
 
     def keep_passages(self, document: Document, passages: Sequence[Passage]) -> None:
-        """Keep the passages of a document, for the next ingest."""
-        write_passages(self._home(document) / "passages.jsonl", passages)
+        """Keep the passages of a document, for the next ingest; they are on the disk when this returns."""
+        path = self._home(document) / "passages.jsonl"
+        write_passages(path, passages)
+        _sync(path)
 
     def passages(self, document: Document) -> list[Passage]:
         """Return the passages of a document.
@@ -170,17 +179,26 @@ class UploadFolder:
         return read_passages(self._home(document) / "passages.jsonl")
 
     def update(self, document: Document) -> None:
-        """Replace the record of a document that is still there."""
+        """Replace the record of a document that is still there; it is on the disk when this returns."""
         home = self._home(document)
+        if self._replace(home / "record.json", document, is_synced=True):
+            (home / "progress.json").unlink(missing_ok=True)
+            _sync(home)
+
+    def tell(self, document: Document) -> None:
+        """Let everybody see how far the worker of a document is, as far as it is still there."""
+        self._replace(self._home(document) / "progress.json", document, is_synced=False)
+
+    def _replace(self, path: Path, document: Document, *, is_synced: bool) -> bool:
         draft = self._draft()
         draft.parent.mkdir(parents=True, exist_ok=True)
-        _write(draft, document.as_json().encode())
+        _write(draft, document.as_json().encode(), is_synced=is_synced)
         try:
-            draft.replace(home / "record.json")
+            draft.replace(path)
         except FileNotFoundError:
             draft.unlink()
-            return
-        _sync(home)
+            return False
+        return True
 
     def is_deleted(self, document: Document) -> bool:
         """Whether a document is to be deleted, or is gone."""
@@ -218,8 +236,7 @@ class UploadFolder:
     def mark_pending(self, document: Document) -> None:
         """Say that there is something to do for a document."""
         _make(self._pending)
-        _write(self._mark(document), b"")
-        _sync(self._pending)
+        self._mark(document).touch()
 
     def unmark_pending(self, document: Document) -> None:
         """Say that there is nothing to do any more."""
@@ -298,7 +315,9 @@ class UploadFolder:
         except ValueError as exc:
             _log.error("%s is damaged and left out: %s", home, exc)
             return None
-        return replace(document, state=State.DELETING) if is_deleted else document
+        if is_deleted:
+            return replace(document, state=State.DELETING)
+        return document if document.state.is_settled else _progress(home, document)
 
     def _home(self, document: Document) -> Path:
         return self._tenants / _digest(document.tenant) / document.id
@@ -319,6 +338,33 @@ def _folders(folder: Path) -> Iterator[Path]:
     return (each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else iter(())
 
 
+def _progress(home: Path, document: Document) -> Document:
+    """Return a document as its worker told last, or as its record says where that is newer, or nothing was told."""
+    try:
+        told = Document.from_json((home / "progress.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # after a loss of power it may be cut off
+        return document
+    return told if told.attempts > document.attempts else document
+
+
+def _check_room(home: Path, max_documents: int) -> None:
+    """Refuse a further document of a tenant that has as many as it may.
+
+    Raises:
+        RequestRefused: 409.
+    """
+    try:
+        count = sum(1 for each in home.iterdir() if _ID.fullmatch(each.name))
+    except FileNotFoundError:
+        count = 0
+    if count >= max_documents:
+        raise RequestRefused(
+            f"this tenant has SIGHTLINE_APP_UPLOAD_MAX_DOCUMENTS={max_documents} documents; delete one first",
+            kind="too_many_documents",
+            status=409,
+        )
+
+
 def _make(folder: Path) -> None:
     """Make a folder, and let it outlive a loss of power."""
     if not folder.is_dir():
@@ -327,15 +373,17 @@ def _make(folder: Path) -> None:
         _sync(folder.parent)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, is_synced: bool = True) -> None:
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if is_synced:
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Let a file's content, or a folder's names, outlive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

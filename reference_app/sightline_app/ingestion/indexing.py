@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from opentelemetry import context as otel_context
-from opentelemetry.trace import SpanContext, get_current_span
+from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import sightline
@@ -41,7 +41,7 @@ SECTIONS = "sightline_app.document.sections"
 PASSAGES = "sightline_app.document.passages"
 """Attribute of `document.chunk`, `document.insert`, `documents.batch` and the embedding's span: passages."""
 DOCUMENTS = "sightline_app.documents"
-"""Attribute of `documents.batch`: documents whose passages are embedded together."""
+"""Attribute of `documents.batch`: documents whose passages are embedded and inserted together."""
 ATTEMPTS = "sightline_app.document.attempts"
 """Attribute of `document.insert`: how often a worker began with the document."""
 LAG = "sightline_app.document.lag"
@@ -62,15 +62,15 @@ class PassageWriter(Protocol):
     def reachable(self) -> bool:
         """Tell whether it answers now."""
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of a document in the place of those that it has; they are found when this returns.
+    def insert(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> None:
+        """Put the passages of documents in the place of those that these have; they are found when this returns.
 
         Raises:
             RetrievalUnavailable: the store did not answer, or refused passages.
         """
 
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of a document; none is no error.
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of documents; none is no error.
 
         Raises:
             RetrievalUnavailable: the store did not answer.
@@ -113,7 +113,7 @@ class Indexing:
         self._check = check
 
     def index(self, documents: Sequence[Document]) -> dict[str, Exception | None]:
-        """Parse, cut, embed and insert documents; the passages of all of them are embedded together.
+        """Parse, cut, embed and insert documents; the passages of all of them are embedded and inserted together.
 
         Each document has its own trace, which goes on here. What several documents share is a trace of its own,
         `documents.batch`, with links to theirs.
@@ -128,22 +128,16 @@ class Indexing:
                 cut.append(self._cut(document))
         if not cut:
             return failures
-        batch: SpanContext | None = None
+        caller = otel_context.get_current()
         try:
-            if len(cut) == 1:
-                with trace_of(cut[0].document):
-                    vectors = self._embed(cut)
-            else:
-                vectors, batch = self._embed_batch(cut)
+            with trace_of(cut[0].document) if len(cut) == 1 else _batch_of(cut):
+                stored = self._insert(cut, self._embed(cut), caller, failures)
+            for tenant in sorted({each.document.tenant for each in stored}):
+                self._folder.raise_generation(tenant)
         except Exception as exc:
-            return {**failures, **{each.document.id: exc for each in cut}}
-        start = 0
-        for each in cut:
-            part = vectors[start : start + len(each.passages)]
-            start += len(each.passages)
-            with _kept(failures, each.document), trace_of(each.document):
-                self._insert(each, part, batch)
-                self._folder.raise_generation(each.document.tenant)
+            return failures | {name: exc for name, failure in failures.items() if failure is None}
+        for each in stored:
+            with _kept(failures, each.document):
                 self._folder.update(replace(each.document, state=State.STORED, embedded=len(each.passages)))
         return failures
 
@@ -158,19 +152,7 @@ class Indexing:
 
     def _say(self, document: Document) -> None:
         self._check(document)
-        self._folder.update(document)
-
-    def _embed_batch(self, cut: Sequence[_Cut]) -> tuple[Matrix, SpanContext]:
-        token = otel_context.attach(otel_context.Context())
-        try:
-            with sightline.trace("documents.batch", stage=BATCH_STAGE, capture="recorded"):
-                for each in cut:
-                    sightline.link({"traceparent": each.document.traceparent})
-                passages = sum(len(each.passages) for each in cut)
-                sightline.annotate({DOCUMENTS: len(cut), PASSAGES: passages})
-                return self._embed(cut), get_current_span().get_span_context()
-        finally:
-            otel_context.detach(token)
+        self._folder.tell(document)
 
     @sightline.embedding(capture="recorded")
     def _embed(self, cut: Sequence[_Cut]) -> Matrix:
@@ -199,22 +181,55 @@ class Indexing:
             parts.append(embedding.embed_passages(passages[start : start + _BATCH], go_on))
         return np.concatenate(parts)
 
-    @sightline.trace("document.insert", stage=STAGE, capture="recorded")
-    def _insert(self, cut: _Cut, vectors: Matrix, batch: SpanContext | None) -> None:
+    def _insert(
+        self, cut: Sequence[_Cut], vectors: Matrix, caller: otel_context.Context, failures: dict[str, Exception | None]
+    ) -> list[_Cut]:
+        """Insert the passages of those documents that are still wanted, and return these."""
+        wanted: list[_Cut] = []
+        parts: list[Matrix] = []
+        start = 0
+        for each in cut:
+            part = vectors[start : start + len(each.passages)]
+            start += len(each.passages)
+            with _kept(failures, each.document):
+                self._say(replace(each.document, embedded=len(each.passages)))
+                wanted.append(each)
+                parts.append(part)
+        if not wanted:
+            return []
+        shared = otel_context.get_current() if len(cut) > 1 else None
+        with contextlib.ExitStack() as spans:
+            for each in wanted:
+                spans.enter_context(self._insertion(each, caller, shared))
+            if shared is not None:
+                spans.enter_context(_in(shared))
+            passages = [passage for each in wanted for passage in each.passages]
+            self._writer.insert(self._target.collection, passages, np.concatenate(parts))
+        return wanted
+
+    @contextlib.contextmanager
+    def _insertion(
+        self, cut: _Cut, caller: otel_context.Context, shared: otel_context.Context | None
+    ) -> Iterator[None]:
+        """Be the insertion of a document, in its own trace; with a link to that which it shares with others."""
         document = cut.document
-        if batch is not None:
-            sightline.link(batch)
-        self._say(replace(document, embedded=len(cut.passages)))
-        sightline.annotate(
-            {
-                semconv.DB_SYSTEM_NAME: self._target.backend,
-                semconv.DB_COLLECTION_NAME: self._target.collection,
-                PASSAGES: len(cut.passages),
-                ATTEMPTS: document.attempts,
-            }
-        )
-        self._writer.insert(self._target.collection, document.id, cut.passages, vectors)
-        sightline.annotate({LAG: round(_age_s(document), 3)})
+        with (
+            _in(caller),
+            trace_of(document),
+            sightline.trace("document.insert", stage=STAGE, capture="recorded"),
+        ):
+            if shared is not None:
+                sightline.link(get_current_span(shared).get_span_context())
+            sightline.annotate(
+                {
+                    semconv.DB_SYSTEM_NAME: self._target.backend,
+                    semconv.DB_COLLECTION_NAME: self._target.collection,
+                    PASSAGES: len(cut.passages),
+                    ATTEMPTS: document.attempts,
+                }
+            )
+            yield
+            sightline.annotate({LAG: round(_age_s(document), 3)})
 
 
 @contextlib.contextmanager
@@ -228,6 +243,25 @@ def _kept(failures: dict[str, Exception | None], document: Document) -> Iterator
 
 
 @contextlib.contextmanager
+def _in(context: otel_context.Context) -> Iterator[None]:
+    token = otel_context.attach(context)
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+@contextlib.contextmanager
+def _batch_of(cut: Sequence[_Cut]) -> Iterator[None]:
+    """Be the work that documents share, in a trace of its own that links to theirs."""
+    with _in(otel_context.Context()), sightline.trace("documents.batch", stage=BATCH_STAGE, capture="recorded"):
+        for each in cut:
+            sightline.link({"traceparent": each.document.traceparent})
+        sightline.annotate({DOCUMENTS: len(cut), PASSAGES: sum(len(each.passages) for each in cut)})
+        yield
+
+
+@contextlib.contextmanager
 def trace_of(document: Document) -> Iterator[None]:
     """Go on with the trace of a document: below the span that is open where it is of that trace, else below the upload.
 
@@ -236,12 +270,9 @@ def trace_of(document: Document) -> Iterator[None]:
     context = _PROPAGATOR.extract({"traceparent": document.traceparent}, otel_context.Context())
     if get_current_span(context).get_span_context().trace_id == get_current_span().get_span_context().trace_id:
         context = otel_context.get_current()
-    token = otel_context.attach(context)
-    try:
+    with _in(context):
         sightline.identify(tenant=document.tenant)
         yield
-    finally:
-        otel_context.detach(token)
 
 
 def _age_s(document: Document) -> float:

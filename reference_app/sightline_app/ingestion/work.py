@@ -11,6 +11,7 @@ What fails is told apart:
 the document's own fault      `failed` at once: the same bytes would fail again
 a server is away              tried again for as long as it takes; that is no attempt
 anything else that may pass   tried again with growing waits, `INGEST_ATTEMPTS` times; then `failed`
+a fault of the program        `failed` at once; where it was tried together with others, each is tried again alone
 a worker that dies with it    an attempt as well: no document can kill workers for ever
 ============================  =============================================================
 
@@ -138,8 +139,7 @@ class DocumentWork:
                 break
             if each.id == first.id or not _is_new(each) or each.size_bytes > left:
                 continue
-            claim = self.folder.claimed(each)
-            if not claims.enter_context(claim):
+            if not claims.enter_context(self.folder.claimed(each, tries=1)):
                 continue
             now = self.folder.find(each.tenant, each.id)
             if now is not None and _is_new(now):
@@ -154,22 +154,22 @@ class DocumentWork:
             if each.attempts >= most:
                 self._fail(each, each.error or "its worker ended each time")
         failures = Indexing(self.folder, writer, target, self._check).index(ready)
-        return {each.id: self._ended(each, failures.get(each.id)) for each in documents}
+        return {each.id: self._ended(each, failures.get(each.id), is_alone=len(ready) == 1) for each in documents}
 
     def _check(self, document: Document) -> None:
         if self._is_stopping() or self.folder.is_deleted(document):
             raise NotWanted
 
-    def _ended(self, document: Document, failure: Exception | None) -> Later | None:
+    def _ended(self, document: Document, failure: Exception | None, *, is_alone: bool) -> Later | None:
         """Write down how it ended for a document, and take its mark away if nothing is left to do."""
         if isinstance(failure, NotWanted) or (failure is not None and self._is_stopping()):
             return None  # its mark stays; what the worker uses may be closed already
-        later = None if failure is None else self._failed(document, failure)
+        later = None if failure is None else self._failed(document, failure, is_alone=is_alone)
         if later is None:
             self._settle(document)
         return later
 
-    def _failed(self, document: Document, failure: Exception) -> Later | None:
+    def _failed(self, document: Document, failure: Exception, *, is_alone: bool) -> Later | None:
         now = self.folder.find(document.tenant, document.id)
         if now is None or now.state is State.DELETING:
             return None
@@ -179,11 +179,11 @@ class DocumentWork:
         may_pass = isinstance(failure, (Unavailable, *self._passing))
         if isinstance(failure, OSError) and not may_pass:
             raise failure  # a full disk: the record cannot be written either
-        if not may_pass:
+        if not may_pass and is_alone:
             _log.error("document %s was not indexed", document.id, exc_info=failure)
             self._fail(now, f"internal error: {type(failure).__name__}")
             return None
-        told = str(failure) or type(failure).__name__
+        told = (str(failure) if may_pass else "") or type(failure).__name__
         if now.attempts >= self._settings.ingestion.attempts:
             self._fail(now, told)
             return None

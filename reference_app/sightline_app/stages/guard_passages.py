@@ -63,4 +63,5 @@ def is_fenced(hit: Hit) -> bool:
 
 def _record(hit: Hit, decision: Decision) -> dict[str, object]:
     """Return what the span says of a flagged passage; its text is on the span of the search, as settings allow."""
-    return {"id": hit.id, "rule": decision.rule, "score": decision.score, "span": decision.span}
+    told = {"id": hit.id, "document": hit.module, "rule": decision.rule, "score": decision.score}
+    return {**told, "span": decision.span}

@@ -37,9 +37,9 @@ class BaseStore(abc.ABC):
         """Return the collection of an index version."""
         return f"{self._settings.collection}_{version}"
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found."""
-        self.delete(collection, document)
+    def insert(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> None:
+        """Put the passages of uploaded documents in the place of those that these have, and wait until found."""
+        self.delete(collection, *dict.fromkeys(each.document for each in passages))
         self._write(collection, passages, vectors, lambda done, total: None)
         self._wait(collection, passages, vectors)
 
@@ -63,8 +63,8 @@ class BaseStore(abc.ABC):
         wait_until_searchable(self.title, passages, vectors, unsearchable, self._settings.index_wait_s)
 
     @abc.abstractmethod
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document; no document and no collection are no error."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of uploaded documents; no document and no collection are no error."""
 
     @abc.abstractmethod
     def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:

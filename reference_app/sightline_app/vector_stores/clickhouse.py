@@ -110,23 +110,24 @@ class ClickHouseStore(BaseStore):
         return name
 
     def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
-        """Add the passages of one document; their weights use the mean length of the corpus, as of the ingest."""
+        """Add the passages of documents; their weights use the mean length of the corpus, as of the ingest."""
         table = table_name(collection)
         mean = float(self._run(f"SELECT comment FROM system.tables WHERE database || '.' || name = '{table}'"))  # noqa: S608
         counted = [weighted_terms(passage) for passage in passages]
         self._insert(table, passages, vectors, counted, mean, progress)
-        for document in {passage.document for passage in passages}:
-            self._run(f"INSERT INTO {table}{POSTINGS} {_postings(table)} WHERE document = '{_id(document)}'")
+        theirs = _of_documents(dict.fromkeys(passage.document for passage in passages))
+        self._run(f"INSERT INTO {table}{POSTINGS} {_postings(table)} WHERE {theirs}")
 
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of uploaded documents."""
         table = table_name(collection)
-        if self._run(f"EXISTS TABLE {table}").strip() != "1":
+        if not documents or self._run(f"EXISTS TABLE {table}").strip() != "1":
             return
-        if not int(self._run(f"SELECT count() FROM {table} WHERE document = '{_id(document)}'")):  # noqa: S608
+        theirs = _of_documents(documents)
+        if not int(self._run(f"SELECT count() FROM {table} WHERE {theirs}")):  # noqa: S608
             return  # a deletion of nothing takes as long as one of something
         for name in (f"{table}{POSTINGS}", table):
-            self._run(f"DELETE FROM {name} WHERE document = '{_id(document)}'")  # noqa: S608
+            self._run(f"DELETE FROM {name} WHERE {theirs}")  # noqa: S608
 
     def _insert(  # noqa: PLR0917  # one private step of build() and insert()
         self,
@@ -177,6 +178,11 @@ def _postings(table: str) -> str:
         f"SELECT term, id, tenants, date, weight, document FROM {table}"  # noqa: S608
         " ARRAY JOIN terms AS term, weights AS weight"
     )
+
+
+def _of_documents(documents: Iterable[str]) -> str:
+    """Return the condition that passages of some documents meet."""
+    return f"document IN ({', '.join(repr(_id(each)) for each in documents)})"
 
 
 def _id(document: str) -> str:

@@ -101,11 +101,11 @@ class MilvusStore(BaseStore):
         self._wait(name, passages, vectors)
         return name
 
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of uploaded documents."""
         with self._connection.asking() as client:
-            if client.has_collection(_name(collection)):
-                client.delete(collection, filter=f"document == {_quoted(document)}")
+            if documents and client.has_collection(_name(collection)):
+                client.delete(collection, filter=f"document in {_listed(documents)}")
 
     def _found(self, collection: str, wanted: Sequence[tuple[str, NDArray[Any]]]) -> set[str]:
         def is_found(passage: str, vector: NDArray[Any]) -> bool:
@@ -127,7 +127,7 @@ class MilvusStore(BaseStore):
         check_words(self._settings, self.backend)
 
         def nearest(vector: NDArray[Any], tenants: list[str], since: datetime.date | None, limit: int) -> list[Hit]:
-            wanted = f"tenant in [{', '.join(_quoted(each) for each in tenants)}]"
+            wanted = f"tenant in {_listed(tenants)}"
             wanted += "" if since is None else f" and day >= {since.toordinal()}"
             found = self._search(_name(reading.collection), vector, wanted, limit, ["passage", "day"])
             return [_hit(each) for each in found]
@@ -233,6 +233,10 @@ def _name(collection: str) -> str:
             f"{collection!r} is no collection of Milvus; SIGHTLINE_APP_COLLECTION needs letters, digits and _"
         )
     return collection
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(_quoted, texts))}]"
 
 
 def _quoted(text: str) -> str:

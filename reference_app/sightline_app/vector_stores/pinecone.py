@@ -103,10 +103,13 @@ class PineconeStore(BaseStore):
         self._wait(name, passages, vectors)
         return name
 
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of uploaded documents."""
+        if not documents:
+            return
+        wanted = {"document": {"$in": list(documents)}}
         with self._connection.asking() as index, contextlib.suppress(NotFoundException):
-            index.delete(namespace=collection, filter={"document": {"$eq": document}}, _request_timeout=_WRITE_S)
+            index.delete(namespace=collection, filter=wanted, _request_timeout=_WRITE_S)
 
     def _found(self, collection: str, wanted: Sequence[tuple[str, NDArray[Any]]]) -> set[str]:
         def is_found(passage: str, vector: NDArray[Any]) -> bool:

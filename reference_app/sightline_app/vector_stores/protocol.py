@@ -51,21 +51,20 @@ class VectorStore(Protocol):
             IndexStale: they are stored, and not found in time.
         """
 
-    def insert(self, collection: str, document: str, passages: Sequence[Passage], vectors: Matrix) -> None:
-        """Put the passages of an uploaded document in the place of those that it has, and wait until they are found.
+    def insert(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> None:
+        """Put the passages of uploaded documents in the place of those that these have, and wait until they are found.
 
         Args:
             collection: from `build`.
-            document: its id, a UUID; that of all passages.
-            passages: their ids are the document's own.
+            passages: all of each document, which they name; their ids are their document's own.
             vectors: float32[n_passages, dimensions].
 
         Raises:
             IndexStale: they are stored, and not found in time.
         """
 
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document; no document and no collection are no error."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of uploaded documents, by their ids; no document and no collection are no error."""
 
     def unsearchable(self, collection: str, passages: Sequence[Passage], vectors: Matrix) -> list[str]:
         """Return the ids of those passages that a search by their own vector does not find now.

@@ -31,6 +31,8 @@ from sightline_app.vector_stores.protocol import Progress
 from sightline_app.vector_stores.weaviate_search import WeaviateRetriever, location, weaviate_address
 
 _BATCH = 500
+_DELETED_AT_ONCE = 10_000
+"""Passages that Weaviate deletes for one request at most (QUERY_MAXIMUM_RESULTS)."""
 _READY_S = 3.0
 
 
@@ -94,14 +96,18 @@ class WeaviateStore(BaseStore):
         self._wait(name, passages, vectors)
         return name
 
-    def delete(self, collection: str, document: str) -> None:
-        """Remove the passages of an uploaded document."""
+    def delete(self, collection: str, *documents: str) -> None:
+        """Remove the passages of uploaded documents."""
         with self._connection.asking() as client:
-            if not client.collections.exists(collection):
+            if not documents or not client.collections.exists(collection):
                 return
-            done = client.collections.get(collection).data.delete_many(where=_of_document(document))
-        if done.failed:
-            raise RetrievalUnavailable(f"Weaviate kept {done.failed} of {done.matches} passages")
+            data, where = client.collections.get(collection).data, Filter.by_property("document")
+            while True:
+                done = data.delete_many(where=where.contains_any(list(documents)))
+                if done.failed:
+                    raise RetrievalUnavailable(f"Weaviate kept {done.failed} of {done.matches} passages")
+                if done.successful < _DELETED_AT_ONCE:
+                    return
 
     def _write(self, collection: str, passages: Sequence[Passage], vectors: Matrix, progress: Progress) -> None:
         with self._connection.asking() as client:
@@ -151,10 +157,6 @@ def _is_found(query: Any, passage: str, vector: NDArray[Any]) -> bool:
 def _is_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two vectors have the same direction; Weaviate keeps those of a cosine index at unit length."""
     return bool(1 - one @ other < SAME)
-
-
-def _of_document(document: str) -> Any:
-    return Filter.by_property("document").equal(document)
 
 
 def _properties() -> list[Property]:

@@ -78,15 +78,18 @@ def rules(tmp_path: Path, tenant: str) -> PrivacySettings:
 
 
 async def test_poisoned_passage_never_reaches_the_model(model: Model, spans: Spans, tmp_path: Path) -> None:
-    """It is left out of prompt and sources, and the span says which one and why."""
-    _, reason, sources = await Asked(model, tmp_path).ask("How do I join path components?")
+    """It is left out of prompt and sources, and the span says which one, of which document, and why."""
+    asked = Asked(model, tmp_path)
+    _, reason, sources = await asked.ask("How do I join path components?")
     assert reason == "stop"
     assert [hit.names for hit in sources.hits] == [["json.loads"]]
     assert "ignore all previous" not in json.dumps(model.prompts)
     attributes = dict(spans.single(name="guardrail passage-guard").attributes or {})
     assert attributes[semconv.GUARDRAIL_FLAGGED] is True
     assert attributes[semconv.GUARDRAIL_REASON] == "passage_injection"
-    assert "passage.override" in str(attributes["sightline_app.guardrail.passages"])
+    (told,) = json.loads(str(attributes["sightline_app.guardrail.passages"]))
+    assert told["rule"] == "passage.override"
+    assert told["document"] == asked.shelf.passages[0].module
 
 
 async def test_poisoned_passage_is_fenced_where_settings_say_so(model: Model, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis_place import RedisPlace
 from role_process import free_port
+from weaviate.classes.query import MetadataQuery
 
 from sightline_app.__main__ import main
 from sightline_app.api import create_app
@@ -30,7 +31,7 @@ from sightline_app.chaos import command
 from sightline_app.chaos.processes import Process
 from sightline_app.index import ingest, read_manifest
 from sightline_app.settings import AppSettings, ChaosSettings, StateSettings, UploadSettings, WeaviateSettings
-from sightline_app.vector_stores.weaviate_search import location
+from sightline_app.vector_stores.weaviate_search import FIELD_WEIGHTS, keyword_query, location, weaviate_address
 from sightline_app.weaviate_install import find
 from sightline_app.weaviate_server import WeaviateProcess
 from sightline_demo_corpus.standard_library import StandardLibrary
@@ -84,6 +85,20 @@ class Place:
                 for each in found.iterator(include_vector=True)
             }
 
+    def keyword_scores(self) -> dict[str, float]:
+        """How keyword search scores the passages for a question, by id."""
+        with weaviate.connect_to_custom(**location(self.settings)) as client:
+            query = client.collections.get(read_manifest(self.settings.data_dir).collection).query
+            wanted = MetadataQuery(score=True)
+            found = query.bm25(keyword_query(QUESTION), query_properties=FIELD_WEIGHTS, return_metadata=wanted)
+            return {str(each.uuid): round(each.metadata.score or 0.0, 5) for each in found.objects}
+
+    def has_newer_keyword_index(self) -> bool:
+        """Whether the collection has the keyword index whose averages keep what was deleted."""
+        name = read_manifest(self.settings.data_dir).collection
+        told = httpx.get(f"{weaviate_address(self.settings)}/v1/schema/{name}", timeout=60).json()
+        return bool(told["invertedIndexConfig"].get("usingBlockMaxWAND"))
+
     def ask(self, tenant: str = "acme") -> httpx.Response:
         """Ask a question whose answer is in the index."""
         body = {"question": QUESTION, "stream": False}
@@ -128,11 +143,14 @@ def _during(place: Place, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
 
 
 def test_passages_are_lost_and_put_back_as_they_were(place: Place, during: Callable[..., Any]) -> None:
-    """About the share that was asked for; afterwards every property and every vector is the same."""
-    before = place.passages()
+    """About the share that was asked for; afterwards every property, every vector and every score is the same."""
+    before, scores = place.passages(), place.keyword_scores()
     left = during(place.passages, "passages-lost", "--share", "0.4")
     assert 0.3 * len(before) < len(left) < 0.9 * len(before)
     assert place.passages() == before
+    assert not place.has_newer_keyword_index()
+    assert scores
+    assert place.keyword_scores() == scores
     assert not (place.settings.data_dir / "chaos" / "passages.jsonl").exists()
 
 

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from amqp.exceptions import MessageNacked
 
 from sightline_app.errors import BrokerUnavailable, InvalidSetting, MissingExtra
 from sightline_app.ingestion import broker_queue, worker
 from sightline_app.ingestion.broker_queue import BrokerQueue
-from sightline_app.ingestion.celery_app import TASK, make_app
+from sightline_app.ingestion.celery_app import TASK, Publisher, make_app
 from sightline_app.ingestion.document import Document, State, new_document
 from sightline_app.ingestion.work import Later
 from sightline_app.settings import AppSettings, IngestionSettings
@@ -150,7 +151,7 @@ def test_message_that_nobody_began_is_sent_again_after_growing_waits(
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"])
 def test_celery_is_set_so_that_a_killed_worker_loses_nothing(url: str) -> None:
-    """Late acknowledgement, one message at a time, JSON only, and a visibility above the longest task."""
+    """Late acknowledgement, durable and confirmed messages, JSON only, and a visibility above the longest task."""
     app = make_app(IngestionSettings(broker_secret_url=url, task_limit_s=100), lambda task, tenant, document: None)
     conf = app.conf
     assert TASK in app.tasks
@@ -159,7 +160,20 @@ def test_celery_is_set_so_that_a_killed_worker_loses_nothing(url: str) -> None:
     assert (conf.task_soft_time_limit, conf.task_time_limit) == (100, 130)
     if url.startswith("redis"):
         assert conf.broker_transport_options["visibility_timeout"] > conf.task_time_limit
+    else:
+        assert conf.broker_transport_options["confirm_publish"]
+        assert app.amqp.queues[conf.task_default_queue].durable
+        assert conf.task_default_delivery_mode == 2  # persistent
     assert conf.task_ignore_result
+
+
+@pytest.mark.parametrize("refusal", [MessageNacked(), TimeoutError()])
+def test_message_that_is_not_confirmed_was_not_sent(monkeypatch: pytest.MonkeyPatch, refusal: Exception) -> None:
+    """RabbitMQ refuses one, or is out of memory and says nothing."""
+    publisher = Publisher(IngestionSettings(broker_secret_url="amqp://127.0.0.1:1//"))
+    monkeypatch.setattr(publisher._task, "apply_async", Mock(side_effect=refusal))
+    with pytest.raises(BrokerUnavailable, match="does not answer"):
+        publisher.send("acme", "a-document")
 
 
 def test_broker_without_celery_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_batches_hold_texts_of_like_length() -> None:
     assert [max(lengths[row] for row in batch) for batch in found] == sorted(
         (max(lengths[row] for row in batch) for batch in found), reverse=True
     )
-    assert all(len(batch) * lengths[batch[0]] <= 4096 for batch in found)
+    assert all(len(batch) * lengths[batch[0]] <= 512 for batch in found)
     assert sum(len(batch) * lengths[batch[0]] for batch in found) < 1.15 * sum(lengths)
 
 

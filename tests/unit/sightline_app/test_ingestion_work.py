@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from index_in_memory import Served, Store
+from numpy.typing import NDArray
 
 from sightline.testing import captured
 from sightline_app import index_lock
+from sightline_app.corpus import Passage
 from sightline_app.errors import RetrievalUnavailable
 from sightline_app.ingestion import retrying
 from sightline_app.ingestion.document import Document, State, new_document
@@ -54,12 +58,17 @@ def _place(tmp_path: Path) -> Place:
 
 
 def test_small_documents_that_wait_are_embedded_together_each_in_its_own_trace(place: Place) -> None:
-    """One embedding for all, in a trace that links to theirs; parse, chunk and insert are in the trace of each."""
+    """One embedding and one insert for all; parse, chunk and insert are in the trace of each, linked to the batch."""
     documents = [place.keep(f"# Title\nText {number}.", f"t{number}", number) for number in TRACES]
     with captured() as spans:
         assert place.work.do(documents[1]) is None
     assert {each: place.now(each).state for each in documents} == dict.fromkeys(documents, State.STORED)
     assert place.folder.pending() == []
+    assert place.store.inserts == 1
+    assert {name: [each.tenant for each in found] for name, found in place.store.passages.items()} == {
+        each.id: [each.tenant] for each in documents
+    }
+    assert [place.folder.generation(each.tenant) for each in documents] == [1, 1, 1]
     (batch,) = [each for each in spans if each.name == "documents.batch"]
     (embedding,) = [each for each in spans if each.name.startswith("embeddings")]
     assert batch.parent is None
@@ -80,6 +89,39 @@ def test_document_without_text_takes_none_of_its_company_with_it(place: Place) -
     empty, good = place.keep("# Title"), place.keep("Words.")
     assert place.work.do(good) is None
     assert (place.now(empty).state, place.now(good).state) == (State.FAILED, State.STORED)
+
+
+def test_document_that_is_deleted_while_it_is_embedded_leaves_the_batch(place: Place) -> None:
+    """The others are stored, with their own vectors; it is deleted next."""
+    gone, kept = place.keep("# A\nOne.\n# B\nTwo.", number=1001), place.keep("Words.", number=1002)
+    embed = place.embedding.embed_passages
+
+    def embed_passages(passages: Sequence[Passage], progress: Callable[[int, int], None]) -> NDArray[np.float32]:
+        place.folder.mark_deleted(gone)
+        return embed(passages, progress)
+
+    place.embedding.embed_passages = embed_passages  # type: ignore[method-assign]
+    assert place.work.do(kept) is None
+    assert place.now(kept).state is State.STORED
+    assert list(place.store.passages) == [kept.id]
+    assert place.folder.pending() == [place.now(gone)]
+    assert place.work.do(gone) is None
+    assert place.folder.find("acme", gone.id) is None
+
+
+@pytest.mark.parametrize("fault", [KeyError("a bug"), RetrievalUnavailable("refused")])
+def test_fault_that_documents_share_is_told_of_none_before_each_was_tried_alone(place: Place, fault: Exception) -> None:
+    """One of them may be at fault; the others are not given up with it."""
+    documents = [place.keep(f"Text {number}.", number=number) for number in TRACES]
+    place.store.fault = fault
+    assert place.work.do(documents[0]) is not None
+    assert {(place.now(each).state, place.now(each).attempts) for each in documents} == {(State.EMBEDDING, 1)}
+    assert sorted(each.id for each in place.folder.pending()) == sorted(each.id for each in documents)
+    place.store.fault = None
+    for each in documents:
+        assert place.work.do(each) is None
+        assert place.now(each).state is State.STORED
+    assert place.store.inserts == 1 + len(documents)
 
 
 @pytest.mark.parametrize("changes", [{"batch_documents": 1}, {"batch_bytes": 8}])

@@ -18,6 +18,7 @@ from sightline import semconv
 from sightline.testing import captured
 from sightline_app import index_lock
 from sightline_app.errors import RequestRefused, RetrievalUnavailable, UploadsUnavailable
+from sightline_app.ingestion import folder as folder_module
 from sightline_app.ingestion import indexing, process_queue
 from sightline_app.ingestion import queue as queue_module
 from sightline_app.ingestion.document import Document, State, new_document
@@ -177,6 +178,53 @@ def test_upload_whose_mark_did_not_fit_is_indexed_when_it_is_sent_again(
     document, was_there = asyncio.run(queue.accept(new_document("acme", "travel.md", None, GUIDE), GUIDE))
     assert was_there
     place.until(document, State.STORED)
+
+
+def test_last_place_of_a_tenant_goes_to_one_of_two_uploads_at_the_same_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were counted before either of them was there."""
+    first, second = (new_document("acme", "a.md", None, each) for each in (b"one", b"two"))
+    sync = folder_module._sync
+
+    def sync_late(path: Path) -> None:
+        monkeypatch.setattr(folder_module, "_sync", sync)
+        assert place.folder.accept(second, b"two", 1) is None
+        sync(path)
+
+    monkeypatch.setattr(folder_module, "_sync", sync_late)
+    with pytest.raises(RequestRefused, match="SIGHTLINE_APP_UPLOAD_MAX_DOCUMENTS=1"):
+        place.folder.accept(first, b"one", 1)
+    assert place.folder.documents("acme") == [second]
+    assert list((place.settings.data_dir / "uploads" / "drafts").iterdir()) == []
+
+
+def test_progress_is_seen_and_its_loss_costs_nothing(place: Place) -> None:
+    """It is not fsynced: after a loss of power it is cut off, or of an attempt that the record knows."""
+    document = place.keep()
+    embedding = replace(document, state=State.EMBEDDING, attempts=1, passages=2, embedded=1)
+    place.folder.tell(embedding)
+    assert place.folder.find("acme", document.id) == embedding
+    assert place.folder.pending() == [embedding]
+    (progress,) = (place.settings.data_dir / "uploads").glob(f"tenants/*/{document.id}/progress.json")
+    told = progress.read_text()
+    for cut in ("", told[:20], "{}"):
+        progress.write_text(cut)
+        assert place.folder.find("acme", document.id) == document
+    tried = replace(embedding, error="away; it is tried again")
+    place.folder.update(tried)
+    assert not progress.exists()
+    progress.write_text(told)
+    assert place.folder.find("acme", document.id) == tried
+
+
+def test_marks_that_were_lost_are_made_again(place: Place) -> None:
+    """A loss of power may take them: they are not fsynced."""
+    document = place.keep()
+    place.folder.unmark_pending(document)
+    assert place.folder.pending() == []
+    place.folder.recover()
+    assert place.folder.pending() == [document]
 
 
 def test_damaged_record_hides_one_document_only(place: Place, caplog: pytest.LogCaptureFixture) -> None:

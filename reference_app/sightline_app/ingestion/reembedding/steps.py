@@ -227,13 +227,12 @@ class Reembedding:
             store = open_writer(self._settings, known.backend)
             collection = (self._home(version) / "collection").read_text()
             now = {each.id: each for each in self._uploads.stored()}
-            for gone in set(made.documents) - now.keys():
-                store.delete(collection, gone)
+            store.delete(collection, *(set(made.documents) - now.keys()))
             fresh = [each for name, each in sorted(now.items()) if name not in made.documents]
             embedding = self._load(made)
             for document in fresh:
                 passages = self._uploads.passages(document)
-                store.insert(collection, document.id, passages, embedding.embed_passages(passages, progress))
+                store.insert(collection, passages, embedding.embed_passages(passages, progress))
             manifest = replace(
                 known,
                 version=version,
