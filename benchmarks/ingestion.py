@@ -48,6 +48,7 @@ from sightline_app.settings import AppSettings
 from sightline_app.state.redis_server import find_server
 
 WORKERS = 2
+_PARTS = ("throughput", "celery", "kafka", "temporal", "tune")
 SETTLED_S = 900.0
 """Longest wait for the last document, after the last kill."""
 _WORDS = (Path(__file__).parents[1] / "README.md").read_text().split()
@@ -167,7 +168,7 @@ def coming(send: Callable[[int], None], pause_s: float) -> Iterator[list[int]]:
         thread.join()
 
 
-def throughput(index: Index, documents: int) -> tuple[float, float]:
+def throughput(index: Index, documents: int) -> dict[str, Any]:
     """Return passages a second in batches, and how many times that is of documents one by one."""
     rates = {}
     for kind, batch in (("warm", 32), ("single", 1), ("batched", 32)):
@@ -185,7 +186,10 @@ def throughput(index: Index, documents: int) -> tuple[float, float]:
         assert all(each.state is State.STORED for each in stored), stored
         rates[kind] = sum(each.passages for each in stored) / took_s
         backend.say(f"  {kind}: {rates[kind]:.0f} passages a second")
-    return rates["batched"], rates["batched"] / rates["single"]
+    return {
+        "ingest_passages_per_s": round(rates["batched"]),
+        "batched_vs_single": round(rates["batched"] / rates["single"], 2),
+    }
 
 
 def celery(stack: contextlib.ExitStack, folder: Path, env: Mapping[str, str], kills: int) -> dict[str, Any]:
@@ -322,28 +326,40 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=400, metavar="N", help="documents of the throughput")
     parser.add_argument("--seed", type=int, default=1, help="fixes the moments of the kills; default 1")
     parser.add_argument("--tune", default="", metavar="ARGUMENTS", help="more arguments of `sightline-app tune`")
+    parser.add_argument(
+        "--parts", default=",".join(_PARTS), help="default: %(default)s; of the others the last result is kept"
+    )
     options = parser.parse_args()
+    parts = options.parts.split(",")
+    if unknown := set(parts) - set(_PARTS):
+        parser.error(f"--parts: {', '.join(sorted(unknown))} is none of {', '.join(_PARTS)}")
     random.seed(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="sightline-ingestion-"))
-    result: dict[str, Any] = {"bench": "backend", "kills": options.kills}
+    result: dict[str, Any] = {"bench": "backend", **_kept(), "kills": options.kills}
     try:
         with contextlib.ExitStack() as stack:
             env = backend.start(stack, folder)
             backend.ingest(env)
-            backend.say("throughput")
-            per_s, ratio = throughput(Index(env), options.documents)
-            result |= {"ingest_passages_per_s": round(per_s), "batched_vs_single": round(ratio, 2)}
-            backend.say("Celery on Redis")
-            result |= celery(stack, folder, env, options.kills)
-            backend.say("Kafka")
-            result |= kafka(stack, folder, env, options.kills)
-            backend.say("Temporal")
-            result |= temporal(stack, folder, env)
-            backend.say("tuning")
-            result |= tune(env, options.tune.split())
+            of_parts: dict[str, Callable[[], dict[str, Any]]] = {
+                "throughput": lambda: throughput(Index(env), options.documents),
+                "celery": lambda: celery(stack, folder, env, options.kills),
+                "kafka": lambda: kafka(stack, folder, env, options.kills),
+                "temporal": lambda: temporal(stack, folder, env),
+                "tune": lambda: tune(env, options.tune.split()),
+            }
+            for part in _PARTS:
+                if part in parts:
+                    backend.say(part)
+                    result |= of_parts[part]()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     results.keep(result)
+
+
+def _kept() -> dict[str, Any]:
+    """Return what was found before."""
+    file = results.RESULTS / "backend.json"
+    return dict(json.loads(file.read_text())["result"]) if file.exists() else {}
 
 
 if __name__ == "__main__":

@@ -181,6 +181,19 @@ class WeaviatePlace(StorePlace):
         self._stop()
 
 
+def at_ports(settings: AppSettings, port: int, grpc_port: int) -> AppSettings:
+    """Return settings that lead to a Weaviate of this machine, also where they name another one."""
+    return replace(
+        settings,
+        weaviate_url=None,
+        weaviate_grpc_port=None,
+        weaviate_api_key=None,
+        local_weaviate_host="127.0.0.1",
+        local_weaviate_port=port,
+        local_weaviate_grpc_port=grpc_port,
+    )
+
+
 class WeaviateServer:
     """An empty Weaviate of its own, on free ports of this machine, which tells what its heap holds.
 
@@ -205,12 +218,7 @@ class WeaviateServer:
 
     def reached_by(self, settings: AppSettings) -> AppSettings:
         """Return settings that lead to it."""
-        return replace(
-            settings,
-            local_weaviate_host="127.0.0.1",
-            local_weaviate_port=self._ports.port,
-            local_weaviate_grpc_port=self._ports.grpc_port,
-        )
+        return at_ports(settings, self._ports.port, self._ports.grpc_port)
 
     def note_written(self) -> None:
         """Look only at what is told from now on."""

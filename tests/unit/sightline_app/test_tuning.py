@@ -16,11 +16,12 @@ from sightline_app.errors import CorpusError, InvalidSetting
 from sightline_app.settings import AppSettings, VectorIndexSettings
 from sightline_app.tuning import arguments, charts, command
 from sightline_app.tuning.measuring import Built, Measured, Times, interval, times_of
-from sightline_app.tuning.places import _GC
+from sightline_app.tuning.places import _GC, at_ports
 from sightline_app.tuning.recommendation import recommend
 from sightline_app.tuning.report import Report, summary
 from sightline_app.tuning.variants import Variant, variants
 from sightline_app.tuning.workload import Workload, read_texts
+from sightline_app.vector_stores.weaviate_search import location
 
 FLAT = VectorIndexSettings(kind="flat")
 GRAPH = VectorIndexSettings(kind="hnsw", max_connections=16, ef=64)
@@ -217,3 +218,11 @@ def test_argument_that_cannot_work_is_named(line: str, named: str) -> None:
     arguments.add_parser(parser.add_subparsers())
     with pytest.raises(InvalidSetting, match=named):
         command.run(AppSettings(), parser.parse_args(["tune", *line.split()]))
+
+
+def test_a_server_of_the_run_is_not_the_one_that_the_settings_name() -> None:
+    """Nothing is built in somebody's Weaviate beside what was asked for."""
+    theirs = AppSettings(weaviate_url="https://weaviate.example", weaviate_grpc_port=443, weaviate_api_key="secret")
+    reached = location(at_ports(theirs, 18080, 15051))
+    assert (reached["http_host"], reached["http_port"], reached["grpc_port"]) == ("127.0.0.1", 18080, 15051)
+    assert (reached["http_secure"], reached["auth_credentials"]) == (False, None)
