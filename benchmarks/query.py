@@ -45,7 +45,7 @@ from sightline_store.client import Client
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters
-from sightline_store.rollups import fold, keeping
+from sightline_store.rollups import coverage, fold, keeping
 from sightline_store.schema import migrate
 from sightline_store.settings import RetentionSettings, StoreSettings
 
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="keep the store here; what it holds already is not loaded again")
     parser.add_argument("--match", default="", help="time only questions whose label holds this; nothing is kept")
     args = parser.parse_args()
+    coverage.REMEMBERED_S = 0.0  # type: ignore[misc]  # each question is measured by itself
     with tempfile.TemporaryDirectory() as name:
         folder: Path = args.data or Path(name)
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import changes, queries
 from sightline_store.questions.asking import Filters, Row
+from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import SpendBy
 from sightline_store.rollups import plan
 from sightline_store.rollups.plan import Reads
@@ -19,6 +20,7 @@ TENANTS = ("", "acme", "globex", "initech")
 ROUTES = ("/v1/chat", "/v1/search")
 MODELS = (("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("local", "llama"), ("nobody", "unknown-model"))
 STAGES = ("search", "model", "guard")
+SCORES = ("groundedness", "faithfulness", "retrieval_hit_at_5", "drift.of_a_run")
 
 _COLUMNS = {
     "requests": "Timestamp TraceId SpanId ServiceName Route Tenant StatusCode HttpStatus ErrorType DurationMs TtftMs "
@@ -29,6 +31,10 @@ _COLUMNS = {
     "stages": "Timestamp TraceId SpanId Tenant Stage DurationMs StatusCode Flagged StoredAt",
     "retrievals": "Timestamp TraceId SpanId Tenant System Collection Operation IndexVersion Returned TopScore "
     "DurationMs StatusCode StoredAt",
+    "embeddings": "Timestamp TraceId SpanId Tenant Provider RequestModel ResponseModel InputTokens ToldCostUsd "
+    "DurationMs StatusCode StoredAt",
+    "scores": "Timestamp TraceId SpanId Name Value Explanation Judge JudgeVersion Note StoredAt",
+    "otel_traces": "Timestamp TraceId SpanId ParentSpanId ServiceName ResourceAttributes",
 }
 
 
@@ -54,12 +60,26 @@ class Traffic:
     def insert(self, rows: dict[str, list[list[Any]]]) -> None:
         """Insert rows as they are."""
         for table, of_table in rows.items():
-            self._client.insert_rows(table, _COLUMNS[table].split(), of_table)
+            columns = _COLUMNS[table].split()
+            self._client.insert_rows(table, columns, [row[: len(columns)] for row in of_table])
 
     def again(self, rows: dict[str, list[list[Any]]]) -> None:
         """Insert the spans once more, as a second exporter does."""
         stored = datetime.now(UTC) + timedelta(seconds=1)
         self.insert({table: [[*row[:-1], stored] for row in of_table] for table, of_table in rows.items()})
+
+    def score(self, requests: Iterable[list[Any]]) -> None:
+        """Judge the answers to some requests now."""
+        now = datetime.now(UTC)
+        self.insert({"scores": [[*row, now] for request in requests for row in self._scores(request[1], now)]})
+
+    def _scores(self, trace: str, at: datetime) -> list[list[Any]]:
+        chance = self._chance
+        return [
+            [at, trace, "r", name, chance.choice((None, 0.0, 1.0, chance.random())), f"{chance.random():.3f}",
+             chance.choice(("lexical", "ragas")), chance.choice(("", "2")), chance.choice(("", "a note"))]
+            for name in chance.sample(SCORES, chance.randint(1, 3))
+        ]  # fmt: skip
 
     def _trace(self, at: datetime) -> Sequence[tuple[str, list[Any]]]:
         chance, self._traces = self._chance, self._traces + 1
@@ -78,6 +98,16 @@ class Traffic:
             stage_at = at + timedelta(milliseconds=number)
             row = [stage_at, trace, f"s{number}", tenant, stage, ms * chance.random(), status, chance.random() < 0.2]
             made.append(("stages", row))
+        version = {"service.version": "1" if at < self._end - timedelta(hours=2) else "2"}
+        made.append(("otel_traces", [at, trace, "r", "elsewhere", "api", version]))
+        if chance.random() < 0.5:
+            judged_at = at + timedelta(minutes=chance.choice((1, 1, 90)))
+            made += [("scores", row) for row in self._scores(trace, judged_at)]
+        if chance.random() < 0.5:
+            provider, model = chance.choice(MODELS)
+            told = 0.02 if provider == "nobody" else None
+            tokens = chance.choice((None, 0, 700, 40_000))
+            made.append(("embeddings", [at, trace, "e", tenant, provider, model, model, tokens, told, ms / 9, status]))
         for number in range(chance.randint(0, 2)):
             search_at = at + timedelta(milliseconds=ms * number)
             made.append(("retrievals", [search_at, trace, f"f{number}", tenant, *self._search(), ms / 9, status]))
@@ -126,8 +156,31 @@ def _spent(by: SpendBy) -> Answer:
     ]
 
 
+def _scored(rows: list[Row]) -> list[Row]:
+    """Rows of scores with their lists in order, and without the estimate, which is computed of the others."""
+    lists = ("judges", "notes")
+    return [
+        {key: sorted(value) if key in lists else value for key, value in row.items() if key != "estimate"}
+        for row in rows
+    ]
+
+
+def _used(client: Client, filters: Filters) -> list[Row]:
+    """What was in use; how often a service's version is read depends on the periods."""
+    rows = changes.used_over_time(client, filters.start, filters.end, bucket_s=3600)
+    return [{**row, "uses": 0, "first_ms": 0} if row["kind"] == "service" else row for row in rows]
+
+
+def _overview(client: Client, filters: Filters) -> Any:
+    """The question `overview`, with the means of its estimates."""
+    return {
+        name: (value.n, round(value.mean or 0, 12)) if isinstance(value, Estimate) else value
+        for name, value in vars(queries.overview(client, filters)).items()
+    }
+
+
 QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
-    "overview": (lambda c, f: vars(queries.overview(c, f)), frozenset({Reads.REQUESTS, Reads.CALLS})),
+    "overview": (_overview, frozenset({Reads.REQUESTS, Reads.CALLS, Reads.SCORES})),
     "latency_over_time": (lambda c, f: queries.latency_over_time(c, f, bucket_s=1800), frozenset({Reads.REQUESTS})),
     "spend_over_time": (lambda c, f: queries.spend_over_time(c, f, bucket_s=7200), frozenset({Reads.CALLS})),
     "stage_summary": (
@@ -152,6 +205,19 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
         frozenset({Reads.LONGEST}),
     ),
     "filter_values": (queries.filter_values, frozenset({Reads.REQUESTS, Reads.CALLS})),
+    "scores_over_time": (
+        lambda c, f: _scored(queries.scores_over_time(c, f, bucket_s=1800)),
+        frozenset({Reads.SCORES}),
+    ),
+    "score_summary": (lambda c, f: _scored(queries.score_summary(c, f)), frozenset({Reads.SCORES})),
+    "score_list": (lambda c, f: queries.score_list(c, f, "faithfulness", limit=10), frozenset({Reads.SCORES})),
+    "embedding_spend": (
+        lambda c, f: queries.embedding_spend(c, f, bucket_s=7200),
+        frozenset({Reads.EMBEDDINGS}),
+    ),
+    "ingest_over_time": (lambda c, f: queries.ingest_over_time(c, f, bucket_s=1800), frozenset({Reads.SPANS})),
+    "labels": (queries.labels, frozenset({Reads.LABELS, Reads.RETRIEVALS})),
+    "used_over_time": (_used, frozenset({Reads.USES})),
 }
 
 
@@ -179,7 +245,10 @@ def answers(client: Any, filters: Filters, names: Iterable[str] = FEW) -> dict[s
 
 def is_rolled(client: Client, filters: Filters) -> set[str]:
     """The questions that are answered from rollups."""
-    buckets = {"latency_over_time": 1800, "spend_over_time": 7200, "retrieval_over_time": 1800}
+    buckets = {
+        "latency_over_time": 1800, "spend_over_time": 7200, "retrieval_over_time": 1800, "scores_over_time": 1800,
+        "embedding_spend": 7200, "ingest_over_time": 1800, "used_over_time": 3600,
+    }  # fmt: skip
     return {
         name
         for name, (_, reads) in QUESTIONS.items()

@@ -108,10 +108,7 @@ def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
 
     A question with a place `content` says `HIDDEN` instead of what people and models wrote to who may not read it.
     """
-    text = sql(name)
-    if _CONTENT in text:
-        params = {**params, "content": int(sees_content(client))}
-    return client.query_rows(text, params)
+    return _sent(client, sql(name), params)
 
 
 def sees_content(client: Asks) -> bool:
@@ -147,8 +144,15 @@ def ask_rolled(
     width = int(params.get("bucket_s", 0))
     found = rollup_plan.plan(client, filters, reads, bucket_s=width, sets=sets, rows_by=rows_by)
     if found is not None:
-        text = sql_text(f"rollups/questions/{name}.sql")
-        rows = client.query_rows(text, {**filters.params(), **params, **found.params()})
+        rows = _sent(
+            client, sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()}
+        )
         if is_whole(rows):
             return rows
     return ask(client, name, params)
+
+
+def _sent(client: Asks, text: str, params: Mapping[str, Any]) -> list[Row]:
+    if _CONTENT in text:
+        params = {**params, "content": int(sees_content(client))}
+    return client.query_rows(text, params)

@@ -6,14 +6,14 @@ nothing is known before; so the question reads some time before the part that is
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.asking import Asks, Row, ask
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled
+from sightline_store.rollups.plan import Reads
 
 KINDS: Final = ("service", "index", "embedding", "model", "harm")
 """What can change: the version of a service, the index or the embedding of a collection, the model of a service;
@@ -37,18 +37,20 @@ def used_over_time(
 
     `uses` counts searches and calls; of a service the requests whose version was read, two or more a bucket.
     """
-    params = {"from": sql_moment(start), "to": sql_moment(end), "bucket_s": bucket_s, "limit": limit}
-    return ask(client, "used_over_time", params)
+    window = Filters(start=start, end=end)
+    begin = sql_moment(start)
+    params = {**window.params(), "rolled_from": begin, "rolled_to": begin, "bucket_s": bucket_s, "limit": limit}
+    return ask_rolled(client, "used_over_time", window, params, Reads.USES)
 
 
 def changes(client: Asks, start: datetime, end: datetime) -> list[Row]:
     """What changed in a stretch of time, in order: `kind` (of `KINDS`), `subject`, `was`, `value`, `at_ms`.
 
-    `at_ms` is when the new value was first seen: of a service up to a 120th of the stretch after it was first in use.
+    `at_ms` is when the new value was first seen: of a service up to a bucket after it was first in use. There are 120
+    buckets at most, of a width that can be named.
     """
     look_back = min(max((end - start) / 4, _SHORTEST_LOOK_BACK), _LONGEST_LOOK_BACK)
-    bucket_s = max(1, math.ceil((end - start).total_seconds() / _BUCKETS))
-    rows = used_over_time(client, start - look_back, end, bucket_s=bucket_s)
+    rows = used_over_time(client, start - look_back, end, bucket_s=Filters(start=start, end=end).bucket_s(_BUCKETS))
     since_ms = start.timestamp() * 1000
     found = [change for change in found_in(rows) if change["at_ms"] >= since_ms]
     return sorted([*found, *harms(client, start, end)], key=lambda change: change["at_ms"])

@@ -54,7 +54,7 @@ class Condition:
 
     def put_into(self, text: str) -> str:
         """A question with this condition at its marks."""
-        return _filled(text, {"search": self.sql, "hits": self.hits}) if self.sql else text
+        return filled(text, {"search": self.sql, "hits": self.hits}) if self.sql else text
 
 
 @cache
@@ -62,6 +62,15 @@ def sql_text(file: str) -> str:
     """A text below `sql`; instead of a line `-- include: FILE`, that file of `sql/parts`."""
     text = resources.files("sightline_store.sql").joinpath(file).read_text(encoding="utf-8")
     return _INCLUDE.sub(lambda match: indent(sql_text(f"parts/{match[2]}"), match[1]), text)
+
+
+def filled(text: str, by_mark: dict[str, str]) -> str:
+    """A text with others at their marks, each indented as its mark is."""
+
+    def put(match: re.Match[str]) -> str:
+        return indent(by_mark[match[2]], match[1]) if match[2] in by_mark else match[0]
+
+    return _MARK.sub(put, text)
 
 
 def condition(terms: Sequence[Term], *, only_columns: bool = False) -> Condition:
@@ -83,10 +92,10 @@ def condition(terms: Sequence[Term], *, only_columns: bool = False) -> Condition
     if not raw:
         return Condition(columns, "", params)
     all_words = all(term.kind is Kind.WORDS for term in terms if reads_spans(term))
-    hits = _filled(
+    hits = filled(
         _part("hits"),
         {
-            "read": _filled(_part("read_requests"), {"columns": columns}),
+            "read": filled(_part("read_requests"), {"columns": columns}),
             "masks": masks,
             "spans": _part("spans_with_words") if all_words else "",
         },
@@ -164,12 +173,3 @@ def _text_keys() -> list[str]:
 def _text_prefixes() -> str:
     """Regular expression of the attributes of messages with a number in their names."""
     return prefix_pattern([*contents.MESSAGE_PREFIXES["Input"], *contents.MESSAGE_PREFIXES["Output"]])
-
-
-def _filled(text: str, by_mark: dict[str, str]) -> str:
-    """A text with others at their marks, each indented as its mark is."""
-
-    def put(match: re.Match[str]) -> str:
-        return indent(by_mark[match[2]], match[1]) if match[2] in by_mark else match[0]
-
-    return _MARK.sub(put, text)

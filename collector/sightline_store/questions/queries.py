@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from sightline_store.contents import traces as traces_content
@@ -18,7 +18,8 @@ from sightline_store.questions import conditions
 from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sees_content, sql
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.questions.search import parse
-from sightline_store.rollups.plan import Reads
+from sightline_store.rollups.coverage import first_filled
+from sightline_store.rollups.plan import SHORTEST, Reads
 from sightline_store.rollups.tables import MOST_LONGEST, Sets
 
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
@@ -61,7 +62,7 @@ class Overview:
 
 def overview(client: Asks, filters: Filters) -> Overview:
     """How did the window go? Ask again with `filters.previous()` for the one before."""
-    row = ask_rolled(client, "overview", filters, filters.params(), Reads.REQUESTS, Reads.CALLS)[0]
+    row = ask_rolled(client, "overview", filters, filters.params(), Reads.REQUESTS, Reads.CALLS, Reads.SCORES)[0]
     names = ("groundedness", "faithfulness")
     grounded, faithful = (estimate(row.pop(name), row.pop(f"{name}_sd"), row.pop(f"{name}_n")) for name in names)
     hit = estimate(row.pop("hit"), None, row.pop("hit_n"))
@@ -158,17 +159,20 @@ def retrieval_documents(client: Asks, filters: Filters, *, limit: int = 50) -> l
 
 def scores_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Scores by name, a bucket of the time of asking; each row has an `estimate`."""
-    return _scored(client, {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)})
+    return _scored(client, filters, bucket_s or filters.bucket_s(40))
 
 
 def score_summary(client: Asks, filters: Filters) -> list[Row]:
     """Scores by name over the whole window; each row has an `estimate`."""
-    return _scored(client, {**filters.params(), "bucket_s": 0})
+    return _scored(client, filters, 0)
 
 
 def score_list(client: Asks, filters: Filters, name: str, *, limit: int = 20) -> list[Row]:
     """The answers that scored lowest on `name`, with the judge's reasons; unjudged ones last."""
-    return ask(client, "score_list", {**filters.params(), "name": name, "limit": limit})
+    params = {**filters.params(), "name": name, "limit": limit}
+    if limit > MOST_LONGEST:
+        return ask(client, "score_list", params)
+    return ask_rolled(client, "score_list", filters, params, Reads.SCORES, is_whole=lambda rows: len(rows) == limit)
 
 
 def traces(
@@ -277,7 +281,15 @@ def embedding_spend(client: Asks, filters: Filters, *, bucket_s: int = 0) -> lis
 
     They are not part of `overview`, `spend_over_time` and `spend_by`, which are about models that answer.
     """
-    return ask(client, "embedding_spend", {**filters.params(), "bucket_s": bucket_s})
+    params = {**filters.params(), "bucket_s": bucket_s}
+
+    def is_whole(rows: list[Row]) -> bool:
+        """Whether no reported cost can differ from a computed one, which calls tell one by one."""
+        return not any(row["comparable_calls"] for row in rows)
+
+    rows = ask_rolled(client, "embedding_spend", filters, params, Reads.EMBEDDINGS, is_whole=is_whole)
+    none = {"differing_calls": 0, "differing_reported_usd": None, "differing_computed_usd": None}
+    return [none | row if row.pop("comparable_calls", None) is not None else row for row in rows]
 
 
 def budgets_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
@@ -306,7 +318,12 @@ def trace_scores(client: Asks, trace_id: str, *, limit: int = 200) -> list[Row]:
 
 def data_since(client: Asks, filters: Filters) -> datetime | None:
     """When the data of the window begins (its narrowing is ignored); None where it holds none."""
-    first_ms = ask(client, "data_since", _window(filters))[0]["first_ms"]
+    window = _window(filters)
+    hour_s = first_filled(client, window["from"], window["to"]) if filters.duration >= SHORTEST else None
+    until = sql_moment(datetime.fromtimestamp(hour_s, UTC) + timedelta(hours=1)) if hour_s else window["to"]
+    first_ms = ask(client, "data_since", {**window, "to": min(until, window["to"])})[0]["first_ms"]
+    if first_ms is None and until < window["to"]:  # its rows are gone
+        first_ms = ask(client, "data_since", window)[0]["first_ms"]
     return None if first_ms is None else datetime.fromtimestamp(first_ms / 1000, UTC)
 
 
@@ -319,7 +336,8 @@ def filter_values(client: Asks, filters: Filters) -> dict[str, list[str]]:
 
 def labels(client: Asks, filters: Filters) -> dict[str, list[str]]:
     """What qualifies the window: notes, priced_as, systems, embeddings, judges, judge_notes; each a sorted list."""
-    return ask(client, "labels", _window(filters))[0]
+    every = Filters(start=filters.start, end=filters.end)
+    return ask_rolled(client, "labels", every, _window(filters), Reads.LABELS, Reads.RETRIEVALS)[0]
 
 
 def loss(client: Asks, filters: Filters) -> list[Row]:
@@ -339,7 +357,9 @@ def tail_sampling(client: Asks, filters: Filters) -> Row:
 
 def ingest_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Stored spans a bucket and service, by the time of the spans."""
-    return ask(client, "ingest_over_time", {**_window(filters), "bucket_s": bucket_s or filters.bucket_s()})
+    every = Filters(start=filters.start, end=filters.end)
+    params = {**_window(filters), "bucket_s": bucket_s or filters.bucket_s()}
+    return ask_rolled(client, "ingest_over_time", every, params, Reads.SPANS)
 
 
 def freshness(client: Asks) -> Row:
@@ -356,8 +376,9 @@ def _window(filters: Filters) -> Row:
     return {"from": sql_moment(filters.start), "to": sql_moment(filters.end)}
 
 
-def _scored(client: Asks, params: Row) -> list[Row]:
-    rows = ask(client, "scores_over_time", params)
+def _scored(client: Asks, filters: Filters, bucket_s: int) -> list[Row]:
+    params = {**filters.params(), "bucket_s": bucket_s}
+    rows = ask_rolled(client, "scores_over_time", filters, params, Reads.SCORES)
     for row in rows:
         row["estimate"] = estimate(row["mean"], None if row["is_binary"] else row["sd"], row["n"])
     return rows

@@ -27,7 +27,8 @@ from itertools import zip_longest
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.questions.conditions import sql_text
+from sightline_store.moments import sql_moment
+from sightline_store.questions.conditions import filled, sql_text
 from sightline_store.rollups.tables import (
     DAY,
     FORMAT,
@@ -38,7 +39,11 @@ from sightline_store.rollups.tables import (
     MINUTES_DAYS,
     MOST_ROWS,
     PERIODS,
+    PRINTS,
+    RAW_SPANS,
     ROLLUPS,
+    SCORE_LOOKS,
+    SCORES,
     Sets,
 )
 from sightline_store.schema.state import require_one_server
@@ -61,6 +66,9 @@ _ROWS_AT_ONCE = 4_000_000
 _ON_A_CLUSTER = "rollups work on one server only. Set SIGHTLINE_JANITOR_ROLLUPS_INTERVAL_S=0 for the janitors"
 
 _SOURCES = tuple(dict.fromkeys(rollup.source for rollup in ROLLUPS))
+_OF_THEIR_DAY = tuple(source for source in _SOURCES if source != SCORES)
+"""Sources whose rows count in the day in which they lie."""
+_TYPED = tuple(source for source in _SOURCES if source != RAW_SPANS)
 _NOTHING = (0,) * len(_SOURCES)
 VERSIONS_A_MICROSECOND = 1024
 """A version is a moment of the store's clock and some chance: two processes never have the same one."""
@@ -100,6 +108,8 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
     closed_s = (now_s - OPEN_S) // MINUTE * MINUTE
     parts = _parts(client)
     looks = {} if anew else _looks(client)
+    score_parts = _changed_scores(client, anew=anew)
+    scored = _scored_days(client, score_parts)
     oldest_s = now_s - min((days for days in (keep.rollups_days, keep.typed_days) if days), default=_MOST_DAYS) * DAY
     days = _days(parts, oldest_s, closed_s)
     _make_empty(client, [day_s for day_s in days if _day(day_s) not in parts and day_s + DAY <= closed_s], now_s)
@@ -107,11 +117,14 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
         day = _day(day_s)
         if day not in parts and day_s + DAY <= closed_s:
             continue
-        if day_s + DAY <= closed_s and day in looks and looks[day] == parts.get(day, 0):
+        seen_parts, seen_scores = looks.get(day, (-1, 0))
+        is_seen = seen_parts == parts.get(day, 0) and scored.get(day, seen_scores) == seen_scores
+        if day_s + DAY <= closed_s and is_seen:
             continue
         made = _Day(client, day_s, closed_s, with_minutes=day_s >= now_s - MINUTES_DAYS * DAY).fold(anew=anew)
-        client.insert_rows(LOOKS, ["Day", "Parts"], [[day, parts.get(day, 0)]])
+        client.insert_rows(LOOKS, ["Day", "Parts", "Scores"], [[day, parts.get(day, 0), scored.get(day, 0)]])
         yield made
+    client.insert_rows(SCORE_LOOKS, ["Day", "Parts"], [[day, state] for day, state in score_parts.items()])
 
 
 def typed_rows(client: Client) -> int:
@@ -123,7 +136,7 @@ def typed_rows(client: Client) -> int:
     (row,) = client.query_rows(
         "SELECT sum(rows) AS n FROM system.parts "
         "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table)",
-        {"database": client.settings.database, "tables": list(_SOURCES)},
+        {"database": client.settings.database, "tables": list(_TYPED)},
     )
     return int(row["n"])
 
@@ -137,6 +150,12 @@ class _Day:
         self._version = _version(client)
         self._made = _made(client, day_s)
         self._prints, self._rows = _prints(client, day_s, self._end_s)
+        was, now = self._whole()
+        # Raw spans that are gone are no reason to make rollups anew: they have what these were.
+        self._compared = tuple(
+            source != RAW_SPANS or not was_there or is_there
+            for source, was_there, is_there in zip(_SOURCES, was, now, strict=True)
+        )
 
     def fold(self, *, anew: bool) -> Folded:
         """Make what differs."""
@@ -157,9 +176,16 @@ class _Day:
 
     def _was_dropped(self) -> bool:
         """Whether a table has none of the rows any more that the day was made of."""
-        before = _sum(prints for (period, _), (_, prints) in self._made.items() if period == HOUR)
-        now = _sum(self._prints.values())
-        return any(was and not is_now for was, is_now in zip(before, now, strict=True))
+        return any(
+            was_there and not is_there
+            for source, was_there, is_there in zip(_SOURCES, *self._whole(), strict=True)
+            if source != RAW_SPANS
+        )
+
+    def _whole(self) -> tuple[Prints, Prints]:
+        """The print of the day when its hours were made, and now."""
+        made = _sum(prints for (period, _), (_, prints) in self._made.items() if period == HOUR)
+        return made, _sum(self._prints.values())
 
     def _print(self, period: int, start: int) -> Prints:
         if period == MINUTE:
@@ -170,7 +196,14 @@ class _Day:
         return sum(self._rows.get(minute, 0) for minute in range(start, start + period, MINUTE))
 
     def _differs(self, period: int, start: int) -> bool:
-        return self._made.get((period, start)) != (FORMAT, self._print(period, start))
+        made_format, made = self._made.get((period, start), (-1, _NOTHING))
+        if made_format != FORMAT:
+            return True
+        return any(
+            was != is_now
+            for was, is_now, is_compared in zip(made, self._print(period, start), self._compared, strict=True)
+            if is_compared
+        )
 
     def _stale_minutes(self, hour: int, *, anew: bool) -> list[int]:
         minutes = range(hour, min(hour + HOUR, self._end_s), MINUTE)
@@ -202,7 +235,13 @@ class _Day:
             return
         full = [minute for minute in minutes if minute in self._prints]
         if full:
-            bounds = {"from_s": min(full), "to_s": max(full) + MINUTE}
+            first, after = min(full), max(full) + MINUTE
+            begin, end = (sql_moment(datetime.fromtimestamp(moment, UTC)) for moment in (first, after))
+            bounds = {
+                "from_s": first, "to_s": after,
+                "from": begin, "to": end, "rolled_from": begin, "rolled_to": begin, "bucket_s": MINUTE,
+                "sets": [each.by for each in Sets], "tenant": "", "route": "",
+            }  # fmt: skip
             for rollup in ROLLUPS:
                 of_minutes = {"minutes": full} if rollup.adds_up else {"period": MINUTE, "starts": full}
                 self._insert(rollup.minutes_file, {**bounds, **of_minutes})
@@ -266,7 +305,7 @@ def _commit(client: Client, version: int, period: int, made: Sequence[tuple[int,
 
 def _run(client: Client, file: str, params: Mapping[str, Any]) -> None:
     """Run a statement. Lists stand in its text: a parameter travels in the address, which is short."""
-    text = sql_text(file)
+    text = filled(sql_text(file), {"scored": sql_text("parts/of_scored.sql")})
     for name, value in params.items():
         if isinstance(value, list):
             text = re.sub(rf"\{{{name}:[^}}]*\}}", str(value), text)
@@ -289,19 +328,40 @@ def _sum(prints: Any) -> Prints:
     return tuple(total)
 
 
-def _parts(client: Client) -> dict[date, int]:
-    """Day to a hash of the parts that the typed tables have of it; another format of rollups is another hash."""
+def _parts(client: Client, tables: Sequence[str] = _OF_THEIR_DAY) -> dict[date, int]:
+    """Day to a hash of the parts that some tables have of it; another format of rollups is another hash."""
     rows = client.query_rows(
         f"SELECT partition AS day, sum(cityHash64(table, name, {FORMAT})) AS parts FROM system.parts "
         "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table) GROUP BY partition",
-        {"database": client.settings.database, "tables": list(_SOURCES)},
+        {"database": client.settings.database, "tables": list(tables)},
     )
     return {date.fromisoformat(str(row["day"])): int(row["parts"]) for row in rows}
 
 
-def _looks(client: Client) -> dict[date, int]:
-    rows = client.query_rows(f"SELECT Day AS day, argMax(Parts, LookedAt) AS parts FROM {LOOKS} GROUP BY Day")
-    return {row["day"]: int(row["parts"]) for row in rows}
+def _looks(client: Client) -> dict[date, tuple[int, int]]:
+    """Day to the parts that it had when it was looked at, and to the parts of scores that had changed then."""
+    rows = client.query_rows(
+        "SELECT Day AS day, argMax(Parts, LookedAt) AS parts, argMax(Scores, LookedAt) AS scores "
+        f"FROM {LOOKS} GROUP BY Day"
+    )
+    return {row["day"]: (int(row["parts"]), int(row["scores"])) for row in rows}
+
+
+def _changed_scores(client: Client, *, anew: bool) -> dict[date, int]:
+    """Day of scores to a hash of its parts, of the days whose parts are others than when all days were looked at."""
+    rows = client.query_rows(f"SELECT Day AS day, argMax(Parts, LookedAt) AS parts FROM {SCORE_LOOKS} GROUP BY Day")
+    seen = {} if anew else {row["day"]: int(row["parts"]) for row in rows}
+    return {day: state for day, state in _parts(client, (SCORES,)).items() if seen.get(day) != state}
+
+
+def _scored_days(client: Client, score_parts: Mapping[date, int]) -> dict[date, int]:
+    """Day to a sum of hashes of those parts of scores in which there are scores of its requests."""
+    days: dict[date, int] = {}
+    if score_parts:
+        text = sql_text("rollups/scored_days.sql")
+        for row in client.query_rows(text, {"days": [day.isoformat() for day in score_parts]}):
+            days[row["day"]] = (days.get(row["day"], 0) + score_parts[row["score_day"]]) % 2**64
+    return days
 
 
 def _days(parts: Mapping[date, int], oldest_s: int, closed_s: int) -> list[int]:
@@ -329,7 +389,7 @@ def _prints(client: Client, from_s: int, to_s: int) -> tuple[dict[int, Prints], 
     counts: dict[int, int] = {}
     for place, table in enumerate(_SOURCES):
         params = {"table": table, "from_s": from_s, "to_s": to_s}
-        for row in client.query_rows(sql_text("rollups/prints.sql"), params):
+        for row in client.query_rows(sql_text(PRINTS.get(table, "rollups/prints.sql")), params):
             prints.setdefault(int(row["minute"]), list(_NOTHING))[place] = int(row["print"])
             counts[int(row["minute"])] = counts.get(int(row["minute"]), 0) + int(row["n"])
     return {minute: tuple(each) for minute, each in prints.items()}, counts

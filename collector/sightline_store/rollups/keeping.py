@@ -15,7 +15,17 @@ from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.rollups.fold import COMMIT_WITHIN_S, VERSIONS_A_MICROSECOND
-from sightline_store.rollups.tables import DAY, HOUR, HOURS_DAYS, LOOKS, MINUTE, MINUTES_DAYS, PERIODS, ROLLUPS
+from sightline_store.rollups.tables import (
+    DAY,
+    HOUR,
+    HOURS_DAYS,
+    LOOKS,
+    MINUTE,
+    MINUTES_DAYS,
+    PERIODS,
+    ROLLUPS,
+    SCORE_LOOKS,
+)
 from sightline_store.schema.state import require_one_server
 from sightline_store.settings import RetentionSettings
 
@@ -108,7 +118,7 @@ def drop(client: Client) -> None:
         StoreUnavailable: try again.
     """
     require_one_server(client, _ON_A_CLUSTER)
-    for table in (*_TABLES, LOOKS):
+    for table in (*_TABLES, LOOKS, SCORE_LOOKS):
         client.command(f"TRUNCATE TABLE {table} SYNC")
 
 

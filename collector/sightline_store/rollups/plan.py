@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions.conditions import sql_text
+from sightline_store.rollups.coverage import Asks, Coverage, coverage
 from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets
 
 SHORTEST: Final = timedelta(hours=24)
@@ -46,7 +46,10 @@ class _Rows:
 
 
 class Reads(Enum):
-    """What a question reads of the tables: LONGEST are the lists of requests, CALLERS the calls and their traces."""
+    """What a question reads of the tables.
+
+    LONGEST are the lists of requests, CALLERS the calls and their traces, LABELS what calls say of themselves.
+    """
 
     REQUESTS = _Rows("rollup_requests", frozenset({"tenant", "route"}))
     LONGEST = _Rows("rollup_requests", frozenset({"tenant", "route"}), since_format=1)
@@ -54,6 +57,15 @@ class Reads(Enum):
     CALLERS = _Rows("rollup_calls", frozenset({"tenant", "model"}), since_format=1)
     STAGES = _Rows("rollup_stages", frozenset({"tenant"}))
     RETRIEVALS = _Rows("rollup_retrievals", frozenset({"tenant"}), since_format=1)
+    USES = _Rows("rollup_uses", frozenset(), since_format=2)
+    EMBEDDINGS = _Rows("rollup_embeddings", frozenset({"tenant", "model"}), since_format=2)
+    SPANS = _Rows("rollup_spans", frozenset(), since_format=2)
+    LABELS = _Rows("rollup_calls", frozenset(), since_format=2)
+    SCORES = _Rows("rollup_scores", frozenset({"tenant", "route"}), since_format=2)
+
+
+_PRICED = frozenset({Reads.CALLS, Reads.CALLERS, Reads.EMBEDDINGS})
+"""What questions put prices on: a period must not hold two."""
 
 
 class _Window(Protocol):
@@ -69,31 +81,6 @@ class _Window(Protocol):
     def model(self) -> str: ...
     @property
     def route(self) -> str: ...
-
-
-class _Asks(Protocol):
-    def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Answer a query with dicts by column name."""
-        ...
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What rollups a store has of a window.
-
-    Attributes:
-        starts: length of a period to the starts of those that can answer, in order; seconds.
-        sees_all: whether the asker may read what is added up over all tenants.
-        cuts: moments at which prices change, in order; epoch seconds.
-        steps: numbers of input tokens above which another rate holds.
-        times: seconds of the day at which another rate begins to hold, in order, without midnight.
-    """
-
-    starts: Mapping[int, Sequence[int]]
-    sees_all: bool = True
-    cuts: Sequence[int] = ()
-    steps: Sequence[int] = ()
-    times: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +99,7 @@ class Plan:
         """The parameters that `sql/rollups/questions` name beside those of the question."""
         return {
             "set": self.by,
+            "sets": [self.by],
             "periods": [each[0] for each in self.ranges],
             "firsts": [each[1] for each in self.ranges],
             "afters": [each[2] for each in self.ranges],
@@ -121,7 +109,7 @@ class Plan:
 
 
 def plan(
-    client: _Asks,
+    client: Asks,
     window: _Window,
     reads: Iterable[Reads],
     *,
@@ -152,25 +140,17 @@ def plan(
         return None
     if window.end - window.start < SHORTEST or not lengths:
         return None
-    params = {
-        "from": sql_moment(window.start),
-        "to": sql_moment(window.end),
-        "needed": int(sets or by),
-        "format": max(each.value.since_format for each in reads),
-    }
-    rows = client.query_rows(sql_text("rollups/coverage.sql"), params)
-    if not rows or rows[0]["source_rows"] < FEWEST_ROWS:
-        return None
-    starts = {DAY: sorted(rows[0]["days"]), HOUR: sorted(rows[0]["hours"]), MINUTE: sorted(rows[0]["minutes"])}
-    with_prices = any(each.value.table == "rollup_calls" for each in reads)
-    prices = client.query_rows(sql_text("rollups/price_changes.sql"), {})[0] if with_prices else {}
-    covered = Coverage(
-        starts,
-        bool(rows[0]["sees_all"]),
-        sorted(prices.get("cuts", ())),
-        prices.get("steps", ()),
-        sorted(time % DAY for time in prices.get("times", ()) if time % DAY),
+    with_prices = any(each in _PRICED for each in reads)
+    covered = coverage(
+        client,
+        sql_moment(window.start),
+        sql_moment(window.end),
+        needed=int(sets or by),
+        since_format=max(each.value.since_format for each in reads),
+        with_prices=with_prices,
     )
+    if covered.source_rows < FEWEST_ROWS:
+        return None
     return choose(covered, window, by, bucket_s=bucket_s, with_prices=with_prices)
 
 

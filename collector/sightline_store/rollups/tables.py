@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 
@@ -15,13 +16,19 @@ MOST_ROWS = 5000
 """Rows that a table keeps of a period and set. A set of more is left out of the period, whose questions read rows then:
 where a dimension has so many values, one of them has few rows."""
 
-FORMAT = 1
-"""What the rows of a period have that is made now, as rollup_periods.RowsFormat: 1 since 023_more_rollups.sql."""
+FORMAT = 2
+"""What the rows of a period have that is made now, as rollup_periods.RowsFormat: 1 since 023_more_rollups.sql, 2 since
+025_rollups_of_the_rest.sql."""
 
 MOST_LONGEST = 50
 """Requests of a period in the lists of its longest ones; SQL has the same number (sql/parts/request_longest.sql)."""
 
-PERIODS, LOOKS = "rollup_periods", "rollup_looks"
+PERIODS, LOOKS, SCORE_LOOKS = "rollup_periods", "rollup_looks", "rollup_score_looks"
+SCORES, RAW_SPANS = "scores", "otel_traces"
+"""Sources of their own kind. A score counts for the time of the request whose answer it is about. Raw spans do not say
+when they were stored, and may be gone before the typed rows are."""
+PRINTS: Mapping[str, str] = {SCORES: "rollups/score_prints.sql", RAW_SPANS: "rollups/span_prints.sql"}
+"""Source to the question for its prints; that for all others is `rollups/prints.sql`."""
 
 
 class Sets(IntFlag):
@@ -42,7 +49,8 @@ class Rollup:
     """A table of sums.
 
     Attributes:
-        source: the typed table that its minutes are made of.
+        source: the typed table that its minutes are made of. Those of `rollup_uses` are made of calls and searches too,
+            which are sources of others: a change of any source makes a period anew in all tables.
         name: the table; its SQL is `sql/rollups/NAME.sql` and `sql/rollups/longer_NAME.sql`, without `rollup_`.
         adds_up: whether hours are made of minutes and days of hours. Else all are made of rows, by the first text.
     """
@@ -68,4 +76,8 @@ ROLLUPS = (
     Rollup("stages", "rollup_stages"),
     Rollup("retrievals", "rollup_retrievals"),
     Rollup("llm_calls", "rollup_callers", adds_up=False),
+    Rollup("requests", "rollup_uses"),
+    Rollup(SCORES, "rollup_scores"),
+    Rollup("embeddings", "rollup_embeddings"),
+    Rollup(RAW_SPANS, "rollup_spans"),
 )

@@ -17,7 +17,7 @@ from sightline_store.errors import StoreUnavailable
 from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters
 from sightline_store.questions.queries import SpendBy
-from sightline_store.rollups import fold, keeping, plan
+from sightline_store.rollups import coverage, fold, keeping, plan
 from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import FORMAT
 from sightline_store.settings import RetentionSettings
@@ -37,6 +37,8 @@ def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of some hours with few rows read rollups too, so that little has to be made."""
     monkeypatch.setattr(plan, "SHORTEST", timedelta(hours=1))
     monkeypatch.setattr(plan, "FEWEST_ROWS", 0)
+    monkeypatch.setattr(queries, "SHORTEST", timedelta(hours=1))
+    monkeypatch.setattr(coverage, "REMEMBERED_S", 0.0)
 
 
 @pytest.fixture
@@ -100,10 +102,13 @@ def test_one_answer_of_rollups_and_of_rows(client: Client, end: datetime, seed: 
         window = _window(end, hours, **narrowed)
         _require_one_answer(client, window, is_rolled(client, window))
     assert is_rolled(client, _window(end, hours)) == set(QUESTIONS)
-    assert is_rolled(client, _window(end, hours, tenant="acme")) == set(QUESTIONS)
+    of_all = {"ingest_over_time", "labels", "used_over_time"}
+    assert is_rolled(client, _window(end, hours, tenant="acme")) == set(QUESTIONS) - of_all
     lists = {name for name in QUESTIONS if name.startswith("traces")}
-    spending = {name for name in QUESTIONS if name.startswith("spend")}
-    assert is_rolled(client, _window(end, hours, route="/v1/chat")) == {"latency_over_time", *lists}
+    spending = {name for name in QUESTIONS if name.startswith("spend")} | {"embedding_spend"}
+    assert is_rolled(client, _window(end, hours, route="/v1/chat")) == {
+        "latency_over_time", "scores_over_time", "score_summary", "score_list", *lists
+    }  # fmt: skip
     assert is_rolled(client, _window(end, hours, model="gpt-4o")) == spending
 
 
@@ -120,6 +125,62 @@ def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> Non
     anew = [row["Start"] for row in after if row["Start"] in versions and row["v"] != versions[row["Start"]]]
     assert 1 <= len(anew) <= 2  # its call or stage may have begun in the next minute
     _require_one_answer(client, _window(end))
+
+
+def test_a_score_counts_for_its_request(client: Client, end: datetime) -> None:
+    """Given after days, twice, or before its request came; each day of requests is looked at once for it."""
+    traffic = Traffic(client, 37, end)
+    rows = traffic.add(100, 26)
+    late = rows["requests"][:20]
+    window = _window(end, 26)
+    _fold(client)
+    traffic.score(late)
+    assert _fold(client) > 0
+    _require_one_answer(client, window, ("score_summary", "score_list"))
+    assert _fold(client) <= 1  # a minute that is over since
+    client.command("DELETE FROM requests WHERE cityHash64(TraceId) % 9 = 0")
+    _fold(client)
+    _require_one_answer(client, window, ("score_summary", "score_list"))
+    traffic.score(late)
+    stops = _Stops(client, 5, is_done=False)
+    with pytest.raises(StoreUnavailable):
+        list(fold.fold(stops, _KEEP))
+    stops.close()
+    _fold(client)
+    _require_one_answer(client, window, ("overview", "scores_over_time", "score_summary", "score_list"))
+
+
+def test_raw_spans_that_are_gone_change_nothing(client: Client, end: datetime) -> None:
+    """Retention drops them before typed rows: what was made of them stays, until other news make the day anew."""
+    traffic = Traffic(client, 41, end)
+    rows = traffic.add(100, 30)
+    _fold(client)
+    window = _window(end, 30)
+    before = queries.ingest_over_time(client, window, bucket_s=3600)
+    day = (end - timedelta(days=1, minutes=3)).date()  # it is over
+    client.command(f"ALTER TABLE otel_traces DROP PARTITION '{day}'")
+    assert _fold(client) <= 1
+    whole = [row for row in before if datetime.fromtimestamp(row["bucket"], UTC).date() == day][1:]
+    after = queries.ingest_over_time(client, window, bucket_s=3600)
+    assert whole
+    assert [row for row in after if row["bucket"] in {row["bucket"] for row in whole}] == whole
+    traffic.score([request for request in rows["requests"] if request[0].date() == day])
+    assert _fold(client) > 0
+    _require_one_answer(client, window, ("overview", "score_summary"))
+
+
+@pytest.mark.parametrize("hours", [50.0, 3.0])
+def test_data_begins_where_rows_do(client: Client, end: datetime, hours: float) -> None:
+    """Also where rollups know of an hour whose rows are gone."""
+    Traffic(client, 43, end).add(60, hours)
+    _fold(client)
+    for asked in (hours, hours + 30, hours - 1):
+        window = _window(end, asked)
+        assert queries.data_since(client, window) == queries.data_since(RowsAlone(client), window)
+    for table in ("requests", "llm_calls", "retrievals", "embeddings"):
+        client.command(f"DELETE FROM {table} WHERE Timestamp < now64() - INTERVAL 2 HOUR")
+    window = _window(end, hours + 30)
+    assert queries.data_since(client, window) == queries.data_since(RowsAlone(client), window)
 
 
 def test_percentiles_are_within_the_rank_error(client: Client, end: datetime) -> None:
@@ -314,7 +375,7 @@ def test_periods_of_an_older_format_are_made_anew(client: Client, end: datetime)
     )
     client.command("TRUNCATE TABLE rollup_looks")  # another format is another look
     window = _window(end, 30)
-    older = {"overview", "latency_over_time", "spend_over_time", "stage_summary", "filter_values"}
+    older = {"latency_over_time", "spend_over_time", "stage_summary", "filter_values"}
     assert is_rolled(client, window) == older
     _require_one_answer(client, window)
     day = (end - timedelta(days=1, minutes=3)).date()  # it is over
@@ -331,7 +392,7 @@ def test_a_dimension_of_too_many_values_reads_rows(
     client: Client, end: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More tenants than a period keeps: questions of one tenant read rows, all others do not."""
-    monkeypatch.setattr(fold, "MOST_ROWS", 2)
+    monkeypatch.setattr(fold, "MOST_ROWS", 6)
     Traffic(client, 19, end).add(400, _HOURS)
     _fold(client)
     _require_one_answer(client, _window(end, tenant="acme"))

@@ -13,12 +13,15 @@ from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters, Row, sql
 from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups.plan import FEWEST_ROWS
-from sightline_store.rollups.tables import DAY, MOST_LONGEST
+from sightline_store.rollups.tables import DAY, FORMAT, MOST_LONGEST
 
 END = datetime(2026, 3, 15, tzinfo=UTC)
 WINDOW = Filters(start=END - timedelta(days=7), end=END)
 _DAYS = [int(WINDOW.start.timestamp()) + day * DAY for day in range(7)]
-_COVERAGE: Row = {"days": _DAYS, "hours": [], "minutes": [], "source_rows": FEWEST_ROWS, "sees_all": True}
+_COVERAGE: Row = {
+    "cut": 0, "format": FORMAT, "days": _DAYS, "hours": [], "minutes": [], "of_hours": 0, "of_days": FEWEST_ROWS,
+    "first_filled": 0, "sees_all": True,
+}  # fmt: skip
 
 
 class _Rolled:
@@ -94,16 +97,9 @@ def test_calls_that_report_a_cost_are_compared_as_rows() -> None:
     assert [len(store.asked) for store in (silent, told)] == [2, 3]  # prices, sums, and calls
 
 
-def test_a_question_says_which_format_it_needs() -> None:
-    """Periods of an older format have not what it reads; what is by tenant reads the set of tenants."""
-    store = _Rolled()
-    queries.spend_by(store, WINDOW, "tenant")
-    queries.latency_over_time(store, WINDOW, bucket_s=DAY)
-    assert [(asked["format"], asked["needed"]) for asked in store.params] == [(1, 2), (0, 1)]
-
-
 def test_the_lists_of_a_period_are_as_long_as_a_question_reads() -> None:
     """The number stands in SQL and in `rollups/tables.py`."""
-    fold = sql_text("rollups/requests.sql") + sql_text("rollups/longer_requests.sql")
-    lengths = re.findall(r"groupArraySorted(?:If)?\((\d+)\)|\(Longest\w+\)\), 1, (\d+)\)", fold)
-    assert [int("".join(each)) for each in lengths] == [MOST_LONGEST] * 4
+    names = ("requests", "longer_requests", "scores", "longer_scores")
+    fold = "".join(sql_text(f"rollups/{name}.sql") for name in names)
+    lengths = re.findall(r"groupArraySorted(?:If)?\((\d+)\)|\((?:Longest\w+|Lowest)\)\), 1, (\d+)\)", fold)
+    assert [int("".join(each)) for each in lengths] == [MOST_LONGEST] * 6

@@ -1,11 +1,11 @@
 -- What the answers to the requests of a window scored.
 SELECT
     avgOrNullIf(Value, Name = 'groundedness') AS groundedness,
-    stddevSampOrNullIf(Value, Name = 'groundedness') AS groundedness_sd,
+    if(groundedness_n > 1, stddevSampOrNullIf(Value, Name = 'groundedness'), NULL) AS groundedness_sd,
     countIf(Name = 'groundedness' AND Value IS NOT NULL) AS groundedness_n,
     countIf(Name = 'groundedness' AND Value IS NULL) AS groundedness_failed,
     avgOrNullIf(Value, Name = 'faithfulness') AS faithfulness,
-    stddevSampOrNullIf(Value, Name = 'faithfulness') AS faithfulness_sd,
+    if(faithfulness_n > 1, stddevSampOrNullIf(Value, Name = 'faithfulness'), NULL) AS faithfulness_sd,
     countIf(Name = 'faithfulness' AND Value IS NOT NULL) AS faithfulness_n,
     countIf(Name = 'faithfulness' AND Value IS NULL) AS faithfulness_failed,
     avgOrNullIf(Value, Name = 'retrieval_hit_at_5') AS hit,

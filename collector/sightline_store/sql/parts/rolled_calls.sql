@@ -34,7 +34,7 @@ FROM
                 SELECT *, sightlineCallOnLine(book, PriceKey, sightlineServiceTier(ServiceTier), toDateTime(Second, 'UTC')) AS place
                 FROM
                 (
-                    SELECT toUnixTimestamp(Start) AS Second, * EXCEPT (Period, Start, Version, By)
+                    SELECT toUnixTimestamp(Start) AS Second, * EXCEPT (Period, Start, Version, By, Notes)
                     FROM rollup_calls
                     WHERE
                         -- include: rolled_periods.sql

@@ -18,9 +18,5 @@ CROSS JOIN
 ) AS r
 CROSS JOIN
 (
-    SELECT
-        arraySort(groupUniqArrayIf(8)(toString(Judge), Judge != '')) AS judges,
-        arraySort(groupUniqArrayIf(8)(toString(Note), Note != '')) AS judge_notes
-    FROM scores
-    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND NOT startsWith(Name, 'drift.') AND NOT startsWith(Name, 'mark.')
+    -- include: judges_named.sql
 ) AS s

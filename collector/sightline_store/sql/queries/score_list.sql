@@ -21,5 +21,5 @@ INNER JOIN
         AND TraceHash IN (SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash != cityHash64(''))
     GROUP BY TraceHash
 ) AS r USING (TraceHash)
-ORDER BY s.value IS NULL, s.value, asked_ms DESC
+ORDER BY s.value IS NULL, s.value, asked_ms DESC, s.TraceHash
 LIMIT {limit:UInt32}

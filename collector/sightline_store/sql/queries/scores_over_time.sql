@@ -6,7 +6,7 @@ SELECT
     count(value) AS n,
     countIf(value IS NULL) AS failed,
     avgOrNull(value) AS mean,
-    stddevSampOrNull(value) AS sd,
+    if(n > 1, stddevSampOrNull(value), NULL) AS sd,
     countIf(value NOT IN (0, 1)) = 0 AS is_binary,
     groupUniqArrayIf(4)(judge, judge != '') AS judges,
     groupUniqArrayIf(4)(note, note != '') AS notes

@@ -4,7 +4,7 @@ SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
     if(grouping(Tenant) = 0, 'tenant', 'all') AS By, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape,
     -- include: call_sums.sql
-    , PricedAs
+    , PricedAs, groupUniqArrayIf(8)(toString(Note), Note != '') AS Notes
 FROM
 (
     SELECT *, PriceKey, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute,

@@ -12,6 +12,14 @@ FROM
     UNION ALL
     SELECT Start, By FROM rollup_retrievals WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
     UNION ALL
+    SELECT Start, By FROM rollup_uses WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    UNION ALL
+    SELECT Start, By FROM rollup_spans WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    UNION ALL
+    SELECT Start, By FROM rollup_embeddings WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    UNION ALL
+    SELECT Start, By FROM rollup_scores WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    UNION ALL
     SELECT
         toDateTime(intDiv(toUnixTimestamp(Start), {period:UInt32}) * {period:UInt32}, 'UTC') AS begin,
         arrayJoin(arrayFilter((set, bit) -> bitAnd(cut, bit) != 0, ['all', 'tenant', 'route'], [1, 2, 4])) AS set

@@ -5,7 +5,8 @@ SELECT
     sum(InputCount), sum(OutputCount), sum(ToldCount), sum(InputSum), sum(OutputSum), sum(PlainInput), sum(PlainInputNoAudio),
     sum(CacheRead), sum(CacheWrite), sum(CacheWrite1h), sum(InputAudio), sum(PlainOutput), sum(PlainOutputNoAudio),
     sum(PlainOutputNoReasoning), sum(PlainOutputNoAudioNoReasoning), sum(OutputAudio), sum(Reasoning), sum(DurationSum),
-    sum(ToldSum), sum(CacheReadCount), sum(ReasoningCount), PricedAs
+    sum(ToldSum), sum(CacheReadCount), sum(ReasoningCount), PricedAs,
+    groupUniqArrayArray(8)(Notes)
 FROM
 -- include: shorter_periods.sql
 GROUP BY begin, By, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape

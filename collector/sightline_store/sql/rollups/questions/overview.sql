@@ -1,4 +1,4 @@
--- The question overview, of rollups and of the rows that no rollup holds. Scores are read as rows.
+-- The question overview, of rollups and of the rows that no rollup holds.
 SELECT r.* EXCEPT (ttft_counts, ttft, total), m.*, s.*
 FROM
 (
@@ -31,5 +31,5 @@ CROSS JOIN
 ) AS m
 CROSS JOIN
 (
-    -- include: overview_scores.sql
+    -- include: rolled_overview_scores.sql
 ) AS s

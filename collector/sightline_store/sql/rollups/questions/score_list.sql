@@ -1,0 +1,36 @@
+-- The question score_list, of rollups and of the rows that no rollup holds: the lowest answers are among the lowest of the periods.
+WITH
+    (
+        SELECT arraySlice(arraySort(groupArrayArray(Lowest)), 1, {limit:UInt32})
+        FROM
+        (
+            -- include: rolled_scores.sql
+        )
+        WHERE Name = {name:String}
+    ) AS lowest
+SELECT
+    s.TraceId AS trace_id, {name:String} AS name, r.SpanId AS span_id, s.value AS value, s.label AS label, s.explanation AS explanation, s.judge AS judge, s.judge_version AS judge_version,
+    s.error_type AS error_type, toUnixTimestamp64Milli(r.Asked) AS asked_ms, r.tenant AS tenant_name
+FROM
+(
+    SELECT
+        TraceHash, TraceId, Value AS value, toString(Label) AS label, if({content:UInt8}, Explanation, 'hidden') AS explanation,
+        toString(Judge) AS judge, toString(JudgeVersion) AS judge_version, toString(ErrorType) AS error_type
+    FROM scores
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash IN (lowest.4)
+    ORDER BY Timestamp DESC
+    LIMIT 1 BY TraceHash
+) AS s
+INNER JOIN
+(
+    SELECT TraceHash, min(Timestamp) AS Asked, argMin(SpanId, Timestamp) AS SpanId, any(toString(Tenant)) AS tenant
+    FROM requests
+    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+        AND ({tenant:String} = '' OR Tenant = {tenant:String})
+        AND ({route:String} = '' OR Route = {route:String})
+        AND toStartOfFiveMinutes(Timestamp) IN (SELECT toStartOfFiveMinutes(fromUnixTimestamp64Nano(arrayJoin(lowest.5), 'UTC')))
+        AND TraceHash IN (lowest.4)
+    GROUP BY TraceHash
+) AS r USING (TraceHash)
+ORDER BY s.value IS NULL, s.value, asked_ms DESC, s.TraceHash
+LIMIT {limit:UInt32}
