@@ -39,7 +39,10 @@ def used_over_time(
     """
     window = Filters(start=start, end=end)
     begin = sql_moment(start)
-    params = {**window.params(), "rolled_from": begin, "rolled_to": begin, "bucket_s": bucket_s, "limit": limit}
+    params = {
+        "from": begin, "to": sql_moment(end), "rolled_from": begin, "rolled_to": begin,
+        "bucket_s": bucket_s, "limit": limit,
+    }  # fmt: skip
     return ask_rolled(client, "used_over_time", window, params, Reads.USES)
 
 

@@ -24,6 +24,8 @@ from sightline_store.rollups.tables import MOST_LONGEST, Sets
 
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
 SpendBy = Literal["model", "tenant", "user", "session"]
+_SPARE_TRACES = 500
+"""Traces beyond those of a page, in place of those that have calls in the window and no request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: in
     """
     params = {**filters.params(), "by": by, "limit": limit}
     if by in {"user", "session"}:
-        return ask(client, "spend_by", params)
+        return ask(client, "people/spend_by_person", params)
     rows_by = Sets.TENANT if by == "tenant" else None
     rows = ask_rolled(client, "spend_by", filters, params, Reads.CALLERS, rows_by=rows_by)
     return _compared(client, params, rows) if rows and "comparable_calls" in rows[0] else rows
@@ -219,6 +221,8 @@ def traces(
     params |= {"traces": {"sort": sort}, "traces_by_score": {"name": sort}}.get(name, {})
     if name == "traces" and descending and not narrowed.sql:
         rows = _listed(client, filters, params)
+    elif name == "traces_by_cost":
+        rows = _dearest(client, narrowed.put_into(sql(name)), params, is_narrowed=bool(narrowed.sql))
     else:
         rows = client.query_rows(narrowed.put_into(sql(name)), params)
     totals = {row["trace_id"]: row for row in trace_totals(client, rows)}
@@ -235,6 +239,15 @@ def _listed(client: Asks, filters: Filters, params: Row) -> list[Row]:
         return bool(rows) and len(rows) == min(limit, rows[0]["matching"] - offset)
 
     return ask_rolled(client, "traces", filters, params, Reads.LONGEST, is_whole=is_whole)
+
+
+def _dearest(client: Asks, text: str, params: Row, *, is_narrowed: bool) -> list[Row]:
+    """One page of requests by their cost. Of a whole window the dearest traces are taken, which nearly all have one."""
+    narrowed = is_narrowed or bool(params["route"] or params["model"] or params["only_errors"])
+    rows = client.query_rows(text, {**params, "is_narrowed": int(narrowed), "spare": 0 if narrowed else _SPARE_TRACES})
+    if narrowed or (rows and len(rows) == min(params["limit"], rows[0]["matching"] - params["offset"])):
+        return rows
+    return client.query_rows(text, {**params, "is_narrowed": 1, "spare": 0})
 
 
 def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:

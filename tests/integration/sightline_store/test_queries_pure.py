@@ -177,6 +177,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     judges.judged(asked, window, name="faithfulness", judge="J", judge_version="1", human="feedback")
     judges.judges(asked, END, "faithfulness")
     judges.health(asked, window.start, END)
+    queries.spend_by(asked, window, "session")
     people.sessions(asked, window)
     people.session_totals(asked, window, ["S"])
     people.review_queue(asked, window, "lowest", reviewer="Ann")

@@ -86,6 +86,39 @@ def test_lists_that_rollups_do_not_have_read_rows(page: Any) -> None:
     assert store.params == []
 
 
+@pytest.mark.parametrize(
+    ("rows", "narrowed", "asked"),
+    [
+        (_listed(10, 400), {}, [0]),
+        (_listed(4, 4), {}, [0]),
+        (_listed(9, 400), {}, [0, 1]),  # more traces than the spare ones have calls and no request
+        ([], {}, [0, 1]),
+        (_listed(9, 400), {"route": "/"}, [1]),
+        (_listed(9, 400), {"model": "m"}, [1]),
+    ],
+)
+def test_the_dearest_are_looked_up_where_they_have_no_request(
+    rows: list[Row], narrowed: dict[str, str], asked: list[int]
+) -> None:
+    """Of a whole window only if the page came out shorter than it has to be."""
+    told: list[int] = []
+
+    class Dearest(_Rolled):
+        """A store that lists some requests."""
+
+        def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+            """Remember whether the traces were looked up."""
+            if "is_narrowed" in (params or {}):
+                told.append((params or {})["is_narrowed"])
+                assert ((params or {})["spare"] > 0) is (told[-1] == 0)
+                return rows
+            return super().query_rows(sql, params)
+
+    window = Filters(start=WINDOW.start, end=WINDOW.end, **narrowed)
+    assert len(queries.traces(Dearest(), window, sort="cost", limit=10)) == len(rows)
+    assert told == asked
+
+
 def test_calls_that_report_a_cost_are_compared_as_rows() -> None:
     """Only where there are any; a name without one has no difference."""
     silent = _Rolled({"name": "m", "comparable_calls": 0})

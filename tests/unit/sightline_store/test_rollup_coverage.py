@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -85,6 +86,6 @@ def test_what_is_remembered_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     _covered(store)
     _covered(store)
     assert store.asked == 2
-    monkeypatch.setattr(coverage.time, "monotonic", lambda: 1e12)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e12)
     _covered(store)
     assert store.asked == 3

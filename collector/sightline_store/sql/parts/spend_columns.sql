@@ -1,0 +1,18 @@
+-- What the calls of a name spent.
+count() AS calls,
+countIf(CostUsd IS NULL) AS unpriced_calls,
+countIf(InputTokens IS NULL OR OutputTokens IS NULL) AS uncounted_calls,
+uniqExact(TraceHash) AS requests,
+sumOrNull(InputTokens) AS input_tokens,
+sumOrNull(CacheReadTokens) AS cache_read_tokens,
+sumOrNull(OutputTokens) AS output_tokens,
+sumOrNull(ReasoningTokens) AS reasoning_tokens,
+sumOrNull(CostUsd) AS cost_usd,
+minIf(toString(Price), CostUsd IS NULL) AS unpriced_example,
+minIf(CostUnknown, CostUsd IS NULL) AS unknown_because,
+groupUniqArray(4)(PricedAs) AS priced_as,
+countIf(CostBasis = 'reported') AS reported_calls,
+countIf(CostBasis = 'local') AS local_calls,
+countIf(CostDiffers) AS differing_calls,
+sumIf(ToldCostUsd, CostDiffers) AS differing_reported_usd,
+sumIf(CostUsd, CostDiffers) AS differing_computed_usd
