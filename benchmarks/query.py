@@ -37,6 +37,7 @@ from pathlib import Path
 
 import page_questions
 import processes
+import question_profile
 import results
 
 from sightline_node.readers import keys
@@ -103,7 +104,9 @@ def main() -> None:
             if args.repeats == 0:
                 return
             if args.match:
-                _list(_timed(reader, store, _every_question(client, _end(client), args.match), args.repeats))
+                costs = _timed(reader, store, _every_question(client, _end(client), args.match), args.repeats)
+                _list(costs)
+                _profile(client, _end(client), costs)
             else:
                 loaded = json.loads(note.read_text()) if note.exists() else {}
                 _run(client, reader, store, args.rows, args.repeats, loaded)
@@ -135,6 +138,7 @@ def _run(
     spans = int(disk["spans"])
     slowest = sorted(times, key=lambda label: -times[label])
     _list(costs)
+    _profile(client, end, costs)
     for label, cost in of_rows.items():
         _say(f"{cost.wall_s * 1e3:8.1f} {cost.cpu_s * 1e3:8.1f}  {label}: of rows")
     times_of_rows = times | {label: cost.wall_s for label, cost in of_rows.items()}
@@ -224,6 +228,14 @@ def _list(costs: dict[str, Cost]) -> None:
     _say(" wall ms   CPU ms")
     for label in sorted(costs, key=lambda label: -costs[label].wall_s):
         _say(f"{costs[label].wall_s * 1e3:8.1f} {costs[label].cpu_s * 1e3:8.1f}  {label}")
+
+
+def _profile(client: Client, end: datetime, costs: dict[str, Cost]) -> None:
+    """Where the time of the dearest questions goes, on standard error."""
+    asked = {question.label: question for question in _every_question(client, end)}
+    dearest = sorted(costs, key=lambda label: -costs[label].wall_s)
+    for line in question_profile.table(client, [asked[label] for label in dearest]):
+        _say(line)
 
 
 def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> dict[str, float]:
