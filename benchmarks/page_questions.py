@@ -55,6 +55,7 @@ WINDOWED: dict[str, Ask] = {
     "stage_stack": queries.stage_stack,
     "stage_stack_over_time": queries.stage_stack_over_time,
     "stage_summary": queries.stage_summary,
+    "flagged_traces": queries.flagged_traces,
     "spend_over_time": queries.spend_over_time,
     "spend_by model": queries.spend_by,
     "spend_by tenant": lambda client, filters: queries.spend_by(client, filters, "tenant"),

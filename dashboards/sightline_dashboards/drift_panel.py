@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
 
@@ -27,23 +29,56 @@ def runs(client: Asks, filters: Filters) -> list[Row]:
     return drift_runs.runs(client, filters.end - LOOK_BACK, filters.end)
 
 
-def show(filters: Filters) -> None:
-    """Show the panel."""
-    client = source.client()
+@dataclass(frozen=True)
+class Found:
+    """What a store knows of drift.
+
+    Attributes:
+        runs: as `runs` returns them.
+        compared: the first comparisons of the newest run.
+        canaries: the history of the signals of canary questions.
+    """
+
+    runs: list[Row]
+    compared: list[Row]
+    canaries: list[Row]
+
+
+def ask(client: Asks, filters: Filters, store: Executor) -> Future[Found]:
+    """Ask what the panel shows."""
+    return store.submit(_found, client, filters)
+
+
+def _found(client: Asks, filters: Filters) -> Found:
+    found = runs(client, filters)
+    stands = drift.standing(found)
+    if stands is None:
+        return Found(found, [], [])
+    compared = drift_runs.comparisons(client, stands.run, limit=_TABLE_ROWS)
+    canaries = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, drift.CANARY_SIGNALS)
+    return Found(found, compared, canaries)
+
+
+def show(asked: Future[Found], filters: Filters) -> None:
+    """Show the panel.
+
+    Args:
+        asked: by `ask`.
+        filters: the window of the page.
+    """
     with panel("Drift", "what `sightline-evals drift` found, up to 30 days back"):
-        found = runs(client, filters)
-        stands = drift.standing(found)
+        found = asked.result()
+        stands = drift.standing(found.runs)
         if stands is None:
             empty_message(drift.HOW_TO_GET)
             return
         _verdict(stands)
-        compared = drift_runs.comparisons(client, stands.run, limit=_TABLE_ROWS)
-        _table(compared, stands.run["comparisons"])
+        _table(found.compared, stands.run["comparisons"])
         left, right = st.columns(2, gap="small")
         with left:
-            _over_time(client, filters, compared, found)
+            _over_time(source.client(), filters, found)
         with right:
-            _canaries(client, filters, found)
+            _canaries(filters, found)
 
 
 def _verdict(stands: drift.Standing) -> None:
@@ -98,32 +133,31 @@ def _table(rows: list[Row], comparisons: int) -> None:
     note(f"Alarms first. An alarm needs a small p and a change that matters; SD are standard deviations before.{more}")
 
 
-def _over_time(client: Asks, filters: Filters, compared: list[Row], found: list[Row]) -> None:
-    names = [f"{drift.signal(row)}, {row['key'] or 'all'}" for row in compared]
+def _over_time(client: Asks, filters: Filters, found: Found) -> None:
+    names = [f"{drift.signal(row)}, {row['key'] or 'all'}" for row in found.compared]
     if not names:
         return
     number = st.selectbox(
         "Signal", range(len(names)), format_func=names.__getitem__, key="drift_signal", label_visibility="collapsed"
     )
-    row = compared[number or 0]
+    row = found.compared[number or 0]
     rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, [row["signal"]], keys=[row["key"]])
     if not rows:
         return
     window = drift_charts.window(rows, filters)
-    _show(drift_charts.effects(rows, found, window), window, key="drift_effects")
+    _show(drift_charts.effects(rows, found.runs, window), window, key="drift_effects")
     note("The change against the reference of each run, with its 95 % interval; ▲ marks an alarm.")
 
 
-def _canaries(client: Asks, filters: Filters, found: list[Row]) -> None:
-    rows = drift_runs.history(client, filters.end - LOOK_BACK, filters.end, drift.CANARY_SIGNALS)
-    if not any(row["current"] is not None for row in rows):
+def _canaries(filters: Filters, found: Found) -> None:
+    if not any(row["current"] is not None for row in found.canaries):
         empty_message(
             "No canaries yet: `sightline-evals drift --canaries FILE --ask URL` asks fixed questions at each run and "
             "compares what they find with what they found."
         )
         return
-    window = drift_charts.window(rows, filters)
-    _show(drift_charts.canaries(rows, found, window), window, key="drift_canaries")
+    window = drift_charts.window(found.canaries, filters)
+    _show(drift_charts.canaries(found.canaries, found.runs, window), window, key="drift_canaries")
     note("Share of documents that canary questions find again (overlap), and of those that they should find (recall).")
 
 

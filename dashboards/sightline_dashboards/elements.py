@@ -6,6 +6,7 @@ strangers and never becomes markup. A click comes back to Python, which opens th
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -83,6 +84,7 @@ def table(
     pair: str = "",
     on_pair: Callable[[TableRow, TableRow], None] | None = None,
     offer: Offer | None = None,
+    find: str = "",
 ) -> str | None:
     """Show a table; return the name of the column whose header was just clicked, if any.
 
@@ -97,6 +99,7 @@ def table(
             has an address of its own.
         on_pair: called with the two, in the order in which they were ticked.
         offer: what a reader can take as a file; None: the cells as they are shown.
+        find: label of the box that leaves the rows that hold a text; '' shows no box.
     """
     offered = offer or Offer(
         [{column.label: cell for column, cell in zip(columns, row.cells, strict=True)} for row in rows]
@@ -118,6 +121,7 @@ def table(
         "sort": {"key": sort, "descending": descending} if sort else None,
         "empty": empty,
         "pair": pair,
+        "find": find,
         "files": [{"form": form.value, "label": LABELS[form]} for form in Format] if rows else [],
         "note": offered.note,
     }
@@ -172,14 +176,15 @@ def search(
     return str(result.search["text"]) if result.search else None
 
 
-def waterfall(data: dict[str, Any], *, selected: str, key: str) -> str | None:
-    """Show a waterfall as `waterfall.drawing` lays it out; return the span that was just clicked.
+def waterfall(drawn: str, *, selected: str, key: str) -> str | None:
+    """Show a waterfall; return the span that was just clicked.
 
     The element marks a clicked span itself, so what it is given stays the same, and is not sent again, until another
     span is chosen elsewhere.
 
     Args:
-        data: the drawing.
+        drawn: what `drawing.drawing` returns, as JSON. It goes to the browser as it is: Streamlit would write 50,000
+            spans as JSON twice more.
         selected: span id of the span that is shown beside it.
         key: of the element.
     """
@@ -187,11 +192,21 @@ def waterfall(data: dict[str, Any], *, selected: str, key: str) -> str | None:
     if selected not in {given, clicked}:
         given = selected
     st.session_state[f"{key}_given"] = given
-    result = _component("waterfall")(key=key, data={**data, "selected": given}, on_select_change=_nothing)
+    data = f'{{"selected":{json.dumps(given)},"drawn":{drawn}}}'.encode()
+    result = _component("waterfall")(key=key, data=data, on_select_change=_nothing)
     if not result.select:
         return None
     st.session_state[f"{key}_clicked"] = str(result.select)
     return str(result.select)
+
+
+def copying(*, key: str) -> None:
+    """Make the buttons of `payloads.to_copy` work: they are HTML, which brings no script. It shows nothing.
+
+    Args:
+        key: of the element.
+    """
+    _component("copying")(key=key)
 
 
 def _hand_over(offered: Offer, form: Format, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.plotting import plots
 from sightline_dashboards.tables import local_time
 from sightline_dashboards.views import sidebar
+from sightline_store.errors import StoreError
 from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters
 
@@ -33,27 +35,90 @@ sightline.configure(service_name="my-app")  # sends to the collector at http://1
 def answer(question: str) -> str: ..."""
 
 
-def page(title: str, body: Callable[[Selection], None], *, states: bool = True) -> None:
-    """Show a page: its title, the filter bar, the remarks on its numbers, and its body, which refreshes while live."""
+Body = Callable[[Selection, Executor], Iterator[None]]
+"""The body of a page, in two parts. Up to its `yield` it submits to the store what it shows first, and shows nothing:
+meanwhile the page asks for itself. Behind it the body takes the answers and shows them."""
+
+
+def page(title: str, body: Body, *, states: bool = True) -> None:
+    """Show a page: its title, the filter bar, the remarks on its numbers, and its body, which refreshes while live.
+
+    Args:
+        title: of the page; in small letters it is its name in the URL.
+        body: of the page.
+        states: whether the remarks are shown.
+    """
     plots.act(in_fragment=False)
     st.html(f"<style>{assets.text('pages.css')}</style>")
+    selection = filterbar.chosen()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="pagehead"):
         st.html(f'<h1 class="sl-title">{escape(title)}</h1>', width="content")
-        with st.container(width="content"):
-            selection = filterbar.show()
-    sidebar.show(title.lower())
+        bar = st.container(width="content")
+    with source.at_once() as store:
+        values = _filter_values(selection, store)
+        begun = [_Run(selection, body, store, states=states)]
+        with bar:
+            filterbar.show(selection, values())
+        sidebar.show(title.lower())
 
-    @st.fragment(run_every=selection.refresh_s)
-    def refreshed() -> None:
-        plots.act(in_fragment=True)
-        st.session_state.pop(_DATA_SINCE, None)
-        shown = replace(selection, now=datetime.now(UTC))
-        with source.show_errors():
+        @st.fragment(run_every=selection.refresh_s)
+        def refreshed() -> None:
+            plots.act(in_fragment=True)
+            with source.show_errors():
+                if begun:
+                    begun.pop().show()
+                    return
+                with source.at_once() as again:
+                    _Run(replace(selection, now=datetime.now(UTC)), body, again, states=states).show()
+
+        refreshed()
+
+
+class _Run:
+    """One run of a body: its first questions are on their way when it is made, and `show` shows it."""
+
+    def __init__(self, selection: Selection, body: Body, store: Executor, *, states: bool) -> None:
+        self._filters = selection.filters()
+        self._labels: Future[dict[str, list[str]]] | None = None
+        self._failed: Exception | None = None
+        self._showing = body(selection, store)
+        try:
             if states:
-                _states(shown.filters())
-            body(shown)
+                client, window = source.client(), self._filters
+                st.session_state[_DATA_SINCE] = store.submit(queries.data_since, client, window)
+                self._labels = store.submit(queries.labels, client, window)
+            next(self._showing, None)
+        except Exception as exc:  # it is told where the body would be
+            self._failed = exc
 
-    refreshed()
+    def show(self) -> None:
+        """Show the remarks and the body.
+
+        Raises:
+            StoreError: the store is away or refuses.
+        """
+        if self._failed:
+            raise self._failed
+        if self._labels:
+            _states(self._labels, self._filters)
+        for _ in self._showing:
+            pass
+
+
+def _filter_values(selection: Selection, store: Executor) -> Callable[[], dict[str, list[str]]]:
+    """Ask what the filter bar can be set to; the function that is returned waits for it. {} where nobody can say."""
+    try:
+        asked = store.submit(queries.filter_values, source.client(), selection.filters())
+    except StoreError:
+        return dict
+
+    def values() -> dict[str, list[str]]:
+        try:
+            return asked.result()
+        except StoreError:
+            return {}
+
+    return values
 
 
 @contextmanager
@@ -70,21 +135,21 @@ def panel(title: str, note: str = "", *, more: tuple[str, str] | None = None, **
 
 
 def charted(filters: Filters) -> Filters:
-    """The part of a window that charts show: where its data begins late, a note says so and they begin there too."""
-    first = _data_since(filters)
-    fitted = filters.fitted(first)
-    if first is not None and fitted is not filters:
+    """The part of the page's window that charts show: where its data begins late, they begin there too."""
+    return filters.fitted(_data_since())
+
+
+def note_beginning(filters: Filters) -> None:
+    """Say where the charts of the page's window begin later than it does."""
+    first = _data_since()
+    if first is not None and filters.fitted(first) is not filters:
         note(f"Data of this window begins at {local_time(first.timestamp() * 1e3, seconds=False)}; so do the charts.")
-    return fitted
 
 
-def _data_since(filters: Filters) -> datetime | None:
-    """When the data of a window begins, asked once a run of a page."""
-    known = st.session_state.get(_DATA_SINCE)
-    if not (known and known[0] == filters.start):
-        known = st.session_state[_DATA_SINCE] = (filters.start, queries.data_since(source.client(), filters))
-    first: datetime | None = known[1]
-    return first
+def _data_since() -> datetime | None:
+    """When the data of the page's window begins; each run of a page asks it once, before anything else."""
+    asked: Future[datetime | None] = st.session_state[_DATA_SINCE]
+    return asked.result()
 
 
 def note(text: str) -> None:
@@ -129,7 +194,7 @@ def _with_code(text: str) -> str:
 
 def _changes(filters: Filters) -> list[tuple[str, str]]:
     """The newest marks of the charts in words, for those who cannot rest a pointer on them."""
-    marks = plots.changed(filters.fitted(_data_since(filters)))
+    marks = plots.changed(charted(filters))
     told = [
         f"{mark.sign} {local_time(mark.at.timestamp() * 1e3, seconds=False)} {formats.shortened(text, 70)}"
         for mark in reversed(marks)
@@ -139,11 +204,8 @@ def _changes(filters: Filters) -> list[tuple[str, str]]:
     return [("", text) for text in [*told[:_TOLD_CHANGES], *([more] if len(told) > _TOLD_CHANGES else [])]]
 
 
-def _states(filters: Filters) -> None:
-    with source.at_once() as store:
-        asked = store.submit(queries.labels, source.client(), filters)
-        changes = _changes(filters)
-        labels = asked.result()
+def _states(asked: Future[dict[str, list[str]]], filters: Filters) -> None:
+    changes, labels = _changes(filters), asked.result()
     badges: list[tuple[str, str]] = [("warn", note_) for note_ in labels["notes"]]
     badges += [("", f"tokens priced as if {name}") for name in labels["priced_as"]]
     if "clickhouse" in labels["systems"]:

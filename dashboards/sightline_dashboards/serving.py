@@ -12,6 +12,7 @@ import streamlit
 from sightline_dashboards import warming
 from sightline_dashboards.access.gate import ProxyGate
 from sightline_dashboards.access.sign_in import configure_oidc
+from sightline_dashboards.document import Document
 from sightline_dashboards.settings import AccessSettings, DashboardSettings
 from sightline_roles import serving
 
@@ -36,7 +37,7 @@ def run(page: Path, settings: DashboardSettings, access: AccessSettings) -> None
     opened = serving.listen(settings)
     if access.sign_in == "oidc":
         configure_oidc(access, settings.port)
-    app = streamlit.App(page)
+    app = Document(streamlit.App(page))
     gated = ProxyGate(app, access) if access.sign_in == "header" else app
     if not serving.run(gated, opened, settings, grace_s=_STOP_GRACE_S, links=True, websocket=_WEBSOCKET):
         raise OSError("Streamlit did not start")

@@ -11,6 +11,8 @@ from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.spending import EMBEDDINGS
 from sightline_dashboards.timeline.zone import reader_zone
+from sightline_store.questions import queries, written
+from sightline_store.questions.asking import Asks, Filters, Row
 
 Rows = Sequence[dict[str, Any]]
 
@@ -98,6 +100,18 @@ def trace_table(
         on_pair=_compare,
         offer=offer or Offer(with_questions(rows, questions), content=True),
     )
+
+
+def listed(client: Asks, filters: Filters, **how: Any) -> tuple[list[Row], dict[str, str]]:
+    """Ask for a list of requests and for what was asked in each, by trace id.
+
+    Args:
+        client: the store.
+        filters: the window, and what it is narrowed to.
+        how: as in `queries.traces`.
+    """
+    rows = queries.traces(client, filters, **how)
+    return rows, written.questions(client, rows)
 
 
 def with_questions(rows: Rows, questions: Mapping[str, str]) -> list[dict[str, Any]]:

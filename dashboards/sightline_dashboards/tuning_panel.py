@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
 from datetime import timedelta
 from html import escape
 
 import streamlit as st
 
-from sightline_dashboards import formats, source
+from sightline_dashboards import formats
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import empty_message, note, panel
 from sightline_dashboards.tables import NONE, local_time
 from sightline_store.questions import tuning
-from sightline_store.questions.asking import Filters, Row
+from sightline_store.questions.asking import Asks, Filters, Row
 
 LOOK_BACK = timedelta(days=30)
 """How far back a run is shown: they come once in a while, whatever the window of the page is."""
@@ -24,10 +25,19 @@ HOW_TO_GET = (
 _STATES = {"chosen": "recommended", "tied": "tied", "fits": "fits", "below_target": "below target"}
 
 
-def show(filters: Filters) -> None:
-    """Show the panel."""
+def ask(client: Asks, filters: Filters, store: Executor) -> Future[list[Row]]:
+    """Ask what the panel shows."""
+    return store.submit(tuning.index_tuning, client, filters.end - LOOK_BACK, filters.end)
+
+
+def show(asked: Future[list[Row]]) -> None:
+    """Show the panel.
+
+    Args:
+        asked: by `ask`.
+    """
     with panel("Index tuning", "what `sightline-app tune` measured, up to 30 days back"):
-        rows = tuning.index_tuning(source.client(), filters.end - LOOK_BACK, filters.end)
+        rows = asked.result()
         if not rows:
             empty_message(HOW_TO_GET)
             return

@@ -208,7 +208,7 @@ def test_every_page_shows_its_charts(
     reviewer = "return document.querySelector('.st-key-reviewer input')"
     browser.until(reviewer, "the field for a reviewer's name")
     browser.driver.execute_script(reviewer).send_keys("Ann", _ENTER)
-    assert "Passages" in browser.text("the least grounded answers first")
+    assert "Keys: G good, B bad" in browser.text("that the answer was written from")
     browser.driver.get(f"{url}/alerts")
     browser.text("No rule has been evaluated yet.")
     assert "Traceback" not in role.tail()

@@ -29,11 +29,13 @@ class AskedStore:
             "labels": [{name: [] for name in _LISTS}],
             "data_since": [{"first_ms": None}],
             "freshness": [{"spans": 0, "newest_ms": 0, "now_ms": 0}],
+            "price_changes": [{}],
             **(answers or {}),
         }
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._names = {asking.sql(name).partition("\n")[0]: name for name in catalog.names()}
         self._names[sql_text("rollups/coverage.sql").partition("\n")[0]] = "rollups"  # there are none
+        self._names[sql_text("rollups/price_changes.sql").partition("\n")[0]] = "price_changes"
 
     def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:
         """Answer a question; its first line tells which."""
@@ -90,7 +92,7 @@ def data(app: AppTest, key: str) -> dict[str, Any]:
         if type(element).__name__ == "UnknownElement" and element.proto.id.endswith(f"-{key}")
     ]
     assert len(found) == 1, f"{len(found)} elements with the key {key}"
-    loaded: dict[str, Any] = json.loads(found[0].json)
+    loaded: dict[str, Any] = json.loads(found[0].json or found[0].bytes)
     return loaded
 
 

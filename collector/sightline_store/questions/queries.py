@@ -108,6 +108,11 @@ def stage_summary(client: Asks, filters: Filters) -> list[Row]:
     return ask_rolled(client, "stage_summary", filters, filters.params(), Reads.STAGES)
 
 
+def flagged_traces(client: Asks, filters: Filters) -> list[Row]:
+    """The newest trace in which a guardrail raised an alarm, by the stage of the flagged span."""
+    return ask(client, "flagged_traces", filters.params())
+
+
 def spend_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:
     """Tokens and cost by model, a bucket; cost_usd None where no call of the bucket had a price."""
     params = {**filters.params(), "bucket_s": bucket_s or filters.bucket_s(40)}

@@ -37,6 +37,17 @@ function filesLine(data, take) {
   return line;
 }
 
+// The box above a table that leaves the rows that hold a text.
+function findBox(data, body) {
+  const find = element("input", "find");
+  Object.assign(find, { type: "search", placeholder: data.find, ariaLabel: data.find });
+  find.oninput = () => {
+    const wanted = find.value.trim().toLowerCase();
+    data.rows.forEach((row, i) => { body.rows[i].hidden = !row.cells.some((cell) => cell.toLowerCase().includes(wanted)); });
+  };
+  return find;
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".root");
@@ -123,5 +134,5 @@ export default function (component) {
   if (!data.rows.length) scroll.appendChild(element("div", "empty", data.empty));
   for (const box of boxes) box.disabled = chosen.size === 2 && !box.checked;
   tell();
-  root.replaceChildren(scroll, ...(data.pair ? [pair] : []), ...(data.files.length ? [filesLine(data, take)] : []));
+  root.replaceChildren(...(data.find && data.rows.length ? [findBox(data, body)] : []), scroll, ...(data.pair ? [pair] : []), ...(data.files.length ? [filesLine(data, take)] : []));
 }

@@ -83,7 +83,7 @@ class Tree {
 
   title(place) {
     const { spans, data } = this, flags = spans.flags[place];
-    const notes = [data.names[spans.name[place]], data.stages[spans.stage[place]].text, spans.took[place],
+    const notes = [data.names[spans.name[place]], data.stages[spans.stage[place]].text, data.durations[spans.took[place]],
       data.services[spans.service[place]]];
     if (flags & FAILED) notes.push(`error: ${data.errors[place]}`);
     if (flags & FLAGGED) notes.push("flagged by the guardrail");
@@ -119,7 +119,7 @@ class Tree {
     bar.style.background = first === undefined ? colour
       : `linear-gradient(90deg, ${colour} 0 ${percent(first)}, ${colour}66 ${percent(first)})`;
     const end = left + width, inside = end > 0.93 && left > 0.2;
-    const took = element("span", `took${inside ? " before" : ""}${failed}`, spans.took[place]);
+    const took = element("span", `took${inside ? " before" : ""}${failed}`, data.durations[spans.took[place]]);
     took.style.left = percent(inside ? left : end);
     track.append(bar, took);
     row.append(name, track);
@@ -148,7 +148,9 @@ function tools(tree, show) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { parentElement, setTriggerValue } = component;
+  const { selected, drawn } = JSON.parse(new TextDecoder().decode(component.data));
+  const data = { ...drawn, selected };
   const root = parentElement.querySelector(".root");
   let state = kept.get(root);
   const isNew = !state;

@@ -10,6 +10,28 @@ from collections.abc import Sequence
 import streamlit as st
 
 
+def is_ticked(name: str) -> bool:
+    """Return whether a checkbox is ticked, before it is shown in the same run.
+
+    Args:
+        name: of its parameter.
+    """
+    return bool(st.session_state[_taken_over(name, {"1": True}, default=False)])
+
+
+def chosen_of(options: Sequence[str], *, name: str) -> str:
+    """Return which of some options is chosen, before they are shown in the same run.
+
+    Args:
+        options: what can be chosen.
+        name: of the parameter.
+    """
+    key = _taken_over(name, {option: option for option in options}, default=options[0])
+    if st.session_state[key] not in options:
+        st.session_state[key] = options[0]
+    return str(st.session_state[key])
+
+
 def checkbox(label: str, *, name: str) -> bool:
     """Show a checkbox; ticked, its parameter is 1.
 
@@ -31,9 +53,8 @@ def one_of(label: str, options: Sequence[str], *, name: str) -> str:
         options: what can be chosen.
         name: of the parameter.
     """
-    key = _taken_over(name, {option: option for option in options}, default=options[0])
-    if st.session_state[key] not in options:
-        st.session_state[key] = options[0]
+    chosen_of(options, name=name)
+    key = f"{name}_chosen"
     chosen = st.segmented_control(label, options, key=key, label_visibility="collapsed", required=True) or options[0]
     _told(name, "" if chosen == options[0] else chosen)
     return chosen

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from html import escape
 
 import streamlit as st
 
-from sightline_dashboards import source
 from sightline_dashboards.timeline import ranges
 from sightline_dashboards.timeline.ranges import PRESETS, RANGE_KEYS, Against, RangeProblem, TimeRange
 from sightline_dashboards.timeline.zone import reader_zone
-from sightline_store.errors import StoreError
-from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters
 
 REFRESH_S = 5.0
@@ -87,45 +84,52 @@ def show_range(chosen: TimeRange) -> None:
     st.session_state[_PROBLEM] = st.session_state[_WRITTEN_PROBLEM] = ""
 
 
-def show() -> Selection:
-    """Show the bar and return its selection. Values in the URL that the window does not hold stay selectable."""
+def chosen() -> Selection:
+    """Return what the reader chose, from the address and the session. Called once a run, before the bar is shown."""
     now = datetime.now(UTC)
     for name in (*_CHOICES, "live", "against"):
         _read_from_url(name)
-    chosen = _range_of_url(now)
+    shown_range = _range_of_url(now)
     st.session_state["live"] = str(st.session_state.get("live", "")) in {"1", "True"}
     if st.session_state.get("against") not in set(Against):
         st.session_state["against"] = Against.BEFORE.value
-    try:
-        values = queries.filter_values(source.client(), Selection(chosen).filters(now))
-    except StoreError:
-        values = {}
-    st.session_state[_VALUES] = values
+    return Selection(
+        range=shown_range,
+        tenant=str(st.session_state["tenant"]),
+        model=str(st.session_state["model"]),
+        route=str(st.session_state["route"]),
+        live=st.session_state["live"],
+        against=Against(st.session_state["against"]),
+        now=now,
+    )
+
+
+def show(selection: Selection, values: Mapping[str, Sequence[str]]) -> None:
+    """Show the bar and keep the address as it is chosen.
+
+    Args:
+        selection: what is chosen.
+        values: of `queries.filter_values`: what can be chosen; a chosen value that is not among them stays selectable.
+    """
+    st.session_state[_VALUES] = {name: list(known) for name, known in values.items()}
+    is_fixed = selection.range.fixed is not None
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filterbar"):
-        _range_control(chosen, now)
-        choices = {name: _choice(name, values.get(f"{name}s", [])) for name in _CHOICES}
-        live = st.toggle(
+        _range_control(selection.range, datetime.now(UTC))
+        for name in _CHOICES:
+            _choice(name, values.get(f"{name}s", ()))
+        st.toggle(
             "Live",
             key="live",
             persist_state="session",
-            disabled=chosen.fixed is not None,
-            help="A range of your own does not move" if chosen.fixed else f"Ask again every {REFRESH_S:.0f} s",
+            disabled=is_fixed,
+            help="A range of your own does not move" if is_fixed else f"Ask again every {REFRESH_S:.0f} s",
         )
     if problem := st.session_state.get(_PROBLEM):
         st.html(f'<p class="sl-note sl-failed" role="alert">{escape(problem)}</p>')
-    against = Against(st.session_state["against"])
-    _write_to_url("live", "1" if live else "", "")
-    _write_to_url("against", against.value, Against.BEFORE.value)
-    for name, value in choices.items():
-        _write_to_url(name, value, "")
-    return Selection(
-        range=chosen,
-        tenant=choices["tenant"],
-        model=choices["model"],
-        route=choices["route"],
-        live=live,
-        against=against,
-    )
+    _write_to_url("live", "1" if selection.live else "", "")
+    _write_to_url("against", selection.against.value, Against.BEFORE.value)
+    for name in _CHOICES:
+        _write_to_url(name, getattr(selection, name), "")
 
 
 def _range_control(chosen: TimeRange, now: datetime) -> None:
@@ -222,18 +226,16 @@ def _remember(chosen: TimeRange) -> None:
     st.session_state[_RANGE] = chosen
 
 
-def _choice(name: str, values: Sequence[str]) -> str:
+def _choice(name: str, values: Sequence[str]) -> None:
     current = str(st.session_state[name])
-    return str(
-        st.selectbox(
-            name.capitalize(),
-            ["", *sorted({*values, current} - {""})],
-            format_func=lambda value: value or _CHOICES[name],
-            key=name,
-            persist_state="session",
-            label_visibility="collapsed",
-            width=150,
-        )
+    st.selectbox(
+        name.capitalize(),
+        ["", *sorted({*values, current} - {""})],
+        format_func=lambda value: value or _CHOICES[name],
+        key=name,
+        persist_state="session",
+        label_visibility="collapsed",
+        width=150,
     )
 
 

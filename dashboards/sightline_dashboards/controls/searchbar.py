@@ -63,13 +63,21 @@ class Searched:
     terms: Sequence[Term]
 
 
-def show(*, key: str) -> Searched | None:
-    """Show the box; return the search of the address, None where it cannot be read, which the box says."""
+def searched() -> Searched | None:
+    """Return the search of the address; None where it cannot be read, which the box says."""
+    text = st.query_params.get("q", "")
+    try:
+        return Searched(text, parse(text))
+    except SearchError:
+        return None
+
+
+def show(*, key: str) -> None:
+    """Show the box."""
     text = st.query_params.get("q", "")
     wrong: SearchError | None = None
-    terms: Sequence[Term] = ()
     try:
-        terms = parse(text)
+        parse(text)
     except SearchError as exc:
         wrong = exc
     entered = search_box(
@@ -77,12 +85,11 @@ def show(*, key: str) -> Searched | None:
         keys=_KEYS,
         values=_values(),
         key=f"{key}_search",
-        placeholder='words, "two words", tenant:acme, cost>0.01, ttft>500, score.groundedness<0.5, error, -model:x',
+        placeholder="Words, tenant:acme, cost>0.01, error",  # as much as a phone shows
         error=(wrong.at, wrong.expected) if wrong else None,
     )
     if entered is not None and entered.strip() != text:
         _search_for(entered.strip())
-    return None if wrong else Searched(text, terms)
 
 
 def show_language() -> None:

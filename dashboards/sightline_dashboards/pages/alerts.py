@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from html import escape
 
@@ -30,14 +32,16 @@ def render() -> None:
     page("Alerts", _body, states=False)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     journal, now = StoreJournal(source.client()), datetime.now(UTC)
-    states = journal.states()
-    if not states:
+    asked_states, asked_kept = store.submit(journal.states), store.submit(journal.kept, now)
+    yield
+
+    if not (states := asked_states.result()):
         empty_message("No rule has been evaluated yet. Sightline ships rules, and an evaluator beside the pages:")
         st.code(_BEGIN, language="bash")
         return
-    kept = journal.kept(now)
+    kept = asked_kept.result()
     shown = board.lines(states, kept.silences, now)
     _evaluator(shown, now)
     with panel("Rules", counted(shown)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +15,11 @@ from sightline_dashboards.controls import addressed
 from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, cards, table
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, note_beginning, page, panel
 from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.plotting.vega import HEIGHT_PX
-from sightline_dashboards.tables import trace_table, unpriced
-from sightline_store.questions import asking, queries, search, written
+from sightline_dashboards.tables import listed, trace_table, unpriced
+from sightline_store.questions import asking, queries, search
 from sightline_store.questions.queries import SpendBy
 
 _MOST_BUDGETS = 12
@@ -31,24 +33,31 @@ def render() -> None:
     page("Cost", _body)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     client, whole = source.client(), selection.filters()
-    filters = charted(whole)
     earlier = selection.compared(whole)
-    bucket_s = filters.bucket_s(40)
-    with source.at_once() as store:
-        asked = [store.submit(queries.overview, client, each) for each in (whole, earlier)]
-        asked_embedded = store.submit(queries.embedding_spend, client, filters, bucket_s=bucket_s)
-        asked_before = store.submit(queries.embedding_spend, client, earlier)
-        now, before = (each.result() for each in asked)
-        buckets, buckets_before = asked_embedded.result(), asked_before.result()
+    asked = [store.submit(queries.overview, client, each) for each in (whole, earlier)]
+    asked_before = store.submit(queries.embedding_spend, client, earlier)
+    filters = charted(whole)
+    bucket_s, day = filters.bucket_s(40), filters.at_most(timedelta(days=1))
+    asked_embedded = store.submit(queries.embedding_spend, client, filters, bucket_s=bucket_s)
+    yield
+
+    now, before = (each.result() for each in asked)
+    buckets, buckets_before = asked_embedded.result(), asked_before.result()
     if not now.llm_calls and not buckets:
         empty_store(selection, "model calls")
         return
+    by = addressed.chosen_of(list(_BY), name="by")
+    asked_over_time = store.submit(queries.spend_over_time, client, filters, bucket_s=bucket_s)
+    asked_budgets = store.submit(queries.budgets_over_time, client, day, bucket_s=day.bucket_s(40))
+    asked_by = {name: store.submit(queries.spend_by, client, filters, _BY[name]) for name in {by, "Model"}}
+    expensive = store.submit(listed, client, filters, sort="cost", limit=10)
+    note_beginning(whole)
     spent = spending.spending(now, buckets), spending.spending(before, buckets_before)
     embedded = spending.by_name(buckets)
     cards(cost_cards(now, before, spent), key="cost_cards")
-    over_time = queries.spend_over_time(client, filters, bucket_s=bucket_s)
+    over_time = asked_over_time.result()
     for row in over_time:
         row["tokens"] = None if row["input_tokens"] is None else row["input_tokens"] + (row["output_tokens"] or 0)
     costs = spending.over_time(over_time, buckets)
@@ -80,25 +89,18 @@ def _body(selection: Selection) -> None:
             )
         else:
             empty_message("No call of a model that answers in this selection.")
-    _budgets(client, filters.at_most(timedelta(days=1)))
+    _budgets(asked_budgets.result(), day)
     with panel("Who takes it"):
-        by = addressed.one_of("By", list(_BY), name="by")
-        spend_rows = queries.spend_by(client, filters, _BY[by])
-        _spend_table(spend_rows, by)
+        addressed.one_of("By", list(_BY), name="by")
+        _spend_table(asked_by[by].result(), by)
     left, right = st.columns(2, gap="small")
     with left:
         _embeddings(embedded)
     with right:
-        _unpriced(spend_rows if by == "Model" else queries.spend_by(client, filters, "model"), embedded)
+        _unpriced(asked_by["Model"].result(), embedded)
     with panel("Most expensive requests", more=("traces", "All by cost →"), sort="cost"):
-        rows = queries.traces(client, filters, sort="cost", limit=10)
-        trace_table(
-            rows,
-            key="expensive",
-            empty="No request in this selection.",
-            questions=written.questions(client, rows),
-            compact=True,
-        )
+        rows, questions = expensive.result()
+        trace_table(rows, key="expensive", empty="No request in this selection.", questions=questions, compact=True)
 
 
 def _narrowed(by: str, name: str) -> dict[str, str]:
@@ -108,10 +110,9 @@ def _narrowed(by: str, name: str) -> dict[str, str]:
     return {"q": search.equals(_BY[by], name)}
 
 
-def _budgets(client: asking.Asks, filters: asking.Filters) -> None:
+def _budgets(rows: list[asking.Row], filters: asking.Filters) -> None:
     """How far the token budgets are spent; nothing where no span says a budget."""
     bucket_s = filters.bucket_s(40)
-    rows = queries.budgets_over_time(client, filters, bucket_s=bucket_s)
     if not rows:
         return
     now = min(filters.end, datetime.now(UTC))

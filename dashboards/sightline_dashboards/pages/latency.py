@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
+
 import streamlit as st
 
 from sightline_dashboards import formats, source
@@ -9,11 +12,11 @@ from sightline_dashboards.controls import addressed
 from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, note_beginning, page, panel
 from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.plotting.theme import stage_colour
-from sightline_dashboards.tables import trace_table
-from sightline_store.questions import asking, queries, written
+from sightline_dashboards.tables import listed, trace_table
+from sightline_store.questions import asking, queries
 
 _BANDS = {"p95": "slow_ms", "Median": "median_ms", "Mean": "mean_ms"}
 _BAND_WORDS = {
@@ -34,13 +37,22 @@ def render() -> None:
     page("Latency", _body)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     client, filters = source.client(), charted(selection.filters())
     bucket_s = filters.bucket_s()
-    over_time = queries.latency_over_time(client, filters, bucket_s=bucket_s)
+    asked = store.submit(queries.latency_over_time, client, filters, bucket_s=bucket_s)
+    yield
+
+    over_time = asked.result()
     if not over_time:
         empty_store(selection)
         return
+    width = filters.bucket_s(40)
+    asked_stack = store.submit(queries.stage_stack, client, filters)
+    asked_stacks = store.submit(queries.stage_stack_over_time, client, filters, bucket_s=width)
+    asked_stages = store.submit(queries.stage_summary, client, filters)
+    slowest = store.submit(listed, client, filters, sort="ttft", limit=10)
+    note_beginning(selection.filters())
     with panel("Time to first token and total", "p50 to p95 as a band, p99 dashed"):
         plots.show_over_time(
             charts.latency(over_time, filters, bucket_s, height=260),
@@ -54,16 +66,13 @@ def _body(selection: Selection) -> None:
     column = _BANDS[band]
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Where the time to first token goes", band):
-        stages = queries.stage_stack(client, filters)
-        if stages:
+        if stages := asked_stack.result():
             plots.show(charts.stage_cascade(stages, column, height=270), filters, key="cascade", opens=leads.of_stage)
             note(f"Each bar begins where the one before ended: {_BAND_WORDS[column]}. {_sampling(stages, column)}")
         else:
             empty_message("No request of this window recorded its first token.")
     with right, panel("The same over time", band):
-        width = filters.bucket_s(40)
-        stages = queries.stage_stack_over_time(client, filters, bucket_s=width)
-        if stages:
+        if stages := asked_stacks.result():
             plots.show_over_time(
                 charts.stage_over_time(stages, column, filters, width, height=270),
                 filters,
@@ -79,16 +88,10 @@ def _body(selection: Selection) -> None:
             empty_message("No request of this window recorded its first token.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Stages by themselves", "whole spans, also after the first token"):
-        _stages(queries.stage_summary(client, filters))
+        _stages(asked_stages.result())
     with right, panel("Slowest first tokens", more=("traces", "All by first token →"), sort="ttft"):
-        rows = queries.traces(client, filters, sort="ttft", limit=10)
-        trace_table(
-            rows,
-            key="slowest",
-            empty="No request in this selection.",
-            questions=written.questions(client, rows),
-            compact=True,
-        )
+        rows, questions = slowest.result()
+        trace_table(rows, key="slowest", empty="No request in this selection.", questions=questions, compact=True)
 
 
 def _sampling(stages: list[asking.Row], column: str) -> str:
@@ -129,11 +132,12 @@ def _stages(rows: list[asking.Row]) -> None:
                 formats.count(row["flagged"]),
             ),
             page="trace",
-            params={"trace": str(row["slowest_trace_id"])},
+            params={"flagged": str(row["stage"])} if row["flagged"] else {"trace": str(row["slowest_trace_id"])},
             colour=stage_colour(str(row["stage"])),
             tones=["", "", "", "", "", "bad" if row["errors"] else "", ""],
         )
         for row in rows
     ]
     table(columns, table_rows, key="stage_rows", empty="No span of this window belongs to a stage.", offer=Offer(rows))
-    note("A row opens the slowest trace of its stage.")
+    more = " One with flagged spans opens the newest of their traces." if any(row["flagged"] for row in rows) else ""
+    note(f"A row opens the slowest trace of its stage.{more}")

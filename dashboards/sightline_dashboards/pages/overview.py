@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any
 
@@ -12,10 +13,10 @@ from sightline_dashboards.cards import overview_cards
 from sightline_dashboards.controls import addressed
 from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.elements import Card, cards
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, note_beginning, page, panel
 from sightline_dashboards.plotting import axes, charts, leads, plots
-from sightline_dashboards.tables import local_time, models_table, trace_table
-from sightline_store.questions import queries, written
+from sightline_dashboards.tables import listed, local_time, models_table, trace_table
+from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters, Row
 from sightline_store.questions.queries import Sort
 
@@ -34,20 +35,11 @@ def render() -> None:
     page("Overview", _body)
 
 
-def _body(selection: Selection) -> None:
-    with source.at_once() as store:
-        _show(selection, store)
-
-
-def _show(selection: Selection, store: Executor) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     """Ask everything at once, and show each answer as soon as those before it are there."""
     client, whole = source.client(), selection.filters()
     earlier = selection.compared(whole)
     asked_now, asked_before = (store.submit(queries.overview, client, each) for each in (whole, earlier))
-    now = asked_now.result()
-    if not now.requests:
-        empty_store(selection)
-        return
     filters = charted(whole)
     # Cost in the buckets of the bars: their sum is the cost on the card.
     bar_s, spark_s, bucket_s = filters.bucket_s(_BARS), filters.bucket_s(_SPARK_POINTS), filters.bucket_s()
@@ -62,7 +54,15 @@ def _show(selection: Selection, store: Executor) -> None:
     drawn_latency = store.submit(queries.latency_over_time, client, filters, bucket_s=bucket_s)
     stages = store.submit(queries.stage_stack, client, filters)
     by_model = store.submit(queries.spend_by, client, filters)
+    sort, descending = _NOTABLE[addressed.chosen_of(list(_NOTABLE), name="notable")]
+    notable = store.submit(listed, client, filters, sort=sort, descending=descending, limit=8)
+    yield
 
+    now = asked_now.result()
+    if not now.requests:
+        empty_store(selection)
+        return
+    note_beginning(whole)
     costs = spending.over_time(spend.result(), embedded.result())
     *shown, lost = overview_cards(
         now,
@@ -91,22 +91,22 @@ def _show(selection: Selection, store: Executor) -> None:
         first_token = formats.first_token_note(now.ttft_definition, now.ttft_others)
         note(f"{first_token} A gap means that there was no request.")
     with right, panel("Where the time to first token goes", "p95", more=("latency", "Stages →")):
-        if rows := stages.result():
-            plots.show(charts.stage_cascade(rows, "slow_ms", height=250), filters, key="stages", opens=leads.of_stage)
-            note(stage_note(rows))
+        if parts := stages.result():
+            plots.show(charts.stage_cascade(parts, "slow_ms", height=250), filters, key="stages", opens=leads.of_stage)
+            note(stage_note(parts))
         else:
             empty_message("No request of this window recorded its first token.")
     left, right = st.columns([2, 3], gap="small")
     with left, panel("Cost and tokens by model", more=("cost", "Cost →")):
         _spend(filters, costs, by_model.result() + spending.embeddings_row(embedded.result()))
     with right, panel("Traces to look at", more=("traces", "All traces →")):
-        sort, descending = _NOTABLE[addressed.one_of("Order", list(_NOTABLE), name="notable")]
-        notable = queries.traces(client, filters, sort=sort, descending=descending, limit=8)
+        addressed.one_of("Order", list(_NOTABLE), name="notable")
+        rows, questions = notable.result()
         trace_table(
-            notable,
+            rows,
             key="notable_rows",
             empty="No answer of this window has been judged yet.",
-            questions=written.questions(client, notable),
+            questions=questions,
             compact=True,
         )
 

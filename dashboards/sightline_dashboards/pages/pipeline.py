@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -29,19 +31,27 @@ def render() -> None:
     page("Pipeline", _body)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     client, filters = source.client(), selection.filters()
-    fresh = queries.freshness(client)
+    asked_fresh = store.submit(queries.freshness, client)
+    asked_loss = store.submit(queries.loss, client, filters)
+    asked_sampling = store.submit(queries.tail_sampling, client, filters)
+    yield
+
+    fresh = asked_fresh.result()
     if not fresh["spans"]:
         empty_store(selection)
         return
-    loss = queries.loss(client, filters)
-    sampling = queries.tail_sampling(client, filters)
+    shown = filters.fitted(datetime.fromtimestamp(fresh["oldest_ms"] / 1e3, UTC))  # charts begin where data does
+    bucket_s = shown.bucket_s()
+    loss, sampling = asked_loss.result(), asked_sampling.result()
+    asked_ingested = store.submit(queries.ingest_over_time, client, shown, bucket_s=bucket_s)
+    asked_flow = store.submit(queries.collected, client, filters)
+    asked_requests = store.submit(queries.latency_over_time, client, shown, bucket_s=bucket_s)
+    asked_errors = store.submit(queries.errors_by_type, client, filters)
     cards(
         pipeline_cards(fresh, loss, sampling, since=local_time(fresh["oldest_ms"], seconds=False)), key="pipeline_cards"
     )
-    shown = filters.fitted(datetime.fromtimestamp(fresh["oldest_ms"] / 1e3, UTC))  # charts begin where data does
-    bucket_s = shown.bucket_s()
     if fresh["misdated_spans"]:
         note(
             f"Spans that began after 2106 by their own time, which is wrong: {formats.count(fresh['misdated_spans'])}. "
@@ -49,7 +59,9 @@ def _body(selection: Selection) -> None:
         )
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Queryable spans", "by service and the time of the span"):
-        ingested = queries.ingest_over_time(client, shown, bucket_s=bucket_s)
+        ingested = asked_ingested.result()
+        looked_at = _looked_at_from(ingested, filters), filters.end
+        asked_keys = store.submit(report.unread_keys, client, *looked_at, max_spans=_LOOKED_AT_SPANS)
         if ingested:
             plots.show_over_time(
                 charts.stacked_bars(ingested, "spans", "service", shown, bucket_s, unit="count"),
@@ -63,22 +75,21 @@ def _body(selection: Selection) -> None:
     with right, panel("Numbered against stored", "a service"):
         _loss(loss)
     with panel("Emitted, received, stored, queryable", "spans a service"):
-        _flow(queries.collected(client, filters), {row["service"]: emitted_text(row) for row in loss})
+        _flow(asked_flow.result(), {row["service"]: emitted_text(row) for row in loss})
         if sampling["late_spans"]:
             note(late_spans_note(sampling))
     left, right = st.columns([3, 2], gap="small")
     with left, panel("Requests and failures", more=("traces", "Failed ones →"), failed="1"):
-        rows = queries.latency_over_time(client, shown, bucket_s=bucket_s)
-        if rows:
+        if rows := asked_requests.result():
             plots.show_over_time(
                 charts.failures(rows, shown, bucket_s), shown, key="failures", bucket_s=bucket_s, opens=leads.of_outcome
             )
         else:
             empty_store(selection)
     with right, panel("What fails"):
-        _errors(queries.errors_by_type(client, filters))
+        _errors(asked_errors.result())
     with panel("Keys that nobody reads", "of spans about models and searches"):
-        _unread(report.unread_keys(client, _looked_at_from(ingested, filters), filters.end, max_spans=_LOOKED_AT_SPANS))
+        _unread(asked_keys.result())
 
 
 def late_spans_note(sampling: asking.Row) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Final
 
@@ -13,14 +15,17 @@ from sightline_dashboards.controls import addressed
 from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, note_beginning, page, panel
 from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.tables import NONE, local_time
 from sightline_dashboards.trace_detail import evidence
+from sightline_store.contents.traces import Conversation
 from sightline_store.questions import asking, judges, queries, written
 
 _HEALTH_LOOK_BACK = timedelta(days=30)
 _HEALTH_NOTE = "what `sightline-evals health` found last, up to 30 days back"
+_POINTS: Final = 24
+"""Points of the line of a score."""
 _BAD_STATES = {"shifted", "judge failed"}
 _FIGURES: Final[dict[str, str]] = {
     "control_shift": "Shift on the control set",
@@ -36,9 +41,13 @@ def render() -> None:
     page("Quality", _body)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     client, filters = source.client(), charted(selection.filters())
-    summary = queries.score_summary(client, filters)
+    asked = store.submit(queries.score_summary, client, filters)
+    yield
+
+    summary = asked.result()
+    note_beginning(selection.filters())
     if not summary:
         if queries.overview(client, filters).requests:
             empty_message(
@@ -48,21 +57,23 @@ def _body(selection: Selection) -> None:
             empty_store(selection)
         return
     summary.sort(key=lambda row: (*(row["name"] != name for name in evidence.NAMES), row["name"]))
+    names = [row["name"] for row in summary]
+    name = addressed.chosen_of(names, name="score")
+    over_time = store.submit(queries.scores_over_time, client, filters, bucket_s=filters.bucket_s(_POINTS))
+    health = store.submit(judges.health, client, filters.end - _HEALTH_LOOK_BACK, filters.end)
+    lowest = store.submit(_judged, client, filters, name)
     left, right = st.columns([3, 2], gap="small")
-    with source.at_once() as store:
-        health = store.submit(judges.health, client, filters.end - _HEALTH_LOOK_BACK, filters.end)
-        with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
-            _over_time(client, filters, [row["name"] for row in summary])
-        with right, panel("Scores of the window"):
-            _summary(summary)
+    with right, panel("Scores of the window"):
+        _summary(summary)
+    with left, panel("Scores over time", "means with 95 % interval, by the time of asking"):
+        _over_time(over_time.result(), filters, names)
     # A sentence fits beside the charts, a table does not.
     has_table = health.exception() is None and bool(health.result())
     with st.container() if has_table else right, panel("Health of the judges", _HEALTH_NOTE):
         _health(newest_figures(health.result()))
     with panel("Lowest scores"):
-        names = [row["name"] for row in summary]
-        name = addressed.one_of("Score", names, name="score")
-        _lowest(client, queries.score_list(client, filters, name), name)
+        addressed.one_of("Score", names, name="score")
+        _lowest(*lowest.result(), name)
 
 
 def newest_figures(rows: list[asking.Row]) -> list[asking.Row]:
@@ -126,10 +137,9 @@ def _health(rows: list[asking.Row]) -> None:
     table(columns, table_rows, key="judge_health", empty="", offer=Offer(rows))
 
 
-def _over_time(client: asking.Asks, filters: asking.Filters, names: list[str]) -> None:
+def _over_time(rows: list[asking.Row], filters: asking.Filters, names: list[str]) -> None:
     """Show a chart for each score: in one chart their bands would hide each other."""
-    width = filters.bucket_s(24)
-    rows = queries.scores_over_time(client, filters, bucket_s=width)
+    width = filters.bucket_s(_POINTS)
     in_a_row = min(2, len(names))
     for number, name in enumerate(names):
         if number % in_a_row == 0:  # row by row, so that a phone shows them in this order
@@ -199,9 +209,16 @@ def reason(row: asking.Row) -> str:
     return formats.shortened(row["explanation"] or row["error_type"] or row["label"] or "no reason given", 300)
 
 
-def _lowest(client: asking.Asks, rows: list[asking.Row], name: str) -> None:
+def _judged(
+    client: asking.Asks, filters: asking.Filters, name: str
+) -> tuple[list[asking.Row], dict[str, Conversation]]:
+    """The answers that scored lowest, and what was asked and answered in each by its trace id."""
+    rows = queries.score_list(client, filters, name)
+    return rows, written.conversations(client, [{**row, "started_ms": row["asked_ms"]} for row in rows])
+
+
+def _lowest(rows: list[asking.Row], asked: Mapping[str, Conversation], name: str) -> None:
     audit.content_read("quality", [row["trace_id"] for row in rows])
-    asked = written.conversations(client, [{**row, "started_ms": row["asked_ms"]} for row in rows])
     columns = [
         Column("Asked", link=True),
         Column("Question"),

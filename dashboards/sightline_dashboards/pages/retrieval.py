@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from sightline_dashboards import drift_panel, formats, source, tuning_panel
 from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
-from sightline_dashboards.panels import charted, empty_message, empty_store, note, page, panel
+from sightline_dashboards.panels import charted, empty_message, empty_store, note, note_beginning, page, panel
 from sightline_dashboards.plotting import charts, leads, plots
 from sightline_dashboards.plotting.vega import HEIGHT_PX
 from sightline_dashboards.tables import NONE, local_time
@@ -22,15 +23,24 @@ def render() -> None:
     page("Retrieval", _body)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     client, filters = source.client(), charted(selection.filters())
-    bucket_s = filters.bucket_s()
-    rows = queries.retrieval_over_time(client, filters, bucket_s=bucket_s)
+    bucket_s, width = filters.bucket_s(), filters.bucket_s(40)
+    asked = store.submit(queries.retrieval_over_time, client, filters, bucket_s=bucket_s)
+    yield
+
+    rows = asked.result()
+    asked_scores = store.submit(queries.scores_over_time, client, filters, bucket_s=width)
+    drifted = drift_panel.ask(client, filters, store)
+    tuned = tuning_panel.ask(client, filters, store)
+    note_beginning(selection.filters())
     if not rows:
         empty_store(selection, "searches")
-        drift_panel.show(filters)
-        tuning_panel.show(filters)
+        drift_panel.show(drifted, filters)
+        tuning_panel.show(tuned)
         return
+    asked_indexes = store.submit(queries.retrieval_by_index, client, filters)
+    asked_documents = store.submit(_titled, client, filters)
     left, middle, right = st.columns([4, 4, 3], gap="small")
     with left, panel("Score of the best passage", "median, 10th to 90th percentile"):
         if any(row["scored"] for row in rows):
@@ -45,13 +55,7 @@ def _body(selection: Selection) -> None:
         else:
             empty_message("The searches recorded no scores.")
     with middle, panel("A right passage among the first five", "95 % interval"):
-        width = filters.bucket_s(40)
-        hits = [
-            row
-            for row in queries.scores_over_time(client, filters, bucket_s=width)
-            if row["name"] == "retrieval_hit_at_5"
-        ]
-        if hits:
+        if hits := [row for row in asked_scores.result() if row["name"] == "retrieval_hit_at_5"]:
             plots.show_over_time(
                 charts.scores(hits, filters, width),
                 filters,
@@ -73,13 +77,18 @@ def _body(selection: Selection) -> None:
             f"{formats.share_of(empty, counted)} searches with a count of results found nothing, "
             f"{formats.share_of(errors, searches)} searches failed."
         )
-    drift_panel.show(filters)
+    drift_panel.show(drifted, filters)
     with panel("Index and embedding"):
-        _indexes(queries.retrieval_by_index(client, filters))
-    tuning_panel.show(filters)
+        _indexes(asked_indexes.result())
+    tuning_panel.show(tuned)
     with panel("Passages found most", "share of the searches that found anything"):
-        found = queries.retrieval_documents(client, filters, limit=20)
-        _documents(found, written.titles(client, found))
+        _documents(*asked_documents.result())
+
+
+def _titled(client: asking.Asks, filters: asking.Filters) -> tuple[list[asking.Row], dict[str, str]]:
+    """The passages that were found most, and the title of each by its id."""
+    found = queries.retrieval_documents(client, filters, limit=20)
+    return found, written.titles(client, found)
 
 
 def _indexes(rows: list[asking.Row]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from html import escape
 from typing import Final, get_args
 
@@ -37,24 +39,34 @@ _HOW = (
 )
 
 
+_WHAT_FOR = (
+    "People's verdicts show how far the judges can be believed, estimate the share of bad answers, and correct answers "
+    "become cases of a dataset. Enter your name to begin: it stands with each of your reviews, and answers that you "
+    "have read are left out."
+)
+
+
 def render() -> None:
     """Show the page."""
     page("Review", _body, states=False)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
+    client, filters, why = source.client(), selection.filters(), _not_for(current.viewer())
+    if not why:
+        asked_reviews = store.submit(people.reviews, client, filters)
+    yield
+
     st.html(f"<style>{assets.text('people.css')}</style>")
-    if why := _not_for(current.viewer()):
+    if why:
         empty_message(why)
         return
-    client, filters = source.client(), selection.filters()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         queue = _queue()
         reviewer = _reviewer()
     if not reviewer:
-        empty_message(
-            "Enter your name: it stands with each of your reviews, and answers that you have read are left out."
-        )
+        _begin(client, filters, store)
+        _reviews(asked_reviews.result())
         return
     done: set[str] = st.session_state.setdefault(f"read_by {reviewer}", set())
     most = _QUEUE_ROWS + len(done)
@@ -70,7 +82,20 @@ def _body(selection: Selection) -> None:
         empty_message(_nothing_waits(queue))
     else:
         empty_store(selection)
-    _reviews(people.reviews(client, filters))
+    _reviews(asked_reviews.result())
+
+
+def _begin(client: asking.Asks, filters: asking.Filters, store: Executor) -> None:
+    """Say what reviews are for, and how many answers wait in each queue: nobody reviews without a name."""
+    asked = {
+        queue: store.submit(people.review_queue, client, filters, queue, reviewer="", limit=1) for queue in _QUEUES
+    }
+    empty_message(_WHAT_FOR)
+    with panel("Answers that wait", "in each queue of the window"):
+        waiting = {queue: rows[0]["waiting"] if (rows := each.result()) else 0 for queue, each in asked.items()}
+        columns = [Column("Queue"), Column("Answers", number=True), Column("In which order", wrap=True)]
+        lines = [TableRow((name, formats.count(waiting[queue]), how)) for queue, (name, how) in _QUEUES.items()]
+        table(columns, lines, key="review_queues", empty="")
 
 
 def _row_to_read(rows: list[asking.Row], queue: Queue, reviewer: str) -> asking.Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from html import escape
 from typing import Any
 
@@ -29,35 +31,43 @@ def render() -> None:
     page("Sessions", _body)
 
 
-def _body(selection: Selection) -> None:
-    st.html(f"<style>{assets.text('people.css')}</style>")
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     session = st.query_params.get("session", "")
     if session:
+        yield
+        st.html(f"<style>{assets.text('people.css')}</style>")
         _conversation(selection, session, st.query_params.get("of", selection.tenant))
     else:
-        _list(selection)
+        yield from _list(selection, store)
 
 
-def _list(selection: Selection) -> None:
+def _begun(client: asking.Asks, filters: asking.Filters, **how: Any) -> tuple[list[asking.Row], dict[str, str]]:
+    """A page of conversations, and what was asked first in each by the id of its first trace."""
+    rows = people.sessions(client, filters, **how)
+    return rows, written.questions(client, rows)
+
+
+def _list(selection: Selection, store: Executor) -> Iterator[None]:
     client, filters = source.client(), selection.filters()
-    searched = searchbar.show(key="sessions")
+    searched, only_errors = searchbar.searched(), addressed.is_ticked("failed")
+    text = searched.text if searched else ""
+    shown = paging.page_of("sessions", (selection, text, only_errors), _PAGE_ROWS)
+    if searched:
+        how = {"search": text, "only_errors": only_errors, "limit": shown.size, "offset": shown.offset}
+        asked_rows = store.submit(_begun, client, filters, **how)
+        asked_reach = store.submit(searchbar.reach, client, filters, searched, only_errors=only_errors)
+    yield
+
+    searchbar.show(key="sessions")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        only_errors = addressed.checkbox("Failed requests only", name="failed")
+        addressed.checkbox("Failed requests only", name="failed")
         searchbar.show_language()
     if searched is None:
         return
-    shown = paging.page_of("sessions", (selection, searched.text, only_errors), _PAGE_ROWS)
-    rows = people.sessions(
-        client,
-        filters,
-        search=searched.text,
-        only_errors=only_errors,
-        limit=shown.size,
-        offset=shown.offset,
-    )
+    rows, begun = asked_rows.result()
     if not rows and shown.number > 1:
         shown.turn_to(1)
-    if reach := searchbar.reach(client, filters, searched, only_errors=only_errors):
+    if reach := asked_reach.result():
         note(reach)
     if not rows:
         if only_errors or searched.text:
@@ -71,7 +81,6 @@ def _list(selection: Selection) -> None:
             empty_store(selection, "sessions")
         return
     with panel("Conversations", "the newest first"):
-        begun = written.questions(client, rows)
         _table(rows, begun)
         shown.foot(rows[0]["matching"], "sessions")
 

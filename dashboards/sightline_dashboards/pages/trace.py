@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from html import escape
 from typing import Any
 
 import streamlit as st
 
+from sightline import semconv
 from sightline_dashboards import formats, navigation, source
 from sightline_dashboards.access import audit, current
 from sightline_dashboards.comparison import choice
 from sightline_dashboards.comparison import panel as panel_of_two
 from sightline_dashboards.comparison.choice import TRACE_ID
 from sightline_dashboards.controls.filterbar import Selection
-from sightline_dashboards.elements import waterfall
+from sightline_dashboards.elements import Column, TableRow, copying, table, waterfall
 from sightline_dashboards.panels import empty_message, note, page, panel, rerun
 from sightline_dashboards.plotting.theme import stage_colour
 from sightline_dashboards.tables import NONE, local_time
 from sightline_dashboards.trace_detail import answer_panel, payloads
-from sightline_dashboards.trace_detail.opened import OpenedTrace, opened
+from sightline_dashboards.trace_detail.opened import OpenedTrace, begin
 from sightline_dashboards.trace_detail.waterfall import Node, Trace
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.spans import SpanContent
 from sightline_store.questions import queries, search
 
 _NOT_JUDGED = "not judged"
+_ON_ITS_WAY = "…"
 _MAX_EVENTS = 200
 _MAX_ATTRIBUTE_CHARS = 10_000
+_ATTRIBUTES_HEIGHT_PX, _MOST_UNBOXED = 420, 10  # more attributes than these get a scroll bar
 _SHORT_PROMPT_CHARS = 600
 
 _TOKEN_RULES = {
@@ -58,25 +62,45 @@ def render() -> None:
     page("Trace", _body, states=False)
 
 
-def _body(selection: Selection) -> None:
-    trace_id = st.query_params.get("trace", "").strip().lower()
-    if not TRACE_ID.fullmatch(trace_id):
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
+    trace_id, other_id = (st.query_params.get(name, "").strip().lower() for name in ("trace", "with"))
+    if not trace_id and (stage := st.query_params.get("flagged", "")):
+        yield from _newest_flagged(stage, selection, store)
+        return
+    asked = {each: begin(each, store) for each in (trace_id, other_id) if TRACE_ID.fullmatch(each)}
+    yield
+
+    if trace_id not in asked:
         _trace_id_input(trace_id)
         return
-    stored = _opened(trace_id)
+    stored = _opened(trace_id, asked)
     if stored is None:
         _trace_id_input("")
         return
-    other_id = st.query_params.get("with", "").strip().lower()
-    if other_id not in {"", trace_id} and (other := _opened(other_id)) is not None:
+    if other_id not in {"", trace_id} and (other := _opened(other_id, asked)) is not None:
+        for each in (stored, other):
+            each.ask_rest(store)
         panel_of_two.show(stored, other)
         return
-    _show(stored, selection)
+    _show(stored, selection, store)
 
 
-def _opened(trace_id: str) -> OpenedTrace | None:
+def _newest_flagged(stage: str, selection: Selection, store: Executor) -> Iterator[None]:
+    """Open the newest trace of the window in which a guardrail raised an alarm at a stage."""
+    asked = store.submit(queries.flagged_traces, source.client(), selection.filters())
+    yield
+
+    for row in asked.result():
+        if row["stage"] == stage:
+            navigation.open_page("trace", trace=row["trace_id"])
+    empty_message(f"No request of this window ({selection.label}) has a flagged span of the stage {stage}.")
+    flagged = f"{search.equals('stage', stage)} {semconv.GUARDRAIL_FLAGGED}:true"
+    navigation.link("traces", "Search for it in another window →", q=flagged)
+
+
+def _opened(trace_id: str, asked: Mapping[str, Callable[[], OpenedTrace | None]]) -> OpenedTrace | None:
     """A trace of the store; None, and a sentence, where it has none of this id."""
-    stored = opened(trace_id) if TRACE_ID.fullmatch(trace_id) else None
+    stored = asked[trace_id]() if trace_id in asked else None
     if stored is None:
         empty_message(
             f"The store holds no trace {formats.shortened(trace_id, 40)}. "
@@ -87,59 +111,74 @@ def _opened(trace_id: str) -> OpenedTrace | None:
     return stored
 
 
-def _show(stored: OpenedTrace, selection: Selection) -> None:
-    """Show one trace."""
-    trace_id, trace, conversation = stored.trace_id, stored.trace, stored.conversation
-    spend, scores = stored.trace_spend, stored.trace_scores
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.html(head(trace, spend, scores), width="stretch")
-        st.code(trace_id, language=None, width=310)
-    choice.show(trace_id, conversation.question, selection)
-    span_ids = {node.span["span_id"] for node in trace.nodes}
+def _show(stored: OpenedTrace, selection: Selection, store: Executor) -> None:
+    """Show one trace: its spans first, and the rest as it arrives."""
+    trace_id, trace, may_read = stored.trace_id, stored.trace, current.viewer().content
     span_parameter = st.query_params.get("span", "")
-    selected = span_parameter if span_parameter in span_ids else (trace.request or trace.nodes[0]).span["span_id"]
+    chosen = next((node for node in trace.nodes if node.span["span_id"] == span_parameter), None)
+    node = chosen or trace.request or trace.nodes[0]
+    selected = str(node.span["span_id"])
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        heading = st.empty()
+        heading.html(head(trace, None, None), width="stretch")
+        st.html(payloads.to_copy(trace_id), width="content")
+    drawer = st.container()
     left, right = st.columns([2, 1], gap="small")
     with left, panel("Waterfall", _waterfall_note(stored)):
-        clicked = waterfall(stored.drawing, selected=selected, key=f"waterfall_{trace_id}")
-        if clicked and clicked != selected and clicked in span_ids:
+        clicked = waterfall(stored.drawn, selected=selected, key=f"waterfall_{trace_id}")
+        if clicked and clicked != selected and any(each.span["span_id"] == clicked for each in trace.nodes):
             st.query_params["span"] = clicked
             rerun()
         path_note = trace.path_note or "An outlined bar is on the critical path: the first token waited for it."
         if trace.first_token_definition not in {"", "delivered"}:
             path_note += " " + formats.first_token_note(trace.first_token_definition, 0)
         note(f"{path_note} A model call is pale after its first chunk. A click opens a span.")
+    # Asked behind the waterfall: before, they would take the time of the store and of this process from it. Who may not
+    # read content gets no attributes and events from the store.
+    stored.ask_rest(store)
+    detail = store.submit(queries.span_detail, source.client(), trace_id, selected) if may_read else None
+    copying(key="copying")
+    spend, scores, conversation = stored.trace_spend, stored.trace_scores, stored.conversation
+    heading.html(head(trace, spend, scores), width="stretch")
+    with drawer:
+        choice.show(trace_id, conversation.question, selection)
     with left:
-        answer_panel.show(conversation, scores, is_hidden=not current.viewer().content)
-    node = next(node for node in trace.nodes if node.span["span_id"] == selected)
+        answer_panel.show(conversation, scores, is_hidden=not may_read)
     with right, st.container(border=True), source.show_errors():
         content = next((content for content in stored.contents if content.span.span_id == selected), None)
-        _span_panel(trace, node, trace_id, spend, content=content, answer=conversation.answer)
+        _span_panel(
+            trace, node, spend, detail.result() if detail else None, content=content, answer=conversation.answer
+        )
+        if not may_read:
+            note("Attributes and events are hidden: they hold what people and models wrote.")
 
 
-def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]]) -> str:
-    """Return the header as HTML; every text in it is escaped. Tenant, user and session lead to their traces."""
+def head(trace: Trace, spend: Sequence[Mapping[str, Any]] | None, scores: Sequence[Mapping[str, Any]] | None) -> str:
+    """Return the header as HTML; every text in it is escaped. Tenant, user and session lead to their traces.
+
+    Args:
+        trace: of the header.
+        spend: rows of `queries.trace_spend`; None while they are on their way.
+        scores: rows of `queries.trace_scores`; None while they are on their way.
+    """
     request = trace.request or trace.nodes[0]
     span = request.span
     errors = [node for node in trace.nodes if node.span["status"] == "Error"]
     status = '<b class="sl-failed">✕ failed</b>' if span["status"] == "Error" else "<b>✓ answered</b>"
     if errors and span["status"] != "Error":
         status = f"<b>✓ answered</b>, {len(errors)} failed inside"
-    unknown = any(call["cost_usd"] is None for call in spend)
-    cost = None if unknown or not spend else sum(call["cost_usd"] for call in spend)
-    tokens = "no call"
-    if spend:
-        tokens = f"{formats.compact(_sum(spend, 'input_tokens'))} → {formats.compact(_sum(spend, 'output_tokens'))}"
-    priced_as = next((call["priced_as"] for call in spend if call["priced_as"]), "")
+    tokens, cost = _spent(spend)
+    priced_as = next((call["priced_as"] for call in spend or () if call["priced_as"]), "")
     cells = [
         ("Status", status),
         ("First token", f"<b>{formats.first_token(trace.ttft_ms, trace.first_token_definition)}</b>"),
         ("Total", f"<b>{formats.duration(request.end_ms - request.start_ms)}</b>"),
         ("Tokens in → out", f"<b>{tokens}</b>"),
-        (f"Cost, as if {priced_as}" if priced_as else "Cost", f"<b>{formats.money(cost) if spend else 'no call'}</b>"),
-        ("Groundedness", f"<b>{_newest(scores, 'groundedness')}</b>"),
+        (f"Cost, as if {priced_as}" if priced_as else "Cost", f"<b>{cost}</b>"),
+        ("Groundedness", f"<b>{_ON_ITS_WAY if scores is None else _newest(scores, 'groundedness')}</b>"),
         *(
             [("Faithfulness, RAGAS", f"<b>{ragas}</b>")]
-            if (ragas := _newest(scores, "faithfulness")) != _NOT_JUDGED
+            if (ragas := _newest(scores or (), "faithfulness")) != _NOT_JUDGED
             else []
         ),
         ("Tenant", _link(span["tenant_name"], {"tenant": span["tenant_name"]})),
@@ -149,6 +188,17 @@ def head(trace: Trace, spend: Sequence[Mapping[str, Any]], scores: Sequence[Mapp
     ]
     cells_html = "".join(f"<div><small>{escape(name)}</small>{value}</div>" for name, value in cells)
     return f'<div class="sl-head">{cells_html}</div>'
+
+
+def _spent(spend: Sequence[Mapping[str, Any]] | None) -> tuple[str, str]:
+    """Tokens and cost of the model calls of a trace, written."""
+    if spend is None:
+        return _ON_ITS_WAY, _ON_ITS_WAY
+    if not spend:
+        return "no call", "no call"
+    costs = [call["cost_usd"] for call in spend]
+    tokens = f"{formats.compact(_sum(spend, 'input_tokens'))} → {formats.compact(_sum(spend, 'output_tokens'))}"
+    return tokens, formats.money(None if None in costs else sum(costs))
 
 
 def _newest(scores: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -177,15 +227,13 @@ def sentence(node: Node, trace: Trace) -> str:
 def _span_panel(
     trace: Trace,
     node: Node,
-    trace_id: str,
     spend: Sequence[Mapping[str, Any]],
+    detail: Mapping[str, Any] | None,
     *,
     content: SpanContent | None,
     answer: str,
 ) -> None:
     span = node.span
-    is_hidden = not current.viewer().content  # the store keeps attributes and events from who may not read content
-    detail = None if is_hidden else queries.span_detail(source.client(), trace_id, span["span_id"])
     attributes: dict[str, str] = detail["attributes"] if detail else {}
     dot = f'<i class="sl-dot" style="background:{stage_colour(span["stage"])}"></i>'
     st.html(
@@ -206,8 +254,6 @@ def _span_panel(
     if detail:
         with st.expander(f"Attributes ({len(attributes) + len(detail['resource'])})", expanded=not numbers):
             _attribute_table(attributes, detail["resource"])
-    if is_hidden:
-        note("Attributes and events are hidden: they hold what people and models wrote.")
 
 
 def _show_content(content: SpanContent, answer: str) -> None:
@@ -295,12 +341,14 @@ def _events(detail: Mapping[str, Any], start_ns: int) -> str:
 
 
 def _attribute_table(attributes: Mapping[str, str], resource: Mapping[str, str]) -> None:
+    columns = [Column("Attribute", mono=True), Column("Value", wrap=True), Column("Of")]
     rows = [
-        {"Attribute": key, "Value": formats.shortened(value, _MAX_ATTRIBUTE_CHARS), "Of": of}
+        TableRow((key, formats.shortened(value, _MAX_ATTRIBUTE_CHARS), of))
         for of, held in (("span", attributes), ("resource", resource))
         for key, value in sorted(held.items())
     ]
-    st.dataframe(rows, hide_index=True, height=min(420, 38 + 35 * len(rows)), key="attributes")
+    with st.container(height=_ATTRIBUTES_HEIGHT_PX if len(rows) > _MOST_UNBOXED else "content", border=False):
+        table(columns, rows, key="attributes", empty="The span has no attributes.", find="Find an attribute")
 
 
 def _trace_id_input(invalid_id: str) -> None:

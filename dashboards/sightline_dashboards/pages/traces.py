@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from functools import partial
 from html import escape
 from typing import get_args
@@ -13,8 +15,8 @@ from sightline_dashboards.controls import addressed, paging, searchbar
 from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.downloads import MAX_ROWS, Offer
 from sightline_dashboards.panels import empty_store, page, panel, rerun
-from sightline_dashboards.tables import trace_table, with_questions
-from sightline_store.questions import asking, queries, written
+from sightline_dashboards.tables import listed, trace_table, with_questions
+from sightline_store.questions import asking
 from sightline_store.questions.queries import Sort
 
 _PAGE_ROWS = 50
@@ -27,48 +29,44 @@ def render() -> None:
     page("Traces", _body)
 
 
-def _body(selection: Selection) -> None:
+def _body(selection: Selection, store: Executor) -> Iterator[None]:
     client, filters = source.client(), selection.filters()
-    searched = searchbar.show(key="trace")
+    searched, only_errors = searchbar.searched(), addressed.is_ticked("failed")
+    text = searched.text if searched else ""
+    sort, descending = _sorting()
+    shown = paging.page_of("trace", (selection, text, only_errors, sort, descending), _PAGE_ROWS)
+    asked = partial(listed, client, filters, search=text, sort=sort, descending=descending, only_errors=only_errors)
+    if searched:
+        asked_rows = store.submit(asked, limit=shown.size, offset=shown.offset)
+        asked_reach = store.submit(searchbar.reach, client, filters, searched, only_errors=only_errors)
+    yield
+
+    searchbar.show(key="trace")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        only_errors = addressed.checkbox("Failed only", name="failed")
+        addressed.checkbox("Failed only", name="failed")
         searchbar.show_language()
         summary = st.container(width="content")
     if searched is None:
         return
-    text = searched.text
-    sort, descending = _sorting()
-    shown = paging.page_of("trace", (selection, text, only_errors, sort, descending), _PAGE_ROWS)
-    asked = partial(
-        queries.traces,
-        client,
-        filters,
-        search=text,
-        sort=sort,
-        descending=descending,
-        only_errors=only_errors,
-    )
-    rows = asked(limit=shown.size, offset=shown.offset)
+    rows, questions = asked_rows.result()
     if not rows and shown.number > 1:
         shown.turn_to(1)
     if not rows and not text and not only_errors and sort == "time":
         empty_store(selection)
         return
     matching = rows[0]["matching"] if rows else 0
-    reach = searchbar.reach(client, filters, searched, only_errors=only_errors)
+    reach = asked_reach.result()
     with summary:
         told = f"{formats.count(matching)} requests, {selection.label}"
         st.html(f'<p class="sl-note" data-testid="matching">{escape(f"{told}. {reach}" if reach else told)}</p>')
     clicked_sort = None
 
     def everything() -> list[asking.Row]:
-        found = asked(limit=MAX_ROWS)
-        return with_questions(found, written.questions(client, found))
+        return with_questions(*asked(limit=MAX_ROWS))
 
     with panel(
         "Requests", f"by {sort}, {'highest' if descending else 'lowest'} first" if sort != "time" else "newest first"
     ):
-        questions = written.questions(client, rows)
         clicked_sort = trace_table(
             rows,
             key="traces",

@@ -14,7 +14,7 @@ from sightline_dashboards.trace_detail import evidence, payloads
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.traces import Conversation
 
-_LONG_TEXT_CHARS, _LONG_TEXT_LINES, _LONG_TEXT_HEIGHT = 2500, 30, 420  # a longer text gets a scroll bar, at this height
+_LONG_TEXT_CHARS, _LONG_TEXT_LINES = 2500, 30  # a longer text gets a scroll bar
 _TITLE = "Answer and its grounds"
 _HOW_TO_CAPTURE = (
     "Sightline's library records them only with SIGHTLINE_CAPTURE=truncated or full. Other instrumentations have "
@@ -91,7 +91,7 @@ def _show_answer(conversation: Conversation, scores: Sequence[Mapping[str, Any]]
     st.html('<p class="sl-role">Answer</p>' + evidence.marked_html(shown, told))
     st.html(evidence.legend_html(shown, told, f"{score['judge']} {score['judge_version']}".strip()))
     with st.expander("As plain text, to copy"):
-        st.code(shown, language=None, wrap_lines=True)
+        st.html(payloads.to_copy(shown))
     if cut:
         note(cut)
     if others := payloads.parts_html(parts):
@@ -109,7 +109,7 @@ def show_words(label: str, text: str, parts: Sequence[Part]) -> bool:
     if text:
         shown, cut = payloads.bounded(text)
         is_long = len(shown) > _LONG_TEXT_CHARS or shown.count("\n") > _LONG_TEXT_LINES
-        st.code(shown, language=None, wrap_lines=True, height=_LONG_TEXT_HEIGHT if is_long else "content")
+        st.html(payloads.to_copy(shown, is_long=is_long))
         if cut:
             note(cut)
     if others:

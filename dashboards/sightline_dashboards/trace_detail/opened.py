@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final
 
 import streamlit as st
 
 from sightline_dashboards import source
-from sightline_dashboards.trace_detail import waterfall
+from sightline_dashboards.trace_detail import drawing, waterfall
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import SpanContent
 from sightline_store.contents.traces import Conversation
@@ -26,22 +28,53 @@ _KEPT_S: Final = 5
 _MOST_KEPT: Final = 4
 
 
-@dataclass(frozen=True)
 class OpenedTrace:
     """What the store knows of a trace: the rows of the questions of these names, and the content of its spans.
 
-    `is_cut` says that it has more spans than `MAX_SPANS`: those that began last are not here.
+    `is_cut` says that it has more spans than `MAX_SPANS`: those that began last are not here. Spans and path are there
+    at once. The rest is on its way from `ask_rest` on and is waited for where it is used first, which raises StoreError
+    where the store is away.
 
-    It is shared by the runs of a session, so nobody changes it.
+    It is shared by the runs of a session, so nobody changes it otherwise.
     """
 
-    trace_id: str
-    trace_spans: list[Row]
-    is_cut: bool
-    ttft_trace: list[Row]
-    trace_spend: list[Row]
-    trace_scores: list[Row]
-    contents: list[SpanContent]
+    def __init__(self, store: Asks, trace_id: str, spans: list[Row], path: list[Row]) -> None:
+        self.trace_id = trace_id
+        self.trace_spans = spans[:MAX_SPANS]
+        self.is_cut = len(spans) > MAX_SPANS
+        self.ttft_trace = path
+        self._store = store
+        self._asked: dict[str, Future[list[Any]]] = {}
+
+    def ask_rest(self, pool: Executor) -> None:
+        """Ask for what is shown beside the spans; nothing where that was done before."""
+        if not self._asked:
+            self._asked = {
+                "spend": pool.submit(queries.trace_spend, self._store, self.trace_id),
+                "scores": pool.submit(queries.trace_scores, self._store, self.trace_id),
+                "contents": pool.submit(_contents, self._store, self.trace_id),
+            }
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the rest is there, or can still be asked for: a run that was cut off leaves questions unasked."""
+        asked = self._asked.values()
+        return all(each.done() and not each.cancelled() and each.exception() is None for each in asked)
+
+    @property
+    def trace_spend(self) -> list[Row]:
+        """What its model calls spent."""
+        return self._asked["spend"].result()
+
+    @property
+    def trace_scores(self) -> list[Row]:
+        """What it was scored, the newest first."""
+        return self._asked["scores"].result()
+
+    @property
+    def contents(self) -> list[SpanContent]:
+        """The content of its spans."""
+        return self._asked["contents"].result()
 
     @cached_property
     def trace(self) -> waterfall.Trace:
@@ -49,9 +82,9 @@ class OpenedTrace:
         return waterfall.layout(self.trace_spans, self.ttft_trace)
 
     @cached_property
-    def drawing(self) -> dict[str, Any]:
-        """Its waterfall."""
-        return waterfall.drawing(self.trace)
+    def drawn(self) -> str:
+        """Its waterfall, as JSON."""
+        return json.dumps(drawing.drawing(self.trace), separators=(",", ":"))
 
     @cached_property
     def conversation(self) -> Conversation:
@@ -68,39 +101,42 @@ class _Kept:
     trace: OpenedTrace | None
 
 
-def opened(trace_id: str) -> OpenedTrace | None:
-    """Read a trace; None where it is unknown. It is kept for some seconds, since each click runs the page once more.
+def begin(trace_id: str, pool: Executor) -> Callable[[], OpenedTrace | None]:
+    """Ask for a trace; the function that is returned waits for its spans, and is called once, by the page itself.
 
+    What it returns is kept for some seconds, since each click runs the page once more; None is a trace that is unknown.
     What was read as one viewer is shown to no other: neither to another session, nor to this one when it is somebody
-    else, or may see less, from now on.
+    else, or may see less, from now on. The function raises StoreError where the store is away; nothing is kept then.
 
-    Raises:
-        StoreError: the store is away or refuses; nothing is kept then.
+    Args:
+        trace_id: of the trace.
+        pool: what `source.at_once` gives.
     """
     store, now_s = source.client(), time.monotonic()
     kept: dict[str, _Kept] = st.session_state.setdefault("opened_traces", {})
-    for each in [each for each, held in kept.items() if held.until_s < now_s or held.store is not store]:
+    for each in [each for each, held in kept.items() if not _is_good(held, store, now_s)]:
         del kept[each]
-    if trace_id not in kept:
-        kept[trace_id] = _Kept(now_s + _KEPT_S, store, read(store, trace_id))
+    if trace_id in kept:
+        held = kept[trace_id]
+        return lambda: held.trace
+    asked_spans = pool.submit(queries.trace_spans, store, trace_id, limit=MAX_SPANS + 1)
+    asked_path = pool.submit(queries.ttft_trace, store, trace_id)
+
+    def opened() -> OpenedTrace | None:
+        spans = asked_spans.result()
+        trace = OpenedTrace(store, trace_id, spans, asked_path.result()) if spans else None
+        kept[trace_id] = _Kept(now_s + _KEPT_S, store, trace)
         while len(kept) > _MOST_KEPT:
             del kept[next(iter(kept))]
-    return kept[trace_id].trace
+        return trace
+
+    return opened
 
 
-def read(store: Asks, trace_id: str) -> OpenedTrace | None:
-    """Ask all questions about a trace, at once; None where it is unknown.
+def _contents(store: Asks, trace_id: str) -> list[SpanContent]:
+    return traces_content.read(queries.trace_contents(store, trace_id, limit=MAX_CONTENTS))
 
-    Raises:
-        StoreError: the store is away or refuses.
-    """
-    asked: tuple[Callable[[], Any], ...] = (
-        partial(queries.trace_spans, store, trace_id, limit=MAX_SPANS + 1),
-        partial(queries.ttft_trace, store, trace_id),
-        partial(queries.trace_spend, store, trace_id),
-        partial(queries.trace_scores, store, trace_id),
-        lambda: traces_content.read(queries.trace_contents(store, trace_id, limit=MAX_CONTENTS)),
-    )
-    with source.at_once() as pool:
-        spans, *answers = [each.result() for each in [pool.submit(ask) for ask in asked]]
-    return OpenedTrace(trace_id, spans[:MAX_SPANS], len(spans) > MAX_SPANS, *answers) if spans else None
+
+def _is_good(held: _Kept, store: Asks, now_s: float) -> bool:
+    is_theirs = held.until_s >= now_s and held.store is store
+    return is_theirs and (held.trace is None or held.trace.is_readable)

@@ -37,6 +37,19 @@ def bounded(text: str, limit: int = MAX_TEXT_CHARS) -> tuple[str, str]:
     return text[:limit], f"Cut: these are the first {formats.count(limit)} of {formats.count(len(text))} characters."
 
 
+def to_copy(text: str, *, is_long: bool = False) -> str:
+    """A text with a button that copies it, as HTML; `elements.copying` makes the button work.
+
+    Args:
+        text: is shown as it is.
+        is_long: it gets a scroll bar.
+    """
+    return (
+        f'<div class="sl-copy{" long" if is_long else ""}"><pre data-text>{escape(text)}</pre>'
+        '<button type="button" data-copy title="Copy the text">Copy</button></div>'
+    )
+
+
 def bounded_messages(messages: Sequence[Message]) -> tuple[list[Message], str]:
     """Few enough messages to show, and a note on those that were left out."""
     if len(messages) <= MAX_MESSAGES:

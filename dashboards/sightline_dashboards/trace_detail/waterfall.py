@@ -1,4 +1,4 @@
-"""A trace's spans as a waterfall: the tree, the critical path to the first token, and where everything is drawn. Pure.
+"""A trace's spans as a waterfall: the tree, and the critical path to the first token. Pure; `drawing` draws it.
 
 Spans are the rows of `queries.trace_spans`, the critical path those of `queries.ttft_trace`: the rules of the request,
 of its first token and of the path are in the store's SQL only. Where there is no path, `Trace.path_note` says why.
@@ -9,29 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from sightline_dashboards import formats
-from sightline_dashboards.plotting.theme import STAGES, stage_colour
-
-CRITICAL: Final = 1
-"""Flag of a drawn span that is on the critical path to the first token."""
-FAILED: Final = 2
-"""Flag of one that failed."""
-FLAGGED: Final = 4
-"""Flag of one at which a guardrail raised an alarm."""
-ORPHAN: Final = 8
-"""Flag of one whose parent is not in the store."""
-
-_TICK_COUNT = 5
-_MARK_NAMES = {
-    "delivered": "first token delivered",
-    "first_token": "model's first token",
-    "first_chunk": "model's first chunk",
-}
+from sightline_dashboards.plotting.theme import STAGES
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """A span in its tree. Times in ms from the trace's first moment."""
 
@@ -73,106 +56,35 @@ def layout(spans: Sequence[Mapping[str, Any]], path: Sequence[Mapping[str, Any]]
     """Order spans as a tree and mark the critical path. Spans whose parent is missing become roots."""
     if not spans:
         return Trace([], 0.0)
-    origin = min(int(span["start_ns"]) for span in spans)
-    by_id = {span["span_id"]: span for span in spans}
-    children: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    order = [(int(span["start_ns"]), -int(span["duration_ns"])) for span in spans]
+    unvisited = sorted(range(len(spans)), key=order.__getitem__, reverse=True)
+    origin = order[unvisited[-1]][0]
+    places = {span["span_id"]: place for place, span in enumerate(spans)}
+    children: dict[int, list[int]] = {}
     roots = []
-    unvisited = sorted(spans, key=_start_key, reverse=True)
-    for span in unvisited:
-        if span["parent_id"] in by_id and span["parent_id"] != span["span_id"]:
-            children[span["parent_id"]].append(span)
+    for place in unvisited:
+        parent = places.get(spans[place]["parent_id"])
+        if parent is None or parent == place:
+            roots.append(place)
         else:
-            roots.append(span)
+            children.setdefault(parent, []).append(place)
     nodes: list[Node] = []
-    visited: set[str] = set()
-    stack = [(span, 0) for span in roots]
+    depths = [-1] * len(spans)  # of those that were not visited yet
+    stack = [(place, 0) for place in roots]
     while stack or unvisited:
         # Spans that no root leads to are in a cycle of parents: they are shown, not dropped.
-        span, depth = stack.pop() if stack else (unvisited.pop(), 0)
-        if span["span_id"] in visited:
+        place, depth = stack.pop() if stack else (unvisited.pop(), 0)
+        if depths[place] >= 0:
             continue
-        visited.add(span["span_id"])
-        start_ms = (int(span["start_ns"]) - origin) / 1e6
-        orphan = depth == 0 and bool(span["parent_id"])
-        nodes.append(Node(span, depth, start_ms, start_ms + int(span["duration_ns"]) / 1e6, orphan))
-        stack += [(child, depth + 1) for child in children.get(span["span_id"], ())]
+        depths[place] = depth
+        span, (start_ns, shorter_ns) = spans[place], order[place]
+        start_ms = (start_ns - origin) / 1e6
+        nodes.append(Node(span, depth, start_ms, start_ms - shorter_ns / 1e6, not depth and bool(span["parent_id"])))
+        if place in children:
+            stack += [(child, depth + 1) for child in children[place]]
     trace = Trace(nodes, max(node.end_ms for node in nodes))
     _mark_path(trace, path)
     return trace
-
-
-def drawing(trace: Trace, *, title: str = "Span") -> dict[str, Any]:
-    """Lay a trace out for the waterfall element: shares of its length between 0 and 1, colours and texts.
-
-    Spans are in columns, and texts that repeat are numbers of a list, so that 50,000 spans are about 3 MB.
-    """
-    scale = trace.total_ms or 1.0
-    marks = []
-    if trace.first_token_ms is not None:
-        mark_name = _MARK_NAMES.get(trace.first_token_definition, trace.first_token_definition)
-        marks.append({"at": trace.first_token_ms / scale, "text": f"{mark_name} {formats.duration(trace.ttft_ms)}"})
-    if trace.last_token_ms is not None and trace.last_token_ms != trace.first_token_ms:
-        marks.append({"at": trace.last_token_ms / scale, "text": f"last token {formats.duration(trace.last_token_ms)}"})
-    ttft = sum(ms for _, ms in trace.parts) or 1.0
-    return {
-        "title": title,
-        "parts": [
-            {"share": ms / ttft, "colour": stage_colour(stage), "text": f"{stage} {formats.duration(ms)}"}
-            for stage, ms in trace.parts
-            if ms / ttft > 0.0005
-        ],
-        "ticks": [
-            {"at": n / _TICK_COUNT, "text": formats.duration(scale * n / _TICK_COUNT) if n else "0"}
-            for n in range(_TICK_COUNT + 1)
-        ],
-        "marks": marks,
-        **_columns(trace.nodes, scale),
-    }
-
-
-def _columns(nodes: Sequence[Node], scale: float) -> dict[str, Any]:
-    """The spans, a list a column, and the texts and colours that their numbers stand for."""
-    names: dict[str, int] = {}
-    stages: dict[str, int] = {}
-    services: dict[str, int] = {}
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("id", "name", "stage", "service", "depth", "left", "width", "took", "flags")
-    }
-    firsts: dict[int, float] = {}
-    errors: dict[int, str] = {}
-    for place, node in enumerate(nodes):
-        span = node.span
-        duration_ms = node.end_ms - node.start_ms
-        columns["id"].append(span["span_id"])
-        columns["name"].append(names.setdefault(str(span["name"]), len(names)))
-        columns["stage"].append(stages.setdefault(str(span["stage"]), len(stages)))
-        columns["service"].append(services.setdefault(str(span["service"]), len(services)))
-        columns["depth"].append(node.depth)
-        columns["left"].append(round(node.start_ms / scale, 6))
-        columns["width"].append(round(duration_ms / scale, 6))
-        columns["took"].append(formats.duration(duration_ms))
-        columns["flags"].append(_flags(node))
-        if span["first_chunk_ms"] is not None and duration_ms > 0:
-            firsts[place] = min(1.0, span["first_chunk_ms"] / duration_ms)
-        if span["status"] == "Error":
-            errors[place] = str(span["error_type"] or span["status_message"] or "unknown")
-    return {
-        "spans": columns,
-        "names": list(names),
-        "stages": [{"text": stage or "no stage", "colour": stage_colour(stage)} for stage in stages],
-        "services": list(services),
-        "firsts": firsts,
-        "errors": errors,
-    }
-
-
-def _flags(node: Node) -> int:
-    is_failed, is_flagged = node.span["status"] == "Error", bool(node.span["flagged"])
-    return CRITICAL * node.critical | FAILED * int(is_failed) | FLAGGED * is_flagged | ORPHAN * node.orphan
-
-
-def _start_key(span: Mapping[str, Any]) -> tuple[int, int]:
-    return int(span["start_ns"]), -int(span["duration_ns"])
 
 
 def _mark_path(trace: Trace, path: Sequence[Mapping[str, Any]]) -> None:

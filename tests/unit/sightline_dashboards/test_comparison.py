@@ -307,7 +307,7 @@ def test_a_second_trace_that_is_unknown_is_said_and_the_first_is_shown() -> None
     """An address that somebody sent, of a trace that has been deleted by age meanwhile."""
     app = shown("trace", AskedStore(STORED), trace=FIRST, **{"with": "c" * 32})
     assert f"The store holds no trace {'c' * 32}" in texts(app)
-    assert data(app, f"waterfall_{FIRST}")["names"] == ["root", "chat gpt-4o"]
+    assert data(app, f"waterfall_{FIRST}")["drawn"]["names"] == ["root", "chat gpt-4o"]
 
 
 def test_two_requests_of_the_list_can_be_ticked() -> None:

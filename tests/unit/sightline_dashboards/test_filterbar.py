@@ -15,7 +15,8 @@ def _script() -> None:
 
     from sightline_dashboards.controls import filterbar
 
-    selection = filterbar.show()
+    selection = filterbar.chosen()
+    filterbar.show(selection, {"tenants": ["acme", "globex"], "models": ["gpt-4o"], "routes": ["/v1/chat"]})
     filters = selection.filters()
     earlier = selection.compared(filters)
     st.html(

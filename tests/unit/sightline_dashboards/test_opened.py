@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from threading import Barrier, Event
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +12,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sightline_dashboards import source
-from sightline_dashboards.trace_detail.opened import read
 from sightline_store.errors import StoreUnavailable
 from sightline_store.questions import asking
 
@@ -22,13 +21,14 @@ class CountingStore:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.is_away = False
+        self.is_away = ""
+        """The question that it does not answer."""
 
     def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[asking.Row]:
         """Answer with the span where the question is about the trace's spans."""
         trace_id = (params or {})["trace_id"]
         self.asked[trace_id] += 1
-        if self.is_away:
+        if self.is_away and sql == asking.sql(self.is_away):
             raise StoreUnavailable("http://127.0.0.1:1", "refused")
         return [{"span_id": "a"}] if trace_id == "ab" and sql == asking.sql("trace_spans") else []
 
@@ -36,36 +36,54 @@ class CountingStore:
 def _script() -> None:
     import streamlit as st
 
-    from sightline_dashboards.trace_detail.opened import opened
+    from sightline_dashboards import source
+    from sightline_dashboards.trace_detail.opened import begin
+    from sightline_store.errors import StoreUnavailable
 
     for trace_id in ("ab", "ab", "cd"):
-        trace = opened(trace_id)
-        st.text(f"{trace_id} {trace.trace_spans if trace else 'unknown'}")
+        try:
+            with source.at_once() as store:
+                if trace := begin(trace_id, store)():
+                    trace.ask_rest(store)
+                told = f"{trace.trace_spans} {trace.trace_spend}" if trace else "unknown"
+                assert not trace or trace.trace_scores == trace.contents == []
+        except StoreUnavailable:
+            told = "away"
+        st.text(f"{trace_id} {told}")
 
 
-def test_a_trace_is_read_once_for_the_clicks_of_some_seconds() -> None:
+@pytest.fixture
+def store() -> Iterator[CountingStore]:
+    """What the page asks."""
+    counting = CountingStore()
+    with patch("sightline_dashboards.source.client", lambda: counting):
+        yield counting
+
+
+def _told(app: AppTest) -> list[str]:
+    assert not app.run(timeout=60).exception
+    return [line.value for line in app.text]
+
+
+def test_a_trace_is_read_once_for_the_clicks_of_some_seconds(store: CountingStore) -> None:
     """Each of its questions once, however often the page runs; another session reads it for itself."""
-    store = CountingStore()
-    with patch("sightline_dashboards.source.client", lambda: store):
-        app = AppTest.from_function(_script).run(timeout=60)
-        app.run(timeout=60)
-        assert not app.exception
-        assert [line.value for line in app.text] == ["ab [{'span_id': 'a'}]"] * 2 + ["cd unknown"]
-        assert store.asked == {"ab": 5, "cd": 5}
-        AppTest.from_function(_script).run(timeout=60)
-    assert store.asked == {"ab": 10, "cd": 10}
+    app = AppTest.from_function(_script)
+    for _ in range(2):
+        assert _told(app) == ["ab [{'span_id': 'a'}] []"] * 2 + ["cd unknown"]
+    assert store.asked["ab"] == 5
+    _told(AppTest.from_function(_script))
+    assert store.asked["ab"] == 10
 
 
-def test_a_store_that_was_away_is_asked_again() -> None:
-    """An error is not kept."""
-    store = CountingStore()
-    store.is_away = True
-    with pytest.raises(StoreUnavailable):
-        read(store, "ab")
-    store.is_away = False
-    trace = read(store, "ab")
-    assert trace is not None
-    assert trace.trace_spans == [{"span_id": "a"}]
+def test_a_store_that_was_away_is_asked_again(store: CountingStore) -> None:
+    """An error is not kept, neither of the spans nor of what is asked behind them."""
+    app = AppTest.from_function(_script)
+    store.is_away = "trace_spans"
+    assert _told(app) == ["ab away", "ab away", "cd away"]
+    store.is_away = "trace_spend"
+    assert _told(app) == ["ab away", "ab away", "cd unknown"]
+    store.is_away = ""
+    assert _told(app) == ["ab [{'span_id': 'a'}] []"] * 2 + ["cd unknown"]
 
 
 def test_questions_are_asked_at_once_and_those_that_nobody_waits_for_are_not() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from trace_rows import path, request, span
 
+from sightline_dashboards import formats
 from sightline_dashboards.pages.trace import head
-from sightline_dashboards.trace_detail import waterfall
+from sightline_dashboards.trace_detail import drawing, waterfall
 
 
 def test_path_of_the_store_is_drawn() -> None:
@@ -40,7 +41,7 @@ def test_without_a_path_of_the_store_none_is_drawn(stage: str | None, more: dict
     assert not trace.parts
     assert not any(node.critical for node in trace.nodes)
     assert reason in trace.path_note
-    assert not waterfall.drawing(trace)["parts"]
+    assert not drawing.drawing(trace)["parts"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_first_token_is_the_one_of_the_store_where_the_path_is_left_out(until: s
     assert trace.ttft_ms == pytest.approx(95)
     assert trace.first_token_ms == pytest.approx(115)
     assert trace.last_token_ms == pytest.approx(270)
-    assert waterfall.drawing(trace)["marks"][0]["text"] == mark
+    assert drawing.drawing(trace)["marks"][0]["text"] == mark
     assert f"<small>First token</small>{header}" in head(trace, [], [])
     assert not trace.parts
 
@@ -70,7 +71,7 @@ def test_without_a_request_no_first_token_is_claimed() -> None:
     """The store names no request: a model's chunk is shown on its bar, and no time to first token is made of it."""
     trace = waterfall.layout([span("chat", "model", 50, 200, first_chunk_ms=40.0)])
     assert trace.ttft_ms is None
-    drawn = waterfall.drawing(trace)
+    drawn = drawing.drawing(trace)
     assert drawn["marks"] == []
     assert drawn["firsts"] == {0: pytest.approx(0.2)}
 
@@ -81,7 +82,7 @@ def test_without_delivery_time_the_first_chunk_marks_the_token() -> None:
     whole = path(spans, ("rest", 0.0, 50.0, ""), ("model", 50.0, 90.0, "chat"), until="first chunk", until_ms=90.0)
     trace = waterfall.layout(spans, whole)
     assert trace.first_token_ms == pytest.approx(90)
-    assert "model's first chunk" in waterfall.drawing(trace)["marks"][0]["text"]
+    assert "model's first chunk" in drawing.drawing(trace)["marks"][0]["text"]
 
 
 def test_orphans_and_circles_are_shown() -> None:
@@ -103,10 +104,10 @@ def test_drawing_holds_shares_of_the_trace_and_marks_failures() -> None:
     trace = waterfall.layout(
         [request(), span("chat", "model", 100, 200, status="Error", error_type="APITimeoutError", first_chunk_ms=20.0)]
     )
-    drawn = waterfall.drawing(trace)
+    drawn = drawing.drawing(trace)
     spans = drawn["spans"]
     assert all(0 <= left <= left + width <= 1.0001 for left, width in zip(spans["left"], spans["width"], strict=True))
-    assert spans["flags"] == [0, waterfall.FAILED]
+    assert spans["flags"] == [0, drawing.FAILED]
     assert drawn["errors"] == {1: "APITimeoutError"}
     assert drawn["firsts"] == {1: pytest.approx(0.1)}
 
@@ -114,11 +115,30 @@ def test_drawing_holds_shares_of_the_trace_and_marks_failures() -> None:
 def test_texts_of_many_spans_are_drawn_once() -> None:
     """A span is numbers that stand for names, stages and services; 50,000 of them are a few megabytes."""
     calls = [span(f"call {n}", "tool", n, 1, name="execute_tool search") for n in range(300)]
-    drawn = waterfall.drawing(waterfall.layout([request(), *calls]))
+    drawn = drawing.drawing(waterfall.layout([request(), *calls]))
     assert drawn["names"] == ["root", "execute_tool search"]
     assert [stage["text"] for stage in drawn["stages"]] == ["request", "tool"]
     assert drawn["spans"]["name"] == [0] + [1] * 300
     assert len(json.dumps(drawn)) / 301 < 70
+
+
+def test_each_duration_has_the_text_that_it_has_everywhere() -> None:
+    """Those that round to the same text share it: from nothing over all units to days."""
+    halfway_ns = [1155, 1156, 1295, 1645, 2065, 1_155_000, 1_295_000]
+    growing_ns = [
+        0,
+        1,
+        15,
+        999_499_999,
+        999_500_000,
+        *(round(1.37**n) for n in range(110)),
+        *range(119_800, 120_300, 7),
+    ]
+    spans = [{**span(f"s{n}", "tool", n, 1), "duration_ns": ns} for n, ns in enumerate(halfway_ns + growing_ns)]
+    trace = waterfall.layout([{**each, "start_ns": 0} for each in spans])
+    drawn = drawing.drawing(trace)
+    texts = [drawn["durations"][number] for number in drawn["spans"]["took"]]
+    assert texts == [formats.duration(node.span["duration_ns"] / 1e6) for node in trace.nodes]
 
 
 def test_empty_trace_has_no_rows() -> None:

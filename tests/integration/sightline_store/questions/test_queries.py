@@ -155,9 +155,11 @@ def test_errors_and_stages_are_summed_up(filled: Filled, window: Filters) -> Non
     assert all(len(row["trace_id"]) == 32 for row in errors.values())
     stages = {row["stage"]: row for row in queries.stage_summary(filled.client, window)}
     assert stages["guard"]["spans"] == len(filled.spans("guard"))
-    assert stages["guard"]["flagged"] == sum(
-        s["SpanAttributes"]["sightline.guardrail.flagged"] == "true" for s in filled.spans("guard")
-    )
+    flagged = [s for s in filled.spans("guard") if s["SpanAttributes"]["sightline.guardrail.flagged"] == "true"]
+    assert stages["guard"]["flagged"] == len(flagged)
+    newest = max(flagged, key=lambda span: span["Timestamp"])
+    told = {row["stage"]: row["trace_id"] for row in queries.flagged_traces(filled.client, window)}
+    assert told == {"guard": newest["TraceId"]}
 
 
 def test_demo_summary_is_one_row_of_the_overview(filled: Filled, window: Filters) -> None:
