@@ -32,6 +32,7 @@ import page_questions
 import processes
 import results
 from chromium import Chromium, Paint
+from month_of_traces import LONG_TRACE
 
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
@@ -41,7 +42,6 @@ from sightline_store.questions.asking import Filters
 from sightline_store.settings import StoreSettings
 
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
-_LONG_TRACE = "f" * 32  # of query.py
 _WINDOWS = ("1h", "24h", "30d")
 _PAGES = ("", "latency", "traces", "sessions", "cost", "retrieval", "quality", "review", "pipeline")
 _FRESH = 3
@@ -151,7 +151,7 @@ def _addresses(client: Client) -> Iterator[tuple[str, str]]:
     first, second = (row["trace_id"] for row in queries.traces(client, last_hour, limit=2))
     yield "trace", f"trace?trace={first}"
     yield "two traces", f"trace?{urlencode({'trace': first, 'with': second})}"
-    yield "trace of 50,000 spans", f"trace?trace={_LONG_TRACE}"
+    yield "trace of 50,000 spans", f"trace?trace={LONG_TRACE}"
 
 
 @contextmanager

@@ -30,15 +30,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import month_of_traces
 import page_questions
 import processes
 import question_profile
 import results
+from month_of_traces import DAYS, LONG_TRACE, LONG_TRACE_SPANS, SPANS_A_TRACE
 
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
@@ -60,21 +61,16 @@ class Cost:
 
 
 _SQL = Path(__file__).parent / "sql"
-_SPANS_A_TRACE = 8
-_DAYS = 30
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
-_LOADERS = 2
-_TRACES_AN_INSERT = 10_000  # 80,000 spans: what two loaders hold at once fits the node's default memory
-_LONG_TRACE = "f" * 32
 _ROLLED = re.compile(
     r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values|retrieval_over_time"
-    r"|retrieval_by_index|spend_by (model|tenant)|questions of traces|traces (by time|by ttft|by total|page 3|failed))"
-    r" (24h|7d|30d)( tenant)?"
-    r"|(latency_over_time( sparks)?|questions of traces|traces (by time|by ttft|by total|page 3|failed))"
-    r" (24h|30d) route"
-    r"|(spend_over_time|spend_by (model|tenant)) (24h|30d) model"
+    r"|retrieval_by_index|spend_by (model|tenant)|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
+    r"|scores_over_time|score_summary|score_list|embedding_spend( bars)?) (24h|7d|30d)( tenant)?"
+    r"|(labels|ingest_over_time|changes|data_since) (24h|7d|30d)"
+    r"|(latency_over_time( sparks)?|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
+    r"|scores_over_time|score_summary|score_list) (24h|30d) route"
+    r"|(spend_over_time|spend_by (model|tenant)|embedding_spend( bars)?) (24h|30d) model"
 )
-_LONG_TRACE_SPANS = 50_000
 
 
 def main() -> None:
@@ -136,6 +132,7 @@ def _run(
         "sumIf(rows, table = 'otel_traces') AS spans FROM system.parts WHERE active AND database = 'otel'"
     )[0]
     spans = int(disk["spans"])
+    columns = _columns(client, spans)
     slowest = sorted(times, key=lambda label: -times[label])
     _list(costs)
     _profile(client, end, costs)
@@ -171,6 +168,7 @@ def _run(
         "map_ratios": {name: round(of_map / typed, 1) for name, (typed, of_map) in typed_or_map.items()},
         "bytes_per_span": round(disk["whole"] / spans, 1),
         "raw_bytes_per_span": round(disk["raw"] / spans, 1),
+        "dearest_columns": columns,
         "long_trace_ms": _ms(longest.wall_s),
         "judged_first_ms": _ms(judged[0]),
         "judged_again_ms": _ms(judged[1]),
@@ -230,6 +228,18 @@ def _list(costs: dict[str, Cost]) -> None:
         _say(f"{costs[label].wall_s * 1e3:8.1f} {costs[label].cpu_s * 1e3:8.1f}  {label}")
 
 
+def _columns(client: Client, spans: int) -> dict[str, float]:
+    """The twenty columns of all tables that take most bytes a span, packed."""
+    rows = client.query_rows(
+        "SELECT concat(table, '.', column) AS name, sum(column_bytes_on_disk) AS bytes FROM system.parts_columns "
+        "WHERE active AND database = 'otel' GROUP BY name ORDER BY bytes DESC LIMIT 20"
+    )
+    found = {str(row["name"]): round(int(row["bytes"]) / spans, 2) for row in rows}
+    for name, size in found.items():
+        _say(f"{size:8.2f} bytes a span  {name}")
+    return found
+
+
 def _profile(client: Client, end: datetime, costs: dict[str, Cost]) -> None:
     """Where the time of the dearest questions goes, on standard error."""
     asked = {question.label: question for question in _every_question(client, end)}
@@ -240,20 +250,20 @@ def _profile(client: Client, end: datetime, costs: dict[str, Cost]) -> None:
 
 def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> dict[str, float]:
     """Fill the store; returns by what the last hour's cost grew from a tenth of it to all, and seconds of INSERT."""
-    traces = rows // _SPANS_A_TRACE
+    traces = rows // SPANS_A_TRACE
     end = datetime.now(UTC).replace(microsecond=0)
-    last_hour = max(200, traces // (_DAYS * 24))
+    last_hour = max(200, traces // (DAYS * 24))
     tenth = traces // 10
     started = time.monotonic()
-    _insert(client, "recent", end - timedelta(hours=1), 3600, 0, last_hour)
-    _insert_days(client, "tenth", end - timedelta(hours=1), last_hour, tenth - last_hour)
-    _insert_long_trace(client, end - timedelta(minutes=5))
+    month_of_traces.insert(client, "recent", end - timedelta(hours=1), 3600, 0, last_hour)
+    month_of_traces.insert_days(client, "tenth", end - timedelta(hours=1), last_hour, tenth - last_hour)
+    month_of_traces.insert_long_trace(client, end - timedelta(minutes=5))
     model_prices.refresh(client)
     load_s = time.monotonic() - started
     _settle(client)
     before = _last_hour(client, store, repeats) if repeats else {}
     started = time.monotonic()
-    _insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
+    month_of_traces.insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
     load_s += time.monotonic() - started
     _settle(client)
     if not repeats:
@@ -268,52 +278,6 @@ def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> d
         "growth_last_hour_cpu": round(computed[1] / computed[0], 2),
         "load_s": round(load_s),
     }
-
-
-def _insert_days(client: Client, batch: str, end: datetime, first: int, traces: int) -> None:
-    """Thirty days of traces up to `end`, two days at a time: one INSERT keeps one core busy."""
-    a_day = -(-traces // _DAYS)
-
-    def insert(day: int) -> None:
-        count = min(a_day, traces - day * a_day)
-        start = end - timedelta(days=_DAYS - day)
-        inserts = -(-count // _TRACES_AN_INSERT)
-        for part in range(inserts):
-            begin, after = (count * edge // inserts for edge in (part, part + 1))
-            seconds = (86400 * begin // count, 86400 * after // count)
-            _insert(
-                client,
-                f"{batch}-{day}-{part}",
-                start + timedelta(seconds=seconds[0]),
-                seconds[1] - seconds[0],
-                first + day * a_day + begin,
-                after - begin,
-            )
-        _say(f"loaded {batch}: day {day + 1} of {_DAYS}")
-
-    with ThreadPoolExecutor(_LOADERS) as pool:
-        list(pool.map(insert, range(_DAYS)))
-
-
-def _insert(client: Client, batch: str, start: datetime, seconds: int, first: int, traces: int) -> None:
-    params = {
-        "start": start.strftime("%Y-%m-%d %H:%M:%S.000"),
-        "seconds": seconds,
-        "first": first,
-        "traces": traces,
-        "batch": batch,
-    }
-    for name in ("traces", "scores"):
-        client.query_bytes((_SQL / f"{name}.sql").read_text(), params, "TabSeparated")
-
-
-def _insert_long_trace(client: Client, start: datetime) -> None:
-    params = {
-        "start": start.strftime("%Y-%m-%d %H:%M:%S.000"),
-        "trace_id": _LONG_TRACE,
-        "spans": _LONG_TRACE_SPANS,
-    }
-    client.query_bytes((_SQL / "long_trace.sql").read_text(), params, "TabSeparated")
 
 
 def _settle(client: Client, timeout_s: float = 300) -> None:
@@ -380,14 +344,14 @@ def _timed(
 
 
 def _long_trace(client: Client) -> None:
-    spans = queries.trace_spans(client, _LONG_TRACE, limit=_LONG_TRACE_SPANS)
-    if len(spans) != _LONG_TRACE_SPANS:
-        raise RuntimeError(f"{len(spans)} spans of the long trace were read, {_LONG_TRACE_SPANS} are there")
+    spans = queries.trace_spans(client, LONG_TRACE, limit=LONG_TRACE_SPANS)
+    if len(spans) != LONG_TRACE_SPANS:
+        raise RuntimeError(f"{len(spans)} spans of the long trace were read, {LONG_TRACE_SPANS} are there")
 
 
 def _typed_or_map(client: Client, end: datetime, repeats: int) -> dict[str, tuple[float, float]]:
     """Question to its seconds of the typed table and of the Map, over all days. Both must answer the same."""
-    params = Filters(start=end - timedelta(days=_DAYS), end=end).params()
+    params = Filters(start=end - timedelta(days=DAYS), end=end).params()
     found = {}
     for file in sorted((_SQL / "typed_or_map").glob("*.sql")):
         answers, medians = [], []
