@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -110,8 +111,10 @@ def listed(client: Asks, filters: Filters, **how: Any) -> tuple[list[Row], dict[
         filters: the window, and what it is narrowed to.
         how: as in `queries.traces`.
     """
-    rows = queries.traces(client, filters, **how)
-    return rows, written.questions(client, rows)
+    rows = queries.found_requests(client, filters, **how)
+    with ThreadPoolExecutor(1, "questions-of-a-list") as beside:
+        questions = beside.submit(written.questions, client, rows)
+        return queries.with_totals(client, rows), questions.result()
 
 
 def with_questions(rows: Rows, questions: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ is a good answer, 0 a bad one; the judge is the reviewer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sightline_store.questions import conditions
 from sightline_store.questions.asking import Asks, Filters, Row, ask, sql
@@ -25,12 +25,10 @@ MOST_REVIEWS: Final = 100_000
 """Reviews that are read at most."""
 
 
-def sessions(
+def found_sessions(
     client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False, limit: int = 50, offset: int = 0
 ) -> list[Row]:
-    """One page of conversations, the newest first, with what their model calls spent.
-
-    `matching` in each row is the number on all pages. Times are in ms; `cost_usd` is None where a price is missing.
+    """One page of conversations, the newest first. `matching` in each row is the number on all pages. Times are in ms.
 
     Args:
         client: the store.
@@ -51,13 +49,22 @@ def sessions(
         "offset": offset,
         **narrowed.params,
     }
-    rows = client.query_rows(narrowed.put_into(sql("people/sessions")), params)
+    return client.query_rows(narrowed.put_into(sql("people/sessions")), params)
+
+
+def with_session_totals(client: Asks, filters: Filters, rows: Sequence[Row]) -> list[Row]:
+    """Conversations with what their model calls spent in the window; `cost_usd` is None where a price is missing."""
     if not rows:
         return []
     totals = session_totals(client, filters, sorted({row["session_id"] for row in rows}))
     spent = {(row["session_id"], row["tenant_name"]): row for row in totals}
     silent: Row = {"llm_calls": 0, "input_tokens": None, "output_tokens": None, "cost_usd": None}
     return [{**row, **spent.get((row["session_id"], row["tenant_name"]), silent)} for row in rows]
+
+
+def sessions(client: Asks, filters: Filters, **how: Any) -> list[Row]:
+    """One page of conversations with what they spent: `with_session_totals` of `found_sessions`, with its arguments."""
+    return with_session_totals(client, filters, found_sessions(client, filters, **how))
 
 
 def session_totals(client: Asks, filters: Filters, session_ids: Sequence[str]) -> list[Row]:

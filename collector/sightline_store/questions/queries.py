@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
@@ -182,7 +182,7 @@ def score_list(client: Asks, filters: Filters, name: str, *, limit: int = 20) ->
     return ask_rolled(client, "score_list", filters, params, Reads.SCORES, is_whole=lambda rows: len(rows) == limit)
 
 
-def traces(
+def found_requests(
     client: Asks,
     filters: Filters,
     *,
@@ -193,7 +193,7 @@ def traces(
     limit: int = 50,
     offset: int = 0,
 ) -> list[Row]:
-    """One page of requests with what each spent and scored; `matching` in each row is the number on all pages.
+    """One page of requests; `matching` in each row is the number on all pages.
 
     Sorted by a score, only answers that have it are listed. Unknown values sort last either way.
 
@@ -225,13 +225,21 @@ def traces(
     }
     params |= {"traces": {"sort": sort}, "traces_by_score": {"name": sort}}.get(name, {})
     if name == "traces" and descending and not narrowed.sql:
-        rows = _listed(client, filters, params)
-    elif name == "traces_by_cost":
-        rows = _dearest(client, narrowed.put_into(sql(name)), params, is_narrowed=bool(narrowed.sql))
-    else:
-        rows = client.query_rows(narrowed.put_into(sql(name)), params)
-    totals = {row["trace_id"]: row for row in trace_totals(client, rows)}
-    return [{**row, **totals[row["trace_id"]]} for row in rows]
+        return _listed(client, filters, params)
+    if name == "traces_by_cost":
+        return _dearest(client, narrowed.put_into(sql(name)), params, is_narrowed=bool(narrowed.sql))
+    return client.query_rows(narrowed.put_into(sql(name)), params)
+
+
+def with_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:
+    """Requests of `found_requests` with what each spent and scored."""
+    totals = {row["trace_id"]: row for row in trace_totals(client, requests)}
+    return [{**row, **totals[row["trace_id"]]} for row in requests]
+
+
+def traces(client: Asks, filters: Filters, **how: Any) -> list[Row]:
+    """One page of requests with what each spent and scored: `with_totals` of `found_requests`, with its arguments."""
+    return with_totals(client, found_requests(client, filters, **how))
 
 
 def _listed(client: Asks, filters: Filters, params: Row) -> list[Row]:

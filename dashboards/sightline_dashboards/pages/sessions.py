@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from html import escape
 from typing import Any
 
@@ -43,8 +43,10 @@ def _body(selection: Selection, store: Executor) -> Iterator[None]:
 
 def _begun(client: asking.Asks, filters: asking.Filters, **how: Any) -> tuple[list[asking.Row], dict[str, str]]:
     """A page of conversations, and what was asked first in each by the id of its first trace."""
-    rows = people.sessions(client, filters, **how)
-    return rows, written.questions(client, rows)
+    rows = people.found_sessions(client, filters, **how)
+    with ThreadPoolExecutor(1, "questions-of-sessions") as beside:
+        begun = beside.submit(written.questions, client, rows)
+        return people.with_session_totals(client, filters, rows), begun.result()
 
 
 def _list(selection: Selection, store: Executor) -> Iterator[None]:
