@@ -43,7 +43,7 @@ test: $(INSTALLED) browser weaviate redis rabbitmq kafka otelcol temporal driver
 
 install: $(INSTALLED) ## .venv with the locked packages
 
-$(INSTALLED): uv.lock pyproject.toml instrumentation/pyproject.toml
+$(INSTALLED): uv.lock pyproject.toml instrumentation/pyproject.toml collector/build_hook.py $(wildcard collector/sightline_collector/request/spelling.[ch])
 	@test -n "$(PYTHON)" || { echo "Sightline needs Python 3.11, 3.12 or 3.13 (PYTHON=path names one)."; exit 1; }
 	@echo "[1/3] virtual environment in .venv, by $(PYTHON)"
 	@$(BIN)/python -c '$(SUPPORTED)' 2>/dev/null || $(PYTHON) -m venv --clear .venv

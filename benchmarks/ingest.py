@@ -22,7 +22,7 @@ import processes
 import rag_load
 import results
 
-from sightline_collector.request import otlp
+from sightline_collector.request import otlp, spelling
 from sightline_collector.request.flat_types import request_types
 from sightline_collector.spool import record
 from sightline_store.client import Client
@@ -63,6 +63,7 @@ def main() -> None:
         "accept_per_cpu_s": round(statistics.median(accept)),
         "otelcol_accept_per_cpu_s": round(statistics.median(their_accept)),
         "accept_ratio": round(statistics.median(a / b for a, b in zip(accept, their_accept, strict=True)), 2),
+        "walk_is_compiled": spelling.is_compiled(),
         "peak_rss_mib": round(max(run[2] for run in ours)),
         **_parts(requests),
     }
@@ -150,6 +151,7 @@ def _parts(requests: Sequence[bytes]) -> dict[str, int]:
     """Microseconds of CPU a request that the collector spends on each of what it does with its bytes."""
     types = request_types()[Signal.TRACES]
     parts: dict[str, Callable[[bytes], object]] = {
+        "walk_us": spelling.Spelling(types.flat).is_own,
         "parse_us": types.flat.FromString,
         "look_for_unknown_us": types.is_flat,
         "check_us": lambda body: otlp.check(Signal.TRACES, body),

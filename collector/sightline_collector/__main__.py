@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 
 from sightline_collector import doctor
+from sightline_collector.allocator import keep_freed_memory
 from sightline_collector.errors import CollectorError, NotNow
 from sightline_collector.receiver import keys
 from sightline_collector.receiver.access import Access, Sites, tls_context
@@ -86,6 +87,7 @@ def _doctor(settings: CollectorSettings, store: StoreSettings) -> int:
 
 def serve(settings: CollectorSettings, store: StoreSettings) -> None:
     """Run until SIGTERM or SIGINT, then drain: refuse new requests, write out what is queued, ship what is quick."""
+    keep_freed_memory()
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     with (settings.spool_dir / "lock").open("w") as lock:
         try:

@@ -125,7 +125,8 @@ def test_doctor_finds_its_span_and_says_what_to_mend(
     roles("sightline-collector", "serve", env=env, health_url=f"http://127.0.0.1:{port}/healthz")
     healthy = _doctor(env)
     assert healthy.returncode == 0, healthy.stdout
-    assert healthy.stdout.count("ok  ") == 7
+    assert healthy.stdout.count("ok  ") == 8
+    assert "requests    checked by" in healthy.stdout
     assert "queryable after" in healthy.stdout
 
     made = _run(env, "keys", "create", "--name", "doctor", "--tenant", "own")

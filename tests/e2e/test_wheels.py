@@ -10,18 +10,23 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributions import DISTRIBUTIONS, build, faults_of
+from distributions import DISTRIBUTIONS, EXTENSION, build, faults_of
 from running_up import Up
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = "collector,embedded,dashboards,supervisor"
 pytestmark = pytest.mark.registry
+_COMPILES = pytest.mark.skipif(
+    shutil.which("cc") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="no C compiler `cc` or no header of this Python here",
+)
 
 
 def _uv(*arguments: str | Path, cwd: Path = ROOT) -> str:
@@ -50,7 +55,7 @@ def scripts(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     constraints = folder / "locked.txt"
     export = ("export", "--frozen", "--no-hashes", "--no-annotate", "--all-extras", "--no-emit-workspace")
     constraints.write_text(_uv(*export))
-    library, platform = (dist / f"{each.stem}-py3-none-any.whl" for each in DISTRIBUTIONS)
+    library, platform = (each.wheels(dist)[0] for each in DISTRIBUTIONS)
     install = ("pip", "install", "--python", python, "--constraint", constraints)
     _uv(*install, library, f"sightline-platform[{EXTRAS}] @ {platform.as_uri()}", cwd=folder)
     return python.parent
@@ -86,6 +91,45 @@ def test_a_fault_is_found(dist: Path, tmp_path: Path) -> None:
     }
     wheel.unlink()
     assert any(f"{wheel.name} is missing" in fault for fault in faults_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("SIGHTLINE_NO_EXTENSION", "1"), ("CC", "false"), ("CC", "no-such-compiler")]
+)
+def test_wheel_without_the_extension_is_pure_python(
+    setting: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is not wanted and where no compiler makes it: the wheel is for any platform."""
+    monkeypatch.setenv(setting, value)
+    _uv("build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT)
+    (wheel,) = DISTRIBUTIONS[1].wheels(tmp_path)
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert EXTENSION not in archive.namelist()
+
+
+@_COMPILES
+def test_wheel_with_the_extension_uses_it(dist: Path, scripts: Path) -> None:
+    """It is for one platform, and for each Python from 3.11."""
+    assert "-cp311-abi3-" in DISTRIBUTIONS[1].wheels(dist)[0].name
+    assert _is_compiled(scripts / "python")
+
+
+@_COMPILES
+def test_editable_install_holds_the_extension(tmp_path: Path) -> None:
+    """As a checkout is installed: the extension is in the environment, and nothing is left in the checkout."""
+    _uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv", cwd=tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    _uv("pip", "install", "--python", python, "--no-deps", "--editable", ROOT, "protobuf", cwd=tmp_path)
+    assert _is_compiled(python)
+    assert not list((ROOT / "collector").rglob("*.so"))
+
+
+def _is_compiled(python: Path) -> bool:
+    """Whether the collector in an environment has the extension."""
+    probe = "from sightline_collector.request import spelling; print(spelling.is_compiled())"
+    done = subprocess.run([python, "-I", "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout == "True\n"
 
 
 def test_installed_packages_come_from_the_wheels(scripts: Path) -> None:

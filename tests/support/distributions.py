@@ -1,8 +1,9 @@
 """Builds the wheels and sdists of both distributions and checks what is in them: `make dist`, `make version`, releases.
 
-`python tests/support/distributions.py build [--out DIR]` builds into `dist/` and checks names, metadata and contents.
-`... version X.Y.Z` writes the version everywhere it stands. `... release vX.Y.Z` checks that a tag can be released and
-prints its section of the changelog. Each ends with exit code 1 and a sentence for every fault that it found.
+`python tests/support/distributions.py build [--out DIR]` builds into `dist/` and checks names, metadata and contents;
+`... check [--out DIR]` checks what is there. `... version X.Y.Z` writes the version everywhere it stands.
+`... release vX.Y.Z` checks that a tag can be released and prints its section of the changelog. Each ends with exit code
+1 and a sentence for every fault that it found.
 """
 
 from __future__ import annotations
@@ -30,7 +31,18 @@ VERSION_PLACES = {
 _FORBIDDEN = re.compile(
     r"(^|/)(tests?|benchmarks|__pycache__|\.[^/]+)/|\.py[co]$|\.egg-info|(^|/)(conftest|test_\w+)\.py$"
 )
-_SDIST_EXTRAS = {"PKG-INFO", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore"}
+_WHEEL = re.compile(r"-(py3-none-any|cp311-abi3-[\w.]+)\.whl")
+EXTENSION = "_sightline_spelling.abi3.so"
+"""What the platform's wheel holds beside the packages where it was compiled."""
+_SDIST_EXTRAS = {
+    "collector/build_hook.py",
+    "PKG-INFO",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    ".gitignore",
+}
 
 
 class Distribution:
@@ -50,6 +62,11 @@ class Distribution:
     def packages(self) -> list[Path]:
         """Folders of the import packages."""
         return [self.folder / name for name in self.settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
+
+    def wheels(self, folder: Path) -> list[Path]:
+        """Those in a folder: with the extension for one platform each, and without it."""
+        wheels = folder.glob(f"{self.stem}-*.whl")
+        return sorted(file for file in wheels if _WHEEL.fullmatch(file.name.removeprefix(self.stem)))
 
     def sources(self) -> dict[str, Path]:
         """Every file of the import packages, by its path inside a wheel."""
@@ -80,14 +97,17 @@ def build(out: Path) -> list[Path]:
 
 def faults_of(out: Path) -> list[str]:
     """A sentence for everything that is wrong with the files of a folder; none if they can be published."""
-    wanted = {f"{each.stem}{ending}" for each in DISTRIBUTIONS for ending in ("-py3-none-any.whl", ".tar.gz")}
     built = {file.name for file in out.glob("sightline_*")}
+    wanted = {f"{each.stem}.tar.gz" for each in DISTRIBUTIONS}
+    for each in DISTRIBUTIONS:
+        wanted |= {wheel.name for wheel in each.wheels(out)} or {f"{each.stem}-py3-none-any.whl"}
     faults = [f"{out}: {name} is missing" for name in sorted(wanted - built)]
     faults += [f"{out}: {name} is not a file of this version" for name in sorted(built - wanted)]
     if faults:
         return faults
     for distribution in DISTRIBUTIONS:
-        faults += _wheel_faults(distribution, out / f"{distribution.stem}-py3-none-any.whl")
+        for wheel in distribution.wheels(out):
+            faults += _wheel_faults(distribution, wheel)
         faults += _sdist_faults(distribution, out / f"{distribution.stem}.tar.gz")
     return faults
 
@@ -96,8 +116,12 @@ def _wheel_faults(distribution: Distribution, path: Path) -> list[str]:
     sources, info = distribution.sources(), f"{distribution.stem}.dist-info/"
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
-        inside = {name for name in names if not name.startswith(info)}
+        inside = {name for name in names if not name.startswith((info, EXTENSION))}
         faults = [f"{path.name}: {name} is missing" for name in sorted(sources.keys() - inside)]
+        if (EXTENSION in names) != ("-abi3-" in path.name):
+            faults.append(f"{path.name}: its name does not say whether {EXTENSION} is inside")
+        elif "manylinux" in path.name and b"libc.so" in wheel.read(EXTENSION):
+            faults.append(f"{path.name}: {EXTENSION} is bound to the C library of where it was built")
         faults += [f"{path.name}: {name} is no file of a package" for name in sorted(inside - sources.keys())]
         faults += [
             f"{path.name}: {name} differs"
@@ -200,13 +224,14 @@ def main() -> None:
     """Run one of the commands; exit code 1 when there are faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build").add_argument("--out", type=Path, default=ROOT / "dist")
+    for command in ("build", "check"):
+        commands.add_parser(command).add_argument("--out", type=Path, default=ROOT / "dist")
     commands.add_parser("version").add_argument("version")
     commands.add_parser("release").add_argument("tag")
     options = parser.parse_args()
     faults: list[str] = []
-    if options.command == "build":
-        built = build(options.out)
+    if options.command in {"build", "check"}:
+        built = build(options.out) if options.command == "build" else sorted(options.out.glob("sightline_*"))
         faults = faults_of(options.out)
         print("\n".join(f"{file.name}  {file.stat().st_size // 1024} KiB" for file in built))  # noqa: T201
     elif options.command == "version":

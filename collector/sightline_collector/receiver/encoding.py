@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import Protocol
-
+from sightline_collector import inflate
 from sightline_collector.errors import BadRequest, RequestTooLarge
-
-
-class _Decompressor(Protocol):
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-    @property
-    def eof(self) -> bool: ...
 
 
 class Body:
@@ -46,7 +37,7 @@ class Body:
             self._is_empty = False
             try:
                 part = self._decompressor.decompress(part, self._limit - self._size + 1)
-            except (zlib.error, EOFError, RuntimeError, ValueError) as exc:
+            except (inflate.DecompressionError, EOFError, RuntimeError, ValueError) as exc:
                 raise BadRequest(400, f"body is not {self._encoding}: {exc}") from None
         self._size += len(part)
         if self._size > self._limit:
@@ -94,13 +85,13 @@ class _Zstd:
         return bool(self._inner.eof)
 
 
-def _decompressor(encoding: str) -> _Decompressor | None:
+def _decompressor(encoding: str) -> inflate.Decompressor | None:
     if encoding in {"", "identity", "none"}:
         return None
     if encoding in {"gzip", "x-gzip"}:
-        return zlib.decompressobj(31)
+        return inflate.gzip_decompressor()
     if encoding == "deflate":
-        return zlib.decompressobj()
+        return inflate.zlib_decompressor()
     if encoding == "zstd":
         return _Zstd()
     raise BadRequest(400, f"Content-Encoding {encoding[:100]!r} is not known; use gzip, zstd, deflate or none")

@@ -5,12 +5,15 @@ field that comes twice, two members of a oneof, a field of one wire type where a
 cut to their field's width. So what is spooled has one spelling, that in which protobuf writes the request, without
 fields that OTLP does not name. Most encoders write it themselves: such a body goes on as it came.
 
-A request is parsed once, with a type whose AnyValue lacks the nested kinds; counts, redaction and the tenant's stamp
-work on that parse, and what it writes is spooled. That nothing is lost by it shows in a second look that keeps nothing
-(`RequestTypes.is_flat`). Only if something is lost is the request read in full and walked in Python, where a nested
-value becomes the JSON text that the official exporter would store: that of Go's encoding/json without HTML escapes,
-keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside. Nesting ends where protobuf's own
-limit of 100 messages does; deeper requests are refused.
+Whether it does is told by a walk over its bytes, where the extension for that was built (`spelling`). Then its items
+are not parsed: counts and the tenant's stamp need its resources alone.
+
+Any other request is parsed once, with a type whose AnyValue lacks the nested kinds; counts, redaction and the tenant's
+stamp work on that parse, and what it writes is spooled. That nothing is lost by it shows in a second look that keeps
+nothing (`RequestTypes.is_flat`). Only if something is lost is the request read in full and walked in Python, where a
+nested value becomes the JSON text that the official exporter would store: that of Go's encoding/json without HTML
+escapes, keys sorted, the last of equal keys kept, '' where a NaN or an infinity is inside. Nesting ends where
+protobuf's own limit of 100 messages does; deeper requests are refused.
 
 Source: https://protobuf.dev/programming-guides/encoding/ and
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto and
@@ -35,6 +38,7 @@ from sightline_collector.errors import BadRequest
 from sightline_collector.request.flat_types import request_types
 from sightline_collector.request.opaque_types import opaque_types
 from sightline_collector.request.redaction import Redactor
+from sightline_collector.request.spelling import Spelling
 from sightline_collector.request.stamp import stamp_tenant
 from sightline_collector.request.wire_types import refuse_other_wire_types
 from sightline_store.ingest import Signal
@@ -67,6 +71,32 @@ def check(signal: Signal, body: bytes, *, tenant: str = "", redactor: Redactor |
     Raises:
         BadRequest: 400, the bytes are not such a request, or a field of it has another wire type than OTLP's.
     """
+    read = _read_own if _SPELLINGS[signal].is_own(body) else _read
+    request, payload = read(signal, body, redactor)
+    by_service = _services(signal, request)
+    if tenant:
+        stamp_tenant(signal, request, tenant)
+    if tenant or payload is None:
+        payload = request.SerializeToString()
+    if payload == body:
+        payload = body  # One of the two is enough.
+    return Checked(payload, sum(by_service.values()), by_service)
+
+
+def _read_own(signal: Signal, body: bytes, redactor: Redactor | None) -> tuple[Any, bytes | None]:
+    """A flat request in protobuf's own spelling, redacted, and its bytes, None where they are to be written anew.
+
+    Its items are read only where something may have to be taken out of them.
+    """
+    if redactor is not None:
+        redacted = redactor.redact(signal, body, lambda: _TYPES[signal].flat.FromString(body))
+        if redacted is not None:
+            return redacted, None
+    return _OPAQUE[signal].request.FromString(body), body
+
+
+def _read(signal: Signal, body: bytes, redactor: Redactor | None) -> tuple[Any, bytes | None]:
+    """Any request, redacted and then flattened, and its bytes, None where they are to be written."""
     types = _TYPES[signal]
     request = _parse(types.flat, body)
     is_nested = False
@@ -76,21 +106,15 @@ def check(signal: Signal, body: bytes, *, tenant: str = "", redactor: Redactor |
         if request.ByteSize() != size:
             request = _known(types.full, body)
             is_nested = True
-    payload = None
+    payload: bytes | None = None
     if redactor is not None:
         payload = request.SerializeToString()
-        if redactor.redact(signal, payload, request):
+        if redactor.redact(signal, payload, lambda: request) is not None:
             payload = None
     if is_nested:
         _flatten(signal, request)
-    by_service = _services(signal, request)
-    if tenant:
-        stamp_tenant(signal, request, tenant)
-    if payload is None or is_nested or tenant:
-        payload = request.SerializeToString()
-    if payload == body:
-        payload = body  # One of the two is enough.
-    return Checked(payload, sum(by_service.values()), by_service)
+        payload = None
+    return request, payload
 
 
 def rewritten(signal: Signal, payload: bytes) -> bytes:
@@ -280,4 +304,5 @@ _SCALARS: dict[str, Callable[[Any], str]] = {
 
 
 _TYPES = request_types()
+_SPELLINGS = {signal: Spelling(types.flat) for signal, types in _TYPES.items()}
 _OPAQUE = opaque_types({"spans", "log_records", "data_points"})

@@ -72,8 +72,8 @@ class Redactor:
         """
         return cls(settings) if settings.is_on else None
 
-    def redact(self, signal: Signal, body: bytes, request: Any) -> bool:
-        """Take out of a parsed request what the settings name; whether anything in it may have changed.
+    def redact(self, signal: Signal, body: bytes, read: Callable[[], Any]) -> Any | None:
+        """Take out of a request what the settings name; None where it holds nothing of that, and was not read.
 
         The same request gives the same result. What the request does not know, of a later OTLP, is to be left out by
         the caller.
@@ -82,12 +82,13 @@ class Redactor:
             signal: what the request holds.
             body: the export request as protobuf writes it: hints are searched in it, and a number or a length that a
                 sender spelled in another way would have none.
-            request: the same, parsed, before nested values are flattened.
+            read: gives the same, parsed, before nested values are flattened. It is changed and returned.
         """
         text = body.translate(_ASCII).decode("ascii")
         masks = self._masks.that_may_find(text)
         if not self._has_hint(text, masks):
-            return False
+            return None
+        request = read()
         opaque, redact = _TYPES[signal], _ITEMS[signal]
         # The same rules and memory with the masks that this request calls for: the others find nothing in its texts.
         own = copy.copy(self)
@@ -102,7 +103,7 @@ class Redactor:
                 for index, item in enumerate(getattr(unread_scope, opaque.items)):
                     if self._has_hint(item.translate(_ASCII).decode("ascii"), masks):
                         redact(own, items[index])
-        return True
+        return request
 
     def _has_hint(self, text: str, masks: Masks) -> bool:
         """Whether bytes, shown as ASCII, may hold something to take out."""

@@ -132,7 +132,9 @@ class Delivery:
                 services.update(inspection.services)
             items = sum(_stored_items(segment, inspection) for segment, inspection in inspected.items())
             lost = sum(_lost_items(segment, inspection) for segment, inspection in inspected.items())
-            self._sent[together.token] = _Sent(items, services, time.monotonic() - began_s, lost)
+            seconds = time.monotonic() - began_s
+            self._spool.insert_took(seconds)
+            self._sent[together.token] = _Sent(items, services, seconds, lost)
 
         try:
             batch.ship(together, send, lambda segment: self._remove(segment, inspected.get(segment)), self._filesystem)

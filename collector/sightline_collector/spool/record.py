@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sightline_collector.inflate import crc32
 from sightline_store import varint
 from sightline_store.ingest import Signal
 
@@ -30,7 +30,7 @@ class Record:
 def encode(payload: bytes) -> bytes:
     """The bytes of a record."""
     head = varint.encode(len(payload) + _TRAILER_BYTES)
-    return b"".join((head, payload, _TAG, zlib.crc32(payload).to_bytes(4, "little")))
+    return b"".join((head, payload, _TAG, crc32(payload).to_bytes(4, "little")))
 
 
 def digest(signal: Signal, payload: bytes) -> bytes:
@@ -60,7 +60,7 @@ def read_records(file: BinaryIO) -> Iterator[Record]:
         file.seek(offset + used)
         body = file.read(size)
         payload, trailer = body[:-_TRAILER_BYTES], body[-_TRAILER_BYTES:]
-        if trailer != _TAG + zlib.crc32(payload).to_bytes(4, "little"):
+        if trailer != _TAG + crc32(payload).to_bytes(4, "little"):
             return
         end = offset + used + size
         yield Record(offset, end, payload)

@@ -23,6 +23,7 @@ from sightline_store.ingest import Signal
 
 _log = logging.getLogger("sightline.collector")
 _GROUP_BYTES = 32 * 1024**2
+_USUAL_INSERT_S = 0.3  # on a machine that is not busy; 0.2 s of slack are left to two seconds
 _RECOGNISED_S = 600.0  # after shipping, a request sent again is still recognised for so long
 
 
@@ -62,6 +63,7 @@ class Spool:
         self._open: dict[Signal, OpenSegment] = {}
         self._unclosed: list[OpenSegment] = []
         self._draining = False
+        self._insert_s = 0.0
         self._lock = threading.Lock()
         self._waiting_bytes = 0
         self._closed_bytes: dict[str, int] = {}  # of them, by segment name
@@ -101,7 +103,7 @@ class Spool:
 
     @property
     def segment_max_age_s(self) -> float:
-        """Seconds after which a segment is closed."""
+        """Seconds after which a segment is closed at the latest."""
         return self._settings.segment_max_age_s
 
     @property
@@ -131,6 +133,10 @@ class Spool:
         if is_new:
             self._queue.put(_Append(signal, payload, services, digest, promise))
         return promise, is_new
+
+    def insert_took(self, seconds: float) -> None:
+        """What the last INSERT took: by as much as that is above the usual, segments are closed sooner."""
+        self._insert_s = seconds
 
     def stored(self, segment: ClosedSegment) -> None:
         """The store has fsynced the segment's rows: remove it. May be called again after an OSError."""
@@ -227,13 +233,18 @@ class Spool:
         if not self._open:
             return 1.0 if self._unclosed else 5.0
         oldest = min(segment.opened_s for segment in self._open.values())
-        return max(0.0, oldest + self._settings.segment_max_age_s - time.monotonic())
+        return max(0.0, oldest + self._age_s() - time.monotonic())
 
     def _is_due(self, segment: OpenSegment) -> bool:
         return (
             segment.size_bytes >= self._settings.segment_max_bytes
-            or time.monotonic() - segment.opened_s >= self._settings.segment_max_age_s
+            or time.monotonic() - segment.opened_s >= self._age_s()
         )
+
+    def _age_s(self) -> float:
+        """Seconds after which a segment is closed; at least half of those of the settings."""
+        most_s = self._settings.segment_max_age_s
+        return max(most_s / 2, most_s - max(0.0, self._insert_s - _USUAL_INSERT_S))
 
     def _commit(self, signal: Signal, group: list[_Append]) -> None:
         """Write a group, in parts that respect the segment's size, and keep or break its promises."""

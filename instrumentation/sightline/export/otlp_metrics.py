@@ -17,7 +17,8 @@ _DELTA: Final = b"\x10\x01"
 _CUMULATIVE: Final = b"\x10\x02"
 _MONOTONIC: Final = b"\x18\x01"
 _pack_times: Final = Struct("<BQBQ").pack
-_pack_histogram: Final = Struct("<BQBdBdBd").pack
+_pack_sum: Final = Struct("<BQBd").pack
+_pack_extremes: Final = Struct("<BdBd").pack
 _pack_int: Final = Struct("<Bq").pack
 
 
@@ -49,10 +50,11 @@ def _histogram_point(histogram: Histogram, labels: Labels, point: HistogramPoint
     counts, bounds = point.counts, histogram.bounds
     return b"".join(
         [
-            _pack_histogram(0x21, sum(counts), 0x29, point.sum, 0x59, point.min, 0x61, point.max),
+            _pack_sum(0x21, sum(counts), 0x29, point.sum),
             delimited(b"\x32", pack(f"<{len(counts)}Q", *counts)),
             delimited(b"\x3a", pack(f"<{len(bounds)}d", *bounds)),
             AttributeWriter(b"\x4a").write(dict(labels)),
+            _pack_extremes(0x59, point.min, 0x61, point.max),
         ]
     )
 

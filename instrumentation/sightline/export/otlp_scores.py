@@ -17,7 +17,7 @@ from sightline.runtime import SCOPE_NAME, VERSION
 from sightline.scores import Score
 
 SCOPE: Final = InstrumentationScope(SCOPE_NAME, VERSION, semconv.SCHEMA_URL)
-_pack_times: Final = Struct("<BQBQ").pack
+_pack_time: Final = Struct("<BQ").pack
 _pack_flags: Final = Struct("<BI").pack
 _INFO: Final = b"\x10\x09"
 
@@ -35,12 +35,13 @@ def _record(score: Score, attributes: AttributeWriter) -> bytes:
     }
     return b"".join(
         [
-            _pack_times(0x09, score.time_ns, 0x59, score.time_ns),
+            _pack_time(0x09, score.time_ns),
             _INFO,
             attributes.write(values),
+            _pack_flags(0x45, judged.trace_flags) if judged.trace_flags else b"",
             b"\x4a\x10" + judged.trace_id.to_bytes(16, "big") if judged.trace_id else b"",
             b"\x52\x08" + judged.span_id.to_bytes(8, "big") if judged.span_id else b"",
-            _pack_flags(0x45, judged.trace_flags) if judged.trace_flags else b"",
+            _pack_time(0x59, score.time_ns),
             text(b"\x62", semconv.EVALUATION_EVENT),
         ]
     )

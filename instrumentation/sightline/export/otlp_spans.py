@@ -1,5 +1,8 @@
 """Ended spans -> an OTLP request, as protobuf bytes. Runs on the exporting thread only.
 
+Fields stand in the order of their numbers, as protobuf writes them: a receiver can then tell by the bytes alone that
+it has nothing to write anew.
+
 At exit a full queue has one second, which the SDK's encoder alone would use up.
 
 Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
@@ -31,6 +34,8 @@ _LOCAL: Final = b"\x00\x01\x00\x00"
 """Flags: whether the context is remote is known (bit 8), and it is not."""
 _REMOTE: Final = b"\x00\x03\x00\x00"
 """Flags: whether the context is remote is known (bit 8), and it is (bit 9)."""
+_Frame = tuple[bytes, bytes]
+"""What stands before and behind the repeated field of a message."""
 
 
 class SpanEncoder:
@@ -47,7 +52,7 @@ class SpanEncoder:
         Raises:
             TypeError: OTLP cannot hold an attribute of one of the spans. The SDK keeps such values from its spans.
         """
-        resources: dict[bytes, dict[bytes, list[bytes]]] = {}
+        resources: dict[_Frame, dict[_Frame, list[bytes]]] = {}
         span_lists: dict[tuple[int, int], list[bytes]] = {}
         for span in spans:
             resource, scope = span.resource, span.instrumentation_scope
@@ -60,10 +65,8 @@ class SpanEncoder:
             span_list.append(b"\x12" + varint(len(encoded)))
             span_list.append(encoded)
         return b"".join(
-            delimited(
-                b"\x0a", resource + b"".join(delimited(b"\x12", b"".join([scope, *scopes[scope]])) for scope in scopes)
-            )
-            for resource, scopes in resources.items()
+            delimited(b"\x0a", b"".join([begin, *(_framed(*scope) for scope in scopes.items()), end]))
+            for (begin, end), scopes in resources.items()
         )
 
     def _span(self, span: EndedSpan) -> bytes:
@@ -71,29 +74,27 @@ class SpanEncoder:
         name = utf8(span.name)
         parts = [
             b"\x0a\x10" + context.trace_id.to_bytes(16, "big") + b"\x12\x08" + context.span_id.to_bytes(8, "big"),
+            text(b"\x1a", ",".join([f"{key}={value}" for key, value in context.trace_state.items()]))
+            if context.trace_state
+            else b"",
             b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8, "big"),
             b"\x2a" + varint(len(name)) + name,
             _INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind],
             _pack_times(0x39, span.start_time or 0, 0x41, span.end_time or 0),
             self._attributes.write(span.attributes),
-            b"\x85\x01" + (_REMOTE if parent is not None and parent.is_remote else _LOCAL),
+            _count(b"\x50", span.dropped_attributes),
         ]
-        if context.trace_state:
-            parts.append(text(b"\x1a", ",".join([f"{key}={value}" for key, value in context.trace_state.items()])))
+        parts += [delimited(b"\x5a", self._event(event)) for event in span.events]
+        parts.append(_count(b"\x60", span.dropped_events))
+        parts += [delimited(b"\x6a", self._link(link)) for link in span.links]
+        parts.append(_count(b"\x70", span.dropped_links))
         if status.status_code is StatusCode.UNSET and not status.description:
             parts.append(b"\x7a\x00")
         else:
             parts.append(
                 delimited(b"\x7a", text(b"\x12", status.description) + b"\x18" + varint(status.status_code.value))
             )
-        for event in span.events:
-            parts.append(delimited(b"\x5a", self._event(event)))
-        for link in span.links:
-            parts.append(delimited(b"\x6a", self._link(link)))
-        if span.dropped_attributes or span.dropped_events or span.dropped_links:
-            parts.append(_count(b"\x50", span.dropped_attributes))
-            parts.append(_count(b"\x60", span.dropped_events))
-            parts.append(_count(b"\x70", span.dropped_links))
+        parts.append(b"\x85\x01" + (_REMOTE if parent is not None and parent.is_remote else _LOCAL))
         return b"".join(parts)
 
     def _event(self, event: Event) -> bytes:
@@ -117,14 +118,19 @@ class SpanEncoder:
         )
 
 
-def _resource(resource: Resource) -> bytes:
-    """Return the beginning of a ``ResourceSpans``: all but its spans."""
-    return delimited(b"\x0a", resource_message(resource)) + text(b"\x1a", resource.schema_url)
+def _resource(resource: Resource) -> _Frame:
+    """Return a ``ResourceSpans`` but for its scopes."""
+    return delimited(b"\x0a", resource_message(resource)), text(b"\x1a", resource.schema_url)
 
 
-def _scope(scope: InstrumentationScope | None) -> bytes:
-    """Return the beginning of a ``ScopeSpans``: all but its spans."""
-    return delimited(b"\x0a", scope_message(scope)) + text(b"\x1a", None if scope is None else scope.schema_url)
+def _scope(scope: InstrumentationScope | None) -> _Frame:
+    """Return a ``ScopeSpans`` but for its spans."""
+    return delimited(b"\x0a", scope_message(scope)), text(b"\x1a", None if scope is None else scope.schema_url)
+
+
+def _framed(frame: _Frame, spans: list[bytes]) -> bytes:
+    """Return the field of a ``ScopeSpans``."""
+    return delimited(b"\x12", b"".join([frame[0], *spans, frame[1]]))
 
 
 def _count(tag: bytes, number: int) -> bytes:

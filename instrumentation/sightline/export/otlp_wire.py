@@ -183,9 +183,9 @@ def request(resource: Resource, scope: InstrumentationScope, items: list[bytes])
         items: written log records or metrics.
     """
     encoded_items = b"".join([delimited(b"\x12", item) for item in items])
-    encoded_scope = delimited(b"\x0a", scope_message(scope)) + text(b"\x1a", scope.schema_url) + encoded_items
-    encoded_resource = delimited(b"\x0a", resource_message(resource)) + text(b"\x1a", resource.schema_url)
-    return delimited(b"\x0a", encoded_resource + delimited(b"\x12", encoded_scope))
+    encoded_scope = delimited(b"\x0a", scope_message(scope)) + encoded_items + text(b"\x1a", scope.schema_url)
+    encoded_resource = delimited(b"\x0a", resource_message(resource)) + delimited(b"\x12", encoded_scope)
+    return delimited(b"\x0a", encoded_resource + text(b"\x1a", resource.schema_url))
 
 
 def rejected_items(response: bytes) -> int:

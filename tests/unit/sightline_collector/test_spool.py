@@ -352,3 +352,11 @@ def test_requests_lost_with_a_damaged_segment_are_new_when_they_come_again(tmp_p
         assert spool.append(Signal.TRACES, b"before", {"": 1})[1] is False
         assert spool.append(Signal.TRACES, b"damaged", {"": 1})[1] is True
         assert spool.append(Signal.TRACES, b"damaged", {"": 1})[1] is False
+
+
+@pytest.mark.parametrize(("insert_s", "age_s"), [(0.0, 1.5), (0.3, 1.5), (0.7, 1.1), (4.0, 0.75)])
+def test_segments_are_closed_sooner_where_inserts_take_long(tmp_path: Path, insert_s: float, age_s: float) -> None:
+    """So that age and INSERT together stay within two seconds; never after less than half the age of the settings."""
+    with _spool(tmp_path, max_age_s=1.5) as (spool, _):
+        spool.insert_took(insert_s)
+        assert spool._age_s() == pytest.approx(age_s)
