@@ -1,8 +1,9 @@
 """`sightline-store janitor`: the housekeeping of a store, done by one process however many of them run.
 
-Four tasks, each in its own interval: retention (the tables' TTL, by which rows expire and old counts are folded, and
-the caps on the size on disk), prices (look-up of models whose price is not in the store), settling (`settle`: traces
-whose spans came in several INSERTs) and rollups (`rollups.fold`: what is over, added up). Several janitors, for example
+Five tasks, each in its own interval: retention (the tables' TTL, by which rows expire and old counts are folded, and
+the caps on the size on disk), content (`content_removal`: texts that are too old, where that is asked), prices (look-up
+of models whose price is not in the store), settling (`settle`: traces whose spans came in several INSERTs) and rollups
+(`rollups.fold`: what is over, added up). Several janitors, for example
 one beside each collector, agree by a lease (`lease`): one acts and the others wait to take over. Each task does nothing
 where nothing is left to do, so that two janitors that act at one moment do no harm.
 
@@ -26,7 +27,7 @@ from sightline_store.lease import Lease, retry_s
 from sightline_store.prices import model_prices
 from sightline_store.rollups import fold, keeping
 from sightline_store.rollups.plan import FEWEST_ROWS
-from sightline_store.schema import retention
+from sightline_store.schema import content_removal, retention
 from sightline_store.schema.state import NO_SUCH
 from sightline_store.settings import JanitorSettings, RetentionSettings, StoreSettings
 
@@ -36,8 +37,10 @@ _LEASE = "janitor"
 _CLAIMS_IN_A_LEASE = 3
 _TICK_S = 0.2
 _RELEASE_S = 1.0
-_ROLLUPS_S = 20.0
-"""A run begins no further day after so long."""
+_RUN_S = 20.0
+"""A run of rollups or of content begins no further day after so long."""
+_CONTENT_S = 30.0
+"""Seconds between two runs of content, which begin what the store then does by itself."""
 _SETTLE_BACK = timedelta(days=1)
 """The first janitor of a store looks at the rows of so long."""
 
@@ -70,6 +73,7 @@ class Janitor:
             _Task("settle", settings.settle_interval_s, self._settle),
             _Task("rollups", settings.rollups_interval_s, self._rollups),
             _Task("retention", settings.retention_interval_s, self._retention),
+            _Task("content", min(_CONTENT_S, settings.retention_interval_s) if keep.content_days else 0, self._content),
         ]
         self._stopped = threading.Event()
         self._failed_claims = 0
@@ -148,6 +152,12 @@ class Janitor:
         retention.enforce(self._client, self._keep)  # which logs what it does
         keeping.enforce(self._client, self._keep)
 
+    def _content(self) -> None:
+        began_s = time.monotonic()
+        for _ in content_removal.begin(self._client, self._keep):  # which logs what it does
+            if self._stopped.is_set() or time.monotonic() > began_s + _RUN_S:
+                return
+
     def _prices(self) -> None:
         for key in model_prices.refresh(self._client):
             _log.info("price of %s entered", key)
@@ -169,7 +179,7 @@ class Janitor:
             if made:
                 _log.debug("rollups: %s", made)
             # What is left of a long history is made by the next runs, so that `settle` need not wait for it.
-            if self._stopped.is_set() or time.monotonic() > began_s + _ROLLUPS_S:
+            if self._stopped.is_set() or time.monotonic() > began_s + _RUN_S:
                 return
 
 

@@ -135,6 +135,14 @@ class RetentionSettings(Settings):
         "for ever",
         at_least=0,
     )
+    content_days: int = setting(
+        "SIGHTLINE_STORE_RETENTION_CONTENT_DAYS",
+        0,
+        "Days after which prompts, messages, answers, passages, queries, inputs and outputs of tools, and explanations "
+        "of scores are removed from raw spans, log records and scores, which stay with all else in them; 0 is as long "
+        "as these stay",
+        at_least=0,
+    )
     logs_days: int = setting(
         "SIGHTLINE_STORE_RETENTION_LOGS_DAYS", 0, "Days that raw log records stay; 0 is for ever", at_least=0
     )
@@ -157,6 +165,20 @@ class RetentionSettings(Settings):
         0.0,
         "Size of all tables but rollups on disk, in GiB, above which the oldest days are dropped, of all signals at "
         "once; today always stays. 0 is no limit",
+        at_least=0,
+    )
+    traces_max_gib: float = setting(
+        "SIGHTLINE_STORE_RETENTION_TRACES_MAX_GIB",
+        0.0,
+        "Size of raw spans on disk, in GiB, above which their oldest days are dropped, and no others; today always "
+        "stays. 0 is no limit of their own",
+        at_least=0,
+    )
+    typed_max_gib: float = setting(
+        "SIGHTLINE_STORE_RETENTION_TYPED_MAX_GIB",
+        0.0,
+        "Size of requests, calls, retrievals, stages, errors and scores on disk, in GiB, above which their oldest days "
+        "are dropped, and no others; today always stays. 0 is no limit of their own",
         at_least=0,
     )
     rollups_days: int = setting(

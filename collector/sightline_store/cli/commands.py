@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -20,7 +21,7 @@ from sightline_store.errors import QueryFailed, StoreError
 from sightline_store.moments import parse_moment
 from sightline_store.prices import model_prices
 from sightline_store.questions import catalog
-from sightline_store.schema import cluster, kafka, migrate, retention, snapshot
+from sightline_store.schema import cluster, content_removal, kafka, migrate, retention, snapshot
 from sightline_store.schema.plan import Plan
 from sightline_store.settings import KafkaSettings, RetentionSettings, StoreSettings
 
@@ -95,7 +96,10 @@ def _upgrade(client: Client, *, with_snapshot: bool) -> tuple[Plan, list[str]]:
 
 def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     retain = commands.add_parser(
-        "retention", help="drop what SIGHTLINE_STORE_RETENTION_* says is too old or too much, now"
+        "retention",
+        help="drop what SIGHTLINE_STORE_RETENTION_* says is too old or too much, now",
+        description="Drop the days that are too old or above a cap, and remove the content of days that are too old "
+        "for it, by SIGHTLINE_STORE_RETENTION_*, and wait for that. The janitor does the same by itself.",
     )
     retain.add_argument(
         "--dry-run", action="store_true", help="print what would be dropped or changed, and change nothing"
@@ -115,10 +119,20 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _retention(args: argparse.Namespace) -> None:
     client, keep = _client(), RetentionSettings.from_env()
     if args.dry_run:
-        lines: Sequence[object] = [*retention.plan(client, keep), *retention.over_cap(client, keep)]
-    else:
-        lines = retention.enforce(client, keep)
-    sys.stdout.writelines(f"{line}\n" for line in lines or ["nothing to drop"])
+        planned = [
+            *retention.plan(client, keep),
+            *retention.over_cap(client, keep),
+            *content_removal.plan(client, keep),
+        ]
+        sys.stdout.writelines(f"{line}\n" for line in planned or ["nothing to drop"])
+        return
+    done = 0
+    for each in itertools.chain(retention.enforce(client, keep), content_removal.remove(client, keep)):
+        sys.stdout.write(f"{each}\n")
+        sys.stdout.flush()
+        done += 1
+    if not done:
+        sys.stdout.write("nothing to drop\n")
 
 
 def _conventions(args: argparse.Namespace) -> None:

@@ -158,6 +158,18 @@ MESSAGE_PREFIXES: dict[str, tuple[str, ...]] = {
 DOCUMENT_PREFIXES = ("reranker.output_documents", "retrieval.documents")
 """Beginnings of keys PREFIX.N.document… of passages whose number stands in the key; a reranker's come first."""
 
+UNREAD = (
+    "gen_ai.task.input",
+    "gen_ai.task.output",
+    "db.statement",
+    "tool_call.function.arguments",
+    "llm.prompt_template.variables",
+    "traceloop.prompt.template_variables",
+    "reranker.input_documents.0.document.content",
+    "reranker.input_documents.0.document.metadata",
+)
+"""Keys with such texts once more, which no reader needs: they go where content is removed."""
+
 DETAIL_EVENTS = (
     "gen_ai.client.inference.operation.details",
     "gen_ai.content.prompt",

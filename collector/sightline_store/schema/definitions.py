@@ -22,7 +22,7 @@ from sightline_store.conventions import canonical
 from sightline_store.ddl import references
 from sightline_store.ddl.tokens import compact
 from sightline_store.errors import SchemaError
-from sightline_store.schema import declared
+from sightline_store.schema import content_removal, declared
 
 TABLES = ("requests", "llm_calls", "retrievals", "embeddings", "stages", "errors", "scores")
 """The tables that are made out of raw rows by spellings."""
@@ -145,7 +145,7 @@ def require_current(client: Client) -> None:
 def behind(client: Client, tables: Iterable[str] = TABLES) -> list[BehindDay]:
     """The days that an older definition made and that still have raw rows, by table and day.
 
-    A day whose raw rows are gone is not among them: nothing can make it anew.
+    A day whose raw rows or their content are gone is not among them: nothing can make it anew.
     """
     recorded, days = _recorded(client), _days(client)
     result = []
@@ -154,10 +154,11 @@ def behind(client: Client, tables: Iterable[str] = TABLES) -> list[BehindDay]:
         for raw in raw_tables(table):
             for day, count in days[raw].items():
                 raw_rows[day] = raw_rows.get(day, 0) + count
+        lacking = content_removal.removed_days(client, raw_tables(table))
         in_force = recorded.get((table, _ALL_OTHER_DAYS), FIRST.get(table, ""))
         result += [
             BehindDay(table, day, days[table].get(day, 0), raw_rows[day])
-            for day in sorted(raw_rows)
+            for day in sorted(raw_rows.keys() - lacking)
             if _latest(recorded.get((table, day), in_force)) != definition(table)
         ]
     return result

@@ -4,7 +4,8 @@
 `rebuild(client, "llm_calls")` fills a second table day by day, exchanges the two in one atomic statement, and then adds
 the rows that came in between. No row is missing for good or there twice; for the seconds of the exchange, the rows of
 those seconds are missing from the table and come back. Days that are not asked for are taken over as they are, and so
-are rows whose raw rows are gone (sampled out, or their days are over).
+are rows whose raw rows are gone (sampled out, or their days are over), and days whose content was removed
+(`content_removal`): made anew, they would lack what was read in it.
 
 How it can be exact without a lock: the raw tables and the typed one are cloned (`CLONE AS`, links to the same files),
 and before anything depends on a clone, the INSERTs that ran when it was made have ended. A row is then either in the
@@ -36,7 +37,7 @@ from typing import Any
 from sightline_store.client import UPGRADE_CODE, UPGRADE_REASON, Client
 from sightline_store.errors import SchemaError, StoreBusy, StoreError
 from sightline_store.quoting import quote_identifier, quote_string
-from sightline_store.schema import definitions, inserts, kafka, lock, state
+from sightline_store.schema import content_removal, definitions, inserts, kafka, lock, state
 from sightline_store.schema.definitions import TABLES
 
 _log = logging.getLogger("sightline.store.rebuild")
@@ -103,11 +104,14 @@ def rebuild(
         _Run(client, table, wait_s).end_interrupted()  # else that would keep the upgrade away for ever
         raise
 
+    lacking = content_removal.removed_days(client, definitions.raw_tables(table))
+
     def chosen(run: _Run) -> set[date]:
         return {
             day
             for day in run.all_days()
             if (since is None or day >= since) and (until is None or day <= until) and (days is None or day in days)
+            if day not in lacking
         }
 
     run = _Run(client, table, wait_s)

@@ -1,16 +1,19 @@
-"""How long rows stay: days per signal as the tables' TTL, and a cap in GiB that drops the oldest days.
+"""How long rows stay: days per signal as the tables' TTL, and caps in GiB that drop the oldest days.
 
-Both act on whole days where a table is parted by day. The small tables that hold counts are not: their rows go, or are
-folded, one by one, and the cap leaves them out. What is dropped is returned and logged, never silent.
+Of the caps, those of raw spans and of typed rows come first, and that of all tables counts what they leave. All of it
+acts on whole days where a table is parted by day. The small tables that hold counts are not: their rows go, or are
+folded, one by one, and no cap drops them. What is dropped is returned and logged, never silent.
 
 `apply` brings the tables' TTL to what the settings ask, and `enforce` runs both, as `sightline-store janitor` does each
-hour. `sightline-store retention --dry-run` prints `plan`. A cluster's tables are refused: they are its operator's.
+hour. `sightline-store retention --dry-run` prints what that would do. `content_removal` takes the texts out of days
+that stay. A cluster's tables are refused: they are its operator's.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sightline_store import ddl
@@ -65,15 +68,28 @@ class Change:
     statement: str
     why: str
 
+    def __str__(self) -> str:
+        return f"{self.table} {self.why}: {self.statement}"
+
 
 @dataclass(frozen=True)
-class Dropped:
-    """A day of a table that is gone."""
+class Stored:
+    """What a table has of a day; `day` is '' where the table is not parted by day."""
 
     table: str
     day: str
     rows: int
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class Dropped(Stored):
+    """A day of a table that is gone, or has to go; `why` names the setting."""
+
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.day} of {self.table}: {self.rows} rows, {self.size_bytes / 1024**2:.1f} MiB, {self.why}"
 
 
 def plan(client: Client, settings: RetentionSettings) -> list[Change]:
@@ -122,53 +138,61 @@ def apply(client: Client, settings: RetentionSettings) -> list[Change]:
     return changes
 
 
-def stored_bytes(client: Client) -> int:
-    """Bytes on disk of all tables that Sightline declares but rollups, which have a cap of their own.
+def stored(client: Client) -> list[Stored]:
+    """What there is of each day of all tables that Sightline declares but rollups, which have a cap of their own.
 
     Others of the database do not count: a rebuild's clones are links to the same files, and nobody asked for a cap on
     somebody's own tables.
     """
-    (row,) = client.query_rows(
-        "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND database = {database:String} "
-        "AND has({tables:Array(String)}, table)",
+    rows = client.query_rows(
+        "SELECT table, ifNull(toString(toDate(parseDateTimeBestEffortOrNull(partition))), '') AS day, "
+        "sum(rows) AS n, sum(bytes_on_disk) AS size FROM system.parts WHERE active AND database = {database:String} "
+        "AND has({tables:Array(String)}, table) GROUP BY table, day",
         {"database": client.settings.database, "tables": [n for n in declared.tables() if not n.startswith("rollup_")]},
     )
-    return int(row["bytes"] or 0)
+    return [Stored(str(row["table"]), str(row["day"]), int(row["n"]), int(row["size"])) for row in rows]
+
+
+def stored_bytes(client: Client) -> int:
+    """Bytes on disk of all that is `stored`."""
+    return sum(each.size_bytes for each in stored(client))
 
 
 def over_cap(client: Client, settings: RetentionSettings) -> list[Dropped]:
-    """The days that have to go for the tables to fit under the cap, the oldest first; empty without a cap.
-
-    A day goes of all signals' tables at once, and today always stays.
-    """
-    if not settings.max_gib:
+    """The days that have to go for the tables to fit under the caps; empty without one."""
+    if not any(gib for _, gib, _ in _caps(settings)):
         return []
     require_one_server(client, _ON_A_CLUSTER)
-    excess = stored_bytes(client) - settings.max_gib * _BYTES_PER_GIB
-    if excess <= 0:
-        return []
-    tables = [table for tables in SIGNALS.values() for table in tables]
-    rows = client.query_rows(
-        "SELECT table, toString(min_day) AS day, sum(rows) AS n, sum(bytes) AS size FROM ("
-        "SELECT table, parseDateTimeBestEffortOrNull(partition) AS moment, toDate(moment) AS min_day, rows, "
-        "bytes_on_disk AS bytes FROM system.parts WHERE active AND database = {database:String} "
-        "AND has({tables:Array(String)}, table) AND moment IS NOT NULL) "
-        "WHERE min_day < today() GROUP BY table, min_day ORDER BY day, table",
-        {"database": client.settings.database, "tables": tables},
-    )
+    (row,) = client.query_rows("SELECT toString(today()) AS today")
+    return over_caps(stored(client), settings, str(row["today"]))
+
+
+def over_caps(have: Iterable[Stored], settings: RetentionSettings, today: str) -> list[Dropped]:
+    """Of what is `stored`, the days that have to go, those of one cap after the other, the oldest first. Pure.
+
+    A day goes of all tables of a cap at once, and today always stays.
+    """
+    left = sorted(have, key=lambda each: (each.day, each.table))
     going: list[Dropped] = []
-    freed, last_day = 0, ""
-    for row in rows:
-        if freed >= excess and row["day"] != last_day:
-            break
-        last_day = str(row["day"])
-        freed += int(row["size"])
-        going.append(Dropped(str(row["table"]), last_day, int(row["n"]), int(row["size"])))
+    for setting, gib, signals in _caps(settings):
+        if not gib:
+            continue
+        own = {table for signal in signals for table in SIGNALS[signal]}
+        is_of_all = len(signals) == len(SIGNALS)
+        excess = sum(each.size_bytes for each in left if is_of_all or each.table in own) - gib * _BYTES_PER_GIB
+        last_day = ""
+        for each in [each for each in left if each.table in own and "" < each.day < today]:
+            if excess <= 0 and each.day != last_day:
+                break
+            last_day = each.day
+            excess -= each.size_bytes
+            going.append(Dropped(each.table, each.day, each.rows, each.size_bytes, f"over {setting}={gib:g}"))
+            left.remove(each)
     return going
 
 
 def enforce(client: Client, settings: RetentionSettings) -> list[Dropped]:
-    """Apply the TTLs, then drop the oldest days while the tables exceed the cap; returns what was dropped.
+    """Apply the TTLs, then drop the oldest days while the tables exceed the caps; returns what was dropped.
 
     Raises:
         SchemaError: the tables are a cluster's.
@@ -178,11 +202,17 @@ def enforce(client: Client, settings: RetentionSettings) -> list[Dropped]:
     dropped = over_cap(client, settings)
     for day in dropped:
         client.command(f"ALTER TABLE {day.table} DROP PARTITION '{day.day}'")
-        _log.warning(
-            "dropped %s of %s: %d rows, %.1f MiB, over SIGHTLINE_STORE_RETENTION_MAX_GIB=%g",
-            day.day, day.table, day.rows, day.size_bytes / 1024**2, settings.max_gib,
-        )  # fmt: skip
+        _log.warning("dropped %s", day)
     return dropped
+
+
+def _caps(settings: RetentionSettings) -> list[tuple[str, float, tuple[str, ...]]]:
+    """Setting, GiB and signals of each cap. The one of all tables comes last, and counts tables of no signal too."""
+    return [
+        ("SIGHTLINE_STORE_RETENTION_TRACES_MAX_GIB", settings.traces_max_gib, ("traces",)),
+        ("SIGHTLINE_STORE_RETENTION_TYPED_MAX_GIB", settings.typed_max_gib, ("typed", "scores")),
+        ("SIGHTLINE_STORE_RETENTION_MAX_GIB", settings.max_gib, tuple(SIGNALS)),
+    ]
 
 
 def _ttl(table: str, column: str, days: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from sightline_store.client import Client
 from sightline_store.errors import SchemaError
-from sightline_store.schema import declared, inserts, rebuild, retention, snapshot
+from sightline_store.schema import content_removal, declared, inserts, rebuild, retention, snapshot
 from sightline_store.schema.plan import Plan
 from sightline_store.settings import RetentionSettings, StoreSettings
 
@@ -31,6 +31,9 @@ def _client(answer: Callable[[str], list[dict[str, Any]]]) -> Client:
     [
         lambda client: retention.enforce(client, RetentionSettings(logs_days=1)),
         lambda client: retention.over_cap(client, RetentionSettings(max_gib=1)),
+        lambda client: retention.over_cap(client, RetentionSettings(typed_max_gib=1)),
+        lambda client: content_removal.plan(client, RetentionSettings(content_days=1)),
+        lambda client: list(content_removal.begin(client, RetentionSettings(content_days=1))),
         lambda client: rebuild.rebuild(client, "llm_calls"),
     ],
 )

@@ -11,7 +11,7 @@ from model_call_spans import calls, insert
 
 from sightline_store.client import Client
 from sightline_store.questions import asking, queries
-from sightline_store.schema import declared, definitions, drift, migrate, rebuild, retention
+from sightline_store.schema import content_removal, declared, definitions, drift, migrate, rebuild, retention
 from sightline_store.settings import RetentionSettings
 
 
@@ -62,6 +62,31 @@ def test_a_rebuild_makes_the_cap_drop_nothing(client: Client) -> None:
     rebuild.rebuild(client, "llm_calls", progress=enforce)
     assert dropped == []
     assert len(_rows(client)) == 400
+
+
+def test_caps_of_their_own_drop_their_tables_alone(client: Client) -> None:
+    """Typed rows go and raw spans stay, and the other way round."""
+    insert(client, calls(1, 200) + calls(1000, 200, day=1))
+    raw, typed = ({day.table for day in retention.enforce(client, cap)} for cap in (
+        RetentionSettings(traces_max_gib=1e-9), RetentionSettings(typed_max_gib=1e-9)
+    ))  # fmt: skip
+    assert raw == {"otel_traces", "otel_traces_trace_id_ts"}
+    assert typed >= {"llm_calls", "stages"}
+    assert not typed & raw
+    assert _rows(client) == []
+
+
+def test_a_rebuild_takes_over_days_whose_content_was_removed(client: Client) -> None:
+    """What a search returned was read in its content: made anew, the rows would lack it."""
+    found = {"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": '[{"id": "a"}, {"id": "b"}]'}
+    insert(client, calls(1, 2, attributes=found) + calls(1000, 2, day=1))
+    before = client.query_rows("SELECT * FROM retrievals ORDER BY ALL")
+    assert [row["DocumentIds"] for row in before] == [["a", "b"]] * 2
+    assert [each.rows for each in content_removal.remove(client, RetentionSettings(content_days=1))] == [2]
+    done = rebuild.rebuild(client, "retrievals")
+    assert len(done.days) == 1
+    assert client.query_rows("SELECT * FROM retrievals ORDER BY ALL") == before
+    client.command("DELETE FROM row_definitions WHERE TableName LIKE 'content %'")
 
 
 _COUNTS = ("clamped_spans", "sampled_out_spans", "instances")
