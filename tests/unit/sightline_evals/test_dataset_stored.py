@@ -16,7 +16,7 @@ WINDOW = Filters(start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 2
 
 
 class _Store:
-    """Answers every question with the same rows, as many as are asked for."""
+    """Answers every question for rows with the same ones, as many as are asked for; it has no rollups."""
 
     def __init__(self, *judged: tuple[float | None, str]) -> None:
         self._rows = [
@@ -25,7 +25,7 @@ class _Store:
         ]
 
     def query_rows(self, _: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        return self._rows[: (params or {})["limit"]]
+        return self._rows[: (params or {}).get("limit", 0)]
 
 
 def test_only_values_below_count() -> None:
