@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,12 +29,19 @@ def console_script(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
+def _end_by_exit() -> None:
+    """Let SIGTERM end a benchmark as Ctrl-C does, so that its servers are stopped."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 class Server:
     """A process whose CPU time and peak resident memory are watched. Use as a context manager."""
 
     def __init__(
         self, command: Sequence[str], *, is_ready: Callable[[], bool], log: Path, env: Mapping[str, str] = {}
     ) -> None:
+        _end_by_exit()
         self._log = log.open("wb")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SIGHTLINE_", "OTEL_", "ROTEL_"))}
         self._process = subprocess.Popen(

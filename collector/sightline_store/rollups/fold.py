@@ -273,8 +273,9 @@ class _Day:
 
     def _cut(self, period: int, starts: Sequence[int]) -> dict[int, int]:
         """Start to the sets of a period that had too many values, or whose parts had."""
+        of_tables = [sql_text("rollups/cut_rows.sql").replace("{rollup:Identifier}", rollup.name) for rollup in ROLLUPS]
         rows = self._client.query_rows(
-            sql_text("rollups/cut.sql"),
+            filled(sql_text("rollups/cut.sql"), {"cut_rows": "UNION ALL\n".join(of_tables)}),
             {
                 "period": period, "version": self._version, "most": MOST_ROWS,
                 "from_s": min(starts), "to_s": max(starts) + period,

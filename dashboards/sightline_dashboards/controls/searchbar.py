@@ -65,28 +65,28 @@ class Searched:
 
 def searched() -> Searched | None:
     """Return the search of the address; None where it cannot be read, which the box says."""
+    read = _read()
+    return read if isinstance(read, Searched) else None
+
+
+def _read() -> Searched | SearchError:
     text = st.query_params.get("q", "")
     try:
         return Searched(text, parse(text))
-    except SearchError:
-        return None
+    except SearchError as exc:
+        return exc
 
 
 def show(*, key: str) -> None:
     """Show the box."""
-    text = st.query_params.get("q", "")
-    wrong: SearchError | None = None
-    try:
-        parse(text)
-    except SearchError as exc:
-        wrong = exc
+    text, read = st.query_params.get("q", ""), _read()
     entered = search_box(
         text,
         keys=_KEYS,
         values=_values(),
         key=f"{key}_search",
         placeholder="Words, tenant:acme, cost>0.01, error",  # as much as a phone shows
-        error=(wrong.at, wrong.expected) if wrong else None,
+        error=(read.at, read.expected) if isinstance(read, SearchError) else None,
     )
     if entered is not None and entered.strip() != text:
         _search_for(entered.strip())

@@ -1,24 +1,8 @@
--- The sets of rows of a version that were cut because they were too many, or were made of such.
+-- The sets of rows of a version that were cut because they were too many, or were made of such. cut_rows: cut_rows.sql of each table.
 SELECT toUnixTimestamp(begin) AS start, groupUniqArray(set) AS sets
 FROM
 (
-    SELECT Start AS begin, By AS set FROM rollup_requests WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_calls WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_callers WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_stages WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_retrievals WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_uses WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_spans WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_embeddings WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
-    UNION ALL
-    SELECT Start, By FROM rollup_scores WHERE Period = {period:UInt32} AND Version = {version:UInt64} GROUP BY Start, By HAVING count() > {most:UInt32}
+    -- condition: cut_rows
     UNION ALL
     SELECT
         toDateTime(intDiv(toUnixTimestamp(Start), {period:UInt32}) * {period:UInt32}, 'UTC') AS begin,

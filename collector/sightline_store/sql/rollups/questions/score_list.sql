@@ -9,13 +9,11 @@ WITH
         WHERE Name = {name:String}
     ) AS lowest
 SELECT
-    s.TraceId AS trace_id, {name:String} AS name, r.SpanId AS span_id, s.value AS value, s.label AS label, s.explanation AS explanation, s.judge AS judge, s.judge_version AS judge_version,
-    s.error_type AS error_type, toUnixTimestamp64Milli(r.Asked) AS asked_ms, r.tenant AS tenant_name
+    -- include: lowest_columns.sql
 FROM
 (
     SELECT
-        TraceHash, TraceId, Value AS value, toString(Label) AS label, if({content:UInt8}, Explanation, 'hidden') AS explanation,
-        toString(Judge) AS judge, toString(JudgeVersion) AS judge_version, toString(ErrorType) AS error_type
+        -- include: lowest_scores.sql
     FROM scores
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String} AND TraceHash IN (lowest.4)
     ORDER BY Timestamp DESC

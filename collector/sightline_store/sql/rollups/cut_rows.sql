@@ -1,0 +1,6 @@
+-- The sets of a version of which one table has more rows than it keeps.
+SELECT Start AS begin, By AS set
+FROM {rollup:Identifier}
+WHERE Period = {period:UInt32} AND Version = {version:UInt64}
+GROUP BY Start, By
+HAVING count() > {most:UInt32}
