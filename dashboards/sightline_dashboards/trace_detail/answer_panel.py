@@ -19,7 +19,7 @@ _TITLE = "Answer and its grounds"
 _HOW_TO_CAPTURE = (
     "Sightline's library records them only with SIGHTLINE_CAPTURE=truncated or full. Other instrumentations have "
     "settings of their own, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, TRACELOOP_TRACE_CONTENT and "
-    "OPENINFERENCE_HIDE_OUTPUTS."
+    "OPENINFERENCE_HIDE_OUTPUTS. Texts older than SIGHTLINE_STORE_RETENTION_CONTENT_DAYS are removed where that is set."
 )
 
 
