@@ -44,6 +44,10 @@ BASELINE = {
 }
 """Checksums of the migrations of a store of version `OLDEST_VERSION`, whose tables are those of 010 to 015."""
 
+EARLIER = {10: frozenset({"b06c13a178bf68e7"})}
+"""Checksums of earlier texts of migrations whose tables are stored otherwise, and hold the same: 010 had granules of
+8,192 spans. A store keeps the tables that it has."""
+
 
 @dataclass(frozen=True)
 class Migration:

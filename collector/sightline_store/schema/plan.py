@@ -112,7 +112,7 @@ def pending(versions: Mapping[int, str]) -> tuple[Migration, ...]:
         )
     expected = declared.BASELINE | {migration.version: migration.checksum for migration in known}
     for version, checksum in sorted(versions.items()):
-        if expected.get(version, checksum) != checksum:
+        if checksum not in {expected.get(version, checksum), *declared.EARLIER.get(version, ())}:
             raise SchemaError(_changed(version))
     return tuple(migration for migration in known if migration.version not in versions)
 
