@@ -185,7 +185,7 @@ def _fold(client: Client, store: processes.Server) -> float:
     """Make the rollups of all that is over; seconds that the store computed."""
     before = store.cpu_s()
     for made in fold.fold(client, RetentionSettings()):
-        _say(f"rollups of {made.day}: {made.minutes} minutes, {made.hours} hours, {made.days} days")
+        _say(f"rollups of {made}")
     keeping.enforce(client, RetentionSettings())
     computed = store.cpu_s() - before
     _settle(client)

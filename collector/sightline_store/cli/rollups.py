@@ -23,8 +23,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], write_tab
         "rollups",
         help="what the janitor has added up of the minutes, hours and days that are over",
         description="Rollups hold counts, sums and percentiles of requests, model calls, stages and searches, and the "
-        "longest requests, so that a question about a month does not read its rows. The janitor makes them, and "
-        "dropped ones again of the rows that are left.",
+        "longest and dearest requests, so that a question about a month does not read its rows. The janitor makes "
+        "them, and dropped ones again of the rows that are left.",
     )
     actions = command.add_subparsers(dest="action", required=True)
     actions.add_parser("status", help="how many there are, from when to when, and their size")
@@ -43,7 +43,7 @@ def _run(args: argparse.Namespace, write_table: WriteTable) -> None:
         return
     if args.action == "rebuild":
         for made in fold.fold(client, RetentionSettings.from_env(), anew=True):
-            sys.stdout.write(f"{made.day}: {made.minutes} minutes, {made.hours} hours, {made.days} days\n")
+            sys.stdout.write(f"{made}\n")
             sys.stdout.flush()
         return
     write_table(keeping.status(client), _NOTHING)

@@ -18,6 +18,7 @@ from sightline_store.questions import conditions
 from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sees_content, sql
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.questions.search import parse
+from sightline_store.rollups import dearest
 from sightline_store.rollups.coverage import first_filled
 from sightline_store.rollups.plan import SHORTEST, Reads
 from sightline_store.rollups.tables import MOST_LONGEST, Sets
@@ -227,7 +228,10 @@ def found_requests(
     if name == "traces" and descending and not narrowed.sql:
         return _listed(client, filters, params)
     if name == "traces_by_cost":
-        return _dearest(client, narrowed.put_into(sql(name)), params, is_narrowed=bool(narrowed.sql))
+        return _by_cost(client, filters, narrowed, params)
+    is_first = limit + offset <= MOST_LONGEST and not (narrowed.sql or only_errors)
+    if name == "traces_by_score" and not descending and is_first:
+        return ask_rolled(client, name, filters, params, Reads.SCORES, is_whole=lambda rows: _is_page(rows, params))
     return client.query_rows(narrowed.put_into(sql(name)), params)
 
 
@@ -247,20 +251,41 @@ def _listed(client: Asks, filters: Filters, params: Row) -> list[Row]:
     limit, offset = params["limit"], params["offset"]
     if params["sort"] != "time" and (params["only_errors"] or limit + offset > MOST_LONGEST):
         return ask(client, "traces", params)
-
-    def is_whole(rows: list[Row]) -> bool:
-        return bool(rows) and len(rows) == min(limit, rows[0]["matching"] - offset)
-
-    return ask_rolled(client, "traces", filters, params, Reads.LONGEST, is_whole=is_whole)
+    return ask_rolled(client, "traces", filters, params, Reads.LONGEST, is_whole=lambda rows: _is_page(rows, params))
 
 
-def _dearest(client: Asks, text: str, params: Row, *, is_narrowed: bool) -> list[Row]:
-    """One page of requests by their cost. Of a whole window the dearest traces are taken, which nearly all have one."""
-    narrowed = is_narrowed or bool(params["route"] or params["model"] or params["only_errors"])
-    rows = client.query_rows(text, {**params, "is_narrowed": int(narrowed), "spare": 0 if narrowed else _SPARE_TRACES})
-    if narrowed or (rows and len(rows) == min(params["limit"], rows[0]["matching"] - params["offset"])):
-        return rows
-    return client.query_rows(text, {**params, "is_narrowed": 1, "spare": 0})
+def _by_cost(client: Asks, filters: Filters, narrowed: conditions.Condition, params: Row) -> list[Row]:
+    """One page of requests by their cost. Rollups have the dearest ones as far as MOST_LONGEST."""
+
+    def of_rows() -> list[Row]:
+        text = narrowed.put_into(sql("traces_by_cost"))
+        is_narrowed = bool(narrowed.sql or params["route"] or params["model"] or params["only_errors"])
+        spare = 0 if is_narrowed else _SPARE_TRACES
+        rows = client.query_rows(text, {**params, "is_narrowed": int(is_narrowed), "spare": spare})
+        # Of a whole window the dearest traces are taken, which nearly all have a request.
+        if is_narrowed or _is_page(rows, params):
+            return rows
+        return client.query_rows(text, {**params, "is_narrowed": 1, "spare": 0})
+
+    is_listed = params["descending"] and not (narrowed.sql or params["only_errors"])
+    if not is_listed or params["limit"] + params["offset"] > MOST_LONGEST or filters.duration < SHORTEST:
+        return of_rows()
+    lists = dearest.listed(client, params["from"], params["to"])
+    return ask_rolled(
+        client,
+        "traces_by_cost",
+        filters,
+        {**params, "prices": lists.prices},
+        Reads.REQUESTS,
+        only=lists.starts,
+        is_whole=lambda rows: _is_page(rows, params),
+        of_rows=of_rows,
+    )
+
+
+def _is_page(rows: list[Row], params: Row) -> bool:
+    """Whether rows are as many as their page has."""
+    return bool(rows) and len(rows) == min(params["limit"], rows[0]["matching"] - params["offset"])
 
 
 def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:

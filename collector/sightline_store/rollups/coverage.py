@@ -62,13 +62,13 @@ def coverage(client: Asks, begin: str, end: str, *, needed: int, since_format: i
     Raises:
         StoreUnavailable: try again.
     """
-    rows = _remembered(client, "rollups/coverage.sql", {"from": begin, "to": end})
+    rows = remembered(client, "rollups/coverage.sql", {"from": begin, "to": end})
     able = [row for row in rows if not row["cut"] & needed and row["format"] >= since_format]
     starts = {
         length: sorted(start for row in able for start in row[name])
         for length, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes"))
     }
-    prices = _remembered(client, "rollups/price_changes.sql", {})[0] if with_prices and able else {}
+    prices = remembered(client, "rollups/price_changes.sql", {})[0] if with_prices and able else {}
     return Coverage(
         starts,
         any(row["sees_all"] for row in able),
@@ -85,7 +85,7 @@ def first_filled(client: Asks, begin: str, end: str) -> int | None:
     Raises:
         StoreUnavailable: try again.
     """
-    rows = _remembered(client, "rollups/coverage.sql", {"from": begin, "to": end})
+    rows = remembered(client, "rollups/coverage.sql", {"from": begin, "to": end})
     return min((int(row["first_filled"]) for row in rows if row["first_filled"]), default=None)
 
 
@@ -120,7 +120,8 @@ _memories: WeakKeyDictionary[Asks, _Memory] = WeakKeyDictionary()
 _memories_lock = threading.Lock()
 
 
-def _remembered(client: Asks, file: str, params: Mapping[str, str]) -> Rows:
+def remembered(client: Asks, file: str, params: Mapping[str, str]) -> Rows:
+    """Answer a text below `sql` as it was answered within the last `REMEMBERED_S`, else ask it."""
     with _memories_lock:
         memory = _memories.setdefault(client, _Memory())
     return memory.get((file, *params.values()), lambda: client.query_rows(sql_text(file), params))

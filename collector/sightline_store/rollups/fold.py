@@ -18,7 +18,6 @@ is dropping, or has dropped, stays as it is.
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,8 @@ from typing import Any
 from sightline_store.client import Client
 from sightline_store.moments import sql_moment
 from sightline_store.questions.conditions import filled, sql_text
+from sightline_store.rollups import dearest
+from sightline_store.rollups.statements import day_of, run
 from sightline_store.rollups.tables import (
     DAY,
     FORMAT,
@@ -84,14 +85,24 @@ class Folded:
     minutes: int = 0
     hours: int = 0
     days: int = 0
+    lists: int = 0
+    """Of the dearest requests (`dearest`)."""
 
     def __bool__(self) -> bool:
         """Whether anything was made."""
-        return bool(self.minutes or self.hours or self.days)
+        return bool(self.minutes or self.hours or self.days or self.lists)
+
+    def __str__(self) -> str:
+        """What was made, in words."""
+        if self.lists:
+            return f"{self.day}: {self.lists} lists of the dearest requests"
+        return f"{self.day}: {self.minutes} minutes, {self.hours} hours, {self.days} days"
 
 
 def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iterator[Folded]:
     """Make what is missing or has changed, the newest day first; yields after each day that was looked at.
+
+    Lists of the dearest requests come last, of what is made by then.
 
     Args:
         client: the store, with the right to insert.
@@ -112,9 +123,9 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
     scored = _scored_days(client, score_parts)
     oldest_s = now_s - min((days for days in (keep.rollups_days, keep.typed_days) if days), default=_MOST_DAYS) * DAY
     days = _days(parts, oldest_s, closed_s)
-    _make_empty(client, [day_s for day_s in days if _day(day_s) not in parts and day_s + DAY <= closed_s], now_s)
+    _make_empty(client, [day_s for day_s in days if day_of(day_s) not in parts and day_s + DAY <= closed_s], now_s)
     for day_s in days:
-        day = _day(day_s)
+        day = day_of(day_s)
         if day not in parts and day_s + DAY <= closed_s:
             continue
         seen_parts, seen_scores = looks.get(day, (-1, 0))
@@ -125,6 +136,8 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
         client.insert_rows(LOOKS, ["Day", "Parts", "Scores"], [[day, parts.get(day, 0), scored.get(day, 0)]])
         yield made
     client.insert_rows(SCORE_LOOKS, ["Day", "Parts"], [[day, state] for day, state in score_parts.items()])
+    for day, lists in dearest.make(client):
+        yield Folded(day, lists=lists)
 
 
 def typed_rows(client: Client) -> int:
@@ -161,8 +174,8 @@ class _Day:
         """Make what differs."""
         is_over = self._end_s == self._day_s + DAY
         if is_over and self._was_dropped():  # of today retention takes nothing
-            _log.debug("%s: its rows are gone, its rollups stay", _day(self._day_s))
-            return Folded(_day(self._day_s))
+            _log.debug("%s: its rows are gone, its rollups stay", day_of(self._day_s))
+            return Folded(day_of(self._day_s))
         minutes = hours = 0
         for part in self._hours_together(anew=anew):
             stale = [minute for hour in part for minute in self._stale_minutes(hour, anew=anew)]
@@ -172,7 +185,7 @@ class _Day:
             minutes, hours = minutes + len(stale), hours + len(over)
         days = [self._day_s] if is_over and (anew or self._differs(DAY, self._day_s)) else []
         self._make_longer(DAY, HOUR, days)
-        return Folded(_day(self._day_s), minutes, hours, len(days))
+        return Folded(day_of(self._day_s), minutes, hours, len(days))
 
     def _was_dropped(self) -> bool:
         """Whether a table has none of the rows any more that the day was made of."""
@@ -260,7 +273,7 @@ class _Day:
         self._commit(period, starts)
 
     def _insert(self, file: str, params: Mapping[str, Any]) -> None:
-        _run(self._client, file, {**params, "version": self._version, "limit": MOST_ROWS + 1})
+        run(self._client, file, {**params, "version": self._version, "limit": MOST_ROWS + 1})
 
     def _commit(self, period: int, starts: Sequence[int]) -> None:
         """Let the rows count that were made of some periods: one INSERT, of one block."""
@@ -301,24 +314,11 @@ def _commit(client: Client, version: int, period: int, made: Sequence[tuple[int,
     """Let the rows count that were made of some periods: each its start, prints, cut sets and number of typed rows."""
     latest_us = version // VERSIONS_A_MICROSECOND + COMMIT_WITHIN_S * 1_000_000
     params = {"period": period, "version": version, "made": list(made), "latest_us": latest_us, "format": FORMAT}
-    _run(client, "rollups/commit.sql", params)
-
-
-def _run(client: Client, file: str, params: Mapping[str, Any]) -> None:
-    """Run a statement. Lists stand in its text: a parameter travels in the address, which is short."""
-    text = filled(sql_text(file), {"scored": sql_text("parts/of_scored.sql")})
-    for name, value in params.items():
-        if isinstance(value, list):
-            text = re.sub(rf"\{{{name}:[^}}]*\}}", str(value), text)
-    client.query_bytes(text, {k: v for k, v in params.items() if not isinstance(v, list)}, "TSV")
+    run(client, "rollups/commit.sql", params)
 
 
 def _version(client: Client) -> int:
     return client.now_us() * VERSIONS_A_MICROSECOND + secrets.randbelow(VERSIONS_A_MICROSECOND)
-
-
-def _day(day_s: int) -> date:
-    return datetime.fromtimestamp(day_s, UTC).date()
 
 
 def _sum(prints: Any) -> Prints:

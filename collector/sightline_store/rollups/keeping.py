@@ -14,9 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
+from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups.fold import COMMIT_WITHIN_S, VERSIONS_A_MICROSECOND
 from sightline_store.rollups.tables import (
     DAY,
+    DEAREST,
     HOUR,
     HOURS_DAYS,
     LOOKS,
@@ -32,7 +34,7 @@ from sightline_store.settings import RetentionSettings
 _log = logging.getLogger("sightline.store.rollups")
 
 _BYTES_PER_GIB = 1024**3
-_TABLES = (PERIODS, *(rollup.name for rollup in ROLLUPS))
+_TABLES = (PERIODS, *(rollup.name for rollup in ROLLUPS), DEAREST)
 _ON_A_CLUSTER = "rollups work on one server only, and a cluster has none"
 
 
@@ -153,9 +155,11 @@ def _remove_unread(client: Client, now_us: int) -> None:
     """Delete rows of versions that have not counted for an hour: a question reads for seconds."""
     before = (now_us - COMMIT_WITHIN_S * 1_000_000) * VERSIONS_A_MICROSECOND
     counted = f"SELECT Period, Start, max(Version) FROM {PERIODS} WHERE Version < {before} GROUP BY Period, Start"
-    for rollup in ROLLUPS:
-        unread = f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})"
-        (row,) = client.query_rows(f"SELECT count() AS n FROM {rollup.name} WHERE {unread}")
+    of_version = f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})"
+    unread = {rollup.name: of_version for rollup in ROLLUPS}
+    unread[DEAREST] = f"({of_version}) OR Prices != {sql_text('parts/prices_hash.sql')}"
+    for table, condition in unread.items():
+        (row,) = client.query_rows(f"SELECT count() AS n FROM {table} WHERE {condition}")
         if row["n"]:
-            client.command(f"DELETE FROM {rollup.name} WHERE {unread}")
-            _log.debug("removed %d rows of %s that nobody reads", row["n"], rollup.name)
+            client.command(f"DELETE FROM {table} WHERE {condition}")
+            _log.debug("removed %d rows of %s that nobody reads", row["n"], table)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -116,6 +116,7 @@ def plan(
     bucket_s: int = 0,
     sets: Sets | None = None,
     rows_by: Sets | None = None,
+    only: Mapping[int, Collection[int]] | None = None,
 ) -> Plan | None:
     """Return the plan of a question, None where it has to read rows.
 
@@ -126,6 +127,7 @@ def plan(
         bucket_s: width of its buckets in seconds; 0 is one for the whole window.
         sets: the sets of rows that it needs; the one that it reads where None.
         rows_by: the set of rows that it reads; the one that it is narrowed to where None.
+        only: length of a period to the starts of those that it can read; all where None.
 
     Raises:
         StoreUnavailable: try again.
@@ -151,6 +153,12 @@ def plan(
     )
     if covered.source_rows < FEWEST_ROWS:
         return None
+    if only is not None:
+        starts = {
+            length: [start for start in starts if start in only.get(length, ())]
+            for length, starts in covered.starts.items()
+        }
+        covered = replace(covered, starts=starts)
     return choose(covered, window, by, bucket_s=bucket_s, with_prices=with_prices)
 
 

@@ -24,6 +24,8 @@ MOST_LONGEST = 50
 """Requests of a period in the lists of its longest ones; SQL has the same number (sql/parts/request_longest.sql)."""
 
 PERIODS, LOOKS, SCORE_LOOKS = "rollup_periods", "rollup_looks", "rollup_score_looks"
+DEAREST = "rollup_dearest"
+"""Lists that depend on prices too: see `dearest`."""
 SCORES, RAW_SPANS = "scores", "otel_traces"
 """Sources of their own kind. A score counts for the time of the request whose answer it is about. Raw spans do not say
 when they were stored, and may be gone before the typed rows are."""

@@ -11,7 +11,7 @@ WITH
         (
             SELECT TraceHash AS trace, sum(ifNull(CostUsd, nan)) AS cost
             FROM llm_calls_priced
-            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
                 AND ({tenant:String} = '' OR Tenant IN ('', {tenant:String}))
                 AND ({is_narrowed:UInt8} = 0 OR TraceHash IN (
                     SELECT TraceHash

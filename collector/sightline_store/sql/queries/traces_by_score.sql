@@ -1,5 +1,5 @@
 -- Which answers scored lowest, or highest, on one score? One page of their requests, with the columns of `traces`.
--- A trace's newest score of that name counts; one that no judge could judge is not among them.
+-- A trace's newest score of that name counts, for its first request; one that no judge could judge is not among them.
 WITH
     -- condition: hits
     if({descending:UInt8} = 1, -1, 1) AS direction,
@@ -18,12 +18,13 @@ WITH
             ) AS judged
             INNER JOIN
             (
-                SELECT TraceHash AS trace, Timestamp AS asked
+                SELECT TraceHash AS trace, min(Timestamp) AS asked
                 FROM requests
                 WHERE
                     -- include: matching_requests.sql
                     AND TraceHash IN (
                         SELECT TraceHash FROM scores WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Name = {name:String})
+                GROUP BY trace
             ) AS matched USING (trace)
             ORDER BY score * direction, toUnixTimestamp64Milli(asked) DESC, trace
             LIMIT {limit:UInt32} OFFSET {offset:UInt32}

@@ -1,0 +1,129 @@
+"""The dearest requests of a long window are those of rows, at the prices that hold now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rolled_traffic import RowsAlone, Traffic
+
+from sightline_store.client import Client
+from sightline_store.questions import queries
+from sightline_store.questions.asking import Filters, Row
+from sightline_store.rollups import coverage, dearest, fold, keeping, plan
+from sightline_store.settings import RetentionSettings
+
+_HOURS = 9.0
+_KEEP = RetentionSettings()
+
+
+@pytest.fixture(autouse=True)
+def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of some hours with few rows read rollups too, so that little has to be made."""
+    monkeypatch.setattr(plan, "SHORTEST", timedelta(hours=1))
+    monkeypatch.setattr(plan, "FEWEST_ROWS", 0)
+    monkeypatch.setattr(queries, "SHORTEST", timedelta(hours=1))
+    monkeypatch.setattr(coverage, "REMEMBERED_S", 0.0)
+
+
+class _Asked:
+    """A client that remembers whether lists were read, and whether rows were read in their place."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.files: list[str] = []
+
+    def query_rows(self, sql: str, params: Any = None) -> list[Row]:
+        """Ask, and remember the question by its first words."""
+        if sql.startswith("-- The question traces_by_cost"):
+            self.files.append("lists")
+        elif sql.startswith("-- Which requests cost most"):
+            self.files.append("rows")
+        return self._client.query_rows(sql, params)
+
+
+def _window(end: datetime, **narrowed: str) -> Filters:
+    return Filters(start=end - timedelta(hours=_HOURS), end=end + timedelta(seconds=1), **narrowed)
+
+
+def _page(client: Any, window: Filters, **more: Any) -> list[Row]:
+    return queries.found_requests(client, window, sort="cost", **{"limit": 10} | more)
+
+
+def _require_lists(client: Client, window: Filters, **more: Any) -> None:
+    """A page is read from lists alone, and is that of rows."""
+    asked = _Asked(client)
+    page = _page(asked, window, **more)
+    assert asked.files == ["lists"]
+    assert page == _page(RowsAlone(client), window, **more)
+    assert page
+
+
+def _price(client: Client, key: str, usd: float, since: datetime) -> None:
+    client.command(
+        "INSERT INTO model_prices (PriceKey, ValidFrom, InputUsdPerMtok, OutputUsdPerMtok) "
+        f"SELECT '{key}', toDateTime({int(since.timestamp())}, 'UTC'), {usd}, {usd}"
+    )
+
+
+def _fold(client: Client) -> int:
+    """Make what is missing; how many lists were."""
+    return sum(made.lists for made in fold.fold(client, _KEEP))
+
+
+def test_the_dearest_requests_are_those_of_rows(emptied: Callable[..., Client]) -> None:
+    """Of all, of a tenant and of a route; after rows that come late or go, and after a price has changed."""
+    client, end = emptied("dearest"), datetime.now(UTC) - timedelta(seconds=5)
+    traffic = Traffic(client, 3, end)
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    for key, usd in (("openai/gpt-4o", 3.0), ("openai/gpt-4o-mini", 1.0), ("local/llama", 0.5)):
+        _price(client, key, usd, since)
+    rows = traffic.add(600, _HOURS)
+    narrowed: tuple[dict[str, str], ...] = ({}, {"tenant": "acme"}, {"route": "/v1/chat"})
+    assert _fold(client) >= _HOURS - 1
+    assert _fold(client) == 0
+    for each in narrowed:
+        _require_lists(client, _window(end, **each))
+        _require_lists(client, _window(end, **each), limit=7, offset=13)
+
+    client.command("DELETE FROM llm_calls WHERE cityHash64(SpanId, TraceId) % 5 = 0")
+    traffic.add(30, 1, before=timedelta(hours=3))
+    late = [[*row[:1], row[1], "late", *row[3:-1], datetime.now(UTC)] for row in rows["llm_calls"][:60]]
+    traffic.insert({"llm_calls": late})
+    assert _fold(client) > 0
+    for each in narrowed:
+        _require_lists(client, _window(end, **each))
+
+    _price(client, "openai/gpt-4o-mini", 50.0, datetime(2021, 1, 1, tzinfo=UTC))
+    asked = _Asked(client)
+    assert _page(asked, _window(end)) == _page(RowsAlone(client), _window(end))
+    assert "lists" not in asked.files  # which are at the old price
+    assert _fold(client) >= _HOURS - 1
+    keeping.enforce(client, _KEEP)
+    for each in narrowed:
+        _require_lists(client, _window(end, **each))
+    (prices,) = client.query_rows("SELECT uniqExact(Prices) AS n FROM rollup_dearest")
+    assert prices["n"] == 1
+
+
+def test_pages_that_lists_cannot_fill_are_read_of_rows(emptied: Callable[..., Client]) -> None:
+    """The cheapest first, failed ones, those behind the fiftieth, of a search, and where a listed row is gone."""
+    client, end = emptied("dearest_pages"), datetime.now(UTC) - timedelta(seconds=5)
+    traffic = Traffic(client, 4, end)
+    _price(client, "openai/gpt-4o", 3.0, datetime(2020, 1, 1, tzinfo=UTC))
+    traffic.add(200, _HOURS)
+    _fold(client)
+    window = _window(end)
+    for more in ({"descending": False}, {"only_errors": True}, {"offset": 45}, {"search": "ms>1"}):
+        asked = _Asked(client)
+        assert _page(asked, window, **more) == _page(RowsAlone(client), window, **more)
+        assert set(asked.files) == {"rows"}
+    client.command(f"DELETE FROM requests WHERE TraceId = '{_page(client, window)[0]['trace_id']}'")
+    asked = _Asked(client)
+    assert _page(asked, window) == _page(RowsAlone(client), window)
+    assert asked.files[0] == "lists"
+    assert "rows" in asked.files
+    keeping.drop(client)
+    assert dearest.listed(client, window.params()["from"], window.params()["to"]).starts == {3600: set(), 86400: set()}
