@@ -64,12 +64,10 @@ _SQL = Path(__file__).parent / "sql"
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
 _ROLLED = re.compile(
     r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values|retrieval_over_time"
-    r"|retrieval_by_index|spend_by (model|tenant)|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
-    r"|scores_over_time|score_summary|score_list|embedding_spend( bars)?) (24h|7d|30d)( tenant)?"
+    r"|retrieval_by_index|spend_by model|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
+    r"|scores_over_time|score_summary|score_list|embedding_spend( bars)?) (24h|7d|30d)( tenant| model| route)?"
+    r"|spend_by tenant (24h|7d|30d)( tenant| model)?"
     r"|(labels|ingest_over_time|changes|data_since) (24h|7d|30d)"
-    r"|(latency_over_time( sparks)?|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
-    r"|scores_over_time|score_summary|score_list) (24h|30d) route"
-    r"|(spend_over_time|spend_by (model|tenant)|embedding_spend( bars)?) (24h|30d) model"
 )
 
 

@@ -15,6 +15,7 @@ from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import SpendBy
 from sightline_store.rollups import plan
 from sightline_store.rollups.plan import Reads
+from sightline_store.rollups.tables import Sets
 
 TENANTS = ("", "acme", "globex", "initech")
 ROUTES = ("/v1/chat", "/v1/search")
@@ -47,6 +48,12 @@ class Traffic:
 
     def add(self, traces: int, hours: float, *, before: timedelta = timedelta(0)) -> dict[str, list[list[Any]]]:
         """Insert traces of the last hours before `end - before`; returns their rows by table."""
+        rows = self.make(traces, hours, before=before)
+        self.insert(rows)
+        return rows
+
+    def make(self, traces: int, hours: float, *, before: timedelta = timedelta(0)) -> dict[str, list[list[Any]]]:
+        """The rows of such traces by table, which are nowhere yet."""
         rows: dict[str, list[list[Any]]] = {table: [] for table in _COLUMNS}
         self._stored_us += 1
         stored = datetime.now(UTC) + timedelta(microseconds=self._stored_us)
@@ -54,7 +61,6 @@ class Traffic:
             at = self._end - before - timedelta(seconds=self._chance.uniform(0, 3600 * hours))
             for table, row in self._trace(at):
                 rows[table].append([*row, stored])
-        self.insert(rows)
         return rows
 
     def insert(self, rows: dict[str, list[list[Any]]]) -> None:
@@ -62,6 +68,12 @@ class Traffic:
         for table, of_table in rows.items():
             columns = _COLUMNS[table].split()
             self._client.insert_rows(table, columns, [row[: len(columns)] for row in of_table])
+
+    def call(self, request: list[Any], provider: str, model: str, after: timedelta) -> list[Any]:
+        """A call of a model in the trace of a request, some time behind it."""
+        told = self._call(True)[2:]
+        at, trace, tenant, stored = request[0] + after, request[1], request[5], datetime.now(UTC)
+        return [at, trace, "late", tenant, provider, model, *told, 1.0, "", stored]
 
     def again(self, rows: dict[str, list[list[Any]]]) -> None:
         """Insert the spans once more, as a second exporter does."""
@@ -156,6 +168,13 @@ def _spent(by: SpendBy) -> Answer:
     ]
 
 
+def _listed(**how: Any) -> Answer:
+    """A page of the question `traces`, with the models of each in order."""
+    return lambda client, filters: [
+        {**row, "models": sorted(row["models"])} for row in queries.traces(client, filters, **how)
+    ]
+
+
 def _scored(rows: list[Row]) -> list[Row]:
     """Rows of scores with their lists in order, and without the estimate, which is computed of the others."""
     lists = ("judges", "notes")
@@ -197,11 +216,11 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
     ),
     "spend_by model": (_spent("model"), frozenset({Reads.CALLERS})),
     "spend_by tenant": (_spent("tenant"), frozenset({Reads.CALLERS})),
-    "traces page 3": (lambda c, f: queries.traces(c, f, limit=20, offset=40), frozenset({Reads.LONGEST})),
-    "traces failed": (lambda c, f: queries.traces(c, f, only_errors=True, limit=8), frozenset({Reads.LONGEST})),
-    "traces by ttft": (lambda c, f: queries.traces(c, f, sort="ttft", limit=10), frozenset({Reads.LONGEST})),
+    "traces page 3": (_listed(limit=20, offset=40), frozenset({Reads.LONGEST})),
+    "traces failed": (_listed(only_errors=True, limit=8), frozenset({Reads.LONGEST})),
+    "traces by ttft": (_listed(sort="ttft", limit=10), frozenset({Reads.LONGEST})),
     "traces by total": (
-        lambda c, f: queries.traces(c, f, sort="total", limit=40, offset=10),
+        _listed(sort="total", limit=40, offset=10),
         frozenset({Reads.LONGEST}),
     ),
     "filter_values": (queries.filter_values, frozenset({Reads.REQUESTS, Reads.CALLS})),
@@ -251,10 +270,11 @@ def is_rolled(client: Client, filters: Filters) -> set[str]:
         "latency_over_time": 1800, "spend_over_time": 7200, "retrieval_over_time": 1800, "scores_over_time": 1800,
         "embedding_spend": 7200, "ingest_over_time": 1800, "used_over_time": 3600,
     }  # fmt: skip
+    rows_by = {"spend_by tenant": Sets.TENANT}
     return {
         name
         for name, (_, reads) in QUESTIONS.items()
-        if plan.plan(client, filters, reads, bucket_s=buckets.get(name, 0))
+        if plan.plan(client, filters, reads, bucket_s=buckets.get(name, 0), rows_by=rows_by.get(name))
     }
 
 

@@ -3,8 +3,9 @@
 
 What is to do is found by comparing, so nothing has to announce a change: `rollup_periods` holds for each period a sum
 of hashes of its typed rows (a print, one for each table), and a period whose rows have another print now is made anew.
-Late spans, what `settle` corrects, rebuilt days and rows deleted by hand are found alike. A day is looked at while its
-parts differ from those that it had when it was last found right.
+Late spans, what `settle` corrects, rebuilt days and rows deleted by hand are found alike. What a row by route or model
+is depends on requests and calls of its trace in other minutes, so one more print is of the routes and models of the
+traces of a minute. Which days are looked at is decided by `rollups.looks`.
 
 Rows of a period are never changed. A period that is made anew gets rows with a greater version, and counts with them
 from the moment at which its line in `rollup_periods` is written, which is one INSERT for all tables. Killed before
@@ -29,13 +30,13 @@ from sightline_store.client import Client
 from sightline_store.moments import sql_moment
 from sightline_store.questions.conditions import filled, sql_text
 from sightline_store.rollups import dearest
+from sightline_store.rollups.looks import SOURCES, TYPED, Looks, moment_of
 from sightline_store.rollups.statements import day_of, run
 from sightline_store.rollups.tables import (
     DAY,
     FORMAT,
     HOUR,
     HOURS_DAYS,
-    LOOKS,
     MINUTE,
     MINUTES_DAYS,
     MOST_ROWS,
@@ -43,8 +44,8 @@ from sightline_store.rollups.tables import (
     PRINTS,
     RAW_SPANS,
     ROLLUPS,
-    SCORE_LOOKS,
-    SCORES,
+    TRACES,
+    Rollup,
     Sets,
 )
 from sightline_store.schema.state import require_one_server
@@ -66,11 +67,12 @@ _ROWS_AT_ONCE = 4_000_000
 
 _ON_A_CLUSTER = "rollups work on one server only. Set SIGHTLINE_JANITOR_ROLLUPS_INTERVAL_S=0 for the janitors"
 
-_SOURCES = tuple(dict.fromkeys(rollup.source for rollup in ROLLUPS))
-_OF_THEIR_DAY = tuple(source for source in _SOURCES if source != SCORES)
-"""Sources whose rows count in the day in which they lie."""
-_TYPED = tuple(source for source in _SOURCES if source != RAW_SPANS)
-_NOTHING = (0,) * len(_SOURCES)
+_PRINTED = (*SOURCES, TRACES)
+"""What the places of a print are."""
+_NOTHING = (0,) * len(_PRINTED)
+_AROUND_S = 3600
+"""The routes and models of a trace are those of its day, and of so long before and behind it."""
+
 VERSIONS_A_MICROSECOND = 1024
 """A version is a moment of the store's clock and some chance: two processes never have the same one."""
 
@@ -117,25 +119,19 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
     require_one_server(client, _ON_A_CLUSTER)
     now_s = client.now_us() // 1_000_000
     closed_s = (now_s - OPEN_S) // MINUTE * MINUTE
-    parts = _parts(client)
-    looks = {} if anew else _looks(client)
-    score_parts = _changed_scores(client, anew=anew)
-    scored = _scored_days(client, score_parts)
+    looks = Looks(client, anew=anew)
+    parts = looks.parts
     oldest_s = now_s - min((days for days in (keep.rollups_days, keep.typed_days) if days), default=_MOST_DAYS) * DAY
     days = _days(parts, oldest_s, closed_s)
     _make_empty(client, [day_s for day_s in days if day_of(day_s) not in parts and day_s + DAY <= closed_s], now_s)
     for day_s in days:
         day = day_of(day_s)
-        if day not in parts and day_s + DAY <= closed_s:
-            continue
-        seen_parts, seen_scores = looks.get(day, (-1, 0))
-        is_seen = seen_parts == parts.get(day, 0) and scored.get(day, seen_scores) == seen_scores
-        if day_s + DAY <= closed_s and is_seen:
+        if day_s + DAY <= closed_s and (day not in parts or looks.is_seen(day)):
             continue
         made = _Day(client, day_s, closed_s, with_minutes=day_s >= now_s - MINUTES_DAYS * DAY).fold(anew=anew)
-        client.insert_rows(LOOKS, ["Day", "Parts", "Scores"], [[day, parts.get(day, 0), scored.get(day, 0)]])
+        looks.keep(day)
         yield made
-    client.insert_rows(SCORE_LOOKS, ["Day", "Parts"], [[day, state] for day, state in score_parts.items()])
+    looks.keep_scores()
     for day, lists in dearest.make(client):
         yield Folded(day, lists=lists)
 
@@ -149,7 +145,7 @@ def typed_rows(client: Client) -> int:
     (row,) = client.query_rows(
         "SELECT sum(rows) AS n FROM system.parts "
         "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table)",
-        {"database": client.settings.database, "tables": list(_TYPED)},
+        {"database": client.settings.database, "tables": list(TYPED)},
     )
     return int(row["n"])
 
@@ -167,7 +163,7 @@ class _Day:
         # Raw spans that are gone are no reason to make rollups anew: they have what these were.
         self._compared = tuple(
             source != RAW_SPANS or not was_there or is_there
-            for source, was_there, is_there in zip(_SOURCES, was, now, strict=True)
+            for source, was_there, is_there in zip(_PRINTED, was, now, strict=True)
         )
 
     def fold(self, *, anew: bool) -> Folded:
@@ -191,8 +187,8 @@ class _Day:
         """Whether a table has none of the rows any more that the day was made of."""
         return any(
             was_there and not is_there
-            for source, was_there, is_there in zip(_SOURCES, *self._whole(), strict=True)
-            if source != RAW_SPANS
+            for source, was_there, is_there in zip(_PRINTED, *self._whole(), strict=True)
+            if source not in {RAW_SPANS, TRACES}
         )
 
     def _whole(self) -> tuple[Prints, Prints]:
@@ -253,11 +249,11 @@ class _Day:
             bounds = {
                 "from_s": first, "to_s": after,
                 "from": begin, "to": end, "rolled_from": begin, "rolled_to": begin, "bucket_s": MINUTE,
-                "sets": [each.by for each in Sets], "tenant": "", "route": "",
+                "sets": [each.by for each in Sets], "tenant": "", "route": "", "model": "",
             }  # fmt: skip
             for rollup in ROLLUPS:
                 of_minutes = {"minutes": full} if rollup.adds_up else {"period": MINUTE, "starts": full}
-                self._insert(rollup.minutes_file, {**bounds, **of_minutes})
+                self._insert(rollup, rollup.minutes_file, {**bounds, **of_minutes})
         self._commit(MINUTE, minutes)
 
     def _make_longer(self, period: int, shorter: int, starts: Sequence[int]) -> None:
@@ -269,11 +265,12 @@ class _Day:
                 "period": period, "shorter": shorter, "from_s": min(full), "to_s": max(full) + period, "starts": full,
             }  # fmt: skip
             for rollup in ROLLUPS:
-                self._insert(rollup.longer_file, {**bounds, "rollup": rollup.name})
+                self._insert(rollup, rollup.longer_file, {**bounds, "rollup": rollup.name})
         self._commit(period, starts)
 
-    def _insert(self, file: str, params: Mapping[str, Any]) -> None:
-        run(self._client, file, {**params, "version": self._version, "limit": MOST_ROWS + 1})
+    def _insert(self, rollup: Rollup, file: str, params: Mapping[str, Any]) -> None:
+        more = {"source": rollup.traces_in, "version": self._version, "limit": MOST_ROWS + 1}
+        run(self._client, file, {**params, **_around(self._day_s), **more})
 
     def _commit(self, period: int, starts: Sequence[int]) -> None:
         """Let the rows count that were made of some periods: one INSERT, of one block."""
@@ -329,46 +326,9 @@ def _sum(prints: Any) -> Prints:
     return tuple(total)
 
 
-def _parts(client: Client, tables: Sequence[str] = _OF_THEIR_DAY) -> dict[date, int]:
-    """Day to a hash of the parts that some tables have of it; another format of rollups is another hash."""
-    rows = client.query_rows(
-        f"SELECT partition AS day, sum(cityHash64(table, name, {FORMAT})) AS parts FROM system.parts "
-        "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table) GROUP BY partition",
-        {"database": client.settings.database, "tables": list(tables)},
-    )
-    return {date.fromisoformat(str(row["day"])): int(row["parts"]) for row in rows}
-
-
-def _looks(client: Client) -> dict[date, tuple[int, int]]:
-    """Day to the parts that it had when it was looked at, and to the parts of scores that had changed then."""
-    rows = client.query_rows(
-        "SELECT Day AS day, argMax(Parts, LookedAt) AS parts, argMax(Scores, LookedAt) AS scores "
-        f"FROM {LOOKS} GROUP BY Day"
-    )
-    return {row["day"]: (int(row["parts"]), int(row["scores"])) for row in rows}
-
-
-def _changed_scores(client: Client, *, anew: bool) -> dict[date, int]:
-    """Day of scores to a hash of its parts, of the days whose parts are others than when all days were looked at."""
-    rows = client.query_rows(f"SELECT Day AS day, argMax(Parts, LookedAt) AS parts FROM {SCORE_LOOKS} GROUP BY Day")
-    seen = {} if anew else {row["day"]: int(row["parts"]) for row in rows}
-    return {day: state for day, state in _parts(client, (SCORES,)).items() if seen.get(day) != state}
-
-
-def _scored_days(client: Client, score_parts: Mapping[date, int]) -> dict[date, int]:
-    """Day to a sum of hashes of those parts of scores in which there are scores of its requests."""
-    days: dict[date, int] = {}
-    if score_parts:
-        text = sql_text("rollups/scored_days.sql")
-        for row in client.query_rows(text, {"days": [day.isoformat() for day in score_parts]}):
-            days[row["day"]] = (days.get(row["day"], 0) + score_parts[row["score_day"]]) % 2**64
-    return days
-
-
 def _days(parts: Mapping[date, int], oldest_s: int, closed_s: int) -> list[int]:
     """The days from the first with rows to today, the newest first, also those without rows."""
-    starts = [int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) for day in parts]
-    within = [start for start in starts if oldest_s <= start < closed_s]
+    within = [start for start in map(moment_of, parts) if oldest_s <= start < closed_s]
     first = min(within, default=closed_s)
     return list(range(closed_s // DAY * DAY, first - 1, -DAY))
 
@@ -384,12 +344,17 @@ def _made(client: Client, day_s: int) -> dict[tuple[int, int], tuple[int, Prints
     return {(int(row["period"]), int(row["start"])): (int(row["format"]), tuple(row["prints"])) for row in rows}
 
 
-def _prints(client: Client, from_s: int, to_s: int) -> tuple[dict[int, Prints], dict[int, int]]:
-    """Minute to its prints, and to the number of its rows."""
+def _around(day_s: int) -> dict[str, int]:
+    """Where the routes and models of the traces of a day are looked up."""
+    return {"around_from_s": day_s - _AROUND_S, "around_to_s": day_s + DAY + _AROUND_S}
+
+
+def _prints(client: Client, day_s: int, to_s: int) -> tuple[dict[int, Prints], dict[int, int]]:
+    """Minute of a day, up to a moment, to its prints, and to the number of its rows."""
     prints: dict[int, list[int]] = {}
     counts: dict[int, int] = {}
-    for place, table in enumerate(_SOURCES):
-        params = {"table": table, "from_s": from_s, "to_s": to_s}
+    for place, table in enumerate(_PRINTED):
+        params = {"table": table, "from_s": day_s, "to_s": to_s, **_around(day_s)}
         for row in client.query_rows(sql_text(PRINTS.get(table, "rollups/prints.sql")), params):
             prints.setdefault(int(row["minute"]), list(_NOTHING))[place] = int(row["print"])
             counts[int(row["minute"])] = counts.get(int(row["minute"]), 0) + int(row["n"])

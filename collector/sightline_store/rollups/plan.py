@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import reduce
+from operator import or_
 from typing import Any, Final, Protocol
 
 from sightline_store.moments import sql_moment
@@ -38,11 +40,20 @@ _INPUT_STEP, _FIRST_STEP = 1000, 32_000
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of a table of rollups: what can narrow them, and the first format of periods that have them."""
+    """Rows of a table of rollups.
+
+    Attributes:
+        table: its name.
+        sets: each set of rows that it has, to the first format of periods that have it.
+        has_models: whether a model is a column of its rows, whatever the set.
+    """
 
     table: str
-    narrowed_by: frozenset[str]
-    since_format: int = 0
+    sets: Mapping[Sets, int]
+    has_models: bool = False
+
+
+_BY_TENANT = (Sets.ALL, Sets.TENANT)
 
 
 class Reads(Enum):
@@ -51,17 +62,17 @@ class Reads(Enum):
     LONGEST are the lists of requests, CALLERS the calls and their traces, LABELS what calls say of themselves.
     """
 
-    REQUESTS = _Rows("rollup_requests", frozenset({"tenant", "route"}))
-    LONGEST = _Rows("rollup_requests", frozenset({"tenant", "route"}), since_format=1)
-    CALLS = _Rows("rollup_calls", frozenset({"tenant", "model"}))
-    CALLERS = _Rows("rollup_calls", frozenset({"tenant", "model"}), since_format=1)
-    STAGES = _Rows("rollup_stages", frozenset({"tenant"}))
-    RETRIEVALS = _Rows("rollup_retrievals", frozenset({"tenant"}), since_format=1)
-    USES = _Rows("rollup_uses", frozenset(), since_format=2)
-    EMBEDDINGS = _Rows("rollup_embeddings", frozenset({"tenant", "model"}), since_format=2)
-    SPANS = _Rows("rollup_spans", frozenset(), since_format=2)
-    LABELS = _Rows("rollup_calls", frozenset(), since_format=2)
-    SCORES = _Rows("rollup_scores", frozenset({"tenant", "route"}), since_format=2)
+    REQUESTS = _Rows("rollup_requests", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 0), Sets.MODEL: 3})
+    LONGEST = _Rows("rollup_requests", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 1), Sets.MODEL: 3})
+    CALLS = _Rows("rollup_calls", {**dict.fromkeys(_BY_TENANT, 0), Sets.ROUTE: 3}, has_models=True)
+    CALLERS = _Rows("rollup_calls", {**dict.fromkeys(_BY_TENANT, 1), Sets.ROUTE: 3}, has_models=True)
+    STAGES = _Rows("rollup_stages", {**dict.fromkeys(_BY_TENANT, 0), Sets.ROUTE: 3, Sets.MODEL: 3})
+    RETRIEVALS = _Rows("rollup_retrievals", {**dict.fromkeys(_BY_TENANT, 1), Sets.ROUTE: 3, Sets.MODEL: 3})
+    USES = _Rows("rollup_uses", {Sets.ALL: 2})
+    EMBEDDINGS = _Rows("rollup_embeddings", {**dict.fromkeys(_BY_TENANT, 2), Sets.ROUTE: 3}, has_models=True)
+    SPANS = _Rows("rollup_spans", {Sets.ALL: 2})
+    LABELS = _Rows("rollup_calls", {Sets.ALL: 2})
+    SCORES = _Rows("rollup_scores", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 2), Sets.MODEL: 3})
 
 
 _PRICED = frozenset({Reads.CALLS, Reads.CALLERS, Reads.EMBEDDINGS})
@@ -89,17 +100,21 @@ class Plan:
 
     Attributes:
         by: the set of rows.
+        call_by: that of the tables whose rows have a column for the model.
         ranges: length of periods, start of the first one and end of the last one, in order and without gaps.
     """
 
-    by: str
+    by: Sets
+    call_by: Sets
     ranges: tuple[tuple[int, int, int], ...]
 
     def params(self) -> dict[str, Any]:
         """The parameters that `sql/rollups/questions` name beside those of the question."""
         return {
-            "set": self.by,
-            "sets": [self.by],
+            "set": self.by.by,
+            "call_set": self.call_by.by,
+            # Requests do not say their model: those beside rollups are all, narrowed by their calls.
+            "sets": [(Sets.ALL if self.by is Sets.MODEL else self.by).by],
             "periods": [each[0] for each in self.ranges],
             "firsts": [each[1] for each in self.ranges],
             "afters": [each[2] for each in self.ranges],
@@ -126,29 +141,31 @@ def plan(
         reads: the tables that the question reads.
         bucket_s: width of its buckets in seconds; 0 is one for the whole window.
         sets: the sets of rows that it needs; the one that it reads where None.
-        rows_by: the set of rows that it reads; the one that it is narrowed to where None.
+        rows_by: the set of calls that it reads; the one that it is narrowed to where None.
         only: length of a period to the starts of those that it can read; all where None.
 
     Raises:
         StoreUnavailable: try again.
     """
-    reads = list(reads)
     given = {name for name in ("tenant", "model", "route") if getattr(window, name)}
-    by = _set(given)
-    if by is Sets.ALL and rows_by:
-        by = rows_by
-    lengths = _lengths(bucket_s)
-    if by is None or any(given - each.value.narrowed_by for each in reads):
+    by, call_by = _set(given), _set(given - {"model"})
+    if rows_by:
+        call_by = rows_by if call_by in {Sets.ALL, rows_by} else None
+    read: dict[Reads, Sets] = {}
+    for each in reads:
+        of = call_by if each.value.has_models else by
+        if of is None or of not in each.value.sets:
+            return None
+        read[each] = of
+    if window.end - window.start < SHORTEST or not _lengths(bucket_s):
         return None
-    if window.end - window.start < SHORTEST or not lengths:
-        return None
-    with_prices = any(each in _PRICED for each in reads)
+    with_prices = not _PRICED.isdisjoint(read)
     covered = coverage(
         client,
         sql_moment(window.start),
         sql_moment(window.end),
-        needed=int(sets or by),
-        since_format=max(each.value.since_format for each in reads),
+        needed=int(sets or reduce(or_, read.values())),
+        since_format=max(each.value.sets[of] for each, of in read.items()),
         with_prices=with_prices,
     )
     if covered.source_rows < FEWEST_ROWS:
@@ -159,11 +176,21 @@ def plan(
             for length, starts in covered.starts.items()
         }
         covered = replace(covered, starts=starts)
-    return choose(covered, window, by, bucket_s=bucket_s, with_prices=with_prices)
+    by, call_by = (
+        next((of for each, of in read.items() if each.value.has_models is has_models), None)
+        for has_models in (False, True)
+    )
+    return choose(covered, window, by or call_by or Sets.ALL, call_by, bucket_s=bucket_s, with_prices=with_prices)
 
 
 def choose(
-    covered: Coverage, window: _Window, by: Sets, *, bucket_s: int = 0, with_prices: bool = False
+    covered: Coverage,
+    window: _Window,
+    by: Sets,
+    call_by: Sets | None = None,
+    *,
+    bucket_s: int = 0,
+    with_prices: bool = False,
 ) -> Plan | None:
     """Return the plan for a window of which rollups hold these periods; None where rows are the better way. Pure.
 
@@ -171,10 +198,12 @@ def choose(
         covered: what rollups hold.
         window: what is asked.
         by: the set of rows that is read.
+        call_by: that of tables whose rows have a column for the model, where it is another one.
         bucket_s: width of buckets in seconds, 0 for none: a period never lies in two.
         with_prices: no period may hold two prices of one model.
     """
-    if by is not Sets.TENANT and not covered.sees_all:
+    call_by = call_by or by
+    if not covered.sees_all and not by is call_by is Sets.TENANT:
         return None
     if with_prices and not all(step < 0 or (step >= _FIRST_STEP and step % _INPUT_STEP == 0) for step in covered.steps):
         return None
@@ -185,15 +214,14 @@ def choose(
     longest = max(runs, key=lambda run: run[-1][2] - run[0][1], default=[])
     if not longest or longest[-1][2] - longest[0][1] < _SMALLEST_PART * (window.end - window.start).total_seconds():
         return None
-    return Plan(by.by, tuple(longest))
+    return Plan(by, call_by, tuple(longest))
 
 
 def _set(given: set[str]) -> Sets | None:
-    """The set of rows of what a question is narrowed to; a model is a column of the rows of calls."""
-    narrowed = given - {"model"}
-    if len(narrowed) > 1:
+    """The set of rows of what a question is narrowed to; None of two dimensions."""
+    if len(given) > 1:
         return None
-    return Sets[narrowed.pop().upper()] if narrowed else Sets.ALL
+    return next((Sets[name.upper()] for name in given), Sets.ALL)
 
 
 def _lengths(bucket_s: int) -> list[int]:

@@ -16,9 +16,9 @@ MOST_ROWS = 5000
 """Rows that a table keeps of a period and set. A set of more is left out of the period, whose questions read rows then:
 where a dimension has so many values, one of them has few rows."""
 
-FORMAT = 2
+FORMAT = 3
 """What the rows of a period have that is made now, as rollup_periods.RowsFormat: 1 since 023_more_rollups.sql, 2 since
-025_rollups_of_the_rest.sql."""
+025_rollups_of_the_rest.sql, 3 since 026_rollups_by_route_and_model.sql."""
 
 MOST_LONGEST = 50
 """Requests of a period in the lists of its longest ones; SQL has the same number (sql/parts/request_longest.sql)."""
@@ -29,7 +29,13 @@ DEAREST = "rollup_dearest"
 SCORES, RAW_SPANS = "scores", "otel_traces"
 """Sources of their own kind. A score counts for the time of the request whose answer it is about. Raw spans do not say
 when they were stored, and may be gone before the typed rows are."""
-PRINTS: Mapping[str, str] = {SCORES: "rollups/score_prints.sql", RAW_SPANS: "rollups/span_prints.sql"}
+TRACES = "traces"
+"""Has a print as a source has: the routes and models of the traces that have rows in a minute."""
+PRINTS: Mapping[str, str] = {
+    SCORES: "rollups/score_prints.sql",
+    RAW_SPANS: "rollups/span_prints.sql",
+    TRACES: "rollups/trace_prints.sql",
+}
 """Source to the question for its prints; that for all others is `rollups/prints.sql`."""
 
 
@@ -39,6 +45,7 @@ class Sets(IntFlag):
     ALL = 1
     TENANT = 2
     ROUTE = 4
+    MODEL = 8
 
     @property
     def by(self) -> str:
@@ -65,6 +72,11 @@ class Rollup:
     def minutes_file(self) -> str:
         """The INSERT that makes minutes out of rows."""
         return f"rollups/{self.name.removeprefix('rollup_')}.sql"
+
+    @property
+    def traces_in(self) -> str:
+        """The table whose traces have routes and models that count: an answer is its request's."""
+        return "requests" if self.source == SCORES else self.source
 
     @property
     def longer_file(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,11 @@ from sightline_store.settings import RetentionSettings
 
 _KEEP = RetentionSettings()
 _HOURS = 4.0
+_NARROWED: dict[int, list[dict[str, str]]] = {
+    1: [{"route": "/v1/chat"}, {"model": "gpt-4o"}],
+    2: [{}, {"tenant": "acme"}],
+}
+"""By the seed of the traffic."""
 
 
 @pytest.fixture
@@ -98,18 +104,15 @@ def test_one_answer_of_rollups_and_of_rows(client: Client, end: datetime, seed: 
         else:
             client.command(f"DELETE FROM stages WHERE cityHash64(SpanId, TraceId) % 7 = {chance.randrange(7)}")
     assert _fold(client) > 0
-    for narrowed in ({}, {"route": "/v1/chat"}, {"tenant": "acme", "model": "gpt-4o"}, {"tenant": "acme"}):
-        window = _window(end, hours, **narrowed)
-        _require_one_answer(client, window, is_rolled(client, window))
-    assert is_rolled(client, _window(end, hours)) == set(QUESTIONS)
     of_all = {"ingest_over_time", "labels", "used_over_time"}
-    assert is_rolled(client, _window(end, hours, tenant="acme")) == set(QUESTIONS) - of_all
-    lists = {name for name in QUESTIONS if name.startswith("traces")}
-    spending = {name for name in QUESTIONS if name.startswith("spend")} | {"embedding_spend"}
-    assert is_rolled(client, _window(end, hours, route="/v1/chat")) == {
-        "latency_over_time", "scores_over_time", "score_summary", "score_list", *lists
-    }  # fmt: skip
-    assert is_rolled(client, _window(end, hours, model="gpt-4o")) == spending
+    for narrowed in _NARROWED[seed]:
+        window = _window(end, hours, **narrowed)
+        rolled = is_rolled(client, window)
+        _require_one_answer(client, window, rolled)
+        of_rows = (of_all if narrowed else set()) | ({"spend_by tenant"} if "route" in narrowed else set())
+        assert rolled == set(QUESTIONS) - of_rows
+    both = is_rolled(client, _window(end, hours, tenant="acme", model="gpt-4o"))
+    assert both == {"spend_over_time", "spend_by model", "spend_by tenant", "embedding_spend"}
 
 
 def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> None:
@@ -125,6 +128,47 @@ def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> Non
     anew = [row["Start"] for row in after if row["Start"] in versions and row["v"] != versions[row["Start"]]]
     assert 1 <= len(anew) <= 2  # its call or stage may have begun in the next minute
     _require_one_answer(client, _window(end))
+
+
+_TOLD = ("overview", "stage_summary", "retrieval_over_time", "traces by total")
+"""Questions whose answer by route or by model depends on other rows of the traces."""
+
+
+def test_what_other_rows_of_a_trace_tell_counts_when_it_comes(client: Client, end: datetime) -> None:
+    """Roots stored last, calls of a second model, and calls that go, in other minutes and on both sides of a midnight.
+
+    Both days are over, so that one of them is looked at only for what the other one has.
+    """
+    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    traffic, window = Traffic(client, 47, midnight + timedelta(hours=2)), _window(midnight + timedelta(hours=2))
+    narrowed = {
+        replace(window, route="/v1/chat"): (*_TOLD, "spend_by model", "embedding_spend"),
+        replace(window, model="gpt-4o"): _TOLD,
+    }
+
+    def require_news() -> None:
+        assert _fold(client) > 1, "nothing but the minute that is over since"
+        for each, names in narrowed.items():
+            assert set(names) <= is_rolled(client, each)
+            _require_one_answer(client, each, names)
+
+    rows, near = traffic.make(60, 4), traffic.make(20, 0.2, before=timedelta(hours=2))  # near: just before midnight
+    rows = {table: of_table + near[table] for table, of_table in rows.items()}
+    for table, minutes in (("stages", 3), ("retrievals", 14), ("llm_calls", 9), ("embeddings", 20)):
+        rows[table] = [[row[0] + timedelta(minutes=minutes), *row[1:]] for row in rows[table]]
+    requests = rows.pop("requests")
+    traffic.insert(rows)
+    _fold(client)
+    traffic.insert({"requests": requests})
+    require_news()
+    midnight_s = int(midnight.timestamp())
+    late = [traffic.call(request, "openai", "gpt-4o", timedelta(minutes=16)) for request in requests[-20:]]
+    traffic.insert({"llm_calls": late})  # in the second day, of requests of the first one
+    require_news()
+    client.command("DELETE FROM llm_calls WHERE SpanId = 'late' AND cityHash64(TraceId) % 2 = 0")
+    client.command(f"DELETE FROM requests WHERE Timestamp < {midnight_s} AND cityHash64(TraceId) % 3 = 0")
+    require_news()
+    assert _fold(client) <= 1
 
 
 def test_a_score_counts_for_its_request(client: Client, end: datetime) -> None:
@@ -365,16 +409,28 @@ def test_rollups_stay_when_their_rows_are_dropped(client: Client, end: datetime)
     assert [row for row in after if row["bucket"] in whole] == [row for row in before if row["bucket"] in whole]
 
 
+def _make_older(client: Client, rows_format: int, prints: int) -> None:
+    """Let all periods be of an older format, which had fewer prints."""
+    client.command(
+        f"ALTER TABLE rollup_periods UPDATE RowsFormat = {rows_format}, Prints = arraySlice(Prints, 1, {prints}) "
+        "WHERE 1 SETTINGS mutations_sync = 2"
+    )
+    client.command("TRUNCATE TABLE rollup_looks")  # another format is another look
+
+
 def test_periods_of_an_older_format_are_made_anew(client: Client, end: datetime) -> None:
     """Until then questions that read what they lack read rows; those whose rows are gone stay as they are."""
     Traffic(client, 29, end).add(100, 30)
     _fold(client)
-    client.command(
-        "ALTER TABLE rollup_periods UPDATE RowsFormat = 0, Prints = arraySlice(Prints, 1, 3) WHERE 1 "
-        "SETTINGS mutations_sync = 2"
-    )
-    client.command("TRUNCATE TABLE rollup_looks")  # another format is another look
     window = _window(end, 30)
+    _make_older(client, 2, 7)
+    of_all = {"ingest_over_time", "labels", "used_over_time"}
+    assert is_rolled(client, _window(end, 30, tenant="acme")) == set(QUESTIONS) - of_all
+    for narrowed in ({"tenant": "acme"}, {"model": "gpt-4o"}, {"route": "/v1/chat"}):
+        _require_one_answer(client, _window(end, 30, **narrowed), ("overview", "stage_summary"))
+    spending = {name for name in QUESTIONS if name.startswith("spend")} | {"embedding_spend"}
+    assert is_rolled(client, _window(end, 30, model="gpt-4o")) == spending
+    _make_older(client, 0, 3)
     older = {"latency_over_time", "spend_over_time", "stage_summary", "filter_values"}
     assert is_rolled(client, window) == older
     _require_one_answer(client, window)

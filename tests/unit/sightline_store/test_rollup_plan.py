@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline_store.questions.asking import Filters
+from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups import plan as planning
 from sightline_store.rollups.plan import Coverage, Reads, choose, plan
-from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets
+from sightline_store.rollups.tables import DAY, FORMAT, HOUR, MINUTE, Sets
 
 DAY_S = 1_800_057_600  # midnight
 LENGTHS = (DAY, HOUR, MINUTE)
@@ -102,10 +103,10 @@ class _Asked:
     ("hours", "narrowed", "reads"),
     [
         (23, {}, Reads.REQUESTS),
-        (48, {"model": "m"}, Reads.REQUESTS),
-        (48, {"route": "/"}, Reads.CALLS),
-        (48, {"route": "/"}, Reads.STAGES),
+        (48, {"model": "m"}, Reads.SPANS),
+        (48, {"tenant": "t", "model": "m"}, Reads.STAGES),
         (48, {"tenant": "t", "route": "/"}, Reads.REQUESTS),
+        (48, {"tenant": "t", "route": "/"}, Reads.CALLS),
     ],
 )
 def test_what_rollups_do_not_have_is_not_asked_for(hours: int, narrowed: dict[str, str], reads: Reads) -> None:
@@ -115,6 +116,65 @@ def test_what_rollups_do_not_have_is_not_asked_for(hours: int, narrowed: dict[st
     assert asked.questions == 0
     assert plan(asked, window(DAY_S, DAY_S + 48 * HOUR), [reads]) is None
     assert asked.questions == 1
+
+
+class _Made:
+    """Has two days of a format."""
+
+    def __init__(self, rows_format: int, cut: int = 0) -> None:
+        self._row = {
+            "cut": cut, "format": rows_format, "minutes": [], "hours": [], "days": [DAY_S, DAY_S + DAY],
+            "of_hours": 0, "of_days": planning.FEWEST_ROWS, "sees_all": 1,
+        }  # fmt: skip
+
+    def query_rows(self, sql: str, params: Any = None) -> list[dict[str, Any]]:
+        """The coverage, or no change of prices."""
+        return [self._row] if sql == sql_text("rollups/coverage.sql") else [{}]
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "reads", "read"),
+    [
+        ({}, [Reads.REQUESTS, Reads.CALLS], ("all", "all", "all", 0)),
+        ({"tenant": "t"}, [Reads.REQUESTS, Reads.CALLS, Reads.SCORES], ("tenant", "tenant", "tenant", 2)),
+        ({"route": "/"}, [Reads.REQUESTS], ("route", "route", "route", 0)),
+        ({"route": "/"}, [Reads.REQUESTS, Reads.CALLS, Reads.SCORES], ("route", "route", "route", 3)),
+        ({"model": "m"}, [Reads.CALLS], ("all", "all", "all", 0)),
+        ({"model": "m"}, [Reads.REQUESTS, Reads.CALLS, Reads.SCORES], ("model", "all", "all", 3)),
+        ({"model": "m"}, [Reads.STAGES], ("model", "model", "all", 3)),
+        ({"model": "m", "route": "/"}, [Reads.CALLERS], ("route", "route", "route", 3)),
+        ({"model": "m", "tenant": "t"}, [Reads.EMBEDDINGS], ("tenant", "tenant", "tenant", 2)),
+    ],
+)
+def test_what_a_question_is_narrowed_to_decides_its_sets(
+    narrowed: dict[str, str], reads: list[Reads], read: tuple[str, str, str, int]
+) -> None:
+    """A model is a column of the rows of calls, and a set of all others; older periods answer what they have."""
+    asked = window(DAY_S, DAY_S + 2 * DAY, **narrowed)
+    *wanted, since_format = read
+    for rows_format in range(FORMAT + 1):
+        found = plan(_Made(rows_format), asked, reads)
+        assert (found is not None) is (rows_format >= since_format)
+        if found is not None:
+            params = found.params()
+            assert [params["set"], params["call_set"], *params["sets"]] == wanted
+
+
+def test_a_set_that_was_cut_is_not_read() -> None:
+    """Neither that of requests nor that of calls, where a question reads both."""
+    asked = window(DAY_S, DAY_S + 2 * DAY, model="m")
+    for cut, can_answer in ((Sets.MODEL, False), (Sets.ALL, False), (Sets.ROUTE | Sets.TENANT, True)):
+        found = plan(_Made(FORMAT, int(cut)), asked, [Reads.REQUESTS, Reads.CALLS])
+        assert (found is not None) is can_answer
+
+
+def test_spending_by_tenant_of_a_route_reads_rows() -> None:
+    """The calls of a route are not told apart by tenant."""
+    of_route = window(DAY_S, DAY_S + 2 * DAY, route="/")
+    assert plan(_Made(FORMAT), of_route, [Reads.CALLERS], rows_by=Sets.TENANT) is None
+    of_model = plan(_Made(FORMAT), window(DAY_S, DAY_S + 2 * DAY, model="m"), [Reads.CALLERS], rows_by=Sets.TENANT)
+    assert of_model is not None
+    assert of_model.call_by is Sets.TENANT
 
 
 @given(

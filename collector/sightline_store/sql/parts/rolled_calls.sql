@@ -34,11 +34,10 @@ FROM
                 SELECT *, sightlineCallOnLine(book, PriceKey, sightlineServiceTier(ServiceTier), toDateTime(Second, 'UTC')) AS place
                 FROM
                 (
-                    SELECT toUnixTimestamp(Start) AS Second, * EXCEPT (Period, Start, Version, By, Notes)
+                    SELECT toUnixTimestamp(Start) AS Second, * EXCEPT (Period, Start, Version, By, Notes, Route)
                     FROM rollup_calls
                     WHERE
-                        -- include: rolled_periods.sql
-                        AND ({model:String} = '' OR Model = {model:String})
+                        -- include: rolled_call_periods.sql
                     UNION ALL
                     SELECT
                         toUnixTimestamp(toDateTime(Timestamp, 'UTC')) AS Second, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape,
@@ -50,8 +49,7 @@ FROM
                             -- include: call_terms.sql
                         FROM llm_calls
                         WHERE
-                            -- include: beside_rollups.sql
-                            AND ({model:String} = '' OR ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))
+                            -- include: calls_beside_rollups.sql
                     )
                     GROUP BY Second, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape
                 )

@@ -3,7 +3,7 @@ SELECT toUnixTimestamp(Start) AS Second, Requests, Errors, LongestTotal, Longest
 FROM rollup_requests
 WHERE
     -- include: rolled_periods.sql
-    AND Route = {route:String}
+    AND Route = {route:String} AND Model = {model:String}
 UNION ALL
 SELECT
     intDiv(toUnixTimestamp(Timestamp), 60) * 60 AS Second,
@@ -11,6 +11,5 @@ SELECT
     -- include: request_longest.sql
 FROM requests
 WHERE
-    -- include: beside_rollups.sql
-    AND ({route:String} = '' OR Route = {route:String})
+    -- include: requests_beside_rollups.sql
 GROUP BY Second

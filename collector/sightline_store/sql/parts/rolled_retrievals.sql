@@ -5,11 +5,12 @@ SELECT
 FROM rollup_retrievals
 WHERE
     -- include: rolled_periods.sql
+    AND Route = {route:String} AND Model = {model:String}
 UNION ALL
 SELECT
     intDiv(toUnixTimestamp(Timestamp), 60) * 60 AS Second, System, Collection, Operation, IndexVersion, Embedding, EmbeddingVersion,
     -- include: retrieval_sums.sql
 FROM retrievals
 WHERE
-    -- include: beside_rollups.sql
+    -- include: stages_beside_rollups.sql
 GROUP BY Second, System, Collection, Operation, IndexVersion, Embedding, EmbeddingVersion

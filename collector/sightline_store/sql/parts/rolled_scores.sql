@@ -3,7 +3,7 @@ SELECT toUnixTimestamp(Start) AS Second, Name, Valued, Failed, PartCount, ValueS
 FROM rollup_scores
 WHERE
     -- include: rolled_periods.sql
-    AND Route = {route:String}
+    AND Route = {route:String} AND Model = {model:String}
 UNION ALL
 SELECT
     intDiv(toUnixTimestamp(Asked), 60) * 60 AS Second, Name,

@@ -3,11 +3,12 @@ SELECT Stage, Spans, Errors, FlaggedSpans, Duration, Slowest
 FROM rollup_stages
 WHERE
     -- include: rolled_periods.sql
+    AND Route = {route:String} AND Model = {model:String}
 UNION ALL
 SELECT
     Stage,
     -- include: stage_sums.sql
 FROM stages
 WHERE
-    -- include: beside_rollups.sql
+    -- include: stages_beside_rollups.sql
 GROUP BY Stage

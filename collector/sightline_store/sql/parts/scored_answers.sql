@@ -26,6 +26,7 @@ INNER JOIN
                 OR (Timestamp >= {rolled_to:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')}))
             AND ({tenant:String} = '' OR Tenant = {tenant:String})
             AND ({route:String} = '' OR Route = {route:String})
+            -- include: of_model_beside_rollups.sql
             -- condition: scored
     )
     WHERE set.1 IN {sets:Array(String)}

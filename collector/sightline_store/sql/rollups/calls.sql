@@ -1,10 +1,10 @@
--- Minutes of model calls, all and by tenant, by what decides what they cost.
+-- Minutes of model calls, all, by tenant and by the routes of their traces, by what decides what they cost.
 INSERT INTO rollup_calls
 SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
     if(grouping(Tenant) = 0, 'tenant', 'all') AS By, Tenant, Model, PriceKey, ServiceTier, InputStep, Shape,
     -- include: call_sums.sql
-    , PricedAs, groupUniqArrayIf(8)(toString(Note), Note != '') AS Notes
+    , PricedAs, groupUniqArrayIf(8)(toString(Note), Note != '') AS Notes, '' AS Route
 FROM
 (
     SELECT *, PriceKey, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute,
@@ -17,3 +17,23 @@ GROUP BY GROUPING SETS (
     (minute, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape),
     (minute, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape))
 LIMIT {limit:UInt32} BY minute, By
+UNION ALL
+SELECT
+    toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version, 'route' AS By, '' AS Tenant,
+    Model, PriceKey, ServiceTier, InputStep, Shape,
+    -- include: call_sums.sql
+    , PricedAs, groupUniqArrayIf(8)(toString(Note), Note != '') AS Notes, Route
+FROM
+(
+    SELECT * EXCEPT (Tenant), PriceKey, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute,
+        -- include: call_terms.sql
+    FROM llm_calls
+    INNER JOIN
+    (
+        -- include: routes_of_traces.sql
+    ) AS of_requests USING (TraceHash)
+    WHERE
+        -- include: rows_of_minutes.sql
+)
+GROUP BY minute, Route, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape
+LIMIT {limit:UInt32} BY minute

@@ -6,7 +6,7 @@ FROM
     UNION ALL
     SELECT
         toDateTime(intDiv(toUnixTimestamp(Start), {period:UInt32}) * {period:UInt32}, 'UTC') AS begin,
-        arrayJoin(arrayFilter((set, bit) -> bitAnd(cut, bit) != 0, ['all', 'tenant', 'route'], [1, 2, 4])) AS set
+        arrayJoin(arrayFilter((set, bit) -> bitAnd(cut, bit) != 0, ['all', 'tenant', 'route', 'model'], [1, 2, 4, 8])) AS set
     FROM
     (
         SELECT Period, Start, argMax(Cut, Version) AS cut

@@ -6,8 +6,8 @@ SELECT
     sum(CacheRead), sum(CacheWrite), sum(CacheWrite1h), sum(InputAudio), sum(PlainOutput), sum(PlainOutputNoAudio),
     sum(PlainOutputNoReasoning), sum(PlainOutputNoAudioNoReasoning), sum(OutputAudio), sum(Reasoning), sum(DurationSum),
     sum(ToldSum), sum(CacheReadCount), sum(ReasoningCount), PricedAs,
-    groupUniqArrayArray(8)(Notes)
+    groupUniqArrayArray(8)(Notes), Route
 FROM
 -- include: shorter_periods.sql
-GROUP BY begin, By, Tenant, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape
+GROUP BY begin, By, Tenant, Route, Model, PriceKey, PricedAs, ServiceTier, InputStep, Shape
 LIMIT {limit:UInt32} BY begin, By

@@ -5,8 +5,8 @@ SELECT
     sum(FirstTokenCount), sum(FirstChunkCount),
     quantilesTDigestMergeState(0.5, 0.95, 0.99)(Delivered), quantilesTDigestMergeState(0.5, 0.95, 0.99)(FirstToken),
     quantilesTDigestMergeState(0.5, 0.95, 0.99)(FirstChunk), quantilesTDigestMergeState(0.5, 0.95, 0.99)(Total),
-    arraySlice(arraySort(groupArrayArray(LongestTotal)), 1, 50), arraySlice(arraySort(groupArrayArray(LongestTtft)), 1, 50)
+    arraySlice(arraySort(groupArrayArray(LongestTotal)), 1, 50), arraySlice(arraySort(groupArrayArray(LongestTtft)), 1, 50), Model
 FROM
 -- include: shorter_periods.sql
-GROUP BY begin, By, Tenant, Route
+GROUP BY begin, By, Tenant, Route, Model
 LIMIT {limit:UInt32} BY begin, By

@@ -1,4 +1,4 @@
--- Minutes of requests: all, and by each of the dimensions that can narrow a question.
+-- Minutes of requests: all, and by each of the dimensions that can narrow a question. A model's are those with a call of it.
 INSERT INTO rollup_requests
 SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
@@ -6,13 +6,33 @@ SELECT
     -- include: request_sums.sql
     ,
     -- include: request_longest.sql
+    , '' AS Model
 FROM
 (
-    SELECT *, TraceHash,
-        toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute
+    SELECT *, TraceHash, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute
     FROM requests
     WHERE
         -- include: rows_of_minutes.sql
 )
 GROUP BY GROUPING SETS ((minute), (minute, Tenant), (minute, Route))
 LIMIT {limit:UInt32} BY minute, By
+UNION ALL
+SELECT
+    toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version, 'model' AS By, '' AS Tenant, '' AS Route,
+    -- include: request_sums.sql
+    ,
+    -- include: request_longest.sql
+    , Model
+FROM
+(
+    SELECT * EXCEPT (Tenant, Route), TraceHash, toDateTime(intDiv(toUnixTimestamp(Timestamp), 60) * 60, 'UTC') AS minute
+    FROM requests
+    INNER JOIN
+    (
+        -- include: models_of_traces.sql
+    ) AS of_calls USING (TraceHash)
+    WHERE
+        -- include: rows_of_minutes.sql
+)
+GROUP BY minute, Model
+LIMIT {limit:UInt32} BY minute

@@ -36,8 +36,7 @@ FROM
                     SELECT toUnixTimestamp(Start) AS Second, Model, PriceKey, InputStep, Shape, Calls, InputCount, ToldCount, InputSum, DurationSum, ToldSum
                     FROM rollup_embeddings
                     WHERE
-                        -- include: rolled_periods.sql
-                        AND ({model:String} = '' OR Model = {model:String})
+                        -- include: rolled_call_periods.sql
                     UNION ALL
                     SELECT
                         toUnixTimestamp(toDateTime(Timestamp, 'UTC')) AS Second, Model, PriceKey, InputStep, Shape,
@@ -48,8 +47,7 @@ FROM
                             -- include: embedding_terms.sql
                         FROM embeddings
                         WHERE
-                            -- include: beside_rollups.sql
-                            AND ({model:String} = '' OR ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))
+                            -- include: calls_beside_rollups.sql
                     )
                     GROUP BY Second, Model, PriceKey, InputStep, Shape
                 )

@@ -24,6 +24,10 @@ FROM requests
 WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
     AND ({tenant:String} = '' OR Tenant = {tenant:String})
     AND ({route:String} = '' OR Route = {route:String})
+    AND ({model:String} = '' OR {sort:String} != 'time' OR TraceHash IN (
+        SELECT TraceHash FROM llm_calls
+        WHERE Timestamp >= fromUnixTimestamp64Second(toInt64(since_s)) - INTERVAL 1 HOUR AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
+            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
     AND ({only_errors:UInt8} = 0 OR HttpStatus >= 500 OR
         -- include: failed.sql
     )

@@ -10,7 +10,7 @@ WITH
             FROM rollup_requests
             WHERE
                 -- include: rolled_periods.sql
-                AND Route = {route:String}
+                AND Route = {route:String} AND Model = {model:String}
             UNION ALL
             SELECT 0, Dearest
             FROM rollup_dearest
