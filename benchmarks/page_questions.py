@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sightline_store.client import Client
-from sightline_store.questions import changes, drift_runs, judges, people, queries, tuning, written
+from sightline_store.questions import changes, drift_runs, judges, people, queries, request_lists, tuning, written
 from sightline_store.questions.asking import Filters
 
 WINDOWS = {
@@ -61,32 +61,36 @@ WINDOWED: dict[str, Ask] = {
     "spend_by tenant": lambda client, filters: queries.spend_by(client, filters, "tenant"),
     "spend_by user": lambda client, filters: queries.spend_by(client, filters, "user"),
     "spend_by session": lambda client, filters: queries.spend_by(client, filters, "session"),
-    "traces by time": lambda client, filters: queries.traces(client, filters, limit=8),
-    "traces by ttft": lambda client, filters: queries.traces(client, filters, sort="ttft", limit=10),
-    "traces by total": lambda client, filters: queries.traces(client, filters, sort="total", limit=50),
-    "traces by cost": lambda client, filters: queries.traces(client, filters, sort="cost", limit=10),
-    "traces by faithfulness": lambda client, filters: queries.traces(
+    "traces by time": lambda client, filters: request_lists.traces(client, filters, limit=8),
+    "traces by ttft": lambda client, filters: request_lists.traces(client, filters, sort="ttft", limit=10),
+    "traces by total": lambda client, filters: request_lists.traces(client, filters, sort="total", limit=50),
+    "traces by cost": lambda client, filters: request_lists.traces(client, filters, sort="cost", limit=10),
+    "traces by faithfulness": lambda client, filters: request_lists.traces(
         client, filters, sort="faithfulness", descending=False, limit=50
     ),
-    "questions of traces": lambda client, filters: written.questions(client, queries.traces(client, filters, limit=50)),
-    "questions of traces by cost": lambda client, filters: written.questions(
-        client, queries.traces(client, filters, sort="cost", limit=10)
+    "questions of traces": lambda client, filters: written.questions(
+        client, request_lists.traces(client, filters, limit=50)
     ),
-    "traces with a word": lambda client, filters: queries.traces(client, filters, search="shipping", limit=50),
-    "traces with an attribute": lambda client, filters: queries.traces(
+    "questions of traces by cost": lambda client, filters: written.questions(
+        client, request_lists.traces(client, filters, sort="cost", limit=10)
+    ),
+    "traces with a word": lambda client, filters: request_lists.traces(client, filters, search="shipping", limit=50),
+    "traces with an attribute": lambda client, filters: request_lists.traces(
         client, filters, search="gen_ai.request.top_k:5", limit=50
     ),
-    "traces with numbers": lambda client, filters: queries.traces(
+    "traces with numbers": lambda client, filters: request_lists.traces(
         client, filters, search="cost>0.001 ttft>200 score.faithfulness<0.8 -stage:cache", limit=50
     ),
-    "searched_requests": lambda client, filters: queries.searched_requests(
+    "searched_requests": lambda client, filters: request_lists.searched_requests(
         client, filters, search="cost>0.001 shipping"
     ),
     "data_since": queries.data_since,
     "changes": lambda client, filters: changes.changes(client, filters.start, filters.end),
-    "traces page 3": lambda client, filters: queries.traces(client, filters, limit=50, offset=100),
-    "traces failed": lambda client, filters: queries.traces(client, filters, only_errors=True, limit=50),
-    "traces of a session": lambda client, filters: queries.traces(client, filters, search="session-4711", limit=50),
+    "traces page 3": lambda client, filters: request_lists.traces(client, filters, limit=50, offset=100),
+    "traces failed": lambda client, filters: request_lists.traces(client, filters, only_errors=True, limit=50),
+    "traces of a session": lambda client, filters: request_lists.traces(
+        client, filters, search="session-4711", limit=50
+    ),
     "scores_over_time": lambda client, filters: queries.scores_over_time(
         client, filters, bucket_s=filters.bucket_s(24)
     ),

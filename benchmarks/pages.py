@@ -37,7 +37,7 @@ from month_of_traces import LONG_TRACE
 from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import request_lists
 from sightline_store.questions.asking import Filters
 from sightline_store.settings import StoreSettings
 
@@ -148,7 +148,7 @@ def _addresses(client: Client) -> Iterator[tuple[str, str]]:
             yield f"{_NAMES.get(page, page)} {window}", f"{page}?{urlencode({'window': window})}"
     yield "alerts", "alerts"
     last_hour = Filters(start=datetime.fromtimestamp(int(newest), UTC) - timedelta(hours=1), end=end)
-    first, second = (row["trace_id"] for row in queries.traces(client, last_hour, limit=2))
+    first, second = (row["trace_id"] for row in request_lists.traces(client, last_hour, limit=2))
     yield "trace", f"trace?trace={first}"
     yield "two traces", f"trace?{urlencode({'trace': first, 'with': second})}"
     yield "trace of 50,000 spans", f"trace?trace={LONG_TRACE}"

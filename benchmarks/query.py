@@ -45,7 +45,7 @@ from sightline_node.readers import keys
 from sightline_node.readers.roles import Role
 from sightline_store.client import Client
 from sightline_store.prices import model_prices
-from sightline_store.questions import queries
+from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters
 from sightline_store.rollups import coverage, fold, keeping
 from sightline_store.schema import migrate
@@ -303,7 +303,7 @@ def _every_question(client: Client, end: datetime, match: str = "") -> list[page
 
 def _questions(client: Client, end: datetime) -> Iterable[page_questions.Asked]:
     middle = Filters(start=end - timedelta(days=15), end=end - timedelta(days=15) + timedelta(hours=1))
-    row = queries.traces(client, middle, limit=1)[0]
+    row = request_lists.traces(client, middle, limit=1)[0]
     for window in page_questions.WINDOWS:
         yield from page_questions.windowed(end, window)
     yield from page_questions.of_a_trace(row["trace_id"], row["span_id"])

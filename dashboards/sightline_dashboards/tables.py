@@ -12,7 +12,7 @@ from sightline_dashboards.downloads import Offer
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.spending import EMBEDDINGS
 from sightline_dashboards.timeline.zone import reader_zone
-from sightline_store.questions import queries, written
+from sightline_store.questions import request_lists, written
 from sightline_store.questions.asking import Asks, Filters, Row
 
 Rows = Sequence[dict[str, Any]]
@@ -39,7 +39,7 @@ def trace_table(
     """Show requests, each a link to its trace; return the name of the column that was clicked to sort by, if any.
 
     Args:
-        rows: of `queries.traces`.
+        rows: of `request_lists.traces`.
         key: of the element.
         empty: shown in place of no rows.
         questions: trace id to what was asked.
@@ -109,12 +109,12 @@ def listed(client: Asks, filters: Filters, **how: Any) -> tuple[list[Row], dict[
     Args:
         client: the store.
         filters: the window, and what it is narrowed to.
-        how: as in `queries.traces`.
+        how: as in `request_lists.traces`.
     """
-    rows = queries.found_requests(client, filters, **how)
+    rows = request_lists.found_requests(client, filters, **how)
     with ThreadPoolExecutor(1, "questions-of-a-list") as beside:
         questions = beside.submit(written.questions, client, rows)
-        return queries.with_totals(client, rows), questions.result()
+        return request_lists.with_totals(client, rows), questions.result()
 
 
 def with_questions(rows: Rows, questions: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -151,7 +151,7 @@ class Drift(BaseModel):
 
 
 def listed_trace(row: Mapping[str, Any]) -> ListedTrace:
-    """A row of `queries.traces`."""
+    """A row of `request_lists.traces`."""
     return ListedTrace(
         trace_id=row["trace_id"],
         started=iso_ms(row["started_ms"]),

@@ -25,7 +25,7 @@ from sightline_mcp.windows import iso_ms, window
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.traces import Conversation
 from sightline_store.questions import drift as drift_questions
-from sightline_store.questions import queries
+from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Asks, Filters, Row
 from sightline_store.questions.conditions import MAX_READ
 from sightline_store.questions.queries import SpendBy
@@ -334,7 +334,7 @@ class Tools:
         only_errors: bool = False,
         offset: int = 0,
     ) -> answers.TraceList:
-        rows = queries.traces(
+        rows = request_lists.traces(
             self._reach(ctx).store,
             asked,
             search=search,

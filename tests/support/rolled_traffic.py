@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.questions import changes, queries
+from sightline_store.questions import changes, queries, request_lists
 from sightline_store.questions.asking import Filters, Row
 from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import SpendBy
@@ -171,7 +171,7 @@ def _spent(by: SpendBy) -> Answer:
 def _listed(**how: Any) -> Answer:
     """A page of the question `traces`, with the models of each in order."""
     return lambda client, filters: [
-        {**row, "models": sorted(row["models"])} for row in queries.traces(client, filters, **how)
+        {**row, "models": sorted(row["models"])} for row in request_lists.traces(client, filters, **how)
     ]
 
 

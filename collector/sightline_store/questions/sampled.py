@@ -45,7 +45,7 @@ def contents(client: Asks, chosen: Sequence[Row]) -> list[Row]:
     """Rows of `requests` with question, answer, contexts, model and note; those without content are left out.
 
     `sampling_weight` is how many traces the row stands for by a collector's sampling, 0 where none says so;
-    `trace_state` is the W3C one. Cost and tokens are not among them: see `queries.trace_totals`.
+    `trace_state` is the W3C one. Cost and tokens are not among them: see `request_lists.trace_totals`.
     """
     if not chosen:
         return []

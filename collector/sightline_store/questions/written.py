@@ -28,7 +28,7 @@ def questions(client: Asks, requests: Sequence[Row]) -> dict[str, str]:
 
     Args:
         client: the store.
-        requests: rows of `queries.traces`.
+        requests: rows of `request_lists.traces`.
     """
     if not requests:
         return {}

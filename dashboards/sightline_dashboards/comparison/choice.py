@@ -12,7 +12,7 @@ from sightline_dashboards.controls.filterbar import Selection
 from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import empty_message, note
 from sightline_dashboards.tables import grounded, local_time, outcome
-from sightline_store.questions import queries, search, written
+from sightline_store.questions import request_lists, search, written
 from sightline_store.questions.asking import Asks, Filters, Row
 
 TRACE_ID: Final = re.compile(r"[0-9a-f]{1,32}")
@@ -64,7 +64,7 @@ def same_question(client: Asks, filters: Filters, question: str) -> list[Row]:
     if len(longest) < _LONG_ENOUGH:  # of a language that is not written in ASCII
         longest = _longest(_ESCAPED, question)
     phrase = search.text_of([search.Term(search.Kind.WORDS, value=longest)])
-    rows = queries.traces(client, filters, search=phrase, limit=_SEARCHED_ROWS)
+    rows = request_lists.traces(client, filters, search=phrase, limit=_SEARCHED_ROWS)
     asked = written.questions(client, rows)
     return [row for row in rows if asked.get(row["trace_id"], "").split() == question.split()]
 

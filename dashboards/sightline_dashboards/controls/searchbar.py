@@ -14,7 +14,7 @@ from sightline_dashboards.controls import filterbar
 from sightline_dashboards.elements import search as search_box
 from sightline_dashboards.panels import rerun
 from sightline_dashboards.plotting.theme import STAGES
-from sightline_store.questions import asking, queries
+from sightline_store.questions import asking, request_lists
 from sightline_store.questions.conditions import reads_spans
 from sightline_store.questions.search import SearchError, Term, parse
 
@@ -103,7 +103,7 @@ def reach(client: asking.Asks, filters: asking.Filters, searched: Searched, *, o
     """Return in which requests words and attributes were looked for, where not in all of them; "" where in all."""
     if not any(reads_spans(term) for term in searched.terms):
         return ""
-    looked_at = queries.searched_requests(client, filters, search=searched.text, only_errors=only_errors)
+    looked_at = request_lists.searched_requests(client, filters, search=searched.text, only_errors=only_errors)
     return reach_note(looked_at["requests"], looked_at["read"])
 
 

@@ -18,7 +18,7 @@ from sightline_dashboards.plotting import axes, charts, leads, plots
 from sightline_dashboards.tables import listed, local_time, models_table, trace_table
 from sightline_store.questions import queries
 from sightline_store.questions.asking import Filters, Row
-from sightline_store.questions.queries import Sort
+from sightline_store.questions.request_lists import Sort
 
 _SPARK_POINTS = 24
 _BARS = 40

@@ -18,7 +18,7 @@ from sightline_dashboards.elements import Column, TableRow, table
 from sightline_dashboards.panels import empty_message, empty_store, note, page, panel
 from sightline_dashboards.tables import NONE, cost, grounded, local_time, outcome, tokens
 from sightline_store.contents.traces import Conversation
-from sightline_store.questions import asking, people, queries, written
+from sightline_store.questions import asking, people, queries, request_lists, written
 from sightline_store.questions.search import Kind, Term, text_of
 
 _PAGE_ROWS = 50
@@ -142,7 +142,7 @@ def _conversation(selection: Selection, session: str, tenant: str) -> None:
     shown = paging.page_of("turns", (selection, session, tenant), _PAGE_TURNS)
     named = (("session", session), ("tenant", tenant))
     search = text_of([Term(Kind.EQUALS, key=key, value=value) for key, value in named if value])
-    rows = queries.traces(
+    rows = request_lists.traces(
         client,
         filters,
         search=search,

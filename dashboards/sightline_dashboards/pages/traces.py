@@ -17,7 +17,7 @@ from sightline_dashboards.downloads import MAX_ROWS, Offer
 from sightline_dashboards.panels import empty_store, page, panel, rerun
 from sightline_dashboards.tables import listed, trace_table, with_questions
 from sightline_store.questions import asking
-from sightline_store.questions.queries import Sort
+from sightline_store.questions.request_lists import Sort
 
 _PAGE_ROWS = 50
 _SORTS: tuple[Sort, ...] = get_args(Sort)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sightline_evals.datasets.sample import Sample
 from sightline_store.client import Client
 from sightline_store.contents import traces
-from sightline_store.questions import people, queries
+from sightline_store.questions import people, queries, request_lists
 from sightline_store.questions.asking import Filters, Row
 
 _MOST_FEEDBACK: Final = 100_000
@@ -152,7 +152,7 @@ def _request(client: Client, trace: Wanted, spans: Sequence[Row]) -> Row:
     asked = datetime.fromtimestamp(spans[0]["start_ns"] / 1e9 if trace.asked_ms is None else trace.asked_ms / 1e3, UTC)
     until = timedelta(days=1) if trace.asked_ms is None else timedelta(seconds=1)
     window = Filters(start=asked - timedelta(seconds=1), end=asked + until)
-    rows = queries.traces(client, window, search=trace.trace_id, descending=False, limit=1)
+    rows = request_lists.traces(client, window, search=trace.trace_id, descending=False, limit=1)
     return rows[0] if rows else {}
 
 

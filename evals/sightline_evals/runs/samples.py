@@ -22,7 +22,7 @@ from typing import Any, Final
 from sightline_evals.datasets import Sample
 from sightline_evals.runs import drifted
 from sightline_store.client import Client
-from sightline_store.questions import queries, sampled
+from sightline_store.questions import request_lists, sampled
 from sightline_store.questions.sampled import SampleBy
 
 PAGE: Final = 200
@@ -127,7 +127,7 @@ def read(client: Client, rows: Sequence[dict[str, Any]], found: Completeness) ->
     for begin in range(0, len(rows), PAGE):
         page = rows[begin : begin + PAGE]
         contents = {row["trace_id"]: row for row in sampled.contents(client, page)}
-        spent = {row["trace_id"]: row for row in queries.trace_totals(client, page)}
+        spent = {row["trace_id"]: row for row in request_lists.trace_totals(client, page)}
         for row in page:
             sample = _sample(row, contents.get(row["trace_id"]), spent.get(row["trace_id"], {}))
             if sample is None:

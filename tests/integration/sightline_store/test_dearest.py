@@ -10,7 +10,7 @@ import pytest
 from rolled_traffic import RowsAlone, Traffic
 
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import request_lists
 from sightline_store.questions.asking import Filters, Row
 from sightline_store.rollups import coverage, dearest, fold, keeping, plan
 from sightline_store.settings import RetentionSettings
@@ -24,7 +24,7 @@ def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of some hours with few rows read rollups too, so that little has to be made."""
     monkeypatch.setattr(plan, "SHORTEST", timedelta(hours=1))
     monkeypatch.setattr(plan, "FEWEST_ROWS", 0)
-    monkeypatch.setattr(queries, "SHORTEST", timedelta(hours=1))
+    monkeypatch.setattr(request_lists, "SHORTEST", timedelta(hours=1))
     monkeypatch.setattr(coverage, "REMEMBERED_S", 0.0)
 
 
@@ -49,7 +49,7 @@ def _window(end: datetime, **narrowed: str) -> Filters:
 
 
 def _page(client: Any, window: Filters, **more: Any) -> list[Row]:
-    return queries.found_requests(client, window, sort="cost", **{"limit": 10} | more)
+    return request_lists.found_requests(client, window, sort="cost", **{"limit": 10} | more)
 
 
 def _require_lists(client: Client, window: Filters, **more: Any) -> None:

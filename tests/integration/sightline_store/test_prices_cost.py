@@ -16,7 +16,7 @@ from store_rows import insert
 from sightline_store.client import Client
 from sightline_store.errors import PricesFileError
 from sightline_store.prices import model_prices
-from sightline_store.questions import asking, queries
+from sightline_store.questions import asking, queries, request_lists
 
 NOON = "2026-03-01 12:00:00"
 
@@ -324,7 +324,7 @@ def test_the_dearest_requests_are_those_of_the_window(client: Client) -> None:
 
     def listed(**more: Any) -> list[tuple[str, Any]]:
         filters = asking.Filters(start=start, end=end, tenant=more.pop("tenant", ""))
-        rows = queries.traces(client, filters, sort="cost", **more)
+        rows = request_lists.traces(client, filters, sort="cost", **more)
         return [(row["trace_id"], row["cost_usd"]) for row in rows]
 
     dear, cheap = ("dear-0", pytest.approx(0.0025)), ("cheap-0", pytest.approx(0.000025))

@@ -19,6 +19,7 @@ from sightline_store.questions import (
     judges,
     people,
     queries,
+    request_lists,
     sampled,
     tuning,
     written,
@@ -140,12 +141,12 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.latency_over_time, queries.stage_stack, queries.stage_stack_over_time, queries.stage_summary,
         queries.spend_over_time, queries.spend_by, queries.embedding_spend, queries.errors_by_type,
         queries.retrieval_over_time, queries.retrieval_by_index, queries.retrieval_documents,
-        queries.scores_over_time, queries.score_summary, queries.traces, queries.loss, queries.ingest_over_time,
+        queries.scores_over_time, queries.score_summary, request_lists.traces, queries.loss, queries.ingest_over_time,
         queries.collected, queries.budgets_over_time, queries.flagged_traces,
     ):  # fmt: skip
         question(asked, window)  # type: ignore[operator]
     for sort in ("cost", "groundedness"):
-        queries.traces(asked, window, sort=sort)
+        request_lists.traces(asked, window, sort=sort)
     written.questions(asked, [{"trace_id": "AB", "span_id": "CD", "started_ms": 1, "service": "s", "name": "n"}])
     written.titles(asked, [{"document_id": "d", "trace_id": "AB", "found_ms": 1}])
     drift_runs.runs(asked, window.start, window.end)
@@ -154,7 +155,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     tuning.index_tuning(asked, window.start, window.end)
     changes.used_over_time(asked, window.start, window.end, bucket_s=60)
     changes.harms(asked, window.start, window.end)
-    queries.trace_totals(asked, [{"trace_id": "AB", "started_ms": 1}])
+    request_lists.trace_totals(asked, [{"trace_id": "AB", "started_ms": 1}])
     queries.score_list(asked, window, "faithfulness")
     queries.trace_spans(asked, "AB")
     queries.span_detail(asked, "AB", "CD")
@@ -168,7 +169,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     sampled.run_scores(asked, "R")
     for single in (
         queries.overview, queries.filter_values, queries.labels, queries.tail_sampling, queries.data_since,
-        queries.searched_requests,
+        request_lists.searched_requests,
     ):  # fmt: skip
         with pytest.raises(IndexError):
             single(asked, window)  # type: ignore[operator]

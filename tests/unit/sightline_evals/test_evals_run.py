@@ -12,7 +12,7 @@ from sightline_evals.gating.run_report import read_report
 from sightline_evals.runs import samples
 from sightline_evals.scoring.scorer import Scorer
 from sightline_store.errors import StoreUnavailable
-from sightline_store.questions import queries, sampled
+from sightline_store.questions import request_lists, sampled
 
 GOOD = {"question": "Which house?", "answer": "It is a red house.", "contexts": ["It is a red house."]}
 BAD = {"question": "Which car?", "answer": "Volcanoes erupt molten rock.", "contexts": ["It is a red house."]}
@@ -287,7 +287,7 @@ def test_a_store_that_goes_away_costs_nothing_that_was_scored(
     monkeypatch.setattr(samples, "PAGE", 1)
     monkeypatch.setattr(sampled, "requests", requests_of)
     monkeypatch.setattr(sampled, "contents", contents_of)
-    monkeypatch.setattr(queries, "trace_totals", lambda _client, _page: [])
+    monkeypatch.setattr(request_lists, "trace_totals", lambda _client, _page: [])
     monkeypatch.setattr(sampled, "run_scores", lambda _client, _run: set())
     assert run("--since", "1h", "--no-send", "--run-id", "r", "--json", "-") == 3
     report = json.loads(capsys.readouterr().out)

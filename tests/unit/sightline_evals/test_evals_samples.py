@@ -7,7 +7,7 @@ import pytest
 
 from sightline_evals.runs import samples
 from sightline_store.client import Client
-from sightline_store.questions import queries, sampled
+from sightline_store.questions import request_lists, sampled
 from sightline_store.settings import StoreSettings
 
 REQUEST = {
@@ -52,7 +52,7 @@ def test_rows_become_samples_and_what_lacks_content_is_counted(monkeypatch: pyte
         lambda _, page: [{**row, **content} for row in page if (content := contents[row["trace_id"]])],
     )
     monkeypatch.setattr(
-        queries,
+        request_lists,
         "trace_totals",
         lambda _, page: [{"trace_id": page[0]["trace_id"], "cost_usd": 0.5, "input_tokens": 7, "output_tokens": 3}],
     )

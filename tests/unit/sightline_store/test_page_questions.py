@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-ASKED = re.compile(r"\b(?:queries|written|drift_runs|judges|people|changes|tuning)\.([a-z_]+)\(")
+ASKED = re.compile(r"\b(?:queries|request_lists|written|drift_runs|judges|people|changes|tuning)\.([a-z_]+)\(")
 # Not questions: what they return is made in Python.
 NOT_ASKED = {"agreement"}
-# Timed together, as queries.traces and people.sessions: pages ask for the questions of a list beside its totals.
+# Timed together, as request_lists.traces and people.sessions: pages ask for the questions of a list beside its totals.
 PARTS = {"found_requests", "with_totals", "found_sessions", "with_session_totals"}
 
 
@@ -19,7 +19,7 @@ def test_every_question_of_a_page_is_timed() -> None:
     asked = {name for page in pages for name in ASKED.findall(page.read_text(encoding="utf-8"))} - NOT_ASKED - PARTS
     timed = set(
         re.findall(
-            r"\b(?:queries|written|drift_runs|judges|people|changes|tuning)\.([a-z_]+)\b",
+            r"\b(?:queries|request_lists|written|drift_runs|judges|people|changes|tuning)\.([a-z_]+)\b",
             (ROOT / "benchmarks" / "page_questions.py").read_text(),
         )
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sightline_store.questions import queries
+from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters, Row, sql
 from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups.plan import FEWEST_ROWS
@@ -65,7 +65,7 @@ def _listed(n: int, matching: int) -> list[Row]:
 def test_a_list_that_lacks_rows_is_asked_of_rows(rows: list[Row], page: Any, is_whole: bool) -> None:
     """A page has as many rows as there are, or as its limit allows."""
     store = _Rolled(*rows)
-    queries.traces(store, WINDOW, **page)
+    request_lists.traces(store, WINDOW, **page)
     assert store.asked[0] == _ROLLED[0]
     assert (_ROWS in store.asked) is not is_whole
 
@@ -82,7 +82,7 @@ def test_a_list_that_lacks_rows_is_asked_of_rows(rows: list[Row], page: Any, is_
 def test_lists_that_rollups_do_not_have_read_rows(page: Any) -> None:
     """The longest that failed, those behind the longest ones, the oldest, and what is searched for."""
     store = _Rolled()
-    queries.traces(store, WINDOW, **page)
+    request_lists.traces(store, WINDOW, **page)
     assert store.params == []
 
 
@@ -115,7 +115,7 @@ def test_the_dearest_are_looked_up_where_they_have_no_request(
             return super().query_rows(sql, params)
 
     window = Filters(start=WINDOW.end - timedelta(hours=1), end=WINDOW.end, **narrowed)
-    assert len(queries.traces(Dearest(), window, sort="cost", limit=10)) == len(rows)
+    assert len(request_lists.traces(Dearest(), window, sort="cost", limit=10)) == len(rows)
     assert told == asked
 
 

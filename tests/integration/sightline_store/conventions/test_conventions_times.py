@@ -14,7 +14,7 @@ from sightline_collector.spool import record
 from sightline_store import ingest
 from sightline_store.client import Client
 from sightline_store.ingest import Signal
-from sightline_store.questions import queries
+from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters
 
 _START = datetime.fromtimestamp(START_NS / 1e9, UTC)
@@ -124,7 +124,7 @@ def test_percentiles_are_of_one_definition(
         assert sum(row["mean_ms"] for row in stages) == pytest.approx(ms)
     else:
         assert stages == []
-    traces = queries.traces(client, _WINDOW, sort="ttft")
+    traces = request_lists.traces(client, _WINDOW, sort="ttft")
     assert [row["ttft_definition"] for row in traces].count(definition) == (n or 1)
 
 
@@ -213,5 +213,5 @@ def test_a_model_that_stopped_for_a_failure_failed(client: Client, insert: Inser
     assert sum(row["errors"] for row in queries.latency_over_time(client, _WINDOW)) == failed
     assert {row["stage"]: row["errors"] for row in queries.stage_summary(client, _WINDOW)} == {"model": failed}
     assert sum(row["requests"] for row in queries.errors_by_type(client, _WINDOW)) == failed
-    assert sum(row["failed"] for row in queries.traces(client, _WINDOW)) == failed
-    assert len(queries.traces(client, _WINDOW, only_errors=True)) == failed
+    assert sum(row["failed"] for row in request_lists.traces(client, _WINDOW)) == failed
+    assert len(request_lists.traces(client, _WINDOW, only_errors=True)) == failed

@@ -11,7 +11,7 @@ import pytest
 import queries_traffic
 from questioned_store import END, Filled
 
-from sightline_store.questions import people, queries
+from sightline_store.questions import people, request_lists
 from sightline_store.questions.asking import Filters
 
 
@@ -36,7 +36,7 @@ def test_sessions_spend_what_their_requests_spend(filled: Filled, window: Filter
     """Tokens and money of a conversation are the sums of its requests'; a missing price makes the sum unknown."""
     tokens: dict[tuple[str, str], int] = defaultdict(int)
     cost: dict[tuple[str, str], float | None] = {}
-    for row in queries.traces(filled.client, window, limit=1000):
+    for row in request_lists.traces(filled.client, window, limit=1000):
         key = row["session_id"], row["tenant_name"]
         if row["llm_calls"]:
             tokens[key] += row["input_tokens"] or 0

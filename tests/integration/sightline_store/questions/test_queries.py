@@ -11,7 +11,7 @@ import pytest
 import queries_traffic
 from questioned_store import DATABASE, END, HOURS, REQUESTS, Filled, ttft_ms
 
-from sightline_store.questions import queries
+from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters
 
 
@@ -78,7 +78,7 @@ def test_filters_narrow_every_question_alike(filled: Filled, window: Filters) ->
     }
     told = queries.overview(filled.client, chosen)
     assert told.requests == told.llm_calls == len(ids)
-    assert {row["trace_id"] for row in queries.traces(filled.client, chosen, limit=1000)} == ids
+    assert {row["trace_id"] for row in request_lists.traces(filled.client, chosen, limit=1000)} == ids
     assert sum(row["searches"] for row in queries.retrieval_over_time(filled.client, chosen)) == len(ids)
     hits = [row for row in queries.score_summary(filled.client, chosen) if row["name"] == "retrieval_hit_at_5"]
     assert hits[0]["n"] == told.hit_at_5.n

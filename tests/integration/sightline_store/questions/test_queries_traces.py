@@ -13,9 +13,9 @@ from questioned_store import END, Filled, ttft_ms
 
 from sightline_dashboards.trace_detail import waterfall
 from sightline_store.client import Client
-from sightline_store.questions import queries
+from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters
-from sightline_store.questions.queries import Sort
+from sightline_store.questions.request_lists import Sort
 
 
 def test_stage_stack_agrees_with_the_waterfall(filled: Filled, window: Filters) -> None:
@@ -24,7 +24,7 @@ def test_stage_stack_agrees_with_the_waterfall(filled: Filled, window: Filters) 
     times = [ttft for root in filled.roots() if (ttft := ttft_ms(root)) is not None]
     assert sum(row["mean_ms"] for row in rows.values()) == pytest.approx(statistics.fmean(times), rel=1e-6)
     sums: dict[str, float] = {}
-    listed = queries.traces(filled.client, window, limit=1000)
+    listed = request_lists.traces(filled.client, window, limit=1000)
     for row in [row for row in listed if row["ttft_ms"] is not None][:40]:
         path = queries.ttft_trace(filled.client, row["trace_id"])
         trace = waterfall.layout(queries.trace_spans(filled.client, row["trace_id"]), path)
@@ -56,7 +56,7 @@ def test_traces_sort_both_ways_and_page(filled: Filled, window: Filters, sort: S
     }[sort]
     for descending in (True, False):
         pages = [
-            queries.traces(filled.client, window, sort=sort, descending=descending, limit=250, offset=offset)
+            request_lists.traces(filled.client, window, sort=sort, descending=descending, limit=250, offset=offset)
             for offset in (0, 250, 500)
         ]
         rows = [row for page in pages for row in page]
@@ -70,19 +70,21 @@ def test_traces_sort_both_ways_and_page(filled: Filled, window: Filters, sort: S
 def test_search_finds_trace_session_and_user(filled: Filled, window: Filters) -> None:
     """A trace by the beginning of its id in any case; a session or user by a part; quotes are harmless."""
     root = filled.roots()[17]
-    found = queries.traces(filled.client, window, search=root["TraceId"][:12].upper())
+    found = request_lists.traces(filled.client, window, search=root["TraceId"][:12].upper())
     assert [row["trace_id"] for row in found] == [root["TraceId"]]
     session = root["SpanAttributes"]["session.id"]
-    assert {row["session_id"] for row in queries.traces(filled.client, window, search=session[2:])} == {session}
-    assert queries.traces(filled.client, window, search="100% '; --") == []
-    failed = queries.traces(filled.client, window, only_errors=True, limit=1000)
+    assert {row["session_id"] for row in request_lists.traces(filled.client, window, search=session[2:])} == {session}
+    assert request_lists.traces(filled.client, window, search="100% '; --") == []
+    failed = request_lists.traces(filled.client, window, only_errors=True, limit=1000)
     assert len(failed) == sum(r["StatusCode"] == "Error" for r in filled.roots())
     assert {row["error_type"] for row in failed} <= {"APITimeoutError", "WeaviateQueryError"}
 
 
 def test_cost_of_a_trace_is_unknown_when_one_call_is(filled: Filled, window: Filters) -> None:
     """An unpriced model makes no free requests."""
-    rows = queries.traces(filled.client, Filters(start=window.start, end=window.end, model="mystery-7b"), limit=1000)
+    rows = request_lists.traces(
+        filled.client, Filters(start=window.start, end=window.end, model="mystery-7b"), limit=1000
+    )
     assert rows
     assert {row["cost_usd"] for row in rows} == {None}
     by_model = {row["name"]: row for row in queries.spend_by(filled.client, window)}

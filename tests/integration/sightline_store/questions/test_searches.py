@@ -14,7 +14,7 @@ from questioned_store import END, Filled
 from traffic_texts import PASSAGES
 
 from sightline_store.client import Client
-from sightline_store.questions import conditions, drift_runs, queries, written
+from sightline_store.questions import conditions, drift_runs, queries, request_lists, written
 from sightline_store.questions.asking import Filters
 from sightline_store.questions.search import SearchError
 
@@ -84,7 +84,7 @@ _IN_EVERY_ORDER = ("COROUTINE -wait_for", "gen_ai.request.top_k:3 user:user-07")
 @pytest.mark.parametrize("text", SEARCHES)
 def test_a_search_finds_what_holds_its_terms(filled: Filled, window: Filters, text: str) -> None:
     """Some are asked in every order of the list."""
-    rows = queries.traces(filled.client, window, search=text, limit=1000)
+    rows = request_lists.traces(filled.client, window, search=text, limit=1000)
     by_trace = {trace.spans[0]["TraceId"]: trace for trace in filled.traces}
     asked = {root["TraceId"] for root in filled.roots()}
     wanted = {trace_id for trace_id in asked if SEARCHES[text](by_trace[trace_id].spans, by_trace[trace_id].scores)}
@@ -93,9 +93,9 @@ def test_a_search_finds_what_holds_its_terms(filled: Filled, window: Filters, te
     assert all(row["matching"] == len(wanted) for row in rows)
     if text not in _IN_EVERY_ORDER:
         return
-    by_cost = queries.traces(filled.client, window, search=text, sort="cost", limit=1000)
+    by_cost = request_lists.traces(filled.client, window, search=text, sort="cost", limit=1000)
     assert {row["trace_id"] for row in by_cost} == wanted
-    by_score = queries.traces(filled.client, window, search=text, sort="groundedness", limit=1000)
+    by_score = request_lists.traces(filled.client, window, search=text, sort="groundedness", limit=1000)
     assert {row["trace_id"] for row in by_score} == {
         trace_id for trace_id in wanted if _score(by_trace[trace_id].scores, "groundedness") is not None
     }
@@ -103,11 +103,11 @@ def test_a_search_finds_what_holds_its_terms(filled: Filled, window: Filters, te
 
 def test_costs_are_compared_where_they_are_known(filled: Filled, window: Filters) -> None:
     """What is unknown is neither above nor below."""
-    every = queries.traces(filled.client, window, limit=1000)
+    every = request_lists.traces(filled.client, window, limit=1000)
     known = [row["cost_usd"] for row in every if row["cost_usd"] is not None]
     middle = sorted(known)[len(known) // 2]
-    above = queries.traces(filled.client, window, search=f"cost>{middle}", limit=1000)
-    below = queries.traces(filled.client, window, search=f"-cost>{middle}", limit=1000)
+    above = request_lists.traces(filled.client, window, search=f"cost>{middle}", limit=1000)
+    below = request_lists.traces(filled.client, window, search=f"-cost>{middle}", limit=1000)
     assert len(above) + len(below) == len(known) < len(every)
     assert min(row["cost_usd"] for row in above) > middle >= max(row["cost_usd"] for row in below)
 
@@ -117,30 +117,34 @@ def test_words_are_looked_for_in_the_newest_requests(
 ) -> None:
     """Of those that hold the other terms; what was not read is not said to be without a word."""
     monkeypatch.setattr(conditions, "MAX_READ", 40)
-    newest = queries.traces(filled.client, window, search="tenant:acme", limit=40)
-    with_it = queries.traces(filled.client, window, search="tenant:acme coroutine", limit=1000)
-    without = queries.traces(filled.client, window, search="tenant:acme -coroutine", limit=1000)
+    newest = request_lists.traces(filled.client, window, search="tenant:acme", limit=40)
+    with_it = request_lists.traces(filled.client, window, search="tenant:acme coroutine", limit=1000)
+    without = request_lists.traces(filled.client, window, search="tenant:acme -coroutine", limit=1000)
     assert {row["trace_id"] for row in with_it + without} == {row["trace_id"] for row in newest}
     assert with_it
     assert without
-    told = queries.searched_requests(filled.client, window, search="tenant:acme coroutine")
-    assert told["requests"] == queries.traces(filled.client, window, search="tenant:acme", limit=1)[0]["matching"] > 40
+    told = request_lists.searched_requests(filled.client, window, search="tenant:acme coroutine")
+    assert (
+        told["requests"]
+        == request_lists.traces(filled.client, window, search="tenant:acme", limit=1)[0]["matching"]
+        > 40
+    )
     assert told["read"] == 40
     monkeypatch.setattr(conditions, "MAX_BEHIND", 30)
-    behind = {row["trace_id"] for row in queries.traces(filled.client, window, limit=30)}
+    behind = {row["trace_id"] for row in request_lists.traces(filled.client, window, limit=30)}
     read = [row for row in newest if row["trace_id"] in behind]
-    told = queries.searched_requests(filled.client, window, search="tenant:acme coroutine")
+    told = request_lists.searched_requests(filled.client, window, search="tenant:acme coroutine")
     assert 0 < told["read"] == len(read) < 30
-    with_it = queries.traces(filled.client, window, search="tenant:acme coroutine", limit=1000)
-    without = queries.traces(filled.client, window, search="tenant:acme -coroutine", limit=1000)
+    with_it = request_lists.traces(filled.client, window, search="tenant:acme coroutine", limit=1000)
+    without = request_lists.traces(filled.client, window, search="tenant:acme -coroutine", limit=1000)
     assert {row["trace_id"] for row in with_it + without} == {row["trace_id"] for row in read}
     with pytest.raises(SearchError):
-        queries.traces(filled.client, window, search="tennant:acme")
+        request_lists.traces(filled.client, window, search="tennant:acme")
 
 
 def test_questions_of_a_list_are_those_that_were_asked(filled: Filled, window: Filters) -> None:
     """Of whatever rows, from the request's span alone."""
-    rows = queries.traces(filled.client, window, sort="total", limit=30)
+    rows = request_lists.traces(filled.client, window, sort="total", limit=30)
     asked = {root["TraceId"]: root["SpanAttributes"]["sightline.input"] for root in filled.roots()}
     told = written.questions(filled.client, rows)
     assert told == {row["trace_id"]: asked[row["trace_id"]] for row in rows}
