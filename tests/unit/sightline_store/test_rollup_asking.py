@@ -119,6 +119,48 @@ def test_the_dearest_are_looked_up_where_they_have_no_request(
     assert told == asked
 
 
+@pytest.mark.parametrize(
+    ("listed", "rows", "page", "texts"),
+    [
+        (_DAYS, _listed(10, 400), {}, ["lists"]),
+        (_DAYS[:5], _listed(10, 400), {}, ["lists"]),
+        (_DAYS[:3], _listed(10, 400), {}, ["rows"]),  # of less than half of the window
+        ([], _listed(10, 400), {}, ["rows"]),
+        (_DAYS, _listed(9, 400), {}, ["lists", "rows"]),  # a listed request was deleted
+        (_DAYS, _listed(10, 400), {"offset": MOST_LONGEST - 9}, ["rows"]),
+        (_DAYS, _listed(10, 400), {"descending": False}, ["rows"]),
+        (_DAYS, _listed(10, 400), {"only_errors": True}, ["rows"]),
+        (_DAYS, _listed(10, 400), {"search": "session-1"}, ["rows"]),
+    ],
+)
+def test_the_dearest_are_those_of_lists_at_the_prices_of_now(
+    listed: list[int], rows: list[Row], page: Any, texts: list[str]
+) -> None:
+    """As far as there are such lists; all else is asked of rows."""
+    of_lists = sql_text("rollups/questions/traces_by_cost.sql")
+    told: list[str] = []
+
+    class Listing(_Rolled):
+        """A store with lists of some days."""
+
+        def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+            """Remember which text a page was asked with."""
+            if sql == sql_text("rollups/dearest_listed.sql"):
+                return [{"prices": 7, "hours": [], "days": listed}]
+            if sql == of_lists:
+                told.append("lists")
+                assert (params or {})["prices"] == 7
+                assert (params or {})["afters"] == [listed[-1] + DAY]
+                return rows
+            if "is_narrowed" in (params or {}):
+                told.append("rows")
+                return _listed(10, 400)
+            return super().query_rows(sql, params)
+
+    request_lists.found_requests(Listing(), WINDOW, sort="cost", limit=10, **page)
+    assert told == texts
+
+
 def test_calls_that_report_a_cost_are_compared_as_rows() -> None:
     """Only where there are any; a name without one has no difference."""
     silent = _Rolled({"name": "m", "comparable_calls": 0})
