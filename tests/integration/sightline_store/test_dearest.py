@@ -74,14 +74,14 @@ def _fold(client: Client) -> int:
 
 
 def test_the_dearest_requests_are_those_of_rows(emptied: Callable[..., Client]) -> None:
-    """Of all, of a tenant and of a route; after rows that come late or go, and after a price has changed."""
+    """Of all, of a tenant, a route and a model; after rows that come late or go, and after a price has changed."""
     client, end = emptied("dearest"), datetime.now(UTC) - timedelta(seconds=5)
     traffic = Traffic(client, 3, end)
     since = datetime(2020, 1, 1, tzinfo=UTC)
     for key, usd in (("openai/gpt-4o", 3.0), ("openai/gpt-4o-mini", 1.0), ("local/llama", 0.5)):
         _price(client, key, usd, since)
     rows = traffic.add(600, _HOURS)
-    narrowed: tuple[dict[str, str], ...] = ({}, {"tenant": "acme"}, {"route": "/v1/chat"})
+    narrowed: tuple[dict[str, str], ...] = ({}, {"tenant": "acme"}, {"route": "/v1/chat"}, {"model": "gpt-4o"})
     assert _fold(client) >= _HOURS - 1
     assert _fold(client) == 0
     for each in narrowed:
