@@ -171,8 +171,8 @@ bench-alerts: $(INSTALLED) ## false pages and minutes to detection of the ready 
 bench-pages: $(INSTALLED) browser ## first paint of every page with 10 million spans, and of a trace of 50,000 (ROWS=n for less, DATA=folder keeps the store)
 	@$(BIN)/python benchmarks/pages.py $(if $(ROWS),--rows $(ROWS)) $(if $(DATA),--data "$(DATA)")
 
-bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (about 10 minutes, 3 GB of disk)
-	@$(BIN)/python benchmarks/query.py
+bench-query: $(INSTALLED) ## every question of the pages with 10 million spans in the store (20 minutes, 3 GB of disk; ROWS=n, DATA=folder; PAGES_ONLY=1 asks nothing else)
+	@$(BIN)/python benchmarks/query.py $(if $(ROWS),--rows $(ROWS)) $(if $(DATA),--data "$(DATA)") $(if $(PAGES_ONLY),--pages-only)
 
 bench-slow-clients: $(INSTALLED) ## 3,000 slow clients at the store and the collector, and how others fare meanwhile (3 minutes)
 	@$(BIN)/python benchmarks/slow_clients.py

@@ -15,9 +15,10 @@ thread) that is timed in between, so that a slow machine does not read as slow c
 The questions that rollups can answer are asked twice, before the rollups are made and after: p95_scans_rows and
 worst_scans_rows are p95_scans and worst_scans as they were with rows alone; rolled_ratio and rolled_cpu_ratio are the
 wall and CPU time of these questions with rollups by that without, all together. rollup_bytes is what rollups take on
-disk, and fold_cpu_s what the store computed to make them.
+disk, and fold_cpu_s what the store computed to make them. --pages-only leaves out what is asked of rows and of the Map,
+which with 100 million spans takes longer than all else. Results of so many spans are kept by themselves.
 Progress and the time of each question go to standard error; the last line of standard output is the result.
-Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX]
+Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX] [--pages-only]
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import month_of_traces
 import page_questions
@@ -62,6 +64,7 @@ class Cost:
 
 _SQL = Path(__file__).parent / "sql"
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
+_MANY = 100_000_000
 _ROLLED = re.compile(
     r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values|retrieval_over_time"
     r"|retrieval_by_index|spend_by model|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
@@ -80,6 +83,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="keep the store here; what it holds already is not loaded again")
     parser.add_argument("--match", default="", help="time only questions whose label holds this; nothing is kept")
+    parser.add_argument("--pages-only", action="store_true", help="ask nothing of rows alone and of the Map")
     args = parser.parse_args()
     coverage.REMEMBERED_S = 0.0  # type: ignore[misc]  # each question is measured by itself
     with tempfile.TemporaryDirectory() as name:
@@ -103,17 +107,17 @@ def main() -> None:
                 _profile(client, _end(client), costs)
             else:
                 loaded = json.loads(note.read_text()) if note.exists() else {}
-                _run(client, reader, store, args.rows, args.repeats, loaded)
+                _run(client, reader, store, args, loaded)
 
 
 def _run(
-    client: Client, reader: Client, store: processes.Server, rows: int, repeats: int, loaded: dict[str, float]
+    client: Client, reader: Client, store: processes.Server, args: argparse.Namespace, loaded: dict[str, float]
 ) -> None:
-    end = _end(client)
+    end, repeats = _end(client), args.repeats
     scans = [_scan(reader)]
     judged = _judging(client, reader, end, repeats)
     keeping.drop(client)
-    of_rows = _timed(reader, store, _rolled_questions(client, end), repeats)
+    of_rows = {} if args.pages_only else _timed(reader, store, _rolled_questions(client, end), repeats)
     fold_cpu_s = _fold(client, store)
     scans.append(_scan(reader))
     costs = _timed(reader, store, _every_question(client, end), repeats)
@@ -123,8 +127,7 @@ def _run(
     computed = {label: cost.cpu_s for label, cost in costs.items()}
     whole_trace = [page_questions.Asked("a trace of 50,000 spans", _long_trace)]
     longest = _timed(reader, store, whole_trace, repeats).popitem()[1]
-    typed_or_map = _typed_or_map(client, end, repeats)
-    typed_s, map_s = (sum(seconds[place] for seconds in typed_or_map.values()) for place in (0, 1))
+    typed_or_map = {} if args.pages_only else _typed_or_map(client, end, repeats)
     disk = client.query_rows(
         "SELECT sum(bytes_on_disk) AS whole, sumIf(bytes_on_disk, table = 'otel_traces') AS raw, "
         "sumIf(rows, table = 'otel_traces') AS spans FROM system.parts WHERE active AND database = 'otel'"
@@ -136,9 +139,8 @@ def _run(
     _profile(client, end, costs)
     for label, cost in of_rows.items():
         _say(f"{cost.wall_s * 1e3:8.1f} {cost.cpu_s * 1e3:8.1f}  {label}: of rows")
-    times_of_rows = times | {label: cost.wall_s for label, cost in of_rows.items()}
     result = {
-        "bench": "query",
+        "bench": "query" if spans < _MANY else "query-100m",
         "rows": spans,
         "questions": len(times),
         "p50_ms": _ms(statistics.median(times.values())),
@@ -148,22 +150,14 @@ def _run(
         "scan_ms": _ms(scan_s),
         "p95_scans": round(_p95(times) / scan_s, 2),
         "worst_scans": round(times[slowest[0]] / scan_s, 2),
-        "p95_scans_rows": round(_p95(times_of_rows) / scan_s, 2),
-        "worst_scans_rows": round(max(times_of_rows.values()) / scan_s, 2),
-        "rolled_ratio": round(
-            sum(times[label] for label in of_rows) / sum(cost.wall_s for cost in of_rows.values()), 2
-        ),
-        "rolled_cpu_ratio": round(
-            sum(computed[label] for label in of_rows) / sum(cost.cpu_s for cost in of_rows.values()), 2
-        ),
+        **_beside_rows(times, computed, of_rows, scan_s),
         "rollup_bytes": keeping.stored_bytes(client),
         "fold_cpu_s": round(fold_cpu_s, 1),
         "p95_cpu_ms": _ms(_p95(computed)),
         "worst_cpu_ms": _ms(max(computed.values())),
         "growth_last_hour": loaded.get("growth_last_hour"),
         "growth_last_hour_cpu": loaded.get("growth_last_hour_cpu"),
-        "map_ratio": round(map_s / typed_s, 1),
-        "map_ratios": {name: round(of_map / typed, 1) for name, (typed, of_map) in typed_or_map.items()},
+        **_beside_map(typed_or_map),
         "bytes_per_span": round(disk["whole"] / spans, 1),
         "raw_bytes_per_span": round(disk["raw"] / spans, 1),
         "dearest_columns": columns,
@@ -173,10 +167,37 @@ def _run(
         "load_s": loaded.get("load_s"),
         "peak_rss_mib": round(store.peak_rss_mib),
     }
-    if rows >= _WHOLE:
+    if args.rows >= _WHOLE:
         results.keep(result, clickhouse=str(client.query_rows("SELECT version() AS v")[0]["v"]))
     else:
         print(json.dumps(result))
+
+
+def _beside_rows(
+    times: dict[str, float], computed: dict[str, float], of_rows: dict[str, Cost], scan_s: float
+) -> dict[str, float]:
+    """What the questions that rollups answer took of rows."""
+    if not of_rows:
+        return {}
+    of_all = times | {label: cost.wall_s for label, cost in of_rows.items()}
+    wall_s, cpu_s = (sum(seconds[label] for label in of_rows) for seconds in (times, computed))
+    return {
+        "p95_scans_rows": round(_p95(of_all) / scan_s, 2),
+        "worst_scans_rows": round(max(of_all.values()) / scan_s, 2),
+        "rolled_ratio": round(wall_s / sum(cost.wall_s for cost in of_rows.values()), 2),
+        "rolled_cpu_ratio": round(cpu_s / sum(cost.cpu_s for cost in of_rows.values()), 2),
+    }
+
+
+def _beside_map(typed_or_map: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """What the questions of sql/typed_or_map took of the Map."""
+    if not typed_or_map:
+        return {}
+    typed_s, map_s = (sum(seconds[place] for seconds in typed_or_map.values()) for place in (0, 1))
+    return {
+        "map_ratio": round(map_s / typed_s, 1),
+        "map_ratios": {name: round(of_map / typed, 1) for name, (typed, of_map) in typed_or_map.items()},
+    }
 
 
 def _fold(client: Client, store: processes.Server) -> float:
