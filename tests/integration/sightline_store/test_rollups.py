@@ -458,8 +458,8 @@ def test_a_dimension_of_too_many_values_reads_rows(
     _fold(client)
     _require_one_answer(client, _window(end, tenant="t-7"))
     assert plan.plan(client, _window(end, tenant="t-7"), [Reads.REQUESTS]) is None
-    for narrowed in ({"route": "/v1/chat"}, {"model": "gpt-4o"}):
-        assert plan.plan(client, _window(end, **narrowed), [Reads.REQUESTS]) is not None
+    for window in (_window(end, route="/v1/chat"), _window(end, model="gpt-4o")):
+        assert plan.plan(client, window, [Reads.REQUESTS]) is not None
 
 
 def test_what_nobody_reads_is_removed_after_an_hour(
