@@ -223,6 +223,7 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
         _listed(sort="total", limit=40, offset=10),
         frozenset({Reads.LONGEST}),
     ),
+    "traces by score": (_listed(sort="faithfulness", descending=False, limit=10), frozenset({Reads.SCORES})),
     "filter_values": (queries.filter_values, frozenset({Reads.REQUESTS, Reads.CALLS})),
     "scores_over_time": (
         lambda c, f: _scored(queries.scores_over_time(c, f, bucket_s=1800)),
