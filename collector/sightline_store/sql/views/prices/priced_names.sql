@@ -1,15 +1,15 @@
--- The names that were called, and how often.
+-- The names that were called, and how often. Tiers are spelled alike once calls are counted.
 CREATE VIEW priced_names AS
-SELECT PriceKey, ServiceTier, sum(Calls) AS Calls, max(LastSeen) AS LastSeen
+SELECT PriceKey, sightlineServiceTier(told_tier) AS ServiceTier, sum(calls) AS Calls, max(seen) AS LastSeen
 FROM
 (
-    SELECT PriceKey, sightlineServiceTier(ServiceTier) AS ServiceTier, count() AS Calls, max(Timestamp) AS LastSeen
+    SELECT PriceKey, ServiceTier AS told_tier, count() AS calls, max(Timestamp) AS seen
     FROM llm_calls
-    GROUP BY PriceKey, ServiceTier
+    GROUP BY PriceKey, told_tier
     UNION ALL
-    SELECT PriceKey, '' AS ServiceTier, count() AS Calls, max(Timestamp) AS LastSeen
+    SELECT PriceKey, '' AS told_tier, count() AS calls, max(Timestamp) AS seen
     FROM embeddings
-    GROUP BY PriceKey, ServiceTier
+    GROUP BY PriceKey
 )
 WHERE PriceKey NOT IN ('', '/')
 GROUP BY PriceKey, ServiceTier;
