@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from sightline_store.moments import sql_moment
+from sightline_store.questions import guards
 from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups import plan as rollup_plan
 from sightline_store.rollups.plan import Reads
@@ -108,7 +109,7 @@ def ask(client: Asks, name: str, params: Mapping[str, Any]) -> list[Row]:
 
     A question with a place `content` says `HIDDEN` instead of what people and models wrote to who may not read it.
     """
-    return _sent(client, sql(name), params)
+    return send(client, sql(name), params)
 
 
 def sees_content(client: Asks) -> bool:
@@ -148,15 +149,14 @@ def ask_rolled(
     width = int(params.get("bucket_s", 0))
     found = rollup_plan.plan(client, filters, reads, bucket_s=width, sets=sets, rows_by=rows_by, only=only)
     if found is not None:
-        rows = _sent(
-            client, sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()}
-        )
+        rows = send(client, sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()})
         if is_whole(rows):
             return rows
     return of_rows() if of_rows else ask(client, name, params)
 
 
-def _sent(client: Asks, text: str, params: Mapping[str, Any]) -> list[Row]:
+def send(client: Asks, text: str, params: Mapping[str, Any]) -> list[Row]:
+    """Ask a text of `sql` without the conditions that narrow nothing. Raises as `ask` does."""
     if _CONTENT in text:
         params = {**params, "content": int(sees_content(client))}
-    return client.query_rows(text, params)
+    return client.query_rows(guards.needed(text, params), params)

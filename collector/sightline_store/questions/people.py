@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, sql
+from sightline_store.questions.asking import Asks, Filters, Row, ask, send, sql
 from sightline_store.questions.search import parse
 
 Queue = Literal["lowest", "disagreement", "complaints", "random"]
@@ -49,7 +49,7 @@ def found_sessions(
         "offset": offset,
         **narrowed.params,
     }
-    return client.query_rows(narrowed.put_into(sql("people/sessions")), params)
+    return send(client, narrowed.put_into(sql("people/sessions")), params)
 
 
 def with_session_totals(client: Asks, filters: Filters, rows: Sequence[Row]) -> list[Row]:

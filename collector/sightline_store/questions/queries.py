@@ -14,7 +14,7 @@ from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
 from sightline_store.moments import sql_moment
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sees_content
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sees_content, send
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.rollups.coverage import first_filled
 from sightline_store.rollups.plan import SHORTEST, Reads
@@ -131,7 +131,7 @@ def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: in
 def _compared(client: Asks, params: Row, rows: list[Row]) -> list[Row]:
     """Spending of rollups with how many reported costs are not the computed ones, which calls tell one by one."""
     compared = sum(row.pop("comparable_calls") for row in rows)
-    told = client.query_rows(conditions.sql_text("rollups/questions/spend_differing.sql"), params) if compared else []
+    told = send(client, conditions.sql_text("rollups/questions/spend_differing.sql"), params) if compared else []
     differing = {row.pop("name"): row for row in told}
     none = {"differing_calls": 0, "differing_reported_usd": None, "differing_computed_usd": None}
     return [{**row, **differing.get(row["name"], none)} for row in rows]

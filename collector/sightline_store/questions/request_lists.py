@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sql
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, send, sql
 from sightline_store.questions.search import parse
 from sightline_store.rollups import dearest
 from sightline_store.rollups.plan import SHORTEST, Reads
@@ -69,7 +69,7 @@ def found_requests(
     is_first = limit + offset <= MOST_LONGEST and not (narrowed.sql or only_errors)
     if name == "traces_by_score" and not descending and is_first:
         return ask_rolled(client, name, filters, params, Reads.SCORES, is_whole=lambda rows: _is_page(rows, params))
-    return client.query_rows(narrowed.put_into(sql(name)), params)
+    return send(client, narrowed.put_into(sql(name)), params)
 
 
 def with_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:
@@ -98,11 +98,11 @@ def _by_cost(client: Asks, filters: Filters, narrowed: conditions.Condition, par
         text = narrowed.put_into(sql("traces_by_cost"))
         is_narrowed = bool(narrowed.sql or params["route"] or params["model"] or params["only_errors"])
         spare = 0 if is_narrowed else _SPARE_TRACES
-        rows = client.query_rows(text, {**params, "is_narrowed": int(is_narrowed), "spare": spare})
+        rows = send(client, text, {**params, "is_narrowed": int(is_narrowed), "spare": spare})
         # Of a whole window the dearest traces are taken, which nearly all have a request.
         if is_narrowed or _is_page(rows, params):
             return rows
-        return client.query_rows(text, {**params, "is_narrowed": 1, "spare": 0})
+        return send(client, text, {**params, "is_narrowed": 1, "spare": 0})
 
     is_listed = params["descending"] and not (narrowed.sql or params["only_errors"])
     if not is_listed or params["limit"] + params["offset"] > MOST_LONGEST or filters.duration < SHORTEST:
@@ -129,7 +129,7 @@ def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_
     """In how many requests words and attributes are looked for: `read` of the `requests` that hold its other terms."""
     narrowed = conditions.condition(parse(search), only_columns=True)
     params = {**filters.params(), "only_errors": int(only_errors), **conditions.limits(), **narrowed.params}
-    return client.query_rows(narrowed.put_into(sql("searched_requests")), params)[0]
+    return send(client, narrowed.put_into(sql("searched_requests")), params)[0]
 
 
 def trace_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:

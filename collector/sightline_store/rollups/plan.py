@@ -24,8 +24,11 @@ from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets
 SHORTEST: Final = timedelta(hours=24)
 """Shorter windows read rows."""
 
-FEWEST_ROWS: Final = 2_000_000
+FEWEST_ROWS: Final = 6_000_000
 """A window of fewer typed rows is read as rows: to add them up costs no more than to analyse the longer statement."""
+
+_TIMES_OF_A_TENANT = 4
+"""So many times more it takes of a window that is narrowed to a tenant: rows of others are hardly read."""
 
 RANK_ERROR: Final = 0.01
 """By how much at most the rank of a percentile from rollups is off, as a share (docs/adr/018-rollups.md). Were it more,
@@ -168,7 +171,7 @@ def plan(
         since_format=max(each.value.sets[of] for each, of in read.items()),
         with_prices=with_prices,
     )
-    if covered.source_rows < FEWEST_ROWS:
+    if covered.source_rows < FEWEST_ROWS * (_TIMES_OF_A_TENANT if window.tenant else 1):
         return None
     if only is not None:
         starts = {

@@ -124,7 +124,7 @@ class _Made:
     def __init__(self, rows_format: int, cut: int = 0) -> None:
         self._row = {
             "cut": cut, "format": rows_format, "minutes": [], "hours": [], "days": [DAY_S, DAY_S + DAY],
-            "of_hours": 0, "of_days": planning.FEWEST_ROWS, "sees_all": 1,
+            "of_hours": 0, "of_days": 4 * planning.FEWEST_ROWS, "sees_all": 1,
         }  # fmt: skip
 
     def query_rows(self, sql: str, params: Any = None) -> list[dict[str, Any]]:
