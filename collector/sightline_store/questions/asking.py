@@ -7,7 +7,7 @@ parameters travel beside the statement (`{name:Type}`), so no value can change i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -125,7 +125,6 @@ def ask_rolled(
     *reads: Reads,
     sets: Sets | None = None,
     rows_by: Sets | None = None,
-    only: Mapping[int, Collection[int]] | None = None,
     is_whole: Callable[[list[Row]], bool] = lambda rows: True,
     of_rows: Callable[[], list[Row]] | None = None,
 ) -> list[Row]:
@@ -142,12 +141,11 @@ def ask_rolled(
         reads: what of the tables the question reads.
         sets: the sets of rows that it needs, where that is not the one that it reads.
         rows_by: the set of rows that it reads, where that is not the one that it is narrowed to.
-        only: as `rollup_plan.plan` has it.
         is_whole: whether an answer of rollups is the whole one; rows are asked where it is not.
         of_rows: asks rows, where that is not `ask(client, name, params)`.
     """
     width = int(params.get("bucket_s", 0))
-    found = rollup_plan.plan(client, filters, reads, bucket_s=width, sets=sets, rows_by=rows_by, only=only)
+    found = rollup_plan.plan(client, filters, reads, bucket_s=width, sets=sets, rows_by=rows_by)
     if found is not None:
         rows = send(client, sql_text(f"rollups/questions/{name}.sql"), {**filters.params(), **params, **found.params()})
         if is_whole(rows):

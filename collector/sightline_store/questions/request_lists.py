@@ -11,8 +11,7 @@ from typing import Any, Literal
 from sightline_store.questions import conditions
 from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, send, sql
 from sightline_store.questions.search import parse
-from sightline_store.rollups import dearest
-from sightline_store.rollups.plan import SHORTEST, Reads
+from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import MOST_LONGEST
 
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
@@ -105,16 +104,15 @@ def _by_cost(client: Asks, filters: Filters, narrowed: conditions.Condition, par
         return send(client, text, {**params, "is_narrowed": 1, "spare": 0})
 
     is_listed = params["descending"] and not (narrowed.sql or params["only_errors"])
-    if not is_listed or params["limit"] + params["offset"] > MOST_LONGEST or filters.duration < SHORTEST:
+    if not is_listed or params["limit"] + params["offset"] > MOST_LONGEST:
         return of_rows()
-    lists = dearest.listed(client, params["from"], params["to"])
     return ask_rolled(
         client,
         "traces_by_cost",
         filters,
-        {**params, "prices": lists.prices},
+        params,
         Reads.REQUESTS,
-        only=lists.starts,
+        Reads.DEAREST,
         is_whole=lambda rows: _is_page(rows, params),
         of_rows=of_rows,
     )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
@@ -48,8 +48,8 @@ class Coverage:
     times: Sequence[int] = ()
 
 
-def coverage(client: Asks, begin: str, end: str, *, needed: int, since_format: int, with_prices: bool) -> Coverage:
-    """Return what rollups there are of a window.
+def coverage(client: Asks, begin: str, end: str, *, needed: int, since_format: int) -> Coverage:
+    """Return what rollups there are of a window, without prices.
 
     Args:
         client: the store.
@@ -57,7 +57,6 @@ def coverage(client: Asks, begin: str, end: str, *, needed: int, since_format: i
         end: of the window.
         needed: the sets of rows, as bits; a period in which one of them was cut cannot answer.
         since_format: nor can one of an older format.
-        with_prices: whether prices are needed too.
 
     Raises:
         StoreUnavailable: try again.
@@ -68,14 +67,25 @@ def coverage(client: Asks, begin: str, end: str, *, needed: int, since_format: i
         length: sorted(start for row in able for start in row[name])
         for length, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes"))
     }
-    prices = remembered(client, "rollups/price_changes.sql", {})[0] if with_prices and able else {}
     return Coverage(
         starts,
         any(row["sees_all"] for row in able),
         max((sum(row[name] for row in able) for name in ("of_hours", "of_days")), default=0),
-        sorted(prices.get("cuts", ())),
-        prices.get("steps", ()),
-        sorted(time % DAY for time in prices.get("times", ()) if time % DAY),
+    )
+
+
+def priced(client: Asks, covered: Coverage) -> Coverage:
+    """Return a coverage with the moments, numbers of tokens and times of the day at which prices change.
+
+    Raises:
+        StoreUnavailable: try again.
+    """
+    (prices,) = remembered(client, "rollups/price_changes.sql", {})
+    return replace(
+        covered,
+        cuts=sorted(prices.get("cuts", ())),
+        steps=prices.get("steps", ()),
+        times=sorted(time % DAY for time in prices.get("times", ()) if time % DAY),
     )
 
 

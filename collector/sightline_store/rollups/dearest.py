@@ -3,12 +3,12 @@
 What a request costs depends on prices, which change without any row changing. So the lists stand in a table of their
 own, `rollup_dearest`, each with the version of its period and a hash of the prices that it was made with: a list is
 missing when its period was made anew, and when a price has changed. What is missing is made, the newest day first, and
-until then `plan` is told that the period has none.
+until then `plan` reads the period as rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -32,6 +32,12 @@ class Listed:
 
     starts: Mapping[int, Collection[int]]
     prices: int
+
+    def among(self, starts: Mapping[int, Sequence[int]]) -> dict[int, Sequence[int]]:
+        """Of the starts of periods, those that have lists."""
+        return {
+            length: [start for start in of if start in self.starts.get(length, ())] for length, of in starts.items()
+        }
 
 
 def listed(client: Asks, begin: str, end: str) -> Listed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -18,7 +18,8 @@ from operator import or_
 from typing import Any, Final, Protocol
 
 from sightline_store.moments import sql_moment
-from sightline_store.rollups.coverage import Asks, Coverage, coverage
+from sightline_store.rollups import dearest
+from sightline_store.rollups.coverage import Asks, Coverage, coverage, priced
 from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets
 
 SHORTEST: Final = timedelta(hours=24)
@@ -27,7 +28,7 @@ SHORTEST: Final = timedelta(hours=24)
 FEWEST_ROWS: Final = 6_000_000
 """A window of fewer typed rows is read as rows: to add them up costs no more than to analyse the longer statement."""
 
-_TIMES_OF_A_TENANT = 4
+_TIMES_OF_A_TENANT = 2
 """So many times more it takes of a window that is narrowed to a tenant: rows of others are hardly read."""
 
 RANK_ERROR: Final = 0.01
@@ -62,7 +63,8 @@ _BY_TENANT = (Sets.ALL, Sets.TENANT)
 class Reads(Enum):
     """What a question reads of the tables.
 
-    LONGEST are the lists of requests, CALLERS the calls and their traces, LABELS what calls say of themselves.
+    LONGEST are the lists of requests by length and DEAREST those by cost, CALLERS the calls and their traces, LABELS
+    what calls say of themselves.
     """
 
     REQUESTS = _Rows("rollup_requests", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 0), Sets.MODEL: 3})
@@ -75,6 +77,7 @@ class Reads(Enum):
     EMBEDDINGS = _Rows("rollup_embeddings", {**dict.fromkeys(_BY_TENANT, 2), Sets.ROUTE: 3}, has_models=True)
     SPANS = _Rows("rollup_spans", {Sets.ALL: 2})
     LABELS = _Rows("rollup_calls", {Sets.ALL: 2})
+    DEAREST = _Rows("rollup_dearest", dict.fromkeys(Sets, 0))
     SCORES = _Rows("rollup_scores", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 2), Sets.MODEL: 3})
 
 
@@ -105,11 +108,13 @@ class Plan:
         by: the set of rows.
         call_by: that of the tables whose rows have a column for the model.
         ranges: length of periods, start of the first one and end of the last one, in order and without gaps.
+        prices: the hash of those that lists of the dearest requests were made with.
     """
 
     by: Sets
     call_by: Sets
     ranges: tuple[tuple[int, int, int], ...]
+    prices: int = 0
 
     def params(self) -> dict[str, Any]:
         """The parameters that `sql/rollups/questions` name beside those of the question."""
@@ -121,6 +126,7 @@ class Plan:
             "periods": [each[0] for each in self.ranges],
             "firsts": [each[1] for each in self.ranges],
             "afters": [each[2] for each in self.ranges],
+            "prices": self.prices,
             "rolled_from": sql_moment(datetime.fromtimestamp(self.ranges[0][1], UTC)),
             "rolled_to": sql_moment(datetime.fromtimestamp(self.ranges[-1][2], UTC)),
         }
@@ -134,7 +140,6 @@ def plan(
     bucket_s: int = 0,
     sets: Sets | None = None,
     rows_by: Sets | None = None,
-    only: Mapping[int, Collection[int]] | None = None,
 ) -> Plan | None:
     """Return the plan of a question, None where it has to read rows.
 
@@ -145,7 +150,6 @@ def plan(
         bucket_s: width of its buckets in seconds; 0 is one for the whole window.
         sets: the sets of rows that it needs; the one that it reads where None.
         rows_by: the set of calls that it reads; the one that it is narrowed to where None.
-        only: length of a period to the starts of those that it can read; all where None.
 
     Raises:
         StoreUnavailable: try again.
@@ -169,21 +173,21 @@ def plan(
         sql_moment(window.end),
         needed=int(sets or reduce(or_, read.values())),
         since_format=max(each.value.sets[of] for each, of in read.items()),
-        with_prices=with_prices,
     )
     if covered.source_rows < FEWEST_ROWS * (_TIMES_OF_A_TENANT if window.tenant else 1):
         return None
-    if only is not None:
-        starts = {
-            length: [start for start in starts if start in only.get(length, ())]
-            for length, starts in covered.starts.items()
-        }
-        covered = replace(covered, starts=starts)
+    prices = 0
+    if Reads.DEAREST in read:
+        lists = dearest.listed(client, sql_moment(window.start), sql_moment(window.end))
+        covered, prices = replace(covered, starts=lists.among(covered.starts)), lists.prices
+    if with_prices:
+        covered = priced(client, covered)
     by, call_by = (
         next((of for each, of in read.items() if each.value.has_models is has_models), None)
         for has_models in (False, True)
     )
-    return choose(covered, window, by or call_by or Sets.ALL, call_by, bucket_s=bucket_s, with_prices=with_prices)
+    found = choose(covered, window, by or call_by or Sets.ALL, call_by, bucket_s=bucket_s, with_prices=with_prices)
+    return found and replace(found, prices=prices)
 
 
 def choose(

@@ -24,7 +24,6 @@ def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of some hours with few rows read rollups too, so that little has to be made."""
     monkeypatch.setattr(plan, "SHORTEST", timedelta(hours=1))
     monkeypatch.setattr(plan, "FEWEST_ROWS", 0)
-    monkeypatch.setattr(request_lists, "SHORTEST", timedelta(hours=1))
     monkeypatch.setattr(coverage, "REMEMBERED_S", 0.0)
 
 

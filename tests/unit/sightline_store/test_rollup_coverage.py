@@ -38,7 +38,7 @@ class _Store:
 
 
 def _covered(store: _Store, needed: Sets = Sets.ALL, since_format: int = 0, begin: str = "a") -> coverage.Coverage:
-    return coverage.coverage(store, begin, "b", needed=int(needed), since_format=since_format, with_prices=False)
+    return coverage.coverage(store, begin, "b", needed=int(needed), since_format=since_format)
 
 
 def test_periods_answer_what_their_rows_have() -> None:
