@@ -16,7 +16,8 @@ The questions that rollups can answer are asked twice, before the rollups are ma
 worst_scans_rows are p95_scans and worst_scans as they were with rows alone; rolled_ratio and rolled_cpu_ratio are the
 wall and CPU time of these questions with rollups by that without, all together. rollup_bytes is what rollups take on
 disk, and fold_cpu_s what the store computed to make them. --pages-only leaves out what is asked of rows and of the Map,
-which with 100 million spans takes longer than all else. Results of so many spans are kept by themselves.
+which with 100 million spans takes longer than all else, and makes only those rollups that the store does not have yet.
+Results of so many spans are kept by themselves.
 Progress and the time of each question go to standard error; the last line of standard output is the result.
 Usage: python benchmarks/query.py [--rows N] [--data FOLDER] [--match REGEX] [--pages-only]
 """
@@ -116,8 +117,10 @@ def _run(
     end, repeats = _end(client), args.repeats
     scans = [_scan(reader)]
     judged = _judging(client, reader, end, repeats)
-    keeping.drop(client)
-    of_rows = {} if args.pages_only else _timed(reader, store, _rolled_questions(client, end), repeats)
+    of_rows: dict[str, Cost] = {}
+    if not args.pages_only:
+        keeping.drop(client)
+        of_rows = _timed(reader, store, _rolled_questions(client, end), repeats)
     fold_cpu_s = _fold(client, store)
     scans.append(_scan(reader))
     costs = _timed(reader, store, _every_question(client, end), repeats)

@@ -16,6 +16,7 @@ from sightline_store.questions import (
     changes,
     drift,
     drift_runs,
+    guards,
     judges,
     people,
     queries,
@@ -187,8 +188,13 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.freshness(asked)
     with pytest.raises(IndexError):
         queries.demo_summary(asked, END)
-    texts = {asking.sql(name) for name in FILES}
+    texts = {_first_line(asking.sql(name)): asking.sql(name) for name in FILES}
     for text, params in asked.asked:
-        assert text in texts
-        assert set(re.findall(r"\{(\w+):", text)) == set(params)
-    assert {text for text, _ in asked.asked} == texts
+        whole = texts[_first_line(text)]
+        assert text == guards.needed(whole, params)
+        assert set(re.findall(r"\{(\w+):", whole)) == set(params)
+    assert {_first_line(text) for text, _ in asked.asked} == set(texts)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

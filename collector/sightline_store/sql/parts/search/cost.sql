@@ -3,4 +3,4 @@ TraceHash IN (
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
         AND ({tenant:String} = '' OR Tenant IN ('', {tenant:String}))
     GROUP BY TraceHash
-    HAVING if(countIf(CostUsd IS NULL) > 0, NULL, sum(CostUsd)) > {number:Float64})
+    HAVING (sum(ifNull(CostUsd, nan)) AS trace_cost) > {number:Float64} AND NOT isNaN(trace_cost))
