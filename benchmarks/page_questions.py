@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sightline_store.client import Client
 from sightline_store.questions import changes, drift_runs, judges, people, queries, request_lists, tuning, written
 from sightline_store.questions.asking import Filters
+from sightline_store.questions.conditions import sql_text
 
 WINDOWS = {
     "15m": timedelta(minutes=15),
@@ -41,8 +42,15 @@ def _overview(client: Client, filters: Filters) -> object:
     return queries.overview(client, filters)
 
 
-# Label to question. The pages ask with buckets for 60, 40 (bars and sparks) and 24 (scores) points.
+def _rollups(client: Client, filters: Filters) -> object:
+    """What the questions of a page about one window ask once."""
+    return client.query_rows(sql_text("rollups/coverage.sql"), filters.params())
+
+
+# Label to question. The pages ask with buckets for 60, 40 (bars and sparks) and 24 (scores) points. The questions of a
+# list are asked beside its totals.
 WINDOWED: dict[str, Ask] = {
+    "rollups": _rollups,
     "filter_values": queries.filter_values,
     "labels": queries.labels,
     "overview": _overview,
@@ -72,7 +80,7 @@ WINDOWED: dict[str, Ask] = {
         client, request_lists.traces(client, filters, limit=50)
     ),
     "questions of traces by cost": lambda client, filters: written.questions(
-        client, request_lists.traces(client, filters, sort="cost", limit=10)
+        client, request_lists.found_requests(client, filters, sort="cost", limit=10)
     ),
     "traces with a word": lambda client, filters: request_lists.traces(client, filters, search="shipping", limit=50),
     "traces with an attribute": lambda client, filters: request_lists.traces(

@@ -10,6 +10,8 @@ Map has the official table's indexes over keys and values to skip by.
 The questions are asked with a reader's key, as the pages ask them, so each is judged: judged_first_ms is by how much
 the first answer to a text took longer than the next ones, judged_again_ms how much longer a reader's next answers take
 than an admin's. Both are medians over the questions of the last hour.
+Which rollups there are of a window is remembered for some seconds, so the answers that are measured find it as the
+questions of a page do, but for the first of them; "rollups" asks it by itself.
 p95_scans and worst_scans are p95_ms and worst_ms in units of one fixed aggregate (a hash of 20 million numbers, on one
 thread) that is timed in between, so that a slow machine does not read as slow code; scan_ms is that unit.
 The questions that rollups can answer are asked twice, before the rollups are made and after: p95_scans_rows and
@@ -50,7 +52,7 @@ from sightline_store.client import Client
 from sightline_store.prices import model_prices
 from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters
-from sightline_store.rollups import coverage, fold, keeping
+from sightline_store.rollups import fold, keeping
 from sightline_store.schema import migrate
 from sightline_store.settings import RetentionSettings, StoreSettings
 
@@ -86,7 +88,6 @@ def main() -> None:
     parser.add_argument("--match", default="", help="time only questions whose label holds this; nothing is kept")
     parser.add_argument("--pages-only", action="store_true", help="ask nothing of rows alone and of the Map")
     args = parser.parse_args()
-    coverage.REMEMBERED_S = 0.0  # type: ignore[misc]  # each question is measured by itself
     with tempfile.TemporaryDirectory() as name:
         folder: Path = args.data or Path(name)
         folder.mkdir(parents=True, exist_ok=True)

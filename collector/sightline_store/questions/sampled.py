@@ -50,12 +50,10 @@ def contents(client: Asks, chosen: Sequence[Row]) -> list[Row]:
     if not chosen:
         return []
     by_trace = {row["trace_id"]: row for row in chosen}
-    moments = [row["started_ms"] for row in chosen]
     params = {
         "trace_ids": list(by_trace),
         "span_ids": [row["span_id"] for row in by_trace.values()],
-        "first_ms": min(moments),
-        "last_ms": max(moments),
+        "started_ms": [row["started_ms"] for row in by_trace.values()],
     }
     found = []
     for row in ask(client, "samples", params):

@@ -76,12 +76,10 @@ def conversations(client: Asks, requests: Sequence[Row]) -> dict[str, Conversati
 def _contents(client: Asks, requests: Sequence[Row]) -> dict[str, list[SpanContent]]:
     if not requests:
         return {}
-    moments = [row["started_ms"] for row in requests]
     params = {
         "trace_ids": [row["trace_id"] for row in requests],
         "span_ids": [row["span_id"] for row in requests],
-        "first_ms": min(moments),
-        "last_ms": max(moments),
+        "started_ms": [row["started_ms"] for row in requests],
     }
     return {row["trace_id"]: traces_content.sampled_spans(row) for row in ask(client, "samples", params)}
 

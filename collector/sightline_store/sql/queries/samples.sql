@@ -1,10 +1,11 @@
 -- What requests that a judge looks at hold: the spans with their questions, answers and passages.
 -- What the content says is read by `sightline_store.contents`, which the pages use too. sampling_weight is the number of spans
 -- that one of the trace stands for where a collector kept a share, 0 where none says so; trace_state has a head sampler's.
--- Parameters: trace_ids and span_ids (of the requests, side by side), first_ms and last_ms (epoch ms between which they began).
+-- Parameters: trace_ids, span_ids and started_ms (epoch ms) of the requests, side by side. Looked at is what began up to an hour
+-- before or behind any of them, in the hours or five minutes that the sorting keys find.
 WITH
-    fromUnixTimestamp64Milli({first_ms:Int64}, 'UTC') - toIntervalHour(1) AS earliest,
-    fromUnixTimestamp64Milli({last_ms:Int64}, 'UTC') + toIntervalHour(1) AS latest,
+    fromUnixTimestamp64Milli(arrayMin({started_ms:Array(Int64)}), 'UTC') - toIntervalHour(1) AS earliest,
+    fromUnixTimestamp64Milli(arrayMax({started_ms:Array(Int64)}), 'UTC') + toIntervalHour(1) AS latest,
     -- include: content_keys.sql
     {trace_ids:Array(String)} AS named,
     chosen AS
@@ -16,7 +17,9 @@ WITH
     (
         SELECT TraceId, groupArray((SpanId, toUnixTimestamp64Nano(Timestamp), toString(if(ResponseModel != '', ResponseModel, RequestModel)), toString(Note))) AS made
         FROM llm_calls
-        WHERE Timestamp >= earliest AND Timestamp <= latest AND TraceHash IN (SELECT cityHash64(TraceId) FROM chosen)
+        WHERE
+            -- include: around_requests.sql
+            AND TraceHash IN (SELECT cityHash64(TraceId) FROM chosen)
         GROUP BY TraceId
     ),
     -- Each span of theirs that holds content, and each log of a span that does.
@@ -34,9 +37,14 @@ WITH
             FROM otel_traces AS s
             LEFT ANY JOIN
             (
-                SELECT TraceId, SpanId, Stage FROM stages WHERE Timestamp >= earliest AND Timestamp <= latest AND TraceHash IN (SELECT cityHash64(TraceId) FROM chosen)
+                SELECT TraceId, SpanId, Stage FROM stages
+                WHERE
+                    -- include: around_requests.sql
+                    AND TraceHash IN (SELECT cityHash64(TraceId) FROM chosen)
             ) AS k ON k.TraceId = s.TraceId AND k.SpanId = s.SpanId
             WHERE s.Timestamp >= earliest AND s.Timestamp <= latest AND s.TraceId IN (SELECT TraceId FROM chosen)
+                AND toStartOfHour(toDateTime(s.Timestamp)) IN (
+                    SELECT toStartOfHour(toDateTime(intDiv(arrayJoin({started_ms:Array(Int64)}), 1000))) + 3600 * arrayJoin([-1, 0, 1]))
             UNION ALL
             SELECT
                 TraceId, SpanId, '', toUnixTimestamp64Nano(Timestamp), toInt64(0), '', true,
