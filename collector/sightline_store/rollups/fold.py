@@ -19,7 +19,6 @@ is dropping, or has dropped, stays as it is.
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -31,7 +30,7 @@ from sightline_store.moments import sql_moment
 from sightline_store.questions.conditions import filled, sql_text
 from sightline_store.rollups import dearest
 from sightline_store.rollups.looks import SOURCES, TYPED, Looks, moment_of
-from sightline_store.rollups.statements import day_of, run
+from sightline_store.rollups.statements import VERSIONS_A_MICROSECOND, day_of, new_version, run
 from sightline_store.rollups.tables import (
     DAY,
     FORMAT,
@@ -72,9 +71,6 @@ _PRINTED = (*SOURCES, TRACES)
 _NOTHING = (0,) * len(_PRINTED)
 _AROUND_S = 3600
 """The routes and models of a trace are those of its day, and of so long before and behind it."""
-
-VERSIONS_A_MICROSECOND = 1024
-"""A version is a moment of the store's clock and some chance: two processes never have the same one."""
 
 Prints = tuple[int, ...]
 
@@ -156,7 +152,7 @@ class _Day:
     def __init__(self, client: Client, day_s: int, closed_s: int, *, with_minutes: bool) -> None:
         self._client, self._day_s, self._with_minutes = client, day_s, with_minutes
         self._end_s = min(day_s + DAY, closed_s)
-        self._version = _version(client)
+        self._version = new_version(client)
         self._made = _made(client, day_s)
         self._prints, self._rows = _prints(client, day_s, self._end_s)
         was, now = self._whole()
@@ -299,7 +295,7 @@ def _make_empty(client: Client, days: Sequence[int], now_s: int) -> None:
     rows = client.query_rows(f"SELECT DISTINCT intDiv(toUnixTimestamp(Start), {DAY}) * {DAY} AS day_s FROM {PERIODS}")
     known = {int(row["day_s"]) for row in rows}
     new = [day_s for day_s in days if day_s not in known]
-    version = _version(client)
+    version = new_version(client)
     for period, stay in ((MINUTE, MINUTES_DAYS), (HOUR, HOURS_DAYS), (DAY, _MOST_DAYS)):
         recent = [day_s for day_s in new if day_s >= now_s - stay * DAY]
         starts = [start for day_s in recent for start in range(day_s, day_s + DAY, period)]
@@ -312,10 +308,6 @@ def _commit(client: Client, version: int, period: int, made: Sequence[tuple[int,
     latest_us = version // VERSIONS_A_MICROSECOND + COMMIT_WITHIN_S * 1_000_000
     params = {"period": period, "version": version, "made": list(made), "latest_us": latest_us, "format": FORMAT}
     run(client, "rollups/commit.sql", params)
-
-
-def _version(client: Client) -> int:
-    return client.now_us() * VERSIONS_A_MICROSECOND + secrets.randbelow(VERSIONS_A_MICROSECOND)
 
 
 def _sum(prints: Any) -> Prints:

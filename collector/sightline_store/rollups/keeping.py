@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.questions.conditions import sql_text
-from sightline_store.rollups.fold import COMMIT_WITHIN_S, VERSIONS_A_MICROSECOND
+from sightline_store.rollups.fold import COMMIT_WITHIN_S
+from sightline_store.rollups.statements import VERSIONS_A_MICROSECOND
 from sightline_store.rollups.tables import (
     DAY,
     DEAREST,
@@ -155,9 +155,14 @@ def _remove_unread(client: Client, now_us: int) -> None:
     """Delete rows of versions that have not counted for an hour: a question reads for seconds."""
     before = (now_us - COMMIT_WITHIN_S * 1_000_000) * VERSIONS_A_MICROSECOND
     counted = f"SELECT Period, Start, max(Version) FROM {PERIODS} WHERE Version < {before} GROUP BY Period, Start"
-    of_version = f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})"
-    unread = {rollup.name: of_version for rollup in ROLLUPS}
-    unread[DEAREST] = f"({of_version}) OR Prices != {sql_text('parts/prices_hash.sql')}"
+    listed = (
+        f"SELECT Period, Start, max(Made) FROM {DEAREST} WHERE By = 'all' AND Made < {before} GROUP BY Period, Start"
+    )
+    unread = dict.fromkeys(
+        (rollup.name for rollup in ROLLUPS),
+        f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})",
+    )
+    unread[DEAREST] = f"Made < {before} AND (Period, Start, Made) NOT IN ({listed})"
     for table, condition in unread.items():
         (row,) = client.query_rows(f"SELECT count() AS n FROM {table} WHERE {condition}")
         if row["n"]:

@@ -108,13 +108,11 @@ class Plan:
         by: the set of rows.
         call_by: that of the tables whose rows have a column for the model.
         ranges: length of periods, start of the first one and end of the last one, in order and without gaps.
-        prices: the hash of those that lists of the dearest requests were made with.
     """
 
     by: Sets
     call_by: Sets
     ranges: tuple[tuple[int, int, int], ...]
-    prices: int = 0
 
     def params(self) -> dict[str, Any]:
         """The parameters that `sql/rollups/questions` name beside those of the question."""
@@ -126,7 +124,6 @@ class Plan:
             "periods": [each[0] for each in self.ranges],
             "firsts": [each[1] for each in self.ranges],
             "afters": [each[2] for each in self.ranges],
-            "prices": self.prices,
             "rolled_from": sql_moment(datetime.fromtimestamp(self.ranges[0][1], UTC)),
             "rolled_to": sql_moment(datetime.fromtimestamp(self.ranges[-1][2], UTC)),
         }
@@ -176,18 +173,20 @@ def plan(
     )
     if covered.source_rows < FEWEST_ROWS * (_TIMES_OF_A_TENANT if window.tenant else 1):
         return None
-    prices = 0
     if Reads.DEAREST in read:
-        lists = dearest.listed(client, sql_moment(window.start), sql_moment(window.end))
-        covered, prices = replace(covered, starts=lists.among(covered.starts)), lists.prices
+        listed = dearest.listed(client, sql_moment(window.start), sql_moment(window.end))
+        starts = {
+            length: [start for start in starts if start in listed.get(length, ())]
+            for length, starts in covered.starts.items()
+        }
+        covered = replace(covered, starts=starts)
     if with_prices:
         covered = priced(client, covered)
     by, call_by = (
         next((of for each, of in read.items() if each.value.has_models is has_models), None)
         for has_models in (False, True)
     )
-    found = choose(covered, window, by or call_by or Sets.ALL, call_by, bucket_s=bucket_s, with_prices=with_prices)
-    return found and replace(found, prices=prices)
+    return choose(covered, window, by or call_by or Sets.ALL, call_by, bucket_s=bucket_s, with_prices=with_prices)
 
 
 def choose(

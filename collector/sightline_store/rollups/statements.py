@@ -1,14 +1,23 @@
-"""How rollups send what they insert."""
+"""How rollups send what they insert, and the versions of it."""
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from sightline_store.client import Client
 from sightline_store.questions.conditions import filled, sql_text
+
+VERSIONS_A_MICROSECOND = 1024
+"""A version is a moment of the store's clock and some chance: two processes never have the same one."""
+
+
+def new_version(client: Client) -> int:
+    """A version that is greater than all of a microsecond before."""
+    return client.now_us() * VERSIONS_A_MICROSECOND + secrets.randbelow(VERSIONS_A_MICROSECOND)
 
 
 def run(client: Client, file: str, params: Mapping[str, Any]) -> None:

@@ -103,8 +103,42 @@ def test_the_dearest_requests_are_those_of_rows(emptied: Callable[..., Client]) 
     keeping.enforce(client, _KEEP)
     for each in narrowed:
         _require_lists(client, _window(end, **each))
-    (prices,) = client.query_rows("SELECT uniqExact(Prices) AS n FROM rollup_dearest")
-    assert prices["n"] == 1
+
+
+def test_a_call_in_the_next_hour_counts_for_its_request(emptied: Callable[..., Client]) -> None:
+    """Also one that comes when the lists of both hours are made, and tells no model that was not known."""
+    client, end = emptied("dearest_edges"), datetime.now(UTC) - timedelta(seconds=5)
+    traffic = Traffic(client, 5, end)
+    _price(client, "openai/gpt-4o", 3.0, datetime(2020, 1, 1, tzinfo=UTC))
+    traffic.add(60, _HOURS)
+    edge = end.replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    request = [
+        edge - timedelta(seconds=1),
+        "f" * 32,
+        "r",
+        "api",
+        "/v1/chat",
+        "acme",
+        "Unset",
+        200,
+        "",
+        5e3,
+        None,
+        "",
+        5,
+    ]
+    call = ["acme", "openai", "gpt-4o", "gpt-4o", "", 1000, 10, *[None] * 7, 3e3, "Unset"]
+    now = datetime.now(UTC)
+    traffic.insert({"requests": [[*request, now]]})
+    traffic.insert({"llm_calls": [[edge + timedelta(seconds=1), "f" * 32, "c", *call, now]]})
+    assert _fold(client) > 0
+    _require_lists(client, _window(end, tenant="acme"), limit=1)
+    call[5] = 90_000_000
+    traffic.insert({"llm_calls": [[edge + timedelta(seconds=2), "f" * 32, "late", *call, datetime.now(UTC)]]})
+    assert _page(RowsAlone(client), _window(end))[0]["trace_id"] == "f" * 32
+    assert _fold(client) >= 2
+    for narrowed in ({}, {"tenant": "acme"}, {"model": "gpt-4o"}):
+        _require_lists(client, _window(end, **narrowed), limit=1)
 
 
 def test_pages_that_lists_cannot_fill_are_read_of_rows(emptied: Callable[..., Client]) -> None:
@@ -125,4 +159,4 @@ def test_pages_that_lists_cannot_fill_are_read_of_rows(emptied: Callable[..., Cl
     assert asked.files[0] == "lists"
     assert "rows" in asked.files
     keeping.drop(client)
-    assert dearest.listed(client, window.params()["from"], window.params()["to"]).starts == {3600: set(), 86400: set()}
+    assert dearest.listed(client, window.params()["from"], window.params()["to"]) == {3600: set(), 86400: set()}

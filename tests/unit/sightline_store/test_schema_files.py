@@ -35,7 +35,7 @@ CHECKSUMS = {
     24: "bec35f8b500740c5",
     25: "f3dc76924d9059b4",
     26: "a0b6ceac4b895d80",
-    27: "95ed01b6cfd4df78",
+    27: "3809fcc2f9db4193",
 }
 
 

@@ -1,7 +1,9 @@
 -- The dearest requests of hours or days: all, and by each of the dimensions that can narrow a question. All of rows.
 INSERT INTO rollup_dearest
-SELECT {period:UInt32} AS Period, begin AS Start, transform(toUnixTimestamp(begin), {starts:Array(UInt32)}, {versions:Array(UInt64)}, toUInt64(0)) AS Version,
-    {prices:UInt64} AS Prices, By, Tenant, Route, Model,
+SELECT
+    {period:UInt32} AS Period, begin AS Start, {version:UInt64} AS Made,
+    transform(toUnixTimestamp(begin), {starts:Array(UInt32)}, {made_of:Array(UInt64)}, toUInt64(0)) AS Of,
+    By, Tenant, Route, Model,
     -- include: dearest_of_set.sql
     AS Dearest
 FROM
@@ -33,8 +35,8 @@ GROUP BY begin, By, Tenant, Route, Model
 LIMIT {limit:UInt32} BY begin, By
 UNION ALL
 -- The row that says that there is a list.
-SELECT {period:UInt32}, toDateTime(period.1, 'UTC'), period.2, {prices:UInt64}, 'all', '', '', '', []
+SELECT {period:UInt32}, toDateTime(period.1, 'UTC'), {version:UInt64}, period.2, 'all', '', '', '', []
 FROM
 (
-    SELECT arrayJoin(arrayZip({starts:Array(UInt32)}, {versions:Array(UInt64)})) AS period
+    SELECT arrayJoin(arrayZip({starts:Array(UInt32)}, {made_of:Array(UInt64)})) AS period
 )

@@ -1,14 +1,13 @@
 -- The requests of an hour or a day whose traces cost most: at most 50 of those whose cost is known, each minus what the model calls of
--- its trace cost together in USD, its TraceHash, and when it began in epoch ns. A call counts from five minutes before the hour until
--- an hour behind it; of By = 'tenant' only calls of the tenant or of none. Costs depend on prices: Prices is a hash of those that
--- the list was made with (sql/parts/prices_hash.sql), and Version that of the period in rollup_periods. Every period with a list
--- has a row of By = 'all'.
+-- its trace cost together in USD, its TraceHash, and when it began in epoch ns. A call counts from five minutes before the period until
+-- an hour behind it; of By = 'tenant' only calls of the tenant or of none. Of is a hash of what the list was made of
+-- (sql/parts/dearest_of.sql), Made the version of the list: of a period that made last counts. Every period with a list has a row of By = 'all'.
 CREATE TABLE IF NOT EXISTS rollup_dearest
 (
     Period UInt32,
     Start DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    Version UInt64 CODEC(Delta, ZSTD(1)),
-    Prices UInt64 CODEC(ZSTD(1)),
+    Made UInt64 CODEC(Delta, ZSTD(1)),
+    Of UInt64 CODEC(ZSTD(1)),
     By LowCardinality(String),
     Tenant LowCardinality(String),
     Route LowCardinality(String),

@@ -1,6 +1,5 @@
 -- The question traces_by_cost, the dearest first, of rollups and of the rows that no rollup holds: the dearest requests of the window
--- are among those of its periods, at most 50. prices: the hash of those that the lists were made with. A list counts as it
--- was made last, also if its period has been made anew since.
+-- are among those of its periods, at most 50. A list counts as it was made last, also if its period has been made anew since.
 WITH
     (
         SELECT (sum(n), arraySlice(arraySort(groupArrayArray(dearest)), {offset:UInt32} + 1, {limit:UInt32}))
@@ -15,14 +14,12 @@ WITH
             SELECT 0, Dearest
             FROM rollup_dearest
             WHERE By = {set:String} AND ({tenant:String} = '' OR Tenant = {tenant:String}) AND Route = {route:String} AND Model = {model:String}
-                AND (Period, Start, Version) IN (
-                    SELECT Period, Start, max(Version)
+                AND (Period, Start, Made) IN (
+                    SELECT Period, Start, max(Made)
                     FROM rollup_dearest
-                    WHERE By = 'all' AND Prices = {prices:UInt64}
-                        AND arrayExists((period, first, after) -> Period = period AND toUnixTimestamp(Start) >= first AND toUnixTimestamp(Start) < after,
+                    WHERE By = 'all' AND arrayExists((period, first, after) -> Period = period AND toUnixTimestamp(Start) >= first AND toUnixTimestamp(Start) < after,
                             {periods:Array(UInt32)}, {firsts:Array(UInt32)}, {afters:Array(UInt32)})
                     GROUP BY Period, Start)
-                AND Prices = {prices:UInt64}
             UNION ALL
             SELECT
                 count(),
