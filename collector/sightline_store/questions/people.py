@@ -7,8 +7,6 @@ is a good answer, 0 a bad one; the judge is the reviewer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from sightline_store.questions import conditions
@@ -54,40 +52,19 @@ def found_sessions(
     return send(client, narrowed.put_into(sql("people/sessions")), params)
 
 
-def with_session_totals(client: Asks, filters: Filters, rows: Sequence[Row], **how: Any) -> list[Row]:
-    """Conversations with what their model calls spent in the window; `cost_usd` is None where a price is missing.
-
-    Args:
-        client: the store.
-        filters: the window.
-        rows: of `found_sessions`.
-        how: its arguments. Rows of all requests of their conversations tell between which times the calls lie.
-    """
+def with_session_totals(client: Asks, filters: Filters, rows: Sequence[Row]) -> list[Row]:
+    """Conversations with what their model calls spent in the window; `cost_usd` is None where a price is missing."""
     if not rows:
         return []
-    if not (how.get("search") or how.get("only_errors")):
-        filters = _around(filters, rows)
     totals = session_totals(client, filters, sorted({row["session_id"] for row in rows}))
     spent = {(row["session_id"], row["tenant_name"]): row for row in totals}
     silent: Row = {"llm_calls": 0, "input_tokens": None, "output_tokens": None, "cost_usd": None}
     return [{**row, **spent.get((row["session_id"], row["tenant_name"]), silent)} for row in rows]
 
 
-def _around(filters: Filters, rows: Sequence[Row]) -> Filters:
-    """The part of a window from five minutes before the first request of conversations to an hour behind their last."""
-    first, last = (
-        datetime.fromtimestamp(choose(row[name] for row in rows) / 1000, UTC)
-        for choose, name in ((min, "first_ms"), (max, "last_ms"))
-    )
-    start = max(filters.start, first - timedelta(minutes=5))
-    return replace(
-        filters, start=start, end=max(start + timedelta(seconds=1), min(filters.end, last + timedelta(hours=1)))
-    )
-
-
 def sessions(client: Asks, filters: Filters, **how: Any) -> list[Row]:
     """One page of conversations with what they spent: `with_session_totals` of `found_sessions`, with its arguments."""
-    return with_session_totals(client, filters, found_sessions(client, filters, **how), **how)
+    return with_session_totals(client, filters, found_sessions(client, filters, **how))
 
 
 def session_totals(client: Asks, filters: Filters, session_ids: Sequence[str]) -> list[Row]:

@@ -46,7 +46,7 @@ def _begun(client: asking.Asks, filters: asking.Filters, **how: Any) -> tuple[li
     rows = people.found_sessions(client, filters, **how)
     with ThreadPoolExecutor(1, "questions-of-sessions") as beside:
         begun = beside.submit(written.questions, client, rows)
-        return people.with_session_totals(client, filters, rows, **how), begun.result()
+        return people.with_session_totals(client, filters, rows), begun.result()
 
 
 def _list(selection: Selection, store: Executor) -> Iterator[None]:
