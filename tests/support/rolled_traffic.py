@@ -13,9 +13,10 @@ from sightline_store.questions import changes, queries, request_lists
 from sightline_store.questions.asking import Filters, Row
 from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import SpendBy
-from sightline_store.rollups import plan
+from sightline_store.rollups import fold, plan
 from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import Sets
+from sightline_store.settings import RetentionSettings
 
 TENANTS = ("", "acme", "globex", "initech")
 ROUTES = ("/v1/chat", "/v1/search")
@@ -308,3 +309,48 @@ def rank_error(value: float, values: Sequence[float], level: float) -> float:
 
 def _is_percentile(name: Any) -> bool:
     return re.search(r"(^|_)p\d\d(_ms)?$", str(name)) is not None
+
+
+KEEP = RetentionSettings()
+HOURS = 4.0
+"""Hours of traffic, where a test does not say how many."""
+
+
+def fold_all(client: Client, **more: Any) -> int:
+    """Make what is missing; how many minutes were made."""
+    return sum(made.minutes for made in fold.fold(client, KEEP, **more))
+
+
+def window_of(end: datetime, hours: float = HOURS, **narrowed: str) -> Filters:
+    """The last hours of traffic that ends at a moment."""
+    return Filters(start=end - timedelta(hours=hours), end=end + timedelta(seconds=1), **narrowed)
+
+
+def require_one_answer(client: Client, filters: Filters, names: Iterable[str] = FEW) -> None:
+    """Some questions are answered alike from rollups and from rows."""
+    found = differences(answers(client, filters, names), answers(RowsAlone(client), filters, names))
+    assert not found, found[:5]
+
+
+def enter_price(client: Client, key: str, since: datetime, *, rates: str = "[]", **prices: float) -> None:
+    """Enter what a model costs from a moment on, by the columns of model_prices."""
+    columns, values = ", ".join(prices), ", ".join(map(str, prices.values()))
+    client.command(
+        f"INSERT INTO model_prices (PriceKey, ValidFrom, Rates, {columns}) "
+        f"SELECT '{key}', toDateTime({int(since.timestamp())}, 'UTC'), {rates}, {values}"
+    )
+
+
+def enter_prices(client: Client) -> None:
+    """Enter a price of every kind."""
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    above = "[(200000, 0, 86400, 9., 1., 2., 3., NULL, 12., NULL, NULL, NULL)]"
+    enter_price(
+        client, "openai/gpt-4o", since, rates=above, InputUsdPerMtok=2.5, OutputUsdPerMtok=10, CacheReadUsdPerMtok=1
+    )
+    enter_price(
+        client, "openai/gpt-4o-mini", since,
+        InputUsdPerMtok=1, OutputUsdPerMtok=2, InputAudioUsdPerMtok=7, OutputAudioUsdPerMtok=8, ReasoningUsdPerMtok=3,
+        CacheWriteUsdPerMtok=2, CacheWrite1hUsdPerMtok=4, RequestUsd=0.001,
+    )  # fmt: skip
+    enter_price(client, "local/llama", since, InputUsdPerMtok=0, OutputUsdPerMtok=0, SecondUsd=0.01)

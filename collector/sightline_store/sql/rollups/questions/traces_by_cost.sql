@@ -2,7 +2,8 @@
 -- are among those of its periods, at most 50. A list counts as it was made last, also if its period has been made anew since.
 WITH
     (
-        SELECT (sum(n), arraySlice(arraySort(groupArrayArray(dearest)), {offset:UInt32} + 1, {limit:UInt32}))
+        SELECT (
+            sum(n), arrayMap(item -> (item.2, item.3), arraySlice(arraySort(groupArrayArray(dearest)), {offset:UInt32} + 1, {limit:UInt32})))
         FROM
         (
             SELECT Requests AS n, CAST([], 'Array(Tuple(Float64, UInt64, Int64))') AS dearest
@@ -42,12 +43,5 @@ WITH
             )
         )
     ) AS found,
-    indexOf(arrayZip(found.2.2, found.2.3), (TraceHash, toUnixTimestamp64Nano(Timestamp))) AS place
-SELECT
-    -- include: request_columns.sql
-    found.1 AS matching
-FROM requests
-WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-    AND toStartOfFiveMinutes(Timestamp) IN (SELECT toStartOfFiveMinutes(fromUnixTimestamp64Nano(arrayJoin(found.2.3), 'UTC')))
-    AND TraceHash IN (SELECT arrayJoin(found.2.2)) AND place > 0
-ORDER BY place
+    indexOf(found.2, (TraceHash, toUnixTimestamp64Nano(Timestamp))) AS place
+-- include: rows_of_page.sql

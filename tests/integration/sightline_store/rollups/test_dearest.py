@@ -6,25 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-from rolled_traffic import RowsAlone, Traffic
+from rolled_traffic import KEEP, RowsAlone, Traffic, enter_price, window_of
 
 from sightline_store.client import Client
 from sightline_store.questions import request_lists
 from sightline_store.questions.asking import Filters, Row
-from sightline_store.rollups import coverage, dearest, fold, keeping, plan
-from sightline_store.settings import RetentionSettings
+from sightline_store.rollups import dearest, fold, keeping
 
 _HOURS = 9.0
-_KEEP = RetentionSettings()
-
-
-@pytest.fixture(autouse=True)
-def _short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows of some hours with few rows read rollups too, so that little has to be made."""
-    monkeypatch.setattr(plan, "SHORTEST", timedelta(hours=1))
-    monkeypatch.setattr(plan, "FEWEST_ROWS", 0)
-    monkeypatch.setattr(coverage, "REMEMBERED_S", 0.0)
 
 
 class _Asked:
@@ -44,7 +33,7 @@ class _Asked:
 
 
 def _window(end: datetime, **narrowed: str) -> Filters:
-    return Filters(start=end - timedelta(hours=_HOURS), end=end + timedelta(seconds=1), **narrowed)
+    return window_of(end, _HOURS, **narrowed)
 
 
 def _page(client: Any, window: Filters, **more: Any) -> list[Row]:
@@ -60,16 +49,9 @@ def _require_lists(client: Client, window: Filters, **more: Any) -> None:
     assert page
 
 
-def _price(client: Client, key: str, usd: float, since: datetime) -> None:
-    client.command(
-        "INSERT INTO model_prices (PriceKey, ValidFrom, InputUsdPerMtok, OutputUsdPerMtok) "
-        f"SELECT '{key}', toDateTime({int(since.timestamp())}, 'UTC'), {usd}, {usd}"
-    )
-
-
 def _fold(client: Client) -> int:
     """Make what is missing; how many lists were."""
-    return sum(made.lists for made in fold.fold(client, _KEEP))
+    return sum(made.lists for made in fold.fold(client, KEEP))
 
 
 def test_the_dearest_requests_are_those_of_rows(emptied: Callable[..., Client]) -> None:
@@ -78,7 +60,7 @@ def test_the_dearest_requests_are_those_of_rows(emptied: Callable[..., Client]) 
     traffic = Traffic(client, 3, end)
     since = datetime(2020, 1, 1, tzinfo=UTC)
     for key, usd in (("openai/gpt-4o", 3.0), ("openai/gpt-4o-mini", 1.0), ("local/llama", 0.5)):
-        _price(client, key, usd, since)
+        enter_price(client, key, since, InputUsdPerMtok=usd, OutputUsdPerMtok=usd)
     rows = traffic.add(600, _HOURS)
     narrowed: tuple[dict[str, str], ...] = ({}, {"tenant": "acme"}, {"route": "/v1/chat"}, {"model": "gpt-4o"})
     assert _fold(client) >= _HOURS - 1
@@ -95,12 +77,14 @@ def test_the_dearest_requests_are_those_of_rows(emptied: Callable[..., Client]) 
     for each in narrowed:
         _require_lists(client, _window(end, **each))
 
-    _price(client, "openai/gpt-4o-mini", 50.0, datetime(2021, 1, 1, tzinfo=UTC))
+    enter_price(
+        client, "openai/gpt-4o-mini", datetime(2021, 1, 1, tzinfo=UTC), InputUsdPerMtok=50.0, OutputUsdPerMtok=50.0
+    )
     asked = _Asked(client)
     assert _page(asked, _window(end)) == _page(RowsAlone(client), _window(end))
     assert "lists" not in asked.files  # which are at the old price
     assert _fold(client) >= _HOURS - 1
-    keeping.enforce(client, _KEEP)
+    keeping.enforce(client, KEEP)
     for each in narrowed:
         _require_lists(client, _window(end, **each))
 
@@ -109,7 +93,7 @@ def test_a_call_in_the_next_hour_counts_for_its_request(emptied: Callable[..., C
     """Also one that comes when the lists of both hours are made, and tells no model that was not known."""
     client, end = emptied("dearest_edges"), datetime.now(UTC) - timedelta(seconds=5)
     traffic = Traffic(client, 5, end)
-    _price(client, "openai/gpt-4o", 3.0, datetime(2020, 1, 1, tzinfo=UTC))
+    enter_price(client, "openai/gpt-4o", datetime(2020, 1, 1, tzinfo=UTC), InputUsdPerMtok=3.0, OutputUsdPerMtok=3.0)
     traffic.add(60, _HOURS)
     edge = end.replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
     request = [
@@ -145,7 +129,7 @@ def test_pages_that_lists_cannot_fill_are_read_of_rows(emptied: Callable[..., Cl
     """The cheapest first, failed ones, those behind the fiftieth, of a search, and where a listed row is gone."""
     client, end = emptied("dearest_pages"), datetime.now(UTC) - timedelta(seconds=5)
     traffic = Traffic(client, 4, end)
-    _price(client, "openai/gpt-4o", 3.0, datetime(2020, 1, 1, tzinfo=UTC))
+    enter_price(client, "openai/gpt-4o", datetime(2020, 1, 1, tzinfo=UTC), InputUsdPerMtok=3.0, OutputUsdPerMtok=3.0)
     traffic.add(200, _HOURS)
     _fold(client)
     window = _window(end)
