@@ -34,6 +34,8 @@ _PLACE = re.compile(r"\{(value|key|number|spellings|bit):")
 _OPERATOR = " > {number:"
 _WHOLE_ID = re.compile(r"[0-9a-fA-F]{16,32}")
 """Words that can only be a trace id, for which no text is read."""
+_PART_OF_ID = re.compile(r"[0-9a-fA-F]+")
+"""Words with which a trace id may begin."""
 _READ = "bitTest(transform(TraceHash, search_hits.1, search_hits.2, toUInt16(0)), 0) "
 """Of a request that was read: what was not is not known to be without a word."""
 
@@ -87,19 +89,13 @@ def condition(terms: Sequence[Term], *, only_columns: bool = False) -> Condition
             columns += f"AND {_not(term)}{_placed(_column_part(term), term, number, params)}"
         elif not only_columns:
             held = _placed("words" if term.kind is Kind.WORDS else "found", term, number, params)
+            if may_begin_id(term):
+                held = f"({_placed('trace', term, number, params)} OR {held})"
             raw += f"AND {_READ}AND NOT {held}" if term.negated and term.kind is not Kind.COMPARES else f"AND {held}"
             masks += f"+ {1 << number} * {_placed(_mask_part(term), term, number, params)}"
     if not raw:
         return Condition(columns, "", params)
-    all_words = all(term.kind is Kind.WORDS for term in terms if reads_spans(term))
-    hits = filled(
-        _part("hits"),
-        {
-            "read": filled(_part("read_requests"), {"columns": columns}),
-            "masks": masks,
-            "spans": _part("spans_with_words") if all_words else "",
-        },
-    )
+    hits = filled(_part("hits"), {"read": filled(_part("read_requests"), {"columns": columns}), "masks": masks})
     return Condition(columns + raw, hits, params | limits())
 
 
@@ -111,6 +107,11 @@ def limits() -> dict[str, int]:
 def reads_spans(term: Term) -> bool:
     """Whether a term is looked for in raw spans."""
     return term.is_attribute or (term.kind is Kind.WORDS and not _WHOLE_ID.fullmatch(term.value))
+
+
+def may_begin_id(term: Term) -> bool:
+    """Whether trace ids are read for a term: they are hex digits, and long."""
+    return term.kind is Kind.WORDS and bool(_PART_OF_ID.fullmatch(term.value))
 
 
 def prefix_pattern(prefixes: Iterable[str]) -> str:

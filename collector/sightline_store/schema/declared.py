@@ -44,9 +44,9 @@ BASELINE = {
 }
 """Checksums of the migrations of a store of version `OLDEST_VERSION`, whose tables are those of 010 to 015."""
 
-EARLIER = {10: frozenset({"b06c13a178bf68e7"})}
-"""Checksums of earlier texts of migrations whose tables are stored otherwise, and hold the same: 010 had granules of
-8,192 spans. A store keeps the tables that it has."""
+EARLIER = {10: frozenset({"b06c13a178bf68e7", "9bec390c92275b2a"})}
+"""Checksums of earlier texts of migrations whose tables are stored otherwise, and hold the same: 010 sorted spans by
+service, name and second, in granules of 8,192 rows and of 2,048. A store keeps the tables that it has."""
 
 
 @dataclass(frozen=True)

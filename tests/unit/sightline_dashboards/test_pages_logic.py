@@ -76,7 +76,7 @@ def test_traces_lead_with_the_question_and_its_groundedness() -> None:
     assert (by_label[1]["Outcome"], by_label[1]["Cost"]) == ("✕ Timeout", "no call")
     shown_ids = [row["trace_id"] for row in REQUESTS]
     assert [params["trace_ids"] for params in store.params("asked")] == [shown_ids]
-    assert [params["trace_ids"] for params in store.params("samples")] == [[REQUESTS[2]["trace_id"]]]
+    assert [params["trace_ids"] for params in store.params("conversations")] == [[REQUESTS[2]["trace_id"]]]
     assert store.params("traces")[0]["limit"] == 50
 
 
@@ -195,16 +195,18 @@ def test_passages_are_listed_by_their_titles() -> None:
     found = {"hits": 3, "share": 0.3, "mean_rank": 1.5, "mean_score": 0.7, "trace_id": "a" * 32, "found_ms": NOW_MS}
     documents = json.dumps([{"id": "uuid-1", "title": "", "content": "The  first words\nof a passage."}])
     attributes = {"gen_ai.retrieval.documents": documents}
-    sample = {
-        "trace_id": "a" * 32, "span_id": "", "sampling_weight": 0, "trace_state": "", "calls": [],
-        "spans": [("b" * 16, "", 1, 2, "search", False, attributes, [], [])],
+    span = {
+        "trace_id": "a" * 32, "span_id": "b" * 16, "parent_id": "", "start_ns": 1, "end_ns": 2, "stage": "search",
+        "is_log": False, "attributes": attributes, "event_names": [], "event_attributes": [],
     }  # fmt: skip
     answers = {
         "retrieval_documents": [{**found, "document_id": "uuid-1"}, {**found, "document_id": "uuid-2"}],
-        "samples": [sample],
+        "found_passages": [span],
     }
-    rows = cells(shown("retrieval", AskedStore({**SEARCHED, **answers})), "documents")
+    store = AskedStore({**SEARCHED, **answers})
+    rows = cells(shown("retrieval", store), "documents")
     assert [row[:2] for row in rows] == [["The first words of a passage.", "uuid-1"], ["text not captured", "uuid-2"]]
+    assert [params["trace_ids"] for params in store.params("conversations")] == [["a" * 32]]
 
 
 def _card(outcomes: list[str]) -> Any:

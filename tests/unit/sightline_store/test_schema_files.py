@@ -18,7 +18,7 @@ from sightline_store.schema import declared
 from sightline_store.settings import StoreSettings
 
 CHECKSUMS = {
-    10: "9bec390c92275b2a",
+    10: "9764b6e7c5186f82",
     11: "afcb22ec5f5722fb",
     12: "f8f98c3601a85940",
     13: "4cd38fad44ad5068",

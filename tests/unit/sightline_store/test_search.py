@@ -65,6 +65,15 @@ def test_any_text_is_read_or_refused_at_a_place_in_it(text: str) -> None:
         assert bool(terms) == bool(text.strip())
 
 
+def _like(term: Term) -> str:
+    """Another value for which the same is read."""
+    if not term.value:
+        return ""
+    if not conditions.reads_spans(term):
+        return "0123456789abcdef"
+    return "0" if conditions.may_begin_id(term) else "x"
+
+
 @_FEW
 @given(_SEARCHES)
 def test_no_value_becomes_a_part_of_the_statement(terms: tuple[Term, ...]) -> None:
@@ -73,7 +82,7 @@ def test_no_value_becomes_a_part_of_the_statement(terms: tuple[Term, ...]) -> No
     plain = tuple(
         replace(
             term,
-            value="0123456789abcdef" if not conditions.reads_spans(term) and term.value else term.value and "x",
+            value=_like(term),
             key="a.b" if term.is_attribute else "score.x" if term.key.startswith("score.") else term.key,
             number=1.0,
         )

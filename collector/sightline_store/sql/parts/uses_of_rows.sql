@@ -10,11 +10,11 @@ FROM
     FROM otel_traces
     WHERE
         -- include: beside_rollups_of_all.sql
-        AND (ServiceName, SpanName, toDateTime(Timestamp)) IN (
-            SELECT ServiceName, picked.1, toDateTime(picked.2)
+        AND (ServiceName, toStartOfFiveMinutes(Timestamp), TraceId, SpanName, toDateTime(Timestamp)) IN (
+            SELECT ServiceName, toStartOfFiveMinutes(picked.2), picked.1.2, picked.1.1, toDateTime(picked.2)
             FROM
             (
-                SELECT ServiceName, arrayJoin([(argMin(Name, Timestamp), min(Timestamp)), (argMax(Name, Timestamp), max(Timestamp))]) AS picked
+                SELECT ServiceName, arrayJoin([(argMin((Name, TraceId), Timestamp), min(Timestamp)), (argMax((Name, TraceId), Timestamp), max(Timestamp))]) AS picked
                 FROM requests
                 WHERE
                     -- include: beside_rollups_of_all.sql

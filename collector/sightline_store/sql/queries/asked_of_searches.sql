@@ -5,8 +5,8 @@ SELECT
     -- include: asked_columns.sql
     'search' AS stage
 FROM otel_traces
-WHERE (ServiceName, SpanName, toDateTime(Timestamp, 'UTC')) IN (
-        SELECT ServiceName, Name, toDateTime(Timestamp, 'UTC') FROM stages
+WHERE (ServiceName, toStartOfFiveMinutes(Timestamp), TraceId, SpanName, toDateTime(Timestamp)) IN (
+        SELECT ServiceName, toStartOfFiveMinutes(Timestamp), TraceId, Name, toDateTime(Timestamp) FROM stages
         WHERE Stage = 'search' AND TraceHash IN (SELECT cityHash64(arrayJoin({trace_ids:Array(String)})))
             AND (toStartOfFiveMinutes(Timestamp), TraceHash) IN (
                 SELECT toStartOfFiveMinutes(fromUnixTimestamp64Milli(arrayJoin(named).2, 'UTC')) + 300 * arrayJoin(range(-1, 13)), arrayJoin(named).1))

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS otel_traces
 )
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
-ORDER BY (ServiceName, SpanName, toDateTime(Timestamp))
+ORDER BY (ServiceName, toStartOfFiveMinutes(Timestamp), TraceId, Timestamp)
 SETTINGS index_granularity = 2048, ttl_only_drop_parts = 1,
     fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 

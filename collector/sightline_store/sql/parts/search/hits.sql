@@ -22,7 +22,6 @@
                 ))) - INTERVAL 5 MINUTE
                 AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
                 AND ({tenant:String} = '' OR ResourceAttributes['sightline.tenant'] IN ('', {tenant:String}))
-                -- condition: spans
                 AND hash IN (SELECT TraceHash FROM (
                     -- condition: read
                 ))
