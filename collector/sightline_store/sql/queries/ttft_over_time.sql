@@ -25,8 +25,8 @@ SELECT
     any(untold_n) AS untold,
     any(definition) AS ttft_definition,
     any(others_n) AS ttft_others
--- view() is analysed by itself: the engine walks through all of a subquery for each function around it, 60 ms here.
-FROM view(
+FROM
+(
     WITH
     (
         WITH [countIf(TtftDefinition = 'delivered'), countIf(TtftDefinition = 'first_token'), countIf(TtftDefinition = 'first_chunk')] AS counts
