@@ -37,11 +37,13 @@ class StoreBusy(StoreUnavailable):
         code: ClickHouse's error code.
         reason: its own words.
         way_out: what helps where waiting does not; '' where only waiting does.
+        wants_too_much: whether this one statement wants more memory than it may take.
     """
 
     def __init__(self, url: str, code: int, reason: str) -> None:
         self.code = code
         self.way_out = _way_out(code, reason)
+        self.wants_too_much = code == _MEMORY and _OF_ALL not in reason
         words = reason.rstrip(". ")
         message = f"the ClickHouse at SIGHTLINE_STORE_URL={url} cannot do it now (code {code}): {words}."
         super().__init__(url, reason, f"{message} {self.way_out}".rstrip())
@@ -96,7 +98,7 @@ class PricesFileError(StoreError):
 
 def _way_out(code: int, reason: str) -> str:
     """What helps with a busy store where waiting does not."""
-    if code == _MEMORY and "(total)" in reason:
+    if code == _MEMORY and _OF_ALL in reason:
         return (
             "All statements together have reached the server's memory limit: ask for less at once, or raise "
             "SIGHTLINE_STORE_MAX_MEMORY_BYTES of the embedded store (max_server_memory_usage of a server)."
@@ -105,6 +107,7 @@ def _way_out(code: int, reason: str) -> str:
 
 
 _MEMORY = 241
+_OF_ALL = "(total)"
 _WAYS_OUT = {
     159: "The statement took longer than it may: ask for a shorter time, or raise max_execution_time.",
     202: "Fewer statements at once help, or more room for them: SIGHTLINE_STORE_MAX_CONCURRENT_QUERIES and "

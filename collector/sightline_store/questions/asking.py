@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from sightline_store.errors import StoreBusy
 from sightline_store.moments import sql_moment
 from sightline_store.questions import guards
 from sightline_store.questions.conditions import sql_text
@@ -27,6 +28,8 @@ _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 720
 HIDDEN: Final = "hidden"
 """Stands in place of a text that the reader may not read."""
 _CONTENT: Final = "{content:UInt8}"
+SHORTEST_PART: Final = timedelta(minutes=15)
+"""Into no shorter parts is a window taken apart."""
 
 
 class Asks(Protocol):
@@ -151,6 +154,26 @@ def ask_rolled(
         if is_whole(rows):
             return rows
     return of_rows() if of_rows else ask(client, name, params)
+
+
+def by_halves(filters: Filters, answer: Callable[[Filters], list[Row]]) -> list[list[Row]]:
+    """What is answered about a window, or about its parts where the whole wants more memory than a statement may take.
+
+    Args:
+        filters: the window, and what it is narrowed to.
+        answer: asks about such a window; raises as `ask` does.
+
+    Returns:
+        One answer, or those of the parts, the newest first.
+    """
+    try:
+        return [answer(filters)]
+    except StoreBusy as exc:
+        if not exc.wants_too_much or filters.duration < 2 * SHORTEST_PART:
+            raise
+    middle = filters.end - timedelta(milliseconds=round(filters.duration / timedelta(milliseconds=2)))
+    older, newer = replace(filters, end=middle), replace(filters, start=middle)
+    return [*by_halves(newer, answer), *by_halves(older, answer)]
 
 
 def send(client: Asks, text: str, params: Mapping[str, Any]) -> list[Row]:

@@ -80,13 +80,15 @@ def review_queue(
     Args:
         client: the store.
         filters: the window, and what it is narrowed to.
-        queue: by what they are chosen; see `review_queue.sql`.
+        queue: by what they are chosen; see `review_queue.sql` and `review_random.sql`.
         reviewer: whose own reviews are left out.
         most: reviewers after whom an answer is done.
         limit: rows.
     """
-    params = {**filters.params(), "queue": queue, "reviewer": reviewer, "most": most, "limit": limit}
-    return ask(client, "people/review_queue", params)
+    params = {**filters.params(), "reviewer": reviewer, "most": most, "limit": limit}
+    if queue == "random":
+        return ask(client, "people/review_random", params)
+    return ask(client, "people/review_queue", {**params, "queue": queue})
 
 
 def reviews(client: Asks, filters: Filters, *, limit: int = MOST_REVIEWS) -> list[Row]:

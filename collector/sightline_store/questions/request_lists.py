@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, send, sql
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, by_halves, send, sql
 from sightline_store.questions.search import parse
 from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import MOST_LONGEST
@@ -38,7 +38,7 @@ def found_requests(
         client: the store.
         filters: the window, and what it is narrowed to.
         search: in the language of `search.parse`. Words and attributes are looked for in the newest requests that hold
-            its other terms: see `searched_requests`.
+            its other terms: see `searched_requests`. Of a window that is searched in parts, in those of each part.
         sort: by what.
         descending: whether the greatest come first.
         only_errors: only requests that failed.
@@ -68,6 +68,8 @@ def found_requests(
     is_first = limit + offset <= MOST_LONGEST and not (narrowed.sql or only_errors)
     if name == "traces_by_score" and not descending and is_first:
         return ask_rolled(client, name, filters, params, Reads.SCORES, is_whole=lambda rows: _is_page(rows, params))
+    if name == "traces":
+        return _searched(client, filters, narrowed.put_into(sql(name)), params)
     return send(client, narrowed.put_into(sql(name)), params)
 
 
@@ -88,6 +90,29 @@ def _listed(client: Asks, filters: Filters, params: Row) -> list[Row]:
     if params["sort"] != "time" and (params["only_errors"] or limit + offset > MOST_LONGEST):
         return ask(client, "traces", params)
     return ask_rolled(client, "traces", filters, params, Reads.LONGEST, is_whole=lambda rows: _is_page(rows, params))
+
+
+def _searched(client: Asks, filters: Filters, text: str, params: Row) -> list[Row]:
+    """One page of requests that hold a search's terms, which may want a set of all traces of the window for each."""
+    limit, offset = params["limit"], params["offset"]
+
+    def of_part(part: Filters) -> list[Row]:
+        page = {} if part == filters else {"limit": limit + offset, "offset": 0}
+        return send(client, text, {**params, **part.params(), **page})
+
+    parts = by_halves(filters, of_part)
+    if len(parts) == 1:
+        return parts[0]
+    matching = sum(rows[0]["matching"] for rows in parts if rows)
+    column = {"ttft": "ttft_ms", "total": "total_ms"}.get(params["sort"], "started_ms")
+    direction = -1 if params["descending"] else 1
+
+    def place(row: Row) -> tuple[bool, float, int]:
+        value = row[column]
+        return value is None, direction * (value or 0), -row["started_ms"]
+
+    found = sorted((row for rows in parts for row in rows), key=place)
+    return [{**row, "matching": matching} for row in found[offset : offset + limit]]
 
 
 def _by_cost(client: Asks, filters: Filters, narrowed: conditions.Condition, params: Row) -> list[Row]:
@@ -126,8 +151,10 @@ def _is_page(rows: list[Row], params: Row) -> bool:
 def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:
     """In how many requests words and attributes are looked for: `read` of the `requests` that hold its other terms."""
     narrowed = conditions.condition(parse(search), only_columns=True)
-    params = {**filters.params(), "only_errors": int(only_errors), **conditions.limits(), **narrowed.params}
-    return send(client, narrowed.put_into(sql("searched_requests")), params)[0]
+    params = {"only_errors": int(only_errors), **conditions.limits(), **narrowed.params}
+    text = narrowed.put_into(sql("searched_requests"))
+    parts = by_halves(filters, lambda part: send(client, text, {**params, **part.params()}))
+    return {column: sum(rows[0][column] for rows in parts) for column in parts[0][0]}
 
 
 def trace_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:
