@@ -183,6 +183,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
     people.sessions(asked, window)
     people.session_totals(asked, window, ["S"])
     people.review_queue(asked, window, "lowest", reviewer="Ann")
+    people.review_queue(asked, window, "random", reviewer="Ann")
     people.reviews(asked, window)
     with pytest.raises(IndexError):
         queries.freshness(asked)
