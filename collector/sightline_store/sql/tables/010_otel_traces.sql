@@ -1,6 +1,7 @@
 -- The official exporter's table, generation 1 (contrib exporter/clickhouseexporter up to v0.162): names and types are its contract.
--- The SETTINGS are ours: a part is fsynced before the INSERT is answered, a replayed segment is recognised, and granules are a
--- quarter of the usual ones, since what is read of prompts is single spans here and there (docs/adr/019-what-a-stored-span-costs.md).
+-- The order and the SETTINGS are ours: the spans of a trace lie together, so that their ids and texts are packed together and read
+-- together; a part is fsynced before the INSERT is answered; a replayed segment is recognised; granules are a quarter of the usual
+-- ones, since what is read of prompts is single traces here and there (docs/adr/019-what-a-stored-span-costs.md).
 CREATE TABLE IF NOT EXISTS otel_traces
 (
     Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
