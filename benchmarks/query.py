@@ -6,7 +6,8 @@ growth_last_hour is the last hour's cost with all of it behind against a tenth o
 the fastest of several answers to each question (growth_last_hour_cpu: by what the store computed).
 map_ratio is how much longer the questions of sql/typed_or_map take, over all days, when they are asked of the attribute
 Map of otel_traces: one or more about each typed table, together (map_ratios: each). Both must answer the same, and the
-Map has the official table's indexes over keys and values to skip by.
+Map has the official table's indexes over keys and values to skip by, but not its order by name of span: Sightline keeps
+the spans of a trace together (docs/adr/019), for which the Map's questions pay.
 The questions are asked with a reader's key, as the pages ask them, so each is judged: judged_first_ms is by how much
 the first answer to a text took longer than the next ones, judged_again_ms how much longer a reader's next answers take
 than an admin's. Both are medians over the questions of the last hour.

@@ -84,9 +84,12 @@ def condition(terms: Sequence[Term], *, only_columns: bool = False) -> Condition
     """
     params: dict[str, Any] = {}
     columns, raw, masks = "", "", ""
-    for number, term in enumerate(terms, start=1):
+    numbered = list(enumerate(terms, start=1))
+    few = "".join(f"AND {_placed('score', term, number, params)}" for number, term in numbered if _chooses_few(term))
+    for number, term in numbered:
         if not reads_spans(term):
-            columns += f"AND {_not(term)}{_placed(_column_part(term), term, number, params)}"
+            part = _placed(_column_part(term), term, number, params)
+            columns += f"AND {_not(term)}{filled(part, {'among': few})}"
         elif not only_columns:
             held = _placed("words" if term.kind is Kind.WORDS else "found", term, number, params)
             if may_begin_id(term):
@@ -133,6 +136,11 @@ def _placed(name: str, term: Term, number: int, params: dict[str, Any]) -> str:
     for place in dict.fromkeys(_PLACE.findall(text)):
         params[f"search_{number}_{place}"] = values[place]
     return _PLACE.sub(lambda match: f"{{search_{number}_{match[1]}:", text)
+
+
+def _chooses_few(term: Term) -> bool:
+    """Whether most traces do not hold a term: where one has to, what other tables tell is looked up of no others."""
+    return term.kind is Kind.COMPARES and term.key.startswith(SCORE)
 
 
 def _not(term: Term) -> str:

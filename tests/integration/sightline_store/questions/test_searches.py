@@ -64,6 +64,14 @@ SEARCHES: dict[str, _Holds] = {
     "tokens>=1500": lambda spans, _: _tokens(spans) >= 1500,
     "score.groundedness<0.5": lambda _, scores: (_score(scores, "groundedness") or 0.5) < 0.5,
     "-score.groundedness<0.5": lambda _, scores: (_score(scores, "groundedness") or 0.0) >= 0.5,
+    "tokens>=900 stage:model score.groundedness<0.9": lambda spans, scores: (
+        _tokens(spans) >= 900
+        and _says(spans, "sightline.stage", "model")
+        and (_score(scores, "groundedness") or 0.9) < 0.9
+    ),
+    "score.groundedness<0.9 model:mystery-7b": lambda spans, scores: (
+        _says(spans, "gen_ai.request.model", "mystery-7b") and (_score(scores, "groundedness") or 0.9) < 0.9
+    ),
     "gen_ai.request.top_k:3 user:user-07": lambda spans, _: (
         _says(spans, "gen_ai.request.top_k", "3") and _says(spans, "user.id", "user-07")
     ),
@@ -110,6 +118,10 @@ def test_costs_are_compared_where_they_are_known(filled: Filled, window: Filters
     below = request_lists.traces(filled.client, window, search=f"-cost>{middle}", limit=1000)
     assert len(above) + len(below) == len(known) < len(every)
     assert min(row["cost_usd"] for row in above) > middle >= max(row["cost_usd"] for row in below)
+    judged = request_lists.traces(filled.client, window, search=f"cost>{middle} score.groundedness<0.9", limit=1000)
+    low = {row["trace_id"] for row in above if row["groundedness"] is not None and row["groundedness"] < 0.9}
+    assert {row["trace_id"] for row in judged} == low
+    assert low
 
 
 def test_words_are_looked_for_in_the_newest_requests(
