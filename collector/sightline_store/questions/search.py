@@ -2,7 +2,7 @@ r"""The language in which requests are searched for: text to terms, and back. Pu
 
 ::
 
-    how do coroutines        both words, in the question, the answer, or the ids of session, user and trace
+    how do coroutines        both words, in questions, answers and other steps, or the ids of session, user and trace
     "time limit"             these words as they stand
     tenant:acme              also user, session, model, stage, service, route, trace
     gen_ai.request.top_k:5   any attribute of a span or of its resource; its name has a dot

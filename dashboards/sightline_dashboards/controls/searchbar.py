@@ -39,7 +39,7 @@ _KEYS: Final = (
 )
 """What a term of a search can begin with, and what it means."""
 _LANGUAGE: Final = (
-    ("two words", "both, in the question, the answer, or the ids of session and user"),
+    ("two words", "both, in its questions, answers and steps, or the ids of session and user"),
     ('"two words"', 'as they stand; so do values with blanks, such as tenant:"a b"'),
     ("tenant:acme", "also user, session, model, stage, service, route, trace"),
     ("gen_ai.request.top_k:5", "any attribute of a span or its resource: its name has a dot"),

@@ -1,5 +1,6 @@
 -- What was asked in some requests, where their own spans say it? The attributes and events of those spans that hold a question.
--- Service, time (epoch second) and trace of the spans lead to them at once, in stores whose spans are sorted otherwise their name.
+-- Service, time (epoch second) and trace lead to the spans at once, in stores that sort them otherwise their name; by TraceId alone
+-- the index over ids skips more.
 SELECT
     -- include: asked_columns.sql
     'request' AS stage
