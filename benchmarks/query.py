@@ -19,7 +19,8 @@ thread) that is timed in between, so that a slow machine does not read as slow c
 The questions that rollups can answer are asked twice, before the rollups are made and after: p95_scans_rows and
 worst_scans_rows are p95_scans and worst_scans as they were with rows alone; rolled_ratio and rolled_cpu_ratio are the
 wall and CPU time of these questions with rollups by that without, all together. rollup_bytes is what rollups take on
-disk, and fold_cpu_s what the store computed to make them. --pages-only leaves out what is asked of rows and of the Map,
+disk, and fold_cpu_s what the store computed to make them; pack_cpu_s is that for packing raw spans of more than a day
+ago harder, once all are loaded. --pages-only leaves out what is asked of rows and of the Map,
 which with 100 million spans takes longer than all else, and makes only those rollups that the store does not have yet.
 Results of so many spans are kept by themselves.
 Progress and the time of each question go to standard error; the last line of standard output is the result.
@@ -56,7 +57,7 @@ from sightline_store.prices import model_prices
 from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters
 from sightline_store.rollups import fold, keeping
-from sightline_store.schema import migrate
+from sightline_store.schema import migrate, retention
 from sightline_store.settings import RetentionSettings, StoreSettings
 
 
@@ -174,6 +175,7 @@ def _run(
         "judged_first_ms": _ms(judged[0]),
         "judged_again_ms": _ms(judged[1]),
         "load_s": loaded.get("load_s"),
+        "pack_cpu_s": loaded.get("pack_cpu_s"),
         "peak_rss_mib": round(store.peak_rss_mib),
     }
     if args.rows >= _WHOLE:
@@ -277,7 +279,7 @@ def _profile(client: Client, end: datetime, costs: dict[str, Cost]) -> None:
 
 
 def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> dict[str, float]:
-    """Fill the store; returns by what the last hour's cost grew from a tenth of it to all, and seconds of INSERT."""
+    """Fill the store; returns by what the last hour's cost grew from a tenth of it to all, and seconds it took."""
     traces = rows // SPANS_A_TRACE
     end = datetime.now(UTC).replace(microsecond=0)
     last_hour = max(200, traces // (DAYS * 24))
@@ -294,8 +296,9 @@ def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> d
     month_of_traces.insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
     load_s += time.monotonic() - started
     _settle(client)
+    pack_cpu_s = _pack(client, store)
     if not repeats:
-        return {"load_s": round(load_s)}
+        return {"load_s": round(load_s), "pack_cpu_s": round(pack_cpu_s, 1)}
     after = _last_hour(client, store, repeats)
     for label in sorted(after, key=lambda label: before[label].wall_s - after[label].wall_s)[:8]:
         _say(f"growth: {before[label].wall_s * 1e3:.1f} to {after[label].wall_s * 1e3:.1f} ms  {label}")
@@ -305,7 +308,28 @@ def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> d
         "growth_last_hour": round(wall[1] / wall[0], 2),
         "growth_last_hour_cpu": round(computed[1] / computed[0], 2),
         "load_s": round(load_s),
+        "pack_cpu_s": round(pack_cpu_s, 1),
     }
+
+
+def _pack(client: Client, store: processes.Server) -> float:
+    """Pack the days that are over, as merges do for a janitor in the next hours; seconds that the store computed."""
+    before = store.cpu_s()
+    retention.apply(client, RetentionSettings())
+    unpacked = (
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND database = currentDatabase() "
+        "AND has({tables:Array(String)}, table) AND recompression_ttl_info.max[1] < now() "
+        "AND default_compression_codec != {codec:String} ORDER BY ALL"
+    )
+    told = "SELECT count() AS n FROM system.mutations WHERE NOT is_done"
+    while client.query_rows(told)[0]["n"]:
+        time.sleep(0.5)
+    for part in client.query_rows(unpacked, {"tables": list(retention.PACKED), "codec": retention.PACKED_CODEC}):
+        client.command(f"OPTIMIZE TABLE {part['table']} PARTITION ID '{part['partition_id']}' FINAL")
+        _say(f"packed {part['table']} of {part['partition_id']}")
+    computed = store.cpu_s() - before
+    _settle(client)
+    return computed
 
 
 def _settle(client: Client, timeout_s: float = 300) -> None:

@@ -281,12 +281,21 @@ def _altered_columns(table: Statement, alteration: Alteration) -> list[Column]:
         at = _place(table, names, alteration.name)
         columns[at] = replace(columns[at], name=alteration.new_name)
     elif column is not None and alteration.action == "MODIFY COLUMN":
-        columns[_place(table, names, column.name)] = column
+        columns = [field for each in columns for field in _fields_if_named(each, column.name)]
+        columns[_place(table, [each.name for each in columns], column.name)] = column
     elif column is not None and column.name not in names:
         after = alteration.after
         at = len(columns) if not after else 0 if after == "FIRST" else _place(table, names, after) + 1
         columns.insert(at, column)
     return columns
+
+
+def _fields_if_named(column: Column, name: str) -> list[Column]:
+    """The columns of which a Nested one consists, where `name` is one of them; else the column as it is."""
+    fields = references.nested_fields(column.type) if name.startswith(f"{column.name}.") else None
+    if fields is None:
+        return [column]
+    return [replace(column, name=f"{column.name}.{field}", type=f"Array({kind})") for field, kind in fields]
 
 
 def _place(table: Statement, names: list[str], name: str) -> int:

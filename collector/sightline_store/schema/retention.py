@@ -1,4 +1,4 @@
-"""How long rows stay: days per signal as the tables' TTL, and caps in GiB that drop the oldest days.
+"""How long rows stay, and when they are packed harder: the tables' TTL; and caps in GiB that drop the oldest days.
 
 Of the caps, those of raw spans and of typed rows come first, and that of all tables counts what they leave. All of it
 acts on whole days where a table is parted by day. The small tables that hold counts are not: their rows go, or are
@@ -45,6 +45,13 @@ SIGNALS: dict[str, dict[str, str]] = {
 }
 """Signal to its tables, each with the column that its days are taken from."""
 
+PACKED = ("otel_traces", "otel_logs")
+"""Tables whose texts are packed harder after some days: the others hold ids and numbers, which get no shorter by it."""
+
+PACKED_CODEC = "ZSTD(12)"
+"""What they are packed with: a fifth fewer bytes of SpanAttributes than ZSTD(3), at three times the CPU of a merge
+(docs/adr/019-what-a-stored-span-costs.md)."""
+
 _PROCESS_DAYS = 365
 _FOLDS = {
     # A process numbers its spans from 1: without its first minutes all that it sent in them would look lost. So minutes
@@ -53,7 +60,6 @@ _FOLDS = {
     "Spans = sum(Spans), HighestSequence = max(HighestSequence), toDateTime(LastSeen) + toIntervalDay({later})",
 }
 _BYTES_PER_GIB = 1024**3
-_FOREIGN = -1
 _ON_A_CLUSTER = (
     "their retention is the operator's, by `ALTER TABLE NAME_local ON CLUSTER ... MODIFY TTL` (docs/scale.md). Set "
     "SIGHTLINE_JANITOR_RETENTION_INTERVAL_S=0 for the janitors"
@@ -70,6 +76,18 @@ class Change:
 
     def __str__(self) -> str:
         return f"{self.table} {self.why}: {self.statement}"
+
+
+@dataclass(frozen=True)
+class _Ttl:
+    """What a table's TTL says: rows stay for `days` (0: for ever), packed harder after `packed_after` (0: never)."""
+
+    days: int
+    packed_after: int
+
+    def __str__(self) -> str:
+        said = f"for {self.days} days" if self.days else "for ever"
+        return f"{said}, packed harder after {self.packed_after} days" if self.packed_after else said
 
 
 @dataclass(frozen=True)
@@ -109,31 +127,33 @@ def plan(client: Client, settings: RetentionSettings) -> list[Change]:
     }
     changes = []
     for signal, tables in SIGNALS.items():
-        days = settings.days(signal)
         for table, column in tables.items():
             if table not in known:
                 continue
-            have = _days(known[table], table, column)
-            if have == days or (have == _FOREIGN and days == 0):
+            asked = _asked(table, settings.days(signal), settings)
+            have = _read(ddl.parse(known[table]).ttl, table, column)
+            if have == asked or (have is None and asked.days == 0):
                 continue
-            statement = (
-                f"ALTER TABLE {table} MODIFY TTL {_ttl(table, column, days)}"
-                if days
-                else f"ALTER TABLE {table} REMOVE TTL"
-            )
-            changes.append(Change(table, statement, f"keeps {_said(days)}, kept {_said(have)} so far"))
+            ttl = _ttl(table, column, asked)
+            statement = f"ALTER TABLE {table} " + (f"MODIFY TTL {ttl}" if ttl else "REMOVE TTL")
+            so_far = have or "by a TTL that was set outside Sightline"
+            changes.append(Change(table, statement, f"keeps rows {asked}, kept them {so_far} so far"))
     return changes
 
 
 def apply(client: Client, settings: RetentionSettings) -> list[Change]:
     """Bring the tables' TTL to what the settings ask; returns what ran. Runs again without effect.
 
-    Days that are older than a shorter TTL go with the next merges, whole parts at a time.
+    Days that are older than a shorter TTL go with the next merges, whole parts at a time. Parts that are old enough to
+    be packed are written anew in the background, one after the other.
     """
     changes = plan(client, settings)
     for change in changes:
         # Rewriting every part for a new TTL would take hours on a large table; parts of a day are dropped as wholes.
-        client.command(f"{change.statement} SETTINGS materialize_ttl_after_modify = 0")
+        # Those of a table that is packed are told the new TTL and not rewritten (materialize_ttl_recalculate_only), in
+        # the background: a change of the table that runs comes first.
+        tells_parts = int(change.table in PACKED)
+        client.command(f"{change.statement} SETTINGS materialize_ttl_after_modify = {tells_parts}, alter_sync = 0")
         _log.info("%s %s", change.table, change.why)
     return changes
 
@@ -215,21 +235,28 @@ def _caps(settings: RetentionSettings) -> list[tuple[str, float, tuple[str, ...]
     ]
 
 
-def _ttl(table: str, column: str, days: int) -> str:
-    """A table's TTL, spelled as ClickHouse gives it back."""
-    fold = f" {_FOLDS[table].format(later=days + _PROCESS_DAYS)}" if table in _FOLDS else ""
-    return f"toDateTime({column}) + toIntervalDay({days}){fold}"
+def _asked(table: str, days: int, settings: RetentionSettings) -> _Ttl:
+    """What the settings ask of a table. Rows that go before they would be packed are not."""
+    packed_after = settings.pack_after_days if table in PACKED else 0
+    return _Ttl(days, packed_after if not days or packed_after < days else 0)
 
 
-def _days(create: str, table: str, column: str) -> int:
-    """The days of a table's TTL; 0 for none, _FOREIGN for one that is not of our making."""
-    ttl = ddl.parse(create).ttl
-    if not ttl:
-        return 0
-    match = re.search(r"toIntervalDay\((\d+)\)", ttl)
-    days = int(match[1]) if match else _FOREIGN
-    return days if ttl == _ttl(table, column, days) else _FOREIGN
+def _ttl(table: str, column: str, asked: _Ttl) -> str:
+    """A table's TTL, spelled as ClickHouse gives it back; '' for none."""
+    parts = []
+    if asked.days:
+        fold = f" {_FOLDS[table].format(later=asked.days + _PROCESS_DAYS)}" if table in _FOLDS else ""
+        parts.append(f"toDateTime({column}) + toIntervalDay({asked.days}){fold}")
+    if asked.packed_after:
+        parts.append(f"toDateTime({column}) + toIntervalDay({asked.packed_after}) RECOMPRESS CODEC({PACKED_CODEC})")
+    return ", ".join(parts)
 
 
-def _said(days: int) -> str:
-    return {0: "for ever", _FOREIGN: "by a TTL that was set outside Sightline"}.get(days, f"{days} days")
+def _read(ttl: str, table: str, column: str) -> _Ttl | None:
+    """What a table's TTL says; None for one that is not of our making."""
+    days, packed_after = (
+        int(match[1]) if (match := re.search(rf"toIntervalDay\((\d+)\){ending}", ttl)) else 0
+        for ending in ("(?! RECOMPRESS)", " RECOMPRESS")
+    )
+    read = _Ttl(days, packed_after)
+    return read if ttl == _ttl(table, column, read) else None

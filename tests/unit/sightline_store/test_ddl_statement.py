@@ -165,6 +165,12 @@ def test_altered_tables_are_as_if_made_so() -> None:
         "    last String,\n    INDEX IF NOT EXISTS j d TYPE minmax\n)\n"
         "ENGINE = MergeTree\nORDER BY (a, d)\nSETTINGS x = 2, y = 'a, b'"
     )
+    nested = ddl.parse("CREATE TABLE t (a Nested (x UInt8, y Array(String)) CODEC(LZ4)) ENGINE = MergeTree ORDER BY ()")
+    modify = ddl.parse("ALTER TABLE t MODIFY COLUMN `a.y` Array(Array(String)) CODEC(Default)")
+    assert [column.render() for column in ddl.tables_after([nested, modify])["t"].columns] == [
+        "`a.x` Array(UInt8) CODEC(LZ4)",
+        "`a.y` Array(Array(String)) CODEC(Default)",
+    ]
     with pytest.raises(DdlError, match="no statement before makes the table"):
         ddl.tables_after([ddl.parse("ALTER TABLE t DROP COLUMN IF EXISTS a")])
     with pytest.raises(DdlError, match="which CREATE TABLE does not make"):

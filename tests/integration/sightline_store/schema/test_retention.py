@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from model_call_spans import calls, insert
+from model_call_spans import DAY_NS, START_NS, calls, insert
 
 from sightline_store.client import Client
 from sightline_store.questions import asking, queries
@@ -30,13 +31,13 @@ def _rows(client: Client) -> list[dict[str, Any]]:
 
 def test_retention_by_days_and_by_size(client: Client) -> None:
     """TTLs follow the settings both ways; the cap drops the oldest day of all signals, never today."""
-    settings = RetentionSettings(traces_days=30, typed_days=90)
+    settings = RetentionSettings(traces_days=30, typed_days=90, pack_after_days=0)
     planned = retention.plan(client, settings)
     assert {change.table for change in planned} >= {"otel_traces", "llm_calls"}
     assert "otel_logs" not in {change.table for change in planned}
     assert retention.apply(client, settings) == planned
     assert retention.plan(client, settings) == []
-    back = retention.plan(client, RetentionSettings())
+    back = retention.plan(client, RetentionSettings(pack_after_days=0))
     assert {change.statement for change in back} >= {"ALTER TABLE otel_traces REMOVE TTL"}
     retention.apply(client, RetentionSettings())
     assert retention.plan(client, RetentionSettings()) == []
@@ -48,6 +49,54 @@ def test_retention_by_days_and_by_size(client: Client) -> None:
     assert len({day.day for day in dropped}) == 1
     assert {day.table for day in dropped} >= {"otel_traces", "llm_calls", "stages"}
     assert [row["InputTokens"] for row in _rows(client)] == list(range(1000, 1200))
+
+
+def test_raw_rows_of_days_ago_are_packed_harder(client: Client) -> None:
+    """Parts that are there too, and only those that are old enough; what they hold stays as it was."""
+
+    def codecs() -> list[str]:
+        """Of the older day, then of the newer one."""
+        rows = client.query_rows(
+            "SELECT partition, any(default_compression_codec) AS codec FROM system.parts "
+            "WHERE active AND database = currentDatabase() AND table = 'otel_traces' "
+            "GROUP BY partition ORDER BY partition"
+        )
+        return [row["codec"] for row in rows]
+
+    retention.apply(client, RetentionSettings(pack_after_days=0))
+    text = {"gen_ai.input.messages": " ".join(f"word {number * number % 977}" for number in range(400))}
+    today = (time.time_ns() - START_NS) // DAY_NS
+    insert(client, calls(1, 50, attributes=text, day=today) + calls(1000, 50, attributes=text, day=today - 3))
+    rows = "SELECT cityHash64(groupArray(tuple(*))) AS hash FROM (SELECT * FROM otel_traces ORDER BY ALL)"
+    before = client.query_rows(rows)
+    client.command("OPTIMIZE TABLE otel_traces FINAL")
+    assert codecs() == ["ZSTD(3)", "ZSTD(3)"]
+    (traces, logs) = retention.apply(client, RetentionSettings())
+    assert [each.table for each in (traces, logs)] == ["otel_traces", "otel_logs"]
+    assert "keeps rows for ever, packed harder after 1 days, kept them for ever so far" in str(traces)
+    deadline = time.monotonic() + 60
+    while codecs()[0] != "ZSTD(12)" and time.monotonic() < deadline:
+        client.command("OPTIMIZE TABLE otel_traces FINAL")
+        time.sleep(0.1)
+    assert codecs() == ["ZSTD(12)", "ZSTD(3)"]
+    assert client.query_rows(rows) == before
+
+
+def test_rows_that_go_before_they_would_be_packed_are_not(client: Client) -> None:
+    """Both are one TTL, which follows the settings both ways."""
+    for settings, ttl in (
+        (RetentionSettings(traces_days=1), "toDateTime(Timestamp) + toIntervalDay(1)"),
+        (
+            RetentionSettings(traces_days=9, pack_after_days=2),
+            "toDateTime(Timestamp) + toIntervalDay(9), "
+            "toDateTime(Timestamp) + toIntervalDay(2) RECOMPRESS CODEC(ZSTD(12))",
+        ),
+        (RetentionSettings(), "toDateTime(Timestamp) + toIntervalDay(1) RECOMPRESS CODEC(ZSTD(12))"),
+    ):
+        (change,) = (change for change in retention.apply(client, settings) if change.table == "otel_traces")
+        assert change.statement == f"ALTER TABLE otel_traces MODIFY TTL {ttl}"
+        assert retention.plan(client, settings) == []
+    retention.apply(client, RetentionSettings(pack_after_days=0))
 
 
 def test_a_rebuild_makes_the_cap_drop_nothing(client: Client) -> None:
@@ -130,6 +179,7 @@ def test_counts_that_are_too_old_go_and_no_span_looks_lost_for_that(client: Clie
 
 def test_a_ttl_that_was_set_outside_of_sightline_stays(client: Client) -> None:
     """Where the settings ask for none, it is left alone; the other tables get what is asked."""
+    retention.apply(client, RetentionSettings())
     client.command("ALTER TABLE otel_logs MODIFY TTL toDateTime(Timestamp) + toIntervalHour(36)")
     assert retention.plan(client, RetentionSettings()) == []
     settings = RetentionSettings(scores_days=5)
