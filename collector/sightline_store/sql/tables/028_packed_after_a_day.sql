@@ -3,8 +3,11 @@
 -- table's TTL says later (RECOMPRESS, schema/retention.py). Ids keep their own: higher levels make random hex digits longer.
 -- A changed TTL is worked out for the parts that are there, and rewrites none of them: merges do, one after the other.
 ALTER TABLE otel_traces
+    MODIFY COLUMN TraceId String CODEC(ZSTD(3)),
     MODIFY COLUMN SpanId String CODEC(ZSTD(3)),
     MODIFY COLUMN ParentSpanId String CODEC(ZSTD(3)),
+    MODIFY COLUMN ScopeName String CODEC(ZSTD(3)),
+    MODIFY COLUMN ScopeVersion String CODEC(ZSTD(3)),
     MODIFY COLUMN StatusMessage String CODEC(Default),
     MODIFY COLUMN ResourceAttributes Map(LowCardinality(String), String) CODEC(Default),
     MODIFY COLUMN SpanAttributes Map(LowCardinality(String), String) CODEC(Default),
