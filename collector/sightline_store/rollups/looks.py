@@ -1,9 +1,9 @@
 # ruff: noqa: S608 - names of tables are this package's own; values are numbers.
-"""Which days a fold has to look at: those whose parts are others than when they were last found right.
+"""Which days a fold has to look at: those whose rows may be others than when they were last found right.
 
-Parts of a day are known by their names, so nothing of it is read while it has the same ones. Three things of other days
-count in a day too: scores, which are given later; and the routes and models of a trace over midnight, which stand in
-the first hour of the next day, or in the last one of the day before. So a day is also looked at when scores of its
+What was inserted and changed last is known of each part, so nothing of a day is read for that. Three things of other
+days count in a day too: scores, which are given later; and the routes and models of a trace over midnight, which stand
+in the first hour of the next day, or in the last one of the day before. So a day is also looked at when scores of its
 requests have come, and when what its neighbours have in these hours has changed.
 """
 
@@ -28,7 +28,7 @@ class Look:
     """What a day was when it was looked at, each as a print.
 
     Attributes:
-        parts: its parts.
+        parts: its parts, whatever merges made of them.
         scores: the parts of scores that had changed and held scores of its requests.
         first_hour: its requests and calls of the first hour.
         last_hour: those of the last hour.
@@ -114,10 +114,18 @@ def moment_of(day: date) -> int:
 
 
 def _parts(client: Client, tables: Sequence[str]) -> dict[date, int]:
-    """Day to a hash of the parts that some tables have of it; another format of rollups is another hash."""
+    """Day to a hash of what some tables have of it; another format of rollups is another hash.
+
+    Of each table it is made of how many rows there are, and of the newest of its inserts and changes that are in them:
+    a merge alters neither. A table that took the place of another one has another UUID.
+    """
     rows = client.query_rows(
-        f"SELECT partition AS day, sum(cityHash64(table, name, {FORMAT})) AS parts FROM system.parts "
-        "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table) GROUP BY partition",
+        f"SELECT day, sum(cityHash64(table, uuid, n, newest, {FORMAT})) AS parts FROM "
+        "(SELECT p.partition AS day, p.table AS table, t.uuid AS uuid, sum(p.rows) AS n, "
+        "max(greatest(p.max_block_number, p.data_version)) AS newest "
+        "FROM system.parts AS p INNER JOIN system.tables AS t ON t.database = p.database AND t.name = p.table "
+        "WHERE p.active AND p.database = {database:String} AND has({tables:Array(String)}, p.table) "
+        "AND t.database = {database:String} GROUP BY day, table, uuid) GROUP BY day",
         {"database": client.settings.database, "tables": list(tables)},
     )
     return {date.fromisoformat(str(row["day"])): int(row["parts"]) for row in rows}

@@ -36,7 +36,7 @@ CHECKSUMS = {
     25: "f3dc76924d9059b4",
     26: "a0b6ceac4b895d80",
     27: "3809fcc2f9db4193",
-    28: "d1dc90c40e5356eb",
+    28: "dcca1b0cb355c837",
 }
 
 

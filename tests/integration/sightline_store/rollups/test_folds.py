@@ -21,8 +21,9 @@ from rolled_traffic import (
 from sightline_store.client import Client
 from sightline_store.errors import StoreUnavailable
 from sightline_store.questions import queries
-from sightline_store.rollups import fold, keeping
+from sightline_store.rollups import fold, keeping, looks
 from sightline_store.rollups.tables import FORMAT
+from sightline_store.schema import rebuild
 
 
 def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> None:
@@ -37,6 +38,22 @@ def test_a_fold_without_news_makes_nothing(client: Client, end: datetime) -> Non
     versions = {row["Start"]: row["v"] for row in before}
     anew = [row["Start"] for row in after if row["Start"] in versions and row["v"] != versions[row["Start"]]]
     assert 1 <= len(anew) <= 2  # its call or stage may have begun in the next minute
+    require_one_answer(client, window_of(end))
+
+
+def test_a_day_is_looked_at_again_for_other_rows_and_not_for_merges(client: Client, end: datetime) -> None:
+    """A table that took the place of another one has others, though they be as many and lie in as many parts."""
+    traffic = Traffic(client, 5, end)
+    for days_ago in (0, 0, 1, 1):
+        traffic.add(25, HOURS, before=timedelta(days=days_ago))
+    list(fold.fold(client, KEEP))
+    still_open = {made.day for made in fold.fold(client, KEEP)}
+    for table in looks.SOURCES:
+        client.command(f"OPTIMIZE TABLE {table} FINAL")
+    assert {made.day for made in fold.fold(client, KEEP)} == still_open
+    rebuild.rebuild(client, "llm_calls")
+    days = {row["day"] for row in client.query_rows("SELECT DISTINCT toDate(Timestamp, 'UTC') AS day FROM llm_calls")}
+    assert {made.day for made in fold.fold(client, KEEP)} >= days > still_open
     require_one_answer(client, window_of(end))
 
 
