@@ -8,8 +8,9 @@ trace_50000_ms is a trace of 50,000 spans, compared_ms are two traces side by si
 paint of a browser with an empty cache on a process of the pages that has just begun to listen, fresh_shown_ms its first
 chart, card or table.
 
-The store is built by `query.py --data FOLDER`, and is kept and used again with --data here. Windows of a store that was
-built earlier hold only what is in them: those that are empty are left out. With fewer rows nothing is kept.
+The store is built by `query.py --data FOLDER`, and is kept and used again with --data here. Rollups that it lacks are
+made first, as a janitor does. Windows of a store that was built earlier hold only what is in them: those that are empty
+are left out. With fewer rows nothing is kept.
 Usage: python benchmarks/pages.py [--rows N] [--data FOLDER] [--repeats N]
 """
 
@@ -39,7 +40,8 @@ from sightline_node.readers.roles import Role
 from sightline_store.client import Client
 from sightline_store.questions import request_lists
 from sightline_store.questions.asking import Filters
-from sightline_store.settings import StoreSettings
+from sightline_store.rollups import fold
+from sightline_store.settings import RetentionSettings, StoreSettings
 
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
 _WINDOWS = ("1h", "24h", "30d")
@@ -62,6 +64,8 @@ def main() -> None:
         store, url = processes.store(folder)
         with store:
             client = Client(StoreSettings(url=url, timeout_s=600, password=admin_key))
+            for made in fold.fold(client, RetentionSettings()):
+                print(f"rollups of {made}", file=sys.stderr)
             _evaluate_alerts(url, admin_key, folder)
             spans = int(client.query_rows("SELECT count() AS n FROM otel_traces")[0]["n"])
             env = {"SIGHTLINE_STORE_URL": url, "SIGHTLINE_STORE_PASSWORD": reader_key}
