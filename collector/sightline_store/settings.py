@@ -184,7 +184,7 @@ class RetentionSettings(Settings):
     pack_after_days: int = setting(
         "SIGHTLINE_STORE_RETENTION_PACK_AFTER_DAYS",
         1,
-        "Days after which raw spans and log records are packed harder: a quarter fewer bytes, read as fast, for 20 to "
+        "Days after which raw spans and log records are packed harder: a fifth fewer bytes, read as fast, for 20 to "
         "35 CPU seconds of merges a million spans. 0 is never",
         at_least=0,
     )

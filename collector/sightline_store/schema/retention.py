@@ -49,7 +49,7 @@ PACKED = ("otel_traces", "otel_logs")
 """Tables whose texts are packed harder after some days: the others hold ids and numbers, which get no shorter by it."""
 
 PACKED_CODEC = "ZSTD(12)"
-"""What they are packed with: a fifth fewer bytes of SpanAttributes than ZSTD(3), at three times the CPU of a merge
+"""What they are packed with: a quarter fewer bytes of SpanAttributes than ZSTD(3), at five times the CPU of a merge
 (docs/adr/019-what-a-stored-span-costs.md)."""
 
 _PROCESS_DAYS = 365
