@@ -53,7 +53,8 @@ def test_a_day_is_looked_at_again_for_other_rows_and_not_for_merges(client: Clie
     assert {made.day for made in fold.fold(client, KEEP)} == still_open
     rebuild.rebuild(client, "llm_calls")
     days = {row["day"] for row in client.query_rows("SELECT DISTINCT toDate(Timestamp, 'UTC') AS day FROM llm_calls")}
-    assert {made.day for made in fold.fold(client, KEEP)} >= days > still_open
+    assert days - still_open  # whatever the time of day is
+    assert {made.day for made in fold.fold(client, KEEP)} >= days
     require_one_answer(client, window_of(end))
 
 
