@@ -20,12 +20,12 @@ _DEPLOY = "document.querySelectorAll('[class*=st-key-latency] svg.marks [aria-la
 
 
 def _filled(client: Client) -> None:
-    """Less than an hour of traffic, in which a version is deployed."""
+    """Less than an hour of traffic, in which a version is deployed: then each request has a later one of it."""
     queries_traffic.fill(client.settings.url, 160, hours=0.9, database=client.settings.database)
     client.command(
         "INSERT INTO otel_traces SELECT * REPLACE (mapUpdate(ResourceAttributes, map('service.version', '0.2.0')) AS "
-        "ResourceAttributes, concat(substring(TraceId, 1, 30), 'ff') AS TraceId) FROM otel_traces WHERE Timestamp > "
-        "now() - INTERVAL 12 MINUTE"
+        "ResourceAttributes, concat(substring(TraceId, 1, 30), 'ff') AS TraceId, Timestamp + INTERVAL 1 SECOND "
+        "AS Timestamp) FROM otel_traces WHERE otel_traces.Timestamp > now() - INTERVAL 12 MINUTE"
     )
 
 
