@@ -95,7 +95,8 @@ def test_a_score_counts_for_its_request(client: Client, end: datetime) -> None:
     assert fold_all(client) > 0
     require_one_answer(client, window, ("score_summary", "score_list"))
     assert fold_all(client) <= 1  # a minute that is over since
-    client.command("DELETE FROM requests WHERE cityHash64(TraceId) % 9 = 0")
+    # Not of the first of three days, which may have one request: of a day without any the rollups stay.
+    client.command("DELETE FROM requests WHERE cityHash64(TraceId) % 9 = 0 AND toDate(Timestamp) >= today() - 1")
     fold_all(client)
     require_one_answer(client, window, ("score_summary", "score_list"))
     traffic.score(late)
