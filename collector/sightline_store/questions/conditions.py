@@ -3,7 +3,10 @@
 Each term is one text of `sql/parts/search`, with its places renamed and its operator exchanged; what the reader wrote
 travels beside the statement as parameters and never becomes a part of it. Terms that columns answer come first; words
 and attributes, which stand in raw spans only, are looked for in the newest `MAX_READ` requests that hold those, as far
-as they are among the newest `MAX_BEHIND` of the window.
+as they are among the newest `MAX_BEHIND` of the window: as far as the search reaches. Behind its reach words are still
+looked for in the names of sessions and users.
+
+Of facts of requests (`rollups.facts`) the same terms are asked by other texts, those of `sql/parts/search/facts`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
 from importlib import resources
 from textwrap import indent
@@ -36,6 +40,8 @@ _WHOLE_ID = re.compile(r"[0-9a-fA-F]{16,32}")
 """Words that can only be a trace id, for which no text is read."""
 _PART_OF_ID = re.compile(r"[0-9a-fA-F]+")
 """Words with which a trace id may begin."""
+_OF_FACTS = frozenset({"cost", "failed", "model", "score", "stage", "tokens"})
+"""Terms that facts have columns of their own for."""
 _READ = "bitTest(transform(TraceHash, search_hits.1, search_hits.2, toUInt16(0)), 0) "
 """Of a request that was read: what was not is not known to be without a word."""
 
@@ -75,31 +81,62 @@ def filled(text: str, by_mark: dict[str, str]) -> str:
     return _MARK.sub(put, text)
 
 
-def condition(terms: Sequence[Term], *, only_columns: bool = False) -> Condition:
+class Raw(Enum):
+    """What is done about terms that stand in raw spans.
+
+    READ looks for them, LEFT_OUT does without them, and BEHIND asks what is behind the reach of a search: whether they
+    are a part of the name of the session or the user.
+    """
+
+    READ = "read"
+    LEFT_OUT = "left out"
+    BEHIND = "behind"
+
+
+def condition(terms: Sequence[Term], *, raw: Raw = Raw.READ, of_facts: bool = False) -> Condition:
     """Return the condition that all terms hold.
 
     Args:
         terms: of `search.parse`.
-        only_columns: of those that columns answer, which says how many requests the others are looked for in.
+        raw: what is done about terms that stand in raw spans. `BEHIND` only where `reaches_names`.
+        of_facts: ask facts of requests. Only where `facts_have` the terms, and not with `READ` of such ones.
     """
+    if of_facts:
+        return _of_facts(terms, raw)
     params: dict[str, Any] = {}
-    columns, raw, masks = "", "", ""
+    columns, spans, masks = "", "", ""
     numbered = list(enumerate(terms, start=1))
     few = "".join(f"AND {_placed('score', term, number, params)}" for number, term in numbered if _chooses_few(term))
     for number, term in numbered:
         if not reads_spans(term):
             part = _placed(_column_part(term), term, number, params)
             columns += f"AND {_not(term)}{filled(part, {'among': few})}"
-        elif not only_columns:
-            held = _placed("words" if term.kind is Kind.WORDS else "found", term, number, params)
-            if may_begin_id(term):
-                held = f"({_placed('trace', term, number, params)} OR {held})"
-            raw += f"AND {_READ}AND NOT {held}" if term.negated and term.kind is not Kind.COMPARES else f"AND {held}"
+        elif raw is not Raw.LEFT_OUT:
+            ways = ["trace"] if may_begin_id(term) else []
+            ways += ["ids"] if term.kind is Kind.WORDS else []
+            ways += ["found"] if raw is Raw.READ else []
+            held = "OR ".join(_placed(way, term, number, params) for way in ways)
+            held = f"({held})" if len(ways) > 1 else held
+            if raw is Raw.BEHIND:
+                columns += f"AND {held}"
+                continue
+            spans += f"AND {_READ}AND NOT {held}" if term.negated and term.kind is not Kind.COMPARES else f"AND {held}"
             masks += f"+ {1 << number} * {_placed(_mask_part(term), term, number, params)}"
-    if not raw:
+    if not spans:
         return Condition(columns, "", params)
     hits = filled(_part("hits"), {"read": filled(_part("read_requests"), {"columns": columns}), "masks": masks})
-    return Condition(columns + raw, hits, params | limits())
+    return Condition(columns + spans, hits, params | limits())
+
+
+def _of_facts(terms: Sequence[Term], raw: Raw) -> Condition:
+    params: dict[str, Any] = {}
+    text = ""
+    for number, term in enumerate(terms, start=1):
+        name = "ids" if reads_spans(term) else _column_part(term)
+        if name != "ids" or raw is Raw.BEHIND:
+            part = _placed(f"facts/{name}" if name in _OF_FACTS else name, term, number, params)
+            text += f"AND {_not(term)}{part}"
+    return Condition(text, "", params)
 
 
 def limits() -> dict[str, int]:
@@ -115,6 +152,16 @@ def reads_spans(term: Term) -> bool:
 def may_begin_id(term: Term) -> bool:
     """Whether trace ids are read for a term: they are hex digits, and long."""
     return term.kind is Kind.WORDS and bool(_PART_OF_ID.fullmatch(term.value))
+
+
+def facts_have(terms: Iterable[Term]) -> bool:
+    """Whether facts of requests tell of terms, or of none of them: they have no trace ids."""
+    return not any(may_begin_id(term) or (term.kind is Kind.EQUALS and term.key == "trace") for term in terms)
+
+
+def reaches_names(terms: Iterable[Term]) -> bool:
+    """Whether a request may hold all terms behind the reach of a search: words alone, and wanted ones."""
+    return all(term.kind is Kind.WORDS and not term.negated for term in terms if reads_spans(term))
 
 
 def prefix_pattern(prefixes: Iterable[str]) -> str:

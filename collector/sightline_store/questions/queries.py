@@ -18,7 +18,7 @@ from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.rollups.coverage import first_filled
 from sightline_store.rollups.plan import SHORTEST, Reads
-from sightline_store.rollups.tables import MOST_LONGEST, Sets
+from sightline_store.rollups.tables import MOST_LOWEST, Sets
 
 SpendBy = Literal["model", "tenant", "user", "session"]
 
@@ -172,7 +172,7 @@ def score_summary(client: Asks, filters: Filters) -> list[Row]:
 def score_list(client: Asks, filters: Filters, name: str, *, limit: int = 20) -> list[Row]:
     """The answers that scored lowest on `name`, with the judge's reasons; unjudged ones last."""
     params = {**filters.params(), "name": name, "limit": limit}
-    if limit > MOST_LONGEST:
+    if limit > MOST_LOWEST:
         return ask(client, "score_list", params)
     return ask_rolled(client, "score_list", filters, params, Reads.SCORES, is_whole=lambda rows: len(rows) == limit)
 

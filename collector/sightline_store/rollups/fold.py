@@ -28,9 +28,9 @@ from typing import Any
 from sightline_store.client import Client
 from sightline_store.moments import sql_moment
 from sightline_store.questions.conditions import filled, sql_text
-from sightline_store.rollups import dearest
+from sightline_store.rollups import facts
 from sightline_store.rollups.looks import SOURCES, TYPED, Looks, moment_of
-from sightline_store.rollups.statements import VERSIONS_A_MICROSECOND, day_of, new_version, run
+from sightline_store.rollups.statements import COMMIT_WITHIN_S, VERSIONS_A_MICROSECOND, day_of, new_version, run
 from sightline_store.rollups.tables import (
     DAY,
     FORMAT,
@@ -54,9 +54,6 @@ _log = logging.getLogger("sightline.store.rollups")
 
 OPEN_S = 120
 """A minute is made when it has been over for so long: most of its spans are there, and `settle` has been at them."""
-
-COMMIT_WITHIN_S = 3600
-"""What took longer is not committed: `keeping` may have removed its rows."""
 
 _MOST_DAYS = 1100
 """Days back where the settings name none: a span with a wrong clock does not let them begin decades ago."""
@@ -83,24 +80,24 @@ class Folded:
     minutes: int = 0
     hours: int = 0
     days: int = 0
-    lists: int = 0
-    """Of the dearest requests (`dearest`)."""
+    hours_of_facts: int = 0
+    """Of requests (`facts`)."""
 
     def __bool__(self) -> bool:
         """Whether anything was made."""
-        return bool(self.minutes or self.hours or self.days or self.lists)
+        return bool(self.minutes or self.hours or self.days or self.hours_of_facts)
 
     def __str__(self) -> str:
         """What was made, in words."""
-        if self.lists:
-            return f"{self.day}: {self.lists} lists of the dearest requests"
+        if self.hours_of_facts:
+            return f"{self.day}: facts of the requests of {self.hours_of_facts} hours"
         return f"{self.day}: {self.minutes} minutes, {self.hours} hours, {self.days} days"
 
 
 def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iterator[Folded]:
     """Make what is missing or has changed, the newest day first; yields after each day that was looked at.
 
-    Lists of the dearest requests come last, of what is made by then.
+    Facts of requests come last, of what is made by then.
 
     Args:
         client: the store, with the right to insert.
@@ -128,8 +125,8 @@ def fold(client: Client, keep: RetentionSettings, *, anew: bool = False) -> Iter
         looks.keep(day)
         yield made
     looks.keep_scores()
-    for day, lists in dearest.make(client):
-        yield Folded(day, lists=lists)
+    for day, hours in facts.make(client, keep):
+        yield Folded(day, hours_of_facts=hours)
 
 
 def typed_rows(client: Client) -> int:

@@ -1,9 +1,10 @@
 # ruff: noqa: S608 - names of tables are this package's own; partitions are numbers.
 """How long rollups stay, what of them nobody reads any more, and what there is of them.
 
-Minutes stay for two days, hours for two months, days as long as the settings say; above the cap the oldest partitions
-go, minutes before hours and hours before days. Rows that no line of `rollup_periods` names (an interrupted run left
-them, or the period was made anew) go after an hour.
+Minutes stay for two days, hours for two months, days as long as the settings say, facts of requests for a month; above
+the cap the oldest partitions go, minutes before facts, these before hours, and hours before days. Facts go with their
+requests. Rows that no line of `rollup_periods` or `rollup_facts_made` names (an interrupted run left them, or the
+period was made anew) go after an hour.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.rollups.fold import COMMIT_WITHIN_S
-from sightline_store.rollups.statements import VERSIONS_A_MICROSECOND
+from sightline_store.rollups.statements import COMMIT_WITHIN_S, VERSIONS_A_MICROSECOND
 from sightline_store.rollups.tables import (
     DAY,
-    DEAREST,
+    FACTS,
+    FACTS_DAYS,
+    FACTS_MADE,
     HOUR,
     HOURS_DAYS,
     LOOKS,
@@ -34,7 +36,8 @@ from sightline_store.settings import RetentionSettings
 _log = logging.getLogger("sightline.store.rollups")
 
 _BYTES_PER_GIB = 1024**3
-_TABLES = (PERIODS, *(rollup.name for rollup in ROLLUPS), DEAREST)
+_LATEST_MONTH = 999_912
+_TABLES = (PERIODS, *(rollup.name for rollup in ROLLUPS), FACTS_MADE, FACTS)
 _ON_A_CLUSTER = "rollups work on one server only, and a cluster has none"
 
 
@@ -44,7 +47,7 @@ class Partition:
 
     Attributes:
         period: their length in seconds.
-        date: YYYYMMDD of minutes, YYYYMM of the others.
+        date: YYYYMMDD of minutes and of facts, YYYYMM of the others.
         rows: in all tables.
         size_bytes: on disk.
     """
@@ -55,9 +58,21 @@ class Partition:
     size_bytes: int
 
     @property
+    def is_day(self) -> bool:
+        """Whether it is of a day."""
+        return self.date > _LATEST_MONTH
+
+    @property
+    def stays_days(self) -> int:
+        """Days that its periods stay, whatever the settings say; 0 for ever."""
+        if self.period == HOUR:
+            return FACTS_DAYS if self.is_day else HOURS_DAYS
+        return MINUTES_DAYS if self.period == MINUTE else 0
+
+    @property
     def end(self) -> datetime:
         """The first moment behind it."""
-        if self.period == MINUTE:
+        if self.is_day:
             return datetime(self.date // 10_000, self.date // 100 % 100, self.date % 100, tzinfo=UTC) + timedelta(
                 days=1
             )
@@ -66,7 +81,7 @@ class Partition:
 
 
 def partitions(client: Client) -> list[Partition]:
-    """What there is, minutes first, each from the oldest on."""
+    """What there is: minutes, facts, hours and days, each from the oldest on."""
     rows = client.query_rows(
         "SELECT partition, sum(rows) AS n, sum(bytes_on_disk) AS size FROM system.parts "
         "WHERE active AND database = {database:String} AND has({tables:Array(String)}, table) GROUP BY partition",
@@ -76,15 +91,17 @@ def partitions(client: Client) -> list[Partition]:
     for row in rows:
         period, date = (int(part) for part in str(row["partition"]).strip("()").split(","))
         made.append(Partition(period, date, int(row["n"]), int(row["size"])))
-    return sorted(made, key=lambda each: (each.period, each.date))
+    return sorted(made, key=lambda each: (each.period, not each.is_day, each.date))
 
 
 def outdated(made: list[Partition], keep: RetentionSettings, now: datetime) -> list[Partition]:
     """Of `partitions`, those that have to go: too old, then above the cap. What is still filled stays. Pure."""
-    days = {MINUTE: MINUTES_DAYS, HOUR: HOURS_DAYS, DAY: 0}
-    if keep.rollups_days:
-        days = {period: min(of_period or keep.rollups_days, keep.rollups_days) for period, of_period in days.items()}
-    going = [each for each in made if days[each.period] and each.end <= now - timedelta(days=days[each.period])]
+
+    def is_too_old(each: Partition) -> bool:
+        days = min((days for days in (each.stays_days, keep.rollups_days) if days), default=0)
+        return bool(days) and each.end <= now - timedelta(days=days)
+
+    going = [each for each in made if is_too_old(each)]
     if keep.rollups_max_gib:
         excess = sum(each.size_bytes for each in made if each not in going) - keep.rollups_max_gib * _BYTES_PER_GIB
         for each in made:
@@ -103,7 +120,12 @@ def enforce(client: Client, keep: RetentionSettings) -> list[Partition]:
     """
     require_one_server(client, _ON_A_CLUSTER)
     now_us = client.now_us()
-    going = outdated(partitions(client), keep, datetime.fromtimestamp(now_us / 1e6, UTC))
+    there = partitions(client)
+    going = outdated(there, keep, datetime.fromtimestamp(now_us / 1e6, UTC))
+    filled = _days_of_requests(client)
+    going += [
+        each for each in there if each.period == HOUR and each.is_day and each.date not in filled and each not in going
+    ]
     for each in going:
         for table in _TABLES:  # the lines first: what has none is not read
             client.command(f"ALTER TABLE {table} DROP PARTITION ({each.period}, {each.date})")
@@ -151,18 +173,26 @@ def stored_bytes(client: Client) -> int:
     return sum(each.size_bytes for each in partitions(client))
 
 
+def _days_of_requests(client: Client) -> set[int]:
+    """The days, as YYYYMMDD, that have rows of requests."""
+    rows = client.query_rows(
+        "SELECT DISTINCT toYYYYMMDD(toDate(partition)) AS day FROM system.parts "
+        "WHERE active AND database = {database:String} AND table = 'requests'",
+        {"database": client.settings.database},
+    )
+    return {int(row["day"]) for row in rows}
+
+
 def _remove_unread(client: Client, now_us: int) -> None:
     """Delete rows of versions that have not counted for an hour: a question reads for seconds."""
     before = (now_us - COMMIT_WITHIN_S * 1_000_000) * VERSIONS_A_MICROSECOND
     counted = f"SELECT Period, Start, max(Version) FROM {PERIODS} WHERE Version < {before} GROUP BY Period, Start"
-    listed = (
-        f"SELECT Period, Start, max(Made) FROM {DEAREST} WHERE By = 'all' AND Made < {before} GROUP BY Period, Start"
-    )
+    made = f"SELECT Start, max(Made) FROM {FACTS_MADE} WHERE Made < {before} GROUP BY Start"
     unread = dict.fromkeys(
         (rollup.name for rollup in ROLLUPS),
         f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})",
     )
-    unread[DEAREST] = f"Made < {before} AND (Period, Start, Made) NOT IN ({listed})"
+    unread |= dict.fromkeys((FACTS, FACTS_MADE), f"Made < {before} AND (Start, Made) NOT IN ({made})")
     for table, condition in unread.items():
         (row,) = client.query_rows(f"SELECT count() AS n FROM {table} WHERE {condition}")
         if row["n"]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import reduce
@@ -18,7 +18,6 @@ from operator import or_
 from typing import Any, Final, Protocol
 
 from sightline_store.moments import sql_moment
-from sightline_store.rollups import dearest
 from sightline_store.rollups.coverage import Asks, Coverage, coverage, priced
 from sightline_store.rollups.tables import DAY, HOUR, MINUTE, Sets
 
@@ -63,12 +62,10 @@ _BY_TENANT = (Sets.ALL, Sets.TENANT)
 class Reads(Enum):
     """What a question reads of the tables.
 
-    LONGEST are the lists of requests by length and DEAREST those by cost, CALLERS the calls and their traces, LABELS
-    what calls say of themselves.
+    CALLERS are the calls and their traces, LABELS what calls say of themselves.
     """
 
     REQUESTS = _Rows("rollup_requests", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 0), Sets.MODEL: 3})
-    LONGEST = _Rows("rollup_requests", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 1), Sets.MODEL: 3})
     CALLS = _Rows("rollup_calls", {**dict.fromkeys(_BY_TENANT, 0), Sets.ROUTE: 3}, has_models=True)
     CALLERS = _Rows("rollup_calls", {**dict.fromkeys(_BY_TENANT, 1), Sets.ROUTE: 3}, has_models=True)
     STAGES = _Rows("rollup_stages", {**dict.fromkeys(_BY_TENANT, 0), Sets.ROUTE: 3, Sets.MODEL: 3})
@@ -77,7 +74,6 @@ class Reads(Enum):
     EMBEDDINGS = _Rows("rollup_embeddings", {**dict.fromkeys(_BY_TENANT, 2), Sets.ROUTE: 3}, has_models=True)
     SPANS = _Rows("rollup_spans", {Sets.ALL: 2})
     LABELS = _Rows("rollup_calls", {Sets.ALL: 2})
-    DEAREST = _Rows("rollup_dearest", dict.fromkeys(Sets, 0))
     SCORES = _Rows("rollup_scores", {**dict.fromkeys((*_BY_TENANT, Sets.ROUTE), 2), Sets.MODEL: 3})
 
 
@@ -173,13 +169,6 @@ def plan(
     )
     if covered.source_rows < FEWEST_ROWS * (_TIMES_OF_A_TENANT if window.tenant else 1):
         return None
-    if Reads.DEAREST in read:
-        listed = dearest.listed(client, sql_moment(window.start), sql_moment(window.end))
-        starts = {
-            length: [start for start in starts if start in listed.get(length, ())]
-            for length, starts in covered.starts.items()
-        }
-        covered = replace(covered, starts=starts)
     if with_prices:
         covered = priced(client, covered)
     by, call_by = (

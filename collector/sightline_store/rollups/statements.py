@@ -14,6 +14,9 @@ from sightline_store.questions.conditions import filled, sql_text
 VERSIONS_A_MICROSECOND = 1024
 """A version is a moment of the store's clock and some chance: two processes never have the same one."""
 
+COMMIT_WITHIN_S = 3600
+"""What took longer is not committed: `keeping` may have removed its rows."""
+
 
 def new_version(client: Client) -> int:
     """A version that is greater than all of a microsecond before."""

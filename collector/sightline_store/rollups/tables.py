@@ -20,12 +20,14 @@ FORMAT = 3
 """What the rows of a period have that is made now, as rollup_periods.RowsFormat: 1 since 023_more_rollups.sql, 2 since
 025_rollups_of_the_rest.sql, 3 since 026_rollups_by_route_and_model.sql."""
 
-MOST_LONGEST = 50
-"""Requests of a period in the lists of its longest ones; SQL has the same number (sql/parts/request_longest.sql)."""
+MOST_LOWEST = 50
+"""Answers of a period in the lists of its lowest scores; SQL has the same number (sql/rollups/scores.sql)."""
 
 PERIODS, LOOKS, SCORE_LOOKS = "rollup_periods", "rollup_looks", "rollup_score_looks"
-DEAREST = "rollup_dearest"
-"""Lists that depend on prices too: see `dearest`."""
+FACTS, FACTS_MADE = "rollup_facts", "rollup_facts_made"
+"""A row a request, and the hours that have such rows: see `facts`."""
+FACTS_DAYS = 32
+"""Days that these stay: the longest window of the filter bar, and what is over of its first day."""
 SCORES, RAW_SPANS = "scores", "otel_traces"
 """Sources of their own kind. A score counts for the time of the request whose answer it is about. Raw spans do not say
 when they were stored, and may be gone before the typed rows are."""

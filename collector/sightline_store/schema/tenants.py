@@ -59,7 +59,7 @@ def condition(table: str, tenant: str, database: str, own_view: str = "") -> str
     Raises:
         KeyError: the schema declares no such table.
     """
-    if table == "rollup_scores":  # of traces of several tenants too, whose scores no tenant sees
+    if table in {"rollup_scores", "rollup_facts"}:  # of traces of several tenants too, whose scores no tenant sees
         return _NOTHING
     if "Tenant" in declared.tables()[table].stored_columns():
         return f"Tenant = {tenant}"

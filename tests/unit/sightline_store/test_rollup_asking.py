@@ -13,7 +13,7 @@ from sightline_store.questions import queries, request_lists
 from sightline_store.questions.asking import Filters, Row, sql
 from sightline_store.questions.conditions import sql_text
 from sightline_store.rollups.plan import FEWEST_ROWS
-from sightline_store.rollups.tables import DAY, FORMAT, MOST_LONGEST
+from sightline_store.rollups.tables import DAY, FORMAT, MOST_LOWEST
 
 END = datetime(2026, 3, 15, tzinfo=UTC)
 WINDOW = Filters(start=END - timedelta(days=7), end=END)
@@ -43,8 +43,8 @@ class _Rolled:
         return self._rolled if sql.startswith(tuple(_ROLLED)) else []
 
 
-_ROLLED = [sql_text(f"rollups/questions/{name}.sql").partition("\n")[0] for name in ("traces", "spend_by")]
-_ROWS = sql("traces").partition("\n")[0]
+_ROLLED = [sql_text(f"rollups/questions/{name}.sql").partition("\n")[0] for name in ("traces_by_score", "spend_by")]
+_ROWS = sql("traces_by_score").partition("\n")[0]
 
 
 def _listed(n: int, matching: int) -> list[Row]:
@@ -56,33 +56,27 @@ def _listed(n: int, matching: int) -> list[Row]:
     [
         (_listed(50, 400), {}, True),
         (_listed(7, 7), {}, True),
-        (_listed(20, 120), {"offset": 100}, True),
+        (_listed(20, 120), {"limit": 20, "offset": 30}, True),
         (_listed(49, 400), {}, False),  # a row was deleted since
-        (_listed(10, 30), {"sort": "ttft"}, False),  # most have no time to first token
         ([], {}, False),
     ],
 )
 def test_a_list_that_lacks_rows_is_asked_of_rows(rows: list[Row], page: Any, is_whole: bool) -> None:
     """A page has as many rows as there are, or as its limit allows."""
     store = _Rolled(*rows)
-    request_lists.traces(store, WINDOW, **page)
+    request_lists.found_requests(store, WINDOW, sort="faithfulness", descending=False, **page)
     assert store.asked[0] == _ROLLED[0]
     assert (_ROWS in store.asked) is not is_whole
 
 
 @pytest.mark.parametrize(
     "page",
-    [
-        {"sort": "ttft", "only_errors": True},
-        {"sort": "total", "limit": 50, "offset": MOST_LONGEST - 49},
-        {"sort": "time", "descending": False},
-        {"search": "session-1"},
-    ],
+    [{"only_errors": True}, {"limit": 50, "offset": MOST_LOWEST - 49}, {"descending": True}, {"search": "session-1"}],
 )
 def test_lists_that_rollups_do_not_have_read_rows(page: Any) -> None:
-    """The longest that failed, those behind the longest ones, the oldest, and what is searched for."""
+    """The lowest that failed, those behind the lowest ones, the highest, and what is searched for."""
     store = _Rolled()
-    request_lists.traces(store, WINDOW, **page)
+    request_lists.found_requests(store, WINDOW, **{"sort": "faithfulness", "descending": False} | page)
     assert store.params == []
 
 
@@ -119,47 +113,6 @@ def test_the_dearest_are_looked_up_where_they_have_no_request(
     assert told == asked
 
 
-@pytest.mark.parametrize(
-    ("listed", "rows", "page", "texts"),
-    [
-        (_DAYS, _listed(10, 400), {}, ["lists"]),
-        (_DAYS[:5], _listed(10, 400), {}, ["lists"]),
-        (_DAYS[:3], _listed(10, 400), {}, ["rows"]),  # of less than half of the window
-        ([], _listed(10, 400), {}, ["rows"]),
-        (_DAYS, _listed(9, 400), {}, ["lists", "rows"]),  # a listed request was deleted
-        (_DAYS, _listed(10, 400), {"offset": MOST_LONGEST - 9}, ["rows"]),
-        (_DAYS, _listed(10, 400), {"descending": False}, ["rows"]),
-        (_DAYS, _listed(10, 400), {"only_errors": True}, ["rows"]),
-        (_DAYS, _listed(10, 400), {"search": "session-1"}, ["rows"]),
-    ],
-)
-def test_the_dearest_are_those_of_lists_at_the_prices_of_now(
-    listed: list[int], rows: list[Row], page: Any, texts: list[str]
-) -> None:
-    """As far as there are such lists; all else is asked of rows."""
-    of_lists = sql_text("rollups/questions/traces_by_cost.sql").partition("\n")[0]
-    told: list[str] = []
-
-    class Listing(_Rolled):
-        """A store with lists of some days."""
-
-        def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-            """Remember which text a page was asked with."""
-            if sql == sql_text("rollups/dearest_listed.sql"):
-                return [{"hours": [], "days": listed}]
-            if sql.startswith(of_lists):
-                told.append("lists")
-                assert (params or {})["afters"] == [listed[-1] + DAY]
-                return rows
-            if "is_narrowed" in (params or {}):
-                told.append("rows")
-                return _listed(10, 400)
-            return super().query_rows(sql, params)
-
-    request_lists.found_requests(Listing(), WINDOW, sort="cost", limit=10, **page)
-    assert told == texts
-
-
 def test_calls_that_report_a_cost_are_compared_as_rows() -> None:
     """Only where there are any; a name without one has no difference."""
     silent = _Rolled({"name": "m", "comparable_calls": 0})
@@ -173,7 +126,6 @@ def test_calls_that_report_a_cost_are_compared_as_rows() -> None:
 
 def test_the_lists_of_a_period_are_as_long_as_a_question_reads() -> None:
     """The number stands in SQL and in `rollups/tables.py`."""
-    names = ("requests", "longer_requests", "scores", "longer_scores")
-    fold = "".join(sql_text(f"rollups/{name}.sql") for name in names)
-    lengths = re.findall(r"groupArraySorted(?:If)?\((\d+)\)|\((?:Longest\w+|Lowest)\)\), 1, (\d+)\)", fold)
-    assert [int("".join(each)) for each in lengths] == [MOST_LONGEST] * 8
+    fold = "".join(sql_text(f"rollups/{name}.sql") for name in ("scores", "longer_scores"))
+    lengths = re.findall(r"groupArraySorted\((\d+)\)|\(Lowest\)\), 1, (\d+)\)", fold)
+    assert [int("".join(each)) for each in lengths] == [MOST_LOWEST] * 2

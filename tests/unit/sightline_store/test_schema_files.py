@@ -37,6 +37,7 @@ CHECKSUMS = {
     26: "a0b6ceac4b895d80",
     27: "3809fcc2f9db4193",
     28: "dcca1b0cb355c837",
+    29: "eef23ec39f294666",
 }
 
 

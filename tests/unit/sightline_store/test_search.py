@@ -153,7 +153,31 @@ def test_columns_are_asked_before_raw_spans() -> None:
     assert both.hits.count("search_1_value") == 3  # wherever the requests that are read stand
     assert both.params.items() >= conditions.limits().items()
     assert "bitTest(transform(TraceHash, search_hits.1, search_hits.2, toUInt16(0)), 0) AND NOT bitTest" in both.sql
-    assert conditions.condition(parse("tenant:a time"), only_columns=True) == conditions.condition(parse("tenant:a"))
+    left_out = conditions.condition(parse("tenant:a time"), raw=conditions.Raw.LEFT_OUT)
+    assert left_out == conditions.condition(parse("tenant:a"))
+
+
+def test_behind_the_reach_of_a_search_words_are_parts_of_names() -> None:
+    """Or the beginning of a trace's id, which facts of requests do not have."""
+    for of_facts in (False, True):
+        named = conditions.condition(parse("tenant:a time"), raw=conditions.Raw.BEHIND, of_facts=of_facts)
+        assert not named.hits
+        assert named.sql.count("search_2_value") == 2
+        assert "SessionId" in named.sql
+    assert "startsWith(TraceId" in conditions.condition(parse("cafe"), raw=conditions.Raw.BEHIND).sql
+    assert not conditions.facts_have(parse("tenant:a cafe"))
+    assert conditions.facts_have(parse("tenant:a time a.b:1"))
+    assert conditions.reaches_names(parse("tenant:a -user:b time"))
+    assert not conditions.reaches_names(parse("time -limit"))
+    assert not conditions.reaches_names(parse("a.b>1"))
+
+
+@pytest.mark.parametrize("text", ["cost>1", "tokens>1", "score.x>1", "stage:a", "model:a", "error", "ms>1", "-ttft>1"])
+def test_facts_answer_the_terms_that_columns_answer(text: str) -> None:
+    """Without a look at another table."""
+    of_rows, of_facts = (conditions.condition(parse(text), of_facts=of_facts) for of_facts in (False, True))
+    assert "SELECT" not in of_facts.sql
+    assert of_facts.params.keys() == of_rows.params.keys()
 
 
 def test_words_are_looked_for_as_json_spells_them_too() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -13,6 +13,8 @@ import pytest
 from sightline_store.errors import StoreBusy
 from sightline_store.questions import request_lists
 from sightline_store.questions.asking import SHORTEST_PART, Filters, Row, by_halves
+from sightline_store.questions.conditions import sql_text
+from sightline_store.rollups import facts
 
 END = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = Filters(start=END - timedelta(days=1), end=END)
@@ -21,53 +23,151 @@ NUMBERS = "ttft>1"
 
 
 class SmallStore:
-    """Requests of every minute of a day; a statement about more than `most` of them wants too much memory."""
+    """Requests of every minute of a day; a statement about more than `most` of them wants too much memory.
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    Args:
+        most: requests of a statement.
+        hours: those of the day that have facts.
+        cost_hours: those with facts at the prices that hold now.
+        reach: minute of the day as far back as a search reads raw spans.
+    """
+
+    def __init__(
+        self, most: int = 2000, hours: Sequence[int] = (), cost_hours: Sequence[int] | None = None, reach: int = 0
+    ) -> None:
+        self.most, self.hours, self.reach = most, hours, reach
+        self.cost_hours = hours if cost_hours is None else cost_hours
+        self.read: list[tuple[str, int, int]] = []
+        self.gone = False
         self.requests = [
             {
                 "started_ms": int((DAY.start + timedelta(minutes=minute)).timestamp() * 1000),
                 "trace_id": f"{minute:032x}",
                 "ttft_ms": None if minute % 7 == 0 else float(minute * 37 % 1440),
                 "total_ms": float(minute),
+                "list_value": None if minute % 5 == 0 else float(minute % 90),
+                "list_trace": minute * 7919 % 1440,
             }
             for minute in range(1440)
         ]
 
     def query_rows(self, sql: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        """The page that is asked for."""
+        """The page or the count that is asked for."""
         assert params is not None
+        day_s = int(DAY.start.timestamp())
+        if sql == sql_text("rollups/facts/known.sql"):
+            starts = [day_s + hour * 3600 for hour in self.hours if day_s + hour * 3600 >= int(params["since_s"])]
+            priced = [(start - day_s) // 3600 in self.cost_hours for start in starts]
+            return [{"starts": starts, "requests": [60] * len(starts), "priced": priced}]
+        if sql == sql_text("queries/search_reach.sql"):
+            return [{"reach_ms": (day_s + self.reach * 60) * 1000}]
         first, after = (
             datetime.fromisoformat(params[name]).replace(tzinfo=UTC).timestamp() * 1000 for name in ("from", "to")
         )
         found = [row for row in self.requests if first <= row["started_ms"] < after]
         if len(found) > self.most:
             raise TOO_MUCH
-        if "sort" not in params:
-            return [{"requests": len(found), "read": min(100, len(found))}]
-        column = {"ttft": "ttft_ms", "total": "total_ms"}.get(params["sort"], "started_ms")
-        sign = -1 if params["descending"] else 1
-        found.sort(key=lambda row: (row[column] is None, sign * (row[column] or 0), -row["started_ms"]))
-        page = found[params["offset"] : params["offset"] + params["limit"]]
-        return [{**row, "matching": len(found)} for row in page]
+        of = "facts" if "FROM rollup_facts\n" in sql else "spans" if "otel_traces" in sql else "rows"
+        self.read.append((of, *(int(edge / 1000 - day_s) // 60 for edge in (first, after))))
+        if "limit" not in params:
+            return [{"requests": len(found), "read": sum(row["started_ms"] >= params["reach_ms"] for row in found)}]
+        page = sorted(found, key=lambda row: self._place(row, params))
+        page = page[params["offset"] : params["offset"] + params["limit"]]
+        return [{**row, "matching": len(found)} for row in page[of == "facts" and self.gone :]]
+
+    def _place(self, row: Row, params: Mapping[str, Any]) -> Any:
+        column = {"ttft": "ttft_ms", "total": "total_ms", "cost": "list_value"}.get(
+            sort := params.get("sort", "cost"), "started_ms"
+        )
+        sign, value = -1 if params["descending"] else 1, row[column]
+        newest = 0 if sort == "cost" and value is not None else -row["started_ms"]
+        return value is None, sign * (value or 0), newest, row["list_trace"]
 
 
-@pytest.mark.parametrize("sort", ["time", "ttft", "total"])
+@pytest.fixture(autouse=True)
+def _few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts of few requests are read."""
+    monkeypatch.setattr(facts, "FEWEST_REQUESTS", 0)
+
+
+@pytest.mark.parametrize("sort", ["time", "ttft", "total", "cost"])
 @pytest.mark.parametrize("descending", [True, False])
 @pytest.mark.parametrize("offset", [0, 40, 1400, 1500])
 def test_a_page_of_parts_is_the_page_of_the_whole(sort: Any, *, descending: bool, offset: int) -> None:
-    """Also a later page, unknown values, and the last, short page."""
+    """Also a later page, unknown values, and the last, short page; of facts and rows, and of halves."""
     how: dict[str, Any] = {"search": NUMBERS, "sort": sort, "descending": descending, "limit": 50, "offset": offset}
-    whole = request_lists.found_requests(SmallStore(2000), DAY, **how)
+    whole = request_lists.found_requests(SmallStore(), DAY, **how)
     assert request_lists.found_requests(SmallStore(200), DAY, **how) == whole
+    assert request_lists.found_requests(store := SmallStore(hours=range(3, 23)), DAY, **how) == whole
+    assert store.read == [("rows", 1380, 1440), ("facts", 180, 1380), ("rows", 0, 180)]
+    assert request_lists.found_requests(SmallStore(200, hours=range(3, 23)), DAY, **how) == whole
     assert len(whole) == min(50, max(0, 1440 - offset))
+    assert not {"list_value", "list_trace"} & {column for row in whole for column in row}
+
+
+@pytest.mark.parametrize(
+    ("store", "how", "read"),
+    [
+        (SmallStore(hours=range(24)), {"search": NUMBERS}, [("facts", 0, 1440)]),
+        (SmallStore(hours=[*range(9), *range(10, 14)]), {"search": NUMBERS}, [("rows", 540, 1440), ("facts", 0, 540)]),
+        (SmallStore(), {"search": NUMBERS}, [("rows", 0, 1440)]),
+        # At the prices of before costs are not read.
+        (SmallStore(hours=range(24), cost_hours=()), {"sort": "cost", "search": NUMBERS}, [("rows", 0, 1440)]),
+        (SmallStore(hours=range(24), cost_hours=()), {"search": "cost>1"}, [("rows", 0, 1440)]),
+        (SmallStore(hours=range(24), cost_hours=()), {"search": "tokens>1"}, [("facts", 0, 1440)]),
+        # Facts have no ids of traces.
+        (SmallStore(hours=range(24)), {"search": "trace:ab"}, [("rows", 0, 1440)]),
+        (SmallStore(hours=range(24)), {"search": "0123456789abcdef"}, [("rows", 0, 1440)]),
+        # Raw spans are read within the reach of a search; behind it words may be a part of a name.
+        (SmallStore(hours=range(24), reach=900), {"search": "ship"}, [("spans", 900, 1440), ("facts", 0, 900)]),
+        (SmallStore(hours=range(24), reach=900), {"search": "cafe"}, [("spans", 900, 1440), ("rows", 0, 900)]),
+        (SmallStore(hours=range(24), reach=900), {"search": "-ship"}, [("spans", 900, 1440)]),
+        (SmallStore(hours=range(24), reach=900), {"search": "a.b:c ship"}, [("spans", 900, 1440)]),
+        (SmallStore(hours=range(24), reach=-9), {"search": "ship"}, [("spans", 0, 1440)]),
+        (SmallStore(hours=range(24)), {"sort": "ttft", "only_errors": True}, [("facts", 0, 1440)]),
+        (SmallStore(hours=range(24)), {"sort": "cost"}, [("facts", 0, 1440)]),
+    ],
+)
+def test_each_part_is_read_of_what_tells_of_it(
+    store: SmallStore, how: dict[str, Any], read: list[tuple[str, int, int]]
+) -> None:
+    """Minutes of the day, the newest part first."""
+    store.read.clear()
+    request_lists.found_requests(store, DAY, limit=5, **how)
+    assert store.read == read
+
+
+def test_facts_of_requests_that_are_gone_are_not_believed() -> None:
+    """The whole window is read as rows then; short windows are anyway."""
+    store = SmallStore(hours=range(24))
+    store.gone = True
+    rows = request_lists.found_requests(store, DAY, search=NUMBERS, limit=5)
+    assert rows == request_lists.found_requests(SmallStore(), DAY, search=NUMBERS, limit=5)
+    assert store.read == [("facts", 0, 1440), ("rows", 0, 1440)]
+    short = replace(DAY, start=DAY.end - facts.SHORTEST + timedelta(seconds=1))
+    assert facts.stretch(store, short, with_costs=False) is None
+
+
+def test_the_first_hour_of_a_window_may_begin_before_it() -> None:
+    """The stretch with most requests is taken; an hour that goes on behind the window has none."""
+    day_s = int(DAY.start.timestamp())
+    window = replace(DAY, start=DAY.start + timedelta(minutes=20), end=DAY.end - timedelta(minutes=20))
+    hours = [(day_s + hour * 3600, 60) for hour in range(24)]
+    assert facts.longest(hours, window) == (window.start, DAY.end - timedelta(hours=1))
+    assert facts.longest([hours[1], *[(start, 9) for start, _ in hours[3:]]], window) == (
+        DAY.start + timedelta(hours=3),
+        DAY.end - timedelta(hours=1),
+    )
+    assert facts.longest([], window) is None
+    assert facts.longest([(start, 0) for start, _ in hours], window) is None
 
 
 def test_counts_of_parts_are_added() -> None:
-    """Each part is looked through as far as a window is."""
-    assert request_lists.searched_requests(SmallStore(2000), DAY, search=NUMBERS) == {"requests": 1440, "read": 100}
-    assert request_lists.searched_requests(SmallStore(720), DAY, search=NUMBERS) == {"requests": 1440, "read": 200}
+    """Words are looked for as far as the search reaches, and in no more than the newest requests."""
+    told = {"requests": 1440, "read": 540}
+    for store in (SmallStore(reach=900), SmallStore(720, reach=900), SmallStore(reach=900, hours=range(3, 23))):
+        assert request_lists.searched_requests(store, DAY, search=f"{NUMBERS} word") == told
+    assert {of for of, *_ in store.read} == {"facts", "rows"}
 
 
 def test_parts_lie_side_by_side_and_end() -> None:

@@ -1,8 +1,9 @@
--- The requests of a window, and of what it is narrowed to. A model's are those with a call of it.
+-- The requests of a window, and of what it is narrowed to. A model's are those with a call of it, by the tenant or by none.
 Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
     AND ({tenant:String} = '' OR Tenant = {tenant:String})
     AND ({route:String} = '' OR Route = {route:String})
     AND ({model:String} = '' OR TraceHash IN (
         SELECT TraceHash FROM llm_calls
         WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+            AND {model:String} != '' AND ({tenant:String} = '' OR Tenant IN ('', {tenant:String}))
+            AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))

@@ -1,4 +1,5 @@
 -- Which requests cost most, or least? One page of them, with the columns of `traces`; those without a known cost come last.
+-- list_value is the cost, list_trace what comes behind it.
 -- First what the calls of each trace of theirs cost together, then the requests of the dearest. Whether a trace has a request is
 -- looked up for a list that is narrowed (is_narrowed); any other has `spare` more traces than it needs.
 WITH
@@ -28,6 +29,7 @@ WITH
     transform(TraceHash, dearest.1, dearest.2, nan) AS trace_cost
 SELECT
     -- include: request_columns.sql
+    if(isNaN(trace_cost), NULL, trace_cost) AS list_value, TraceHash AS list_trace,
     (
         SELECT count()
         FROM requests

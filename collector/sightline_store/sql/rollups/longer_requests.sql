@@ -4,8 +4,7 @@ SELECT
     {period:UInt32}, begin, {version:UInt64}, By, Tenant, Route, sum(Requests), sum(Errors), sum(DeliveredCount),
     sum(FirstTokenCount), sum(FirstChunkCount),
     quantilesTDigestMergeState(0.5, 0.95, 0.99)(Delivered), quantilesTDigestMergeState(0.5, 0.95, 0.99)(FirstToken),
-    quantilesTDigestMergeState(0.5, 0.95, 0.99)(FirstChunk), quantilesTDigestMergeState(0.5, 0.95, 0.99)(Total),
-    arraySlice(arraySort(groupArrayArray(LongestTotal)), 1, 50), arraySlice(arraySort(groupArrayArray(LongestTtft)), 1, 50), Model
+    quantilesTDigestMergeState(0.5, 0.95, 0.99)(FirstChunk), quantilesTDigestMergeState(0.5, 0.95, 0.99)(Total), Model
 FROM
 -- include: shorter_periods.sql
 GROUP BY begin, By, Tenant, Route, Model

@@ -4,8 +4,6 @@ SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version,
     multiIf(grouping(Tenant) = 0, 'tenant', grouping(Route) = 0, 'route', 'all') AS By, Tenant, Route,
     -- include: request_sums.sql
-    ,
-    -- include: request_longest.sql
     , '' AS Model
 FROM
 (
@@ -20,8 +18,6 @@ UNION ALL
 SELECT
     toUInt32(60) AS Period, minute AS Start, {version:UInt64} AS Version, 'model' AS By, '' AS Tenant, '' AS Route,
     -- include: request_sums.sql
-    ,
-    -- include: request_longest.sql
     , Model
 FROM
 (

@@ -67,7 +67,7 @@ def test_one_answer_of_rollups_and_of_rows(client: Client, end: datetime, seed: 
     assert both == {"spend_over_time", "spend_by model", "spend_by tenant", "embedding_spend"}
 
 
-_TOLD = ("overview", "stage_summary", "retrieval_over_time", "traces by total")
+_TOLD = ("overview", "stage_summary", "retrieval_over_time")
 """Questions whose answer by route or by model depends on other rows of the traces."""
 
 

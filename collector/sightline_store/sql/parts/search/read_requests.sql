@@ -10,7 +10,8 @@ WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3,
             AND Timestamp >=
                 -- include: search_reach.sql
                 - INTERVAL 1 HOUR
-            AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
+            AND {model:String} != '' AND ({tenant:String} = '' OR Tenant IN ('', {tenant:String}))
+            AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
     AND ({only_errors:UInt8} = 0 OR HttpStatus >= 500 OR
         -- include: failed.sql
     )

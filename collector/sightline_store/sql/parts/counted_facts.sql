@@ -1,0 +1,6 @@
+(
+    SELECT count()
+    FROM rollup_facts
+    WHERE
+        -- include: facts_of_window.sql
+)

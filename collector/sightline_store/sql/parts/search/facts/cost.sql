@@ -1,0 +1,1 @@
+(CostUsd > {number:Float64} AND NOT isNaN(CostUsd))

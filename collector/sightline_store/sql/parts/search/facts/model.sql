@@ -1,0 +1,1 @@
+has(Models, {value:String})

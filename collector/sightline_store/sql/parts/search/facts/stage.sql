@@ -1,0 +1,1 @@
+has(Stages, {value:String})

@@ -1,0 +1,1 @@
+ifNull(Tokens > {number:Float64}, false)

@@ -1,0 +1,1 @@
+(positionCaseInsensitiveUTF8(SessionId, {value:String}) > 0 OR positionCaseInsensitiveUTF8(UserId, {value:String}) > 0)
