@@ -154,6 +154,11 @@ def may_begin_id(term: Term) -> bool:
     return term.kind is Kind.WORDS and bool(_PART_OF_ID.fullmatch(term.value))
 
 
+def joins(terms: Iterable[Term]) -> bool:
+    """Whether terms are looked up in other tables than that of requests, where facts have columns."""
+    return any(not reads_spans(term) and _column_part(term) in _OF_FACTS - {"failed"} for term in terms)
+
+
 def facts_have(terms: Iterable[Term]) -> bool:
     """Whether facts of requests tell of terms, or of none of them: they have no trace ids."""
     return not any(may_begin_id(term) or (term.kind is Kind.EQUALS and term.key == "trace") for term in terms)

@@ -6,17 +6,14 @@ Rows come back as those of `queries` do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from sightline_store.moments import sql_moment
 from sightline_store.questions import conditions
 from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, by_halves, send, sql
-from sightline_store.questions.conditions import Condition, Raw, filled, sql_text
-from sightline_store.questions.search import Kind, Term, parse
-from sightline_store.rollups import facts
+from sightline_store.questions.conditions import Condition, Raw, sql_text
+from sightline_store.questions.parts import Part, closed_and_open, parts, reach
+from sightline_store.questions.search import Term, parse
 from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import MOST_LOWEST
 
@@ -92,65 +89,8 @@ def _by_score(client: Asks, filters: Filters, terms: Sequence[Term], params: Row
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A part of a window, and how it is asked about."""
-
-    window: Filters
-    raw: Raw = Raw.READ
-    of_facts: bool = False
-
-
-def _parts(
-    client: Asks, filters: Filters, terms: Sequence[Term], *, with_costs: bool, with_facts: bool = True
-) -> list[_Part]:
-    """The parts of a window in which a search is asked, the newest first.
-
-    Raw spans are read within the reach of the search alone. Requests whose hours are over have facts; what is newer, or
-    older, is rows.
-    """
-    reading, rest, raw = list[_Part](), filters, Raw.READ
-    if any(map(conditions.reads_spans, terms)):
-        reach = _reach(client, filters)
-        if reach <= filters.start:
-            return [_Part(filters)]
-        reading = [_Part(replace(filters, start=reach))]
-        if not conditions.reaches_names(terms):
-            return reading
-        rest, raw = replace(filters, end=reach), Raw.BEHIND
-    return reading + _closed_and_open(client, rest, raw, terms, with_costs=with_costs, with_facts=with_facts)
-
-
-def _closed_and_open(
-    client: Asks, filters: Filters, raw: Raw, terms: Sequence[Term], *, with_costs: bool, with_facts: bool
-) -> list[_Part]:
-    """The parts of a window that are asked of facts and of rows, the newest first."""
-    has_facts = with_facts and conditions.facts_have(terms)
-    found = facts.stretch(client, filters, with_costs=with_costs) if has_facts else None
-    if found is None:
-        return [_Part(filters, raw)]
-    begin, end = found
-    parts = [_Part(replace(filters, start=begin, end=end), raw, of_facts=True)]
-    if end < filters.end:
-        parts.insert(0, _Part(replace(filters, start=end), raw))
-    if begin > filters.start:
-        parts.append(_Part(replace(filters, end=begin), raw))
-    return parts
-
-
-def _reach(client: Asks, filters: Filters) -> datetime:
-    """When the requests begin whose raw spans a search of a window may read; before the window where all may be."""
-    params = {"from": sql_moment(filters.start), "to": sql_moment(filters.end), "max_behind": conditions.MAX_BEHIND}
-    rows = ask(client, "search_reach", params)
-    return datetime.fromtimestamp(rows[0]["reach_ms"] / 1000 if rows else 0, UTC)
-
-
-def _needs_costs(terms: Sequence[Term]) -> bool:
-    return any(term.kind is Kind.COMPARES and term.key == "cost" for term in terms)
-
-
-@dataclass(frozen=True)
 class _Page:
-    """One page of requests by time, length or cost, of the parts of a window.
+    """One page of requests by time, length or cost, put together of the parts of a window.
 
     Attributes:
         client: the store.
@@ -164,50 +104,48 @@ class _Page:
 
     def of(self, filters: Filters) -> list[Row]:
         """The page of a window."""
-        for with_facts in (True, False):
-            parts = _parts(
-                self.client,
-                filters,
-                self.terms,
-                with_costs=self.params["sort"] == "cost" or _needs_costs(self.terms),
-                with_facts=with_facts,
-            )
-            pages = self._asked(filters, parts)
-            if pages is not None:
-                break
-        rows = pages[0] if len(pages := pages or [[]]) == 1 else self._together(pages)
-        return [{key: value for key, value in row.items() if key not in _HIDDEN} for row in rows]
+        by_cost = self.params["sort"] == "cost"
+        try:
+            pages = self._pages(filters, parts(self.client, filters, self.terms, by_cost=by_cost))
+        except _Gone:
+            pages = self._pages(filters, parts(self.client, filters, self.terms, with_facts=False))
+        return [{key: value for key, value in row.items() if key not in _HIDDEN} for row in self._together(pages)]
 
-    def _asked(self, filters: Filters, parts: Sequence[_Part]) -> list[list[Row]] | None:
-        """The pages of the parts; None where requests that facts tell of are gone."""
+    def _pages(self, filters: Filters, asked: Sequence[Part]) -> list[list[Row]]:
+        """The pages of the parts; a part of a longer window has one from its beginning on.
+
+        Raises:
+            _Gone: requests that facts tell of are gone.
+        """
         pages: list[list[Row]] = []
-        for part in parts:
-            condition = conditions.condition(self.terms, raw=part.raw, of_facts=part.of_facts)
+        enough = self.params["limit"] + self.params["offset"]
+        is_newest_first = self.params["sort"] == "time" and self.params["descending"]
+        for part in asked:
+            condition = part.condition(self.terms)
 
-            def of_window(window: Filters, part: _Part = part, condition: Condition = condition) -> list[Row]:
+            def of_window(window: Filters, part: Part = part, condition: Condition = condition) -> list[Row]:
                 params = {**self.params, **window.params(), **condition.params}
+                if is_newest_first and sum(map(len, pages)) >= enough:
+                    return [{"matching": _count(self.client, part, condition, params)["requests"]}]
                 if window != filters:
-                    params |= {"limit": params["limit"] + params["offset"], "offset": 0}
-                rows = self._of_facts(condition, params) if part.of_facts else self._of_rows(condition, params)
-                if part.of_facts and rows and not _is_page(rows, params):
-                    raise _Gone
-                return rows
+                    params |= {"limit": enough, "offset": 0}
+                return self._of_facts(condition, params) if part.of_facts else self._of_rows(condition, params)
 
-            try:
-                pages += by_halves(part.window, of_window)
-            except _Gone:
-                return None
+            pages.extend(by_halves(part.window, of_window))
         return pages
 
     def _of_facts(self, condition: Condition, params: Row) -> list[Row]:
-        # Over what a search leaves; of all the rows of a window a scan for itself is shorter.
-        counted = "count() OVER ()" if condition.sql else sql_text("parts/counted_facts.sql")
-        text = filled(sql_text("rollups/questions/listed_facts.sql"), {"counted": counted})
-        return send(self.client, condition.put_into(text), params)
+        text = sql_text("rollups/questions/listed_facts.sql")
+        text = condition.put_into(text) if condition.sql else counted_apart(text, "facts")
+        rows = send(self.client, text, params)
+        if rows and not _is_page(rows, params):
+            raise _Gone
+        return rows
 
     def _of_rows(self, condition: Condition, params: Row) -> list[Row]:
         if params["sort"] != "cost":
-            return send(self.client, condition.put_into(sql("traces")), params)
+            text = condition.put_into(sql("traces")) if condition.sql else counted_apart(sql("traces"), "requests")
+            return send(self.client, text, params)
         text = condition.put_into(sql("traces_by_cost"))
         params = {name: value for name, value in params.items() if name != "sort"}
         is_narrowed = bool(condition.sql or params["route"] or params["model"] or params["only_errors"])
@@ -219,7 +157,9 @@ class _Page:
         return send(self.client, text, {**params, "is_narrowed": 1, "spare": 0})
 
     def _together(self, pages: Sequence[list[Row]]) -> list[Row]:
-        """The page of the whole window, of those of its parts from their beginning on."""
+        """The page of the whole window."""
+        if len(pages) == 1:
+            return pages[0]
         limit, offset, sort = self.params["limit"], self.params["offset"], self.params["sort"]
         matching = sum(rows[0]["matching"] for rows in pages if rows)
         column = {"ttft": "ttft_ms", "total": "total_ms", "cost": "list_value"}.get(sort, "started_ms")
@@ -231,8 +171,21 @@ class _Page:
             newest = 0 if is_by_trace else -row["started_ms"]
             return value is None, direction * (value or 0), newest, row.get("list_trace", 0)
 
-        found = sorted((row for rows in pages for row in rows), key=place)
+        found = sorted((row for rows in pages for row in rows if "trace_id" in row), key=place)
         return [{**row, "matching": matching} for row in found[offset : offset + limit]]
+
+
+def counted_apart(text: str, table: str) -> str:
+    """A list's text in which requests are counted by a scan of their own.
+
+    Of all requests of a window that is less work than a window function over them; of what a search leaves, its
+    condition would be computed twice.
+
+    Args:
+        text: counts by a window function.
+        table: "requests" or "facts".
+    """
+    return text.replace("count() OVER ()", sql_text(f"parts/count_of_{table}.sql"))
 
 
 class _Gone(Exception):
@@ -244,23 +197,30 @@ def _is_page(rows: list[Row], params: Row) -> bool:
     return bool(rows) and len(rows) == min(params["limit"], rows[0]["matching"] - params["offset"])
 
 
+def _count(client: Asks, part: Part, condition: Condition, params: Row) -> Row:
+    """How many requests a part has, and how many of them are within the reach of a search."""
+    text = sql_text("rollups/questions/searched_requests.sql") if part.of_facts else sql("searched_requests")
+    named = {"only_errors": params["only_errors"], "reach_ms": params.get("reach_ms", 0), **condition.params}
+    windowed = {name: params[name] for name in ("from", "to", "tenant", "model", "route")}
+    return send(client, condition.put_into(text), {**windowed, **named})[0]
+
+
 def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:
     """In how many requests words and attributes are looked for: `read` of the `requests` that hold its other terms."""
     terms = [term for term in parse(search) if not conditions.reads_spans(term)]
-    reach_ms = int(max(_reach(client, filters), filters.start).timestamp() * 1000)
+    params = {
+        "only_errors": int(only_errors),
+        "reach_ms": int(max(reach(client, filters), filters.start).timestamp() * 1000),
+    }
     counts: list[Row] = []
-    for part in _closed_and_open(client, filters, Raw.LEFT_OUT, terms, with_costs=_needs_costs(terms), with_facts=True):
-        narrowed = conditions.condition(terms, raw=Raw.LEFT_OUT, of_facts=part.of_facts)
-        text = sql_text("rollups/questions/searched_requests.sql") if part.of_facts else sql("searched_requests")
-        params = {"only_errors": int(only_errors), "reach_ms": reach_ms, **narrowed.params}
-        of_window = partial(_counted, client, narrowed.put_into(text), params)
+    for part in closed_and_open(client, filters, terms, raw=Raw.LEFT_OUT):
+
+        def of_window(window: Filters, part: Part = part) -> list[Row]:
+            return [_count(client, part, part.condition(terms), {**params, **window.params()})]
+
         counts += [row for rows in by_halves(part.window, of_window) for row in rows]
     requests, read = (sum(row[column] for row in counts) for column in ("requests", "read"))
     return {"requests": requests, "read": min(read, conditions.MAX_READ)}
-
-
-def _counted(client: Asks, text: str, params: Row, window: Filters) -> list[Row]:
-    return send(client, text, {**params, **window.params()})
 
 
 def trace_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:

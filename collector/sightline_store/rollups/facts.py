@@ -23,7 +23,7 @@ from sightline_store.settings import RetentionSettings
 
 SHORTEST: Final = timedelta(hours=6)
 """Shorter windows are read as rows."""
-FEWEST_REQUESTS: Final = 100_000
+FEWEST_REQUESTS: Final = 500_000
 """A stretch of fewer requests is read as rows: they cost no more than one more statement."""
 
 _ROWS_AT_ONCE = 4_000_000

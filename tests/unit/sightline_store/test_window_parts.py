@@ -19,7 +19,7 @@ from sightline_store.rollups import facts
 END = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = Filters(start=END - timedelta(days=1), end=END)
 TOO_MUCH = StoreBusy("http://127.0.0.1", 241, "Query memory limit exceeded: would use 769 MiB, maximum: 768 MiB")
-NUMBERS = "ttft>1"
+NUMBERS = "tokens>1"
 
 
 class SmallStore:
@@ -38,7 +38,7 @@ class SmallStore:
         self.most, self.hours, self.reach = most, hours, reach
         self.cost_hours = hours if cost_hours is None else cost_hours
         self.read: list[tuple[str, int, int]] = []
-        self.gone = False
+        self.counted, self.gone = 0, False
         self.requests = [
             {
                 "started_ms": int((DAY.start + timedelta(minutes=minute)).timestamp() * 1000),
@@ -70,6 +70,7 @@ class SmallStore:
         of = "facts" if "FROM rollup_facts\n" in sql else "spans" if "otel_traces" in sql else "rows"
         self.read.append((of, *(int(edge / 1000 - day_s) // 60 for edge in (first, after))))
         if "limit" not in params:
+            self.counted += 1
             return [{"requests": len(found), "read": sum(row["started_ms"] >= params["reach_ms"] for row in found)}]
         page = sorted(found, key=lambda row: self._place(row, params))
         page = page[params["offset"] : params["offset"] + params["limit"]]
@@ -100,6 +101,7 @@ def test_a_page_of_parts_is_the_page_of_the_whole(sort: Any, *, descending: bool
     assert request_lists.found_requests(SmallStore(200), DAY, **how) == whole
     assert request_lists.found_requests(store := SmallStore(hours=range(3, 23)), DAY, **how) == whole
     assert store.read == [("rows", 1380, 1440), ("facts", 180, 1380), ("rows", 0, 180)]
+    assert (store.counted > 0) is (sort == "time" and descending and offset < 1400)
     assert request_lists.found_requests(SmallStore(200, hours=range(3, 23)), DAY, **how) == whole
     assert len(whole) == min(50, max(0, 1440 - offset))
     assert not {"list_value", "list_trace"} & {column for row in whole for column in row}
@@ -114,18 +116,25 @@ def test_a_page_of_parts_is_the_page_of_the_whole(sort: Any, *, descending: bool
         # At the prices of before costs are not read.
         (SmallStore(hours=range(24), cost_hours=()), {"sort": "cost", "search": NUMBERS}, [("rows", 0, 1440)]),
         (SmallStore(hours=range(24), cost_hours=()), {"search": "cost>1"}, [("rows", 0, 1440)]),
-        (SmallStore(hours=range(24), cost_hours=()), {"search": "tokens>1"}, [("facts", 0, 1440)]),
+        (SmallStore(hours=range(24), cost_hours=()), {"search": NUMBERS}, [("facts", 0, 1440)]),
         # Facts have no ids of traces.
-        (SmallStore(hours=range(24)), {"search": "trace:ab"}, [("rows", 0, 1440)]),
-        (SmallStore(hours=range(24)), {"search": "0123456789abcdef"}, [("rows", 0, 1440)]),
-        # Raw spans are read within the reach of a search; behind it words may be a part of a name.
-        (SmallStore(hours=range(24), reach=900), {"search": "ship"}, [("spans", 900, 1440), ("facts", 0, 900)]),
-        (SmallStore(hours=range(24), reach=900), {"search": "cafe"}, [("spans", 900, 1440), ("rows", 0, 900)]),
-        (SmallStore(hours=range(24), reach=900), {"search": "-ship"}, [("spans", 900, 1440)]),
-        (SmallStore(hours=range(24), reach=900), {"search": "a.b:c ship"}, [("spans", 900, 1440)]),
-        (SmallStore(hours=range(24), reach=-9), {"search": "ship"}, [("spans", 0, 1440)]),
-        (SmallStore(hours=range(24)), {"sort": "ttft", "only_errors": True}, [("facts", 0, 1440)]),
+        (SmallStore(hours=range(24)), {"search": "tokens>1 trace:ab"}, [("rows", 0, 1440)]),
+        (SmallStore(hours=range(24)), {"search": "tokens>1 0123456789abcdef"}, [("rows", 0, 1440)]),
+        # What the rows of requests tell is read of them.
+        (SmallStore(hours=range(24)), {"search": "ttft>1 error user:a"}, [("rows", 0, 1440)]),
+        (SmallStore(hours=range(24)), {"sort": "ttft", "only_errors": True}, [("rows", 0, 1440)]),
         (SmallStore(hours=range(24)), {"sort": "cost"}, [("facts", 0, 1440)]),
+        # Raw spans are read within the reach of a search; behind it words may be a part of a name.
+        (SmallStore(hours=range(24), reach=930), {"search": "ship"}, [("spans", 900, 1440), ("rows", 0, 900)]),
+        (
+            SmallStore(hours=range(24), reach=930),
+            {"search": "ship tokens>1"},
+            [("spans", 900, 1440), ("facts", 0, 900)],
+        ),
+        (SmallStore(hours=range(24), reach=930), {"search": "cafe tokens>1"}, [("spans", 900, 1440), ("rows", 0, 900)]),
+        (SmallStore(hours=range(24), reach=930), {"search": "-ship tokens>1"}, [("spans", 900, 1440)]),
+        (SmallStore(hours=range(24), reach=930), {"search": "a.b:c ship"}, [("spans", 900, 1440)]),
+        (SmallStore(hours=range(24), reach=-9), {"search": "ship"}, [("spans", 0, 1440)]),
     ],
 )
 def test_each_part_is_read_of_what_tells_of_it(
@@ -135,6 +144,13 @@ def test_each_part_is_read_of_what_tells_of_it(
     store.read.clear()
     request_lists.found_requests(store, DAY, limit=5, **how)
     assert store.read == read
+
+
+def test_what_is_narrowed_to_a_model_is_joined() -> None:
+    """As a search that names one."""
+    store = SmallStore(hours=range(24))
+    request_lists.found_requests(store, replace(DAY, model="m"))
+    assert store.read == [("facts", 0, 1440)]
 
 
 def test_facts_of_requests_that_are_gone_are_not_believed() -> None:

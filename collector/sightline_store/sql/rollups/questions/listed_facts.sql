@@ -11,8 +11,7 @@ WITH
                 multiIf(
                     {sort:String} = 'ttft', TtftMs, {sort:String} = 'total', DurationMs,
                     {sort:String} = 'cost', if(isNaN(CostUsd), NULL, CostUsd), toFloat64(ms)) AS value,
-                -- condition: counted
-                AS n
+                count() OVER () AS n
             FROM rollup_facts
             WHERE
                 -- include: facts_of_window.sql

@@ -1,0 +1,6 @@
+(
+    SELECT count()
+    FROM requests
+    WHERE
+        -- include: matching_requests.sql
+)
