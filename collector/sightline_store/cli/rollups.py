@@ -22,9 +22,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], write_tab
     command = commands.add_parser(
         "rollups",
         help="what the janitor has added up of the minutes, hours and days that are over",
-        description="Rollups hold counts, sums and percentiles of requests, model calls, stages and searches, and the "
-        "longest and dearest requests, so that a question about a month does not read its rows. The janitor makes "
-        "them, and dropped ones again of the rows that are left.",
+        description="Rollups hold counts, sums and percentiles of requests, model calls, stages and searches, and a "
+        "row a request with what its trace spent and scored, so that a question about a month does not read its rows. "
+        "The janitor makes them, and dropped ones again of the rows that are left.",
     )
     actions = command.add_subparsers(dest="action", required=True)
     actions.add_parser("status", help="how many there are, from when to when, and their size")

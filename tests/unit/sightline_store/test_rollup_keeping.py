@@ -17,6 +17,7 @@ def of(period: int, *dates: int, mib: int = 100) -> list[Partition]:
     return [Partition(period, date, 1000, mib * MIB) for date in dates]
 
 
+FACTS = of(HOUR, 20260210, 20260211, 20260314, 20260315)
 MADE = [
     *of(MINUTE, 20260312, 20260313, 20260314, 20260315),
     *of(HOUR, 202512, 202601, 202602, 202603),
@@ -49,3 +50,16 @@ def test_above_the_cap_the_oldest_go_minutes_first() -> None:
     all_but_open = outdated(MADE, RetentionSettings(rollups_days=0, rollups_max_gib=0.001), NOW)
     kept = {(each.period, each.date) for each in MADE} - {(each.period, each.date) for each in all_but_open}
     assert kept == {(MINUTE, 20260315), (HOUR, 202603), (DAY, 202603)}
+
+
+def test_facts_of_requests_stay_a_month() -> None:
+    """A day of them goes by its own age, whatever becomes of the hours of its month; above the cap before these."""
+    made = sorted([*MADE, *FACTS], key=lambda each: (each.period, not each.is_day, each.date))
+    going = outdated(made, RetentionSettings(rollups_days=0, rollups_max_gib=0), NOW)
+    assert [(each.period, each.date) for each in going if each in FACTS] == [(HOUR, 20260210)]
+    keep = RetentionSettings(rollups_days=0, rollups_max_gib=1000 / 1024)
+    over = [(each.period, each.date) for each in outdated(made, keep, NOW)]
+    assert (HOUR, 20260314) in over
+    assert (HOUR, 202601) not in over
+    short = outdated(made, RetentionSettings(rollups_days=1, rollups_max_gib=0), NOW)
+    assert {(each.period, each.date) for each in FACTS if each not in short} == {(HOUR, 20260314), (HOUR, 20260315)}
