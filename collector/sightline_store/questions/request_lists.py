@@ -136,7 +136,8 @@ class _Page:
 
     def _of_facts(self, condition: Condition, params: Row) -> list[Row]:
         text = sql_text("rollups/questions/listed_facts.sql")
-        text = condition.put_into(text) if condition.sql else counted_apart(text, "facts")
+        is_filtered = bool(condition.sql or params["model"])
+        text = condition.put_into(text) if is_filtered else counted_apart(text, "facts")
         rows = send(self.client, text, params)
         if rows and not _is_page(rows, params):
             raise _Gone
