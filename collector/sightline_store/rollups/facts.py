@@ -89,8 +89,14 @@ def make(client: Client, keep: RetentionSettings) -> Iterator[tuple[date, int]]:
         StoreUnavailable: try again; what was yielded is done.
     """
     now_s = client.now_us() // 1_000_000
-    since_s = max(now_s // DAY * DAY - FACTS_DAYS * DAY, _first_that_fits(client, keep))
-    rows = client.query_rows(sql_text("rollups/facts/missing.sql"), {"since_s": since_s})
+    days = _days_that_fit(client, keep)
+    rows = [
+        row
+        for row in client.query_rows(
+            sql_text("rollups/facts/missing.sql"), {"since_s": now_s // DAY * DAY - FACTS_DAYS * DAY}
+        )
+        if day_of(int(row["start"])) in days
+    ]
     for day, of_day in groupby(rows, key=lambda row: day_of(int(row["start"]))):
         made, part, size = 0, list[dict[str, Any]](), 0
         for row in of_day:
@@ -117,23 +123,24 @@ def _make(client: Client, hours: list[dict[str, Any]]) -> int:
     return len(hours)
 
 
-def _first_that_fits(client: Client, keep: RetentionSettings) -> int:
-    """The first day, in epoch seconds, from which on facts fit beside the rollups: they are not made to be dropped."""
-    if not keep.rollups_max_gib:
-        return 0
+def _days_that_fit(client: Client, keep: RetentionSettings) -> set[date]:
+    """The days with requests whose facts fit beside the rollups, below their cap: none are made to be dropped."""
     rows = client.query_rows(
-        "SELECT table, toUnixTimestamp(toDateTime(ifNull(toDate(parseDateTimeBestEffortOrNull(partition)), "
-        "toDate(0)), 'UTC')) AS day_s, sum(rows) AS n, sum(bytes_on_disk) AS size FROM system.parts WHERE active "
+        "SELECT table, partition, sum(rows) AS n, sum(bytes_on_disk) AS size FROM system.parts WHERE active "
         "AND database = {database:String} AND (table = 'requests' OR startsWith(table, 'rollup_')) "
-        "GROUP BY table, day_s",
+        "GROUP BY table, partition",
         {"database": client.settings.database},
     )
-    room = keep.rollups_max_gib * _BYTES_PER_GIB
-    room -= sum(int(row["size"]) for row in rows if row["table"] not in {"requests", FACTS})
-    (size, count) = (sum(int(row[name]) for row in rows if row["table"] == FACTS) for name in ("size", "n"))
+    requests = {date.fromisoformat(row["partition"]): int(row["n"]) for row in rows if row["table"] == "requests"}
+    if not keep.rollups_max_gib:
+        return set(requests)
+    size, count = (sum(int(row[name]) for row in rows if row["table"] == FACTS) for name in ("size", "n"))
     a_row = max(_BYTES_A_ROW, size / count) if count else _BYTES_A_ROW
-    for row in sorted((row for row in rows if row["table"] == "requests"), key=lambda row: -int(row["day_s"])):
-        room -= int(row["n"]) * a_row
+    others = sum(int(row["size"]) for row in rows if row["table"] not in {"requests", FACTS})
+    room, days = keep.rollups_max_gib * _BYTES_PER_GIB - others, set[date]()
+    for day in sorted(requests, reverse=True):
+        room -= requests[day] * a_row
         if room < 0:
-            return int(row["day_s"]) + DAY
-    return 0
+            break
+        days.add(day)
+    return days

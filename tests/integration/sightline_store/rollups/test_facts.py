@@ -204,6 +204,7 @@ def test_facts_of_requests_that_are_gone_are_not_believed(filled: _Filled) -> No
     for table in (FACTS, FACTS_MADE):
         assert client.query_rows(f"SELECT count() AS n FROM {table}") == [{"n": 0}]
     assert facts.stretch(client, window, with_costs=False) is None
+    assert list(facts.make(client, KEEP)) == []  # and are not made again
 
 
 def test_facts_are_not_made_to_be_dropped(emptied: Callable[..., Client]) -> None:
