@@ -197,7 +197,7 @@ class RetentionSettings(Settings):
     )
     rollups_max_gib: float = setting(
         "SIGHTLINE_STORE_RETENTION_ROLLUPS_MAX_GIB",
-        1.0,
+        2.0,
         "Size of rollups on disk, in GiB, above which the oldest are dropped: minutes first, then what lists read of "
         "single requests, hours and days. 0 is no limit",
         at_least=0,

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 
 from sightline_store.moments import sql_moment
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, ask
+from sightline_store.questions.asking import Asks, Filters
 from sightline_store.questions.conditions import Condition, Raw
 from sightline_store.questions.search import Kind, Term
 from sightline_store.rollups import facts
+from sightline_store.rollups.coverage import remembered
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,11 @@ def closed_and_open(
 def reach(client: Asks, filters: Filters) -> datetime:
     """Return when the requests begin whose raw spans a search of a window may read; before it where all may be.
 
+    Remembered for seconds: a list and what it is found among are asked of one window.
+
     Raises:
         StoreUnavailable: try again.
     """
-    params = {"from": sql_moment(filters.start), "to": sql_moment(filters.end), "max_behind": conditions.MAX_BEHIND}
-    rows = ask(client, "search_reach", params)
+    begin, end, behind = sql_moment(filters.start), sql_moment(filters.end), str(conditions.MAX_BEHIND)
+    rows = remembered(client, "queries/search_reach.sql", {"from": begin, "to": end, "max_behind": behind})
     return datetime.fromtimestamp(rows[0]["reach_ms"] / 1000 if rows else 0, UTC)

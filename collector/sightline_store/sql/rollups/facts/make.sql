@@ -32,16 +32,16 @@ FROM
             toString(Tenant), toString(if(ResponseModel != '', ResponseModel, RequestModel)), ifNull(CostUsd, nan),
             toUInt64(ifNull(InputTokens, 0)) + ifNull(OutputTokens, 0), InputTokens IS NOT NULL OR OutputTokens IS NOT NULL)) AS calls
         FROM llm_calls_priced
-        WHERE Timestamp >= fromUnixTimestamp64Second({from_s:Int64}) - INTERVAL 5 MINUTE
-            AND Timestamp < fromUnixTimestamp64Second({to_s:Int64}) + INTERVAL 1 HOUR
+        WHERE
+            -- include: around_hours.sql
         GROUP BY TraceHash
     ) AS called USING (TraceHash)
     LEFT ANY JOIN
     (
         SELECT TraceHash, groupUniqArray((toString(Tenant), toString(Stage))) AS stages
         FROM stages
-        WHERE Timestamp >= fromUnixTimestamp64Second({from_s:Int64}) - INTERVAL 5 MINUTE
-            AND Timestamp < fromUnixTimestamp64Second({to_s:Int64}) + INTERVAL 1 HOUR
+        WHERE
+            -- include: around_hours.sql
         GROUP BY TraceHash
     ) AS staged USING (TraceHash)
     LEFT ANY JOIN
