@@ -2,8 +2,9 @@
 
 Each question is asked as its page asks it, over HTTP, and its median of several answers counts: p95_ms and worst_ms
 are over all of them; *_cpu_ms is what the store computed for it, which neighbours on the machine do not lengthen.
-growth_last_hour is the last hour's cost with all of it behind against a tenth of it behind, measured while loading, by
-the fastest of several answers to each question (growth_last_hour_cpu: by what the store computed).
+growth_last_hour is the last hour's cost with all of it behind against a million spans behind (a tenth of all, where that
+is less), measured while loading, by the fastest of several answers to each question (growth_last_hour_cpu: by what the
+store computed).
 map_ratio is how much longer the questions of sql/typed_or_map take, over all days, when they are asked of the attribute
 Map of otel_traces: one or more about each typed table, together (map_ratios: each). Both must answer the same, and the
 Map has the official table's indexes over keys and values to skip by, but not its order by name of span: Sightline keeps
@@ -72,6 +73,7 @@ class Cost:
 _SQL = Path(__file__).parent / "sql"
 _WHOLE = 10_000_000  # with fewer rows nothing is kept
 _MANY = 100_000_000
+_FEW = 1_000_000  # spans that are there when the last hour is asked the first time
 _ROLLED = re.compile(
     r"(overview( before)?|latency_over_time( sparks)?|spend_over_time|stage_summary|filter_values|retrieval_over_time"
     r"|retrieval_by_index|spend_by model|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
@@ -279,21 +281,21 @@ def _profile(client: Client, end: datetime, costs: dict[str, Cost]) -> None:
 
 
 def _load(client: Client, store: processes.Server, rows: int, repeats: int) -> dict[str, float]:
-    """Fill the store; returns by what the last hour's cost grew from a tenth of it to all, and seconds it took."""
+    """Fill the store; returns by what the last hour's cost grew from few spans to all, and seconds it took."""
     traces = rows // SPANS_A_TRACE
     end = datetime.now(UTC).replace(microsecond=0)
     last_hour = max(200, traces // (DAYS * 24))
-    tenth = traces // 10
+    few = min(traces // 10, _FEW // SPANS_A_TRACE)
     started = time.monotonic()
     month_of_traces.insert(client, "recent", end - timedelta(hours=1), 3600, 0, last_hour)
-    month_of_traces.insert_days(client, "tenth", end - timedelta(hours=1), last_hour, tenth - last_hour)
+    month_of_traces.insert_days(client, "few", end - timedelta(hours=1), last_hour, few - last_hour)
     month_of_traces.insert_long_trace(client, end - timedelta(minutes=5))
     model_prices.refresh(client)
     load_s = time.monotonic() - started
     _settle(client)
     before = _last_hour(client, store, repeats) if repeats else {}
     started = time.monotonic()
-    month_of_traces.insert_days(client, "rest", end - timedelta(hours=1), tenth, traces - tenth)
+    month_of_traces.insert_days(client, "rest", end - timedelta(hours=1), few, traces - few)
     load_s += time.monotonic() - started
     _settle(client)
     pack_cpu_s = _pack(client, store)
