@@ -2,7 +2,7 @@
 
 Each question is asked as its page asks it, over HTTP, and its median of several answers counts: p95_ms and worst_ms
 are over all of them; *_cpu_ms is what the store computed for it, which neighbours on the machine do not lengthen.
-growth_last_hour is the last hour's cost with all of it behind against a million spans behind (a tenth of all, where that
+growth_last_hour is the last hour's cost with all of it behind against a million spans behind (a tenth of all where that
 is less), measured while loading, by the fastest of several answers to each question (growth_last_hour_cpu: by what the
 store computed).
 map_ratio is how much longer the questions of sql/typed_or_map take, over all days, when they are asked of the attribute
