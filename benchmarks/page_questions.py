@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sightline_store.client import Client
-from sightline_store.questions import changes, drift_runs, judges, people, queries, request_lists, tuning, written
+from sightline_store.questions import (
+    changes,
+    drift_runs,
+    flags,
+    judges,
+    people,
+    queries,
+    request_lists,
+    tuning,
+    written,
+)
 from sightline_store.questions.asking import Filters
 from sightline_store.questions.conditions import sql_text
 
@@ -63,7 +73,7 @@ WINDOWED: dict[str, Ask] = {
     "stage_stack": queries.stage_stack,
     "stage_stack_over_time": queries.stage_stack_over_time,
     "stage_summary": queries.stage_summary,
-    "flagged_traces": queries.flagged_traces,
+    "flagged_traces": flags.flagged_traces,
     "spend_over_time": queries.spend_over_time,
     "spend_by model": queries.spend_by,
     "spend_by tenant": lambda client, filters: queries.spend_by(client, filters, "tenant"),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sightline_store.client import Client
-from sightline_store.questions import changes, queries, request_lists
+from sightline_store.questions import changes, flags, queries, request_lists
 from sightline_store.questions.asking import Filters, Row
 from sightline_store.questions.estimates import Estimate
 from sightline_store.questions.queries import SpendBy
@@ -207,6 +207,8 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
         lambda c, f: sorted(queries.stage_summary(c, f), key=lambda r: r["stage"]),
         frozenset({Reads.STAGES}),
     ),
+    "stage_stack": (queries.stage_stack, frozenset({Reads.REQUESTS})),
+    "flagged_traces": (flags.flagged_traces, frozenset({Reads.STAGES})),
     "retrieval_over_time": (
         lambda c, f: queries.retrieval_over_time(c, f, bucket_s=1800),
         frozenset({Reads.RETRIEVALS}),
@@ -262,6 +264,7 @@ def is_rolled(client: Client, filters: Filters) -> set[str]:
     buckets = {
         "latency_over_time": 1800, "spend_over_time": 7200, "retrieval_over_time": 1800, "scores_over_time": 1800,
         "embedding_spend": 7200, "ingest_over_time": 1800, "used_over_time": 3600,
+        "flagged_traces": 3600,
     }  # fmt: skip
     rows_by = {"spend_by tenant": Sets.TENANT}
     return {

@@ -7,10 +7,11 @@ parameters travel beside the statement (`{name:Type}`), so no value can change i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from sightline_store.errors import StoreBusy
 from sightline_store.moments import sql_moment
@@ -21,6 +22,7 @@ from sightline_store.rollups.plan import Reads
 from sightline_store.rollups.tables import Sets
 
 Row = dict[str, Any]
+Answer = TypeVar("Answer")
 
 # Widths that a reader can name, in seconds: 1 s to 1 day.
 _BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -174,6 +176,17 @@ def by_halves(filters: Filters, answer: Callable[[Filters], list[Row]]) -> list[
     middle = filters.end - timedelta(milliseconds=round(filters.duration / timedelta(milliseconds=2)))
     older, newer = replace(filters, end=middle), replace(filters, start=middle)
     return [*by_halves(newer, answer), *by_halves(older, answer)]
+
+
+def together(asked: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """What several questions are answered that do not need each other's answers, asked at the same time.
+
+    Raises as the first of them that does; the others have ended by then.
+    """
+    if len(asked) < 2:
+        return [each() for each in asked]
+    with ThreadPoolExecutor(len(asked), "asked-together") as pool:
+        return [each.result() for each in [pool.submit(each) for each in asked]]
 
 
 def send(client: Asks, text: str, params: Mapping[str, Any]) -> list[Row]:

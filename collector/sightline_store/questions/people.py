@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from sightline_store.questions import conditions
 from sightline_store.questions.asking import Asks, Filters, Row, ask, send, sql
+from sightline_store.questions.conditions import sql_text
 from sightline_store.questions.search import parse
 
 Queue = Literal["lowest", "disagreement", "complaints", "random"]
@@ -23,6 +24,12 @@ REVIEW_CORRECTION: Final = "review.correction"
 """Name of the score, without a value, whose explanation is the answer as it should have been."""
 MOST_REVIEWS: Final = 100_000
 """Reviews that are read at most."""
+
+_SAMPLED_REQUESTS = 500_000
+"""Of a window with more the random queue is chosen, and counted, among the first in its order."""
+_EVERY = 2**62
+_FEWEST_COUNTED = 10_000
+"""As long as so many are among those: the count is then within 1 % of the true one in two cases of three."""
 
 
 def found_sessions(
@@ -77,6 +84,8 @@ def review_queue(
 ) -> list[Row]:
     """The answers that a reviewer is to read next; `waiting` in each row is the number of all of them.
 
+    In a random order of many answers one in `sampled` is counted, and `waiting` is that many times as many.
+
     Args:
         client: the store.
         filters: the window, and what it is narrowed to.
@@ -86,14 +95,23 @@ def review_queue(
         limit: rows.
     """
     params = {**filters.params(), "reviewer": reviewer, "most": most, "limit": limit}
-    if queue == "random":
-        return ask(client, "people/review_random", params)
-    return ask(client, "people/review_queue", {**params, "queue": queue})
+    if queue != "random":
+        return send(client, _among("people/review_queue", "review_scored"), {**params, "queue": queue})
+    text = _among("people/review_random", "review_sampled")
+    rows = send(client, text, {**params, "sampled_requests": _SAMPLED_REQUESTS})
+    if rows and (rows[0]["sampled"] == 1 or rows[0]["waiting"] >= _FEWEST_COUNTED * rows[0]["sampled"]):
+        return rows
+    return send(client, text, {**params, "sampled_requests": _EVERY})
 
 
 def reviews(client: Asks, filters: Filters, *, limit: int = MOST_REVIEWS) -> list[Row]:
     """The newest verdict (`value` 1 or 0) of each reviewer on each answer of the window, the newest first."""
-    return ask(client, "people/reviews", {**filters.params(), "limit": limit})
+    return send(client, _among("people/reviews", "review_given"), {**filters.params(), "limit": limit})
+
+
+def _among(name: str, part: str) -> str:
+    """The text of a question that is about few traces, which a part names."""
+    return conditions.filled(sql(name), {"among": "AND " + sql_text(f"parts/{part}.sql")})
 
 
 def agreement(rows: Sequence[Row]) -> tuple[int, float | None, float | None]:

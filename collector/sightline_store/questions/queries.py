@@ -78,7 +78,8 @@ def stage_stack(client: Asks, filters: Filters, *, max_requests: int = 1_500) ->
     The rows of a mean sum to it exactly. Of more than `max_requests` one in `sampled` is read, chosen by trace id;
     `mean_se_ms`, `median_se_ms` and `slow_se_ms` are the standard errors that this brings.
     """
-    return ask(client, "ttft_over_time", {**filters.params(), "bucket_s": 0, "max_requests": max_requests})
+    params = {**filters.params(), "bucket_s": 0, "max_requests": max_requests}
+    return ask_rolled(client, "ttft_over_time", filters, params, Reads.REQUESTS)
 
 
 def stage_stack_over_time(
@@ -86,7 +87,8 @@ def stage_stack_over_time(
 ) -> list[Row]:
     """`stage_stack` for each bucket of the window."""
     width = bucket_s or filters.bucket_s(40)
-    return ask(client, "ttft_over_time", {**filters.params(), "bucket_s": width, "max_requests": max_requests})
+    params = {**filters.params(), "bucket_s": width, "max_requests": max_requests}
+    return ask_rolled(client, "ttft_over_time", filters, params, Reads.REQUESTS)
 
 
 def ttft_trace(client: Asks, trace_id: str) -> list[Row]:
@@ -101,11 +103,6 @@ def ttft_trace(client: Asks, trace_id: str) -> list[Row]:
 def stage_summary(client: Asks, filters: Filters) -> list[Row]:
     """How long each stage takes by itself (ms), how often it fails and flags."""
     return ask_rolled(client, "stage_summary", filters, filters.params(), Reads.STAGES)
-
-
-def flagged_traces(client: Asks, filters: Filters) -> list[Row]:
-    """The newest trace in which a guardrail raised an alarm, by the stage of the flagged span."""
-    return ask(client, "flagged_traces", filters.params())
 
 
 def spend_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:

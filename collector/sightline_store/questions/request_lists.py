@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, by_halves, send, sql
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, by_halves, send, sql, together
 from sightline_store.questions.conditions import Condition, Raw, sql_text
 from sightline_store.questions.parts import Part, closed_and_open, parts, reach
 from sightline_store.questions.search import Term, parse
@@ -117,21 +118,28 @@ class _Page:
         Raises:
             _Gone: requests that facts tell of are gone.
         """
-        pages: list[list[Row]] = []
         enough = self.params["limit"] + self.params["offset"]
         is_newest_first = self.params["sort"] == "time" and self.params["descending"]
-        for part in asked:
+
+        def of_part(part: Part, newer: Sequence[list[Row]] = ()) -> list[list[Row]]:
             condition = part.condition(self.terms)
 
-            def of_window(window: Filters, part: Part = part, condition: Condition = condition) -> list[Row]:
+            def of_window(window: Filters) -> list[Row]:
                 params = {**self.params, **window.params(), **condition.params}
-                if is_newest_first and sum(map(len, pages)) >= enough:
+                if is_newest_first and sum(map(len, newer)) >= enough:
                     return [{"matching": _count(self.client, part, condition, params)["requests"]}]
                 if window != filters:
                     params |= {"limit": enough, "offset": 0}
                 return self._of_facts(condition, params) if part.of_facts else self._of_rows(condition, params)
 
-            pages.extend(by_halves(part.window, of_window))
+            return by_halves(part.window, of_window)
+
+        if not is_newest_first or any(part.raw is Raw.BEHIND for part in asked):
+            # Each part has few requests, or any of them may be on the page.
+            return [page for pages in together([partial(of_part, part) for part in asked]) for page in pages]
+        pages: list[list[Row]] = []
+        for part in asked:
+            pages += of_part(part, pages)
         return pages
 
     def _of_facts(self, condition: Condition, params: Row) -> list[Row]:

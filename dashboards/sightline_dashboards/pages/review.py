@@ -73,7 +73,7 @@ def _body(selection: Selection, store: Executor) -> Iterator[None]:
     waiting = people.review_queue(client, filters, queue, reviewer=reviewer, limit=most)
     rows = [row for row in waiting if row["trace_id"] not in done]
     if rows:
-        number = waiting[0]["waiting"] - sum(row["trace_id"] in done for row in waiting)
+        number = _waiting(waiting, sum(row["trace_id"] in done for row in waiting))
         row = _row_to_read(rows, queue, reviewer)
         if _answer(row, queue, reviewer, number):
             done.add(row["trace_id"])
@@ -92,10 +92,17 @@ def _begin(client: asking.Asks, filters: asking.Filters, store: Executor) -> Non
     }
     empty_message(_WHAT_FOR)
     with panel("Answers that wait", "in each queue of the window"):
-        waiting = {queue: rows[0]["waiting"] if (rows := each.result()) else 0 for queue, each in asked.items()}
+        waiting = {queue: _waiting(each.result()) for queue, each in asked.items()}
         columns = [Column("Queue"), Column("Answers", number=True), Column("In which order", wrap=True)]
-        lines = [TableRow((name, formats.count(waiting[queue]), how)) for queue, (name, how) in _QUEUES.items()]
+        lines = [TableRow((name, waiting[queue], how)) for queue, (name, how) in _QUEUES.items()]
         table(columns, lines, key="review_queues", empty="")
+
+
+def _waiting(rows: list[asking.Row], done: int = 0) -> str:
+    """Return how many answers wait by the rows of a queue, less those that are done; "about" of a sample."""
+    if rows and rows[0]["sampled"] > 1:
+        return f"about {formats.compact(rows[0]['waiting'])}"
+    return formats.count(rows[0]["waiting"] - done if rows else 0)
 
 
 def _row_to_read(rows: list[asking.Row], queue: Queue, reviewer: str) -> asking.Row:
@@ -159,14 +166,14 @@ def _nothing_waits(queue: Queue) -> str:
     }[queue]
 
 
-def _answer(row: asking.Row, queue: Queue, reviewer: str, waiting: int) -> bool:
+def _answer(row: asking.Row, queue: Queue, reviewer: str, waiting: str) -> bool:
     """Show an answer and what can be said of it; return whether the reviewer is done with it."""
     trace_id = row["trace_id"]
     audit.content_read("review", [trace_id])
     held = written.conversations(source.client(), [{**row, "started_ms": row["asked_ms"]}]).get(trace_id)
     judged = evidence.judged(queries.trace_scores(source.client(), trace_id))
     left, right = st.columns([3, 2], gap="small")
-    with left, panel("Answer", f"{formats.count(waiting)} wait, {_QUEUES[queue][1]}"):
+    with left, panel("Answer", f"{waiting} wait, {_QUEUES[queue][1]}"):
         st.html(_facts_html(row))
         question = held.question.strip() if held else ""
         st.html(

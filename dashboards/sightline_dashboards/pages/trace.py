@@ -25,7 +25,7 @@ from sightline_dashboards.trace_detail.opened import OpenedTrace, begin
 from sightline_dashboards.trace_detail.waterfall import Node, Trace
 from sightline_store.contents.parts import Message, Part, PartKind
 from sightline_store.contents.spans import SpanContent
-from sightline_store.questions import queries, search
+from sightline_store.questions import flags, queries, search
 
 _NOT_JUDGED = "not judged"
 _ON_ITS_WAY = "…"
@@ -87,7 +87,7 @@ def _body(selection: Selection, store: Executor) -> Iterator[None]:
 
 def _newest_flagged(stage: str, selection: Selection, store: Executor) -> Iterator[None]:
     """Open the newest trace of the window in which a guardrail raised an alarm at a stage."""
-    asked = store.submit(queries.flagged_traces, source.client(), selection.filters())
+    asked = store.submit(flags.flagged_traces, source.client(), selection.filters())
     yield
 
     for row in asked.result():

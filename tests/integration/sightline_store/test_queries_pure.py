@@ -16,6 +16,7 @@ from sightline_store.questions import (
     changes,
     drift,
     drift_runs,
+    flags,
     guards,
     judges,
     people,
@@ -143,7 +144,7 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.spend_over_time, queries.spend_by, queries.embedding_spend, queries.errors_by_type,
         queries.retrieval_over_time, queries.retrieval_by_index, queries.retrieval_documents,
         queries.scores_over_time, queries.score_summary, request_lists.traces, queries.loss, queries.ingest_over_time,
-        queries.collected, queries.budgets_over_time, queries.flagged_traces,
+        queries.collected, queries.budgets_over_time, flags.flagged_traces,
     ):  # fmt: skip
         question(asked, window)  # type: ignore[operator]
     for sort in ("cost", "groundedness"):

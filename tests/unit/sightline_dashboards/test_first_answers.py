@@ -102,7 +102,7 @@ def test_a_stage_with_alarms_leads_to_the_newest_of_their_traces() -> None:
 
 def test_review_without_a_name_shows_how_many_answers_wait() -> None:
     """And what reviews are for; no answer is shown, and none can be judged."""
-    store = AskedStore({"people/review_random": [{"waiting": 7}]})
+    store = AskedStore({"people/review_random": [{"waiting": 7, "sampled": 1}]})
     app = shown("review", store)
     assert "Enter your name to begin" in texts(app)
     assert [row["cells"][:2] for row in data(app, "review_queues")["rows"]] == [
@@ -113,4 +113,6 @@ def test_review_without_a_name_shows_how_many_answers_wait() -> None:
     ]
     asked = store.params("people/review_queue") + store.params("people/review_random")
     assert [params["limit"] for params in asked] == [1] * 4
+    app = shown("review", AskedStore({"people/review_random": [{"waiting": 12_438_016, "sampled": 32}]}))
+    assert data(app, "review_queues")["rows"][-1]["cells"][:2] == ["Random", "about 12.4 M"]
     assert not [each for each in app.button if str(each.key).startswith(("good", "bad"))]

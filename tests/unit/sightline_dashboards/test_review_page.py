@@ -17,6 +17,7 @@ WAITING: dict[str, Any] = {
     "trace_id": TRACE, "span_id": "cd" * 8, "service": "api", "name": "POST /chat", "asked_ms": 1_700_000_000_000,
     "tenant_name": "acme", "groundedness": 0.2, "spread": 0.0, "complaints": 0, "complaint": "", "reviewers": [],
     "waiting": 1,
+    "sampled": 1,
 }  # fmt: skip
 SCORE = {
     "name": "groundedness", "value": 0.2, "judge": "offline", "judge_version": "lexical-2", "label": "",

@@ -5,7 +5,7 @@ SELECT
     argMin(toString(ServiceName), Timestamp) AS service, argMin(toString(Name), Timestamp) AS name,
     toUnixTimestamp64Milli(min(Timestamp)) AS asked_ms, any(toString(Tenant)) AS tenant_name,
     page.3[any(place)] AS groundedness, page.4[any(place)] AS spread, page.5[any(place)] AS complaints,
-    page.6[any(place)] AS complaint, page.7[any(place)] AS reviewers, page.8[1] AS waiting
+    page.6[any(place)] AS complaint, page.7[any(place)] AS reviewers, page.8[1] AS waiting, page.9[1] AS sampled
 FROM requests
 WHERE TraceHash IN (SELECT arrayJoin(page.1)) AND
     -- include: of_requests.sql

@@ -15,5 +15,6 @@ FROM
         Source = 'human' AND NOT startsWith(Name, 'review') AND Label != 'thumbs_up' AND (Label = 'thumbs_down' OR ifNull(Value <= 0, false)) AS is_complaint
     FROM scores
     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND TraceHash != cityHash64('')
+        -- condition: among
 )
 GROUP BY TraceHash

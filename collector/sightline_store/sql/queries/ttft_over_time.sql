@@ -5,99 +5,18 @@
 -- with more than 500 stage spans before their first token are left out: `left_out` counts them. `untold` requests of the
 -- window have no time to first token. The times are those of ttft_definition, the one that most requests of the window have
 -- (of equals the most exact); ttft_others have another.
-SELECT
-    bucket,
-    stage,
-    count() AS n,
-    countIf(is_median) AS median_n,
-    countIf(is_slow) AS slow_n,
-    avg(part) AS mean_ms,
-    quantileExact(0.5)(part) AS p50_ms,
-    quantileExact(0.95)(part) AS p95_ms,
-    avgIf(part, is_median) AS median_ms,
-    avgIf(part, is_slow) AS slow_ms,
-    if(sampled = 1, 0, stddevSampStable(part) / sqrt(n) * sqrt(1 - 1 / sampled)) AS mean_se_ms,
-    if(sampled = 1, 0, stddevSampStableIf(part, is_median) / sqrt(median_n) * sqrt(1 - 1 / sampled)) AS median_se_ms,
-    if(sampled = 1, 0, stddevSampStableIf(part, is_slow) / sqrt(slow_n) * sqrt(1 - 1 / sampled)) AS slow_se_ms,
-    countIf(skewed > 0) AS skewed_n,
-    any(one_in) AS sampled,
-    any(too_long_n) AS left_out,
-    any(untold_n) AS untold,
-    any(definition) AS ttft_definition,
-    any(others_n) AS ttft_others
-FROM
-(
-    WITH
+WITH
     (
-        WITH [countIf(TtftDefinition = 'delivered'), countIf(TtftDefinition = 'first_token'), countIf(TtftDefinition = 'first_chunk')] AS counts
-        SELECT
-            (
-                toUInt32(exp2(ceil(log2(greatest(1, arrayMax(counts) / {max_requests:UInt32}))))), count() - arraySum(counts),
-                ['delivered', 'first_token', 'first_chunk'][indexOf(counts, arrayMax(counts))], arraySum(counts) - arrayMax(counts))
-        FROM requests
-        WHERE
-            -- include: of_requests.sql
-    ) AS counted,
-    counted.1 AS one_in,
-    asked AS
-    (
-        SELECT
-            true AS to_first_token,
-            any(r.bucket) AS bucket,
-            any(r.request_id) AS request_id,
-            any(r.start_ns) AS start_ns,
-            any(r.horizon) AS horizon,
-            groupArrayIf(501)(
-                (s.stage, s.start_ns, s.duration_ms, s.chunk_ms, s.span_id, s.parent_id),
-                s.stage != '' AND s.span_id != r.request_id AND s.start_ns < r.start_ns + r.horizon * 1e6
-                    AND s.start_ns + s.duration_ms * 1e6 > r.start_ns) AS spans
+        SELECT (requests, ttft_n, ttft_definition, ttft_others)::Tuple(requests UInt64, ttft_n UInt64, ttft_definition String, ttft_others UInt64)
         FROM
         (
             SELECT
-                TraceHash AS trace_id, toString(Stage) AS stage, toUnixTimestamp64Nano(Timestamp) AS start_ns,
-                DurationMs AS duration_ms, TtftMs AS chunk_ms, SpanId AS span_id, ParentSpanId AS parent_id
-            FROM stages
-            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 MINUTE
-                AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                AND Sample >= (one_in >= 16) + (one_in >= 256)
-                AND TraceHash % one_in = 0
-                AND ({tenant:String} = '' OR Tenant IN ({tenant:String}, ''))
-        ) AS s
-        RIGHT JOIN
-        (
-            SELECT
-                TraceHash AS trace_id,
-                SpanId AS request_id,
-                if({bucket_s:UInt32} = 0, 0, intDiv(toUnixTimestamp(Timestamp), greatest({bucket_s:UInt32}, 1)) * {bucket_s:UInt32}) AS bucket,
-                toUnixTimestamp64Nano(Timestamp) AS start_ns,
-                assumeNotNull(TtftMs) AS horizon
+                [countIf(TtftDefinition = 'delivered'), countIf(TtftDefinition = 'first_token'), countIf(TtftDefinition = 'first_chunk')] AS ttft_counts,
+                -- include: overview_ttft.sql
+                count() AS requests
             FROM requests
-            WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
-                AND TtftMs > 0 AND TtftDefinition = counted.3
-                AND TraceHash % one_in = 0
-                AND ({tenant:String} = '' OR Tenant = {tenant:String})
-                AND ({route:String} = '' OR Route = {route:String})
-                AND ({model:String} = '' OR TraceHash IN (
-                    SELECT TraceHash FROM llm_calls
-                    WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                        AND TraceHash % one_in = 0
-                        AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
-            ORDER BY Timestamp
-            LIMIT 1 BY TraceHash
-        ) AS r ON s.trace_id = r.trace_id
-        GROUP BY r.trace_id
-    ),
-    -- include: ttft_rule.sql
-    SELECT
-        bucket, too_long, skewed, one_in, counted.2 AS untold_n, counted.3 AS definition, counted.4 AS others_n, stage_names,
-        arrayMap(name -> arraySum(p -> if(p.1 = name, p.3 - p.2, 0.), parts), stage_names) AS sums,
-        quantilesExact(0.4, 0.6, 0.9, 0.99)(horizon) OVER (PARTITION BY bucket, too_long) AS bounds,
-        horizon BETWEEN bounds[1] AND bounds[2] AS is_median,
-        horizon BETWEEN bounds[3] AND bounds[4] AS is_slow,
-        sum(too_long) OVER () AS too_long_n
-    FROM divided
-)
-ARRAY JOIN stage_names AS stage, sums AS part, arrayEnumerate(sums) AS place
-WHERE NOT too_long
-GROUP BY bucket, stage
-ORDER BY bucket, any(place)
+            WHERE
+                -- include: of_requests.sql
+        )
+    ) AS counted
+-- include: ttft_stages.sql

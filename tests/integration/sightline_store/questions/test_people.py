@@ -69,6 +69,21 @@ def reviewable(filled: Filled) -> Iterator[Filled]:
         filled.client.command(f"DELETE FROM {table} WHERE {name} IN ('review', 'feedback')")
 
 
+def test_of_many_answers_the_random_queue_counts_a_sample(
+    filled: Filled, window: Filters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same order, and with a count that is near; where too few are among the first of it, all are read."""
+    every = people.review_queue(filled.client, window, "random", reviewer="Ann", limit=10)
+    monkeypatch.setattr(people, "_SAMPLED_REQUESTS", len(filled.roots()) // 3)
+    monkeypatch.setattr(people, "_FEWEST_COUNTED", 30)
+    sampled = people.review_queue(filled.client, window, "random", reviewer="Ann", limit=10)
+    assert [row["trace_id"] for row in sampled] == [row["trace_id"] for row in every]
+    assert {row["sampled"] for row in sampled} == {4}
+    assert abs(sampled[0]["waiting"] / every[0]["waiting"] - 1) < 0.5
+    monkeypatch.setattr(people, "_FEWEST_COUNTED", len(filled.roots()))
+    assert people.review_queue(filled.client, window, "random", reviewer="Ann", limit=10) == every
+
+
 def test_review_queues_choose_and_leave_out_what_is_reviewed(reviewable: Filled, window: Filters) -> None:
     """By score, by disagreement, or at random; an answer goes when this reviewer or enough others have read it."""
     client = reviewable.client

@@ -11,7 +11,7 @@ import pytest
 import queries_traffic
 from questioned_store import DATABASE, END, HOURS, REQUESTS, Filled, ttft_ms
 
-from sightline_store.questions import queries, request_lists
+from sightline_store.questions import flags, queries, request_lists
 from sightline_store.questions.asking import Filters
 
 
@@ -158,7 +158,7 @@ def test_errors_and_stages_are_summed_up(filled: Filled, window: Filters) -> Non
     flagged = [s for s in filled.spans("guard") if s["SpanAttributes"]["sightline.guardrail.flagged"] == "true"]
     assert stages["guard"]["flagged"] == len(flagged)
     newest = max(flagged, key=lambda span: span["Timestamp"])
-    told = {row["stage"]: row["trace_id"] for row in queries.flagged_traces(filled.client, window)}
+    told = {row["stage"]: row["trace_id"] for row in flags.flagged_traces(filled.client, window)}
     assert told == {"guard": newest["TraceId"]}
 
 

@@ -1,10 +1,10 @@
 -- Which answers are to be read by a person next? Those that this reviewer has not reviewed, and fewer than `most` others have.
 -- queue: lowest (by groundedness), disagreement (of two judges, the widest first), complaints (of users, the newest first);
 -- random is in review_random.sql. Scores given since the beginning of the window count.
--- First which answers stand on the page, by the columns that order them, then the rest of those.
+-- First which answers stand on the page, by the columns that order them, then the rest of those. Most traces have no such scores.
 WITH
     (
-        SELECT groupArray((trace, asked, groundedness, spread, complaints, complaint, reviewers, waiting))
+        SELECT groupArray((trace, asked, groundedness, spread, complaints, complaint, reviewers, waiting, 1))
         FROM
         (
             SELECT
@@ -14,7 +14,9 @@ WITH
             (
                 SELECT TraceHash, min(Timestamp) AS asked
                 FROM requests
-                WHERE TraceHash != cityHash64('') AND
+                WHERE
+                    -- include: review_scored.sql
+                    AND
                     -- include: of_requests.sql
                 GROUP BY TraceHash
             ) AS r

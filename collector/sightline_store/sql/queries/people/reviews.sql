@@ -9,6 +9,8 @@ SELECT
 FROM scores
 WHERE Name = 'review' AND Source = 'human' AND Timestamp >= {from:DateTime64(3, 'UTC')}
     AND TraceHash IN (SELECT TraceHash FROM requests WHERE
+        -- include: review_given.sql
+        AND
         -- include: of_requests.sql
     )
 GROUP BY trace_id, reviewer
