@@ -113,7 +113,7 @@ def condition(terms: Sequence[Term], *, raw: Raw = Raw.READ, of_facts: bool = Fa
             columns += f"AND {_not(term)}{filled(part, {'among': few})}"
         elif raw is not Raw.LEFT_OUT:
             ways = ["trace"] if may_begin_id(term) else []
-            ways += ["ids"] if term.kind is Kind.WORDS else []
+            ways += [_names_part(term)] if term.kind is Kind.WORDS else []
             ways += ["found"] if raw is Raw.READ else []
             held = "OR ".join(_placed(way, term, number, params) for way in ways)
             held = f"({held})" if len(ways) > 1 else held
@@ -132,10 +132,12 @@ def _of_facts(terms: Sequence[Term], raw: Raw) -> Condition:
     params: dict[str, Any] = {}
     text = ""
     for number, term in enumerate(terms, start=1):
-        name = "ids" if reads_spans(term) else _column_part(term)
-        if name != "ids" or raw is Raw.BEHIND:
-            part = _placed(f"facts/{name}" if name in _OF_FACTS else name, term, number, params)
-            text += f"AND {_not(term)}{part}"
+        if reads_spans(term):
+            text += f"AND {_placed(_names_part(term), term, number, params)}" if raw is Raw.BEHIND else ""
+            continue
+        name = _column_part(term)
+        part = _placed(f"facts/{name}" if name in _OF_FACTS else name, term, number, params)
+        text += f"AND {_not(term)}{part}"
     return Condition(text, "", params)
 
 
@@ -209,6 +211,11 @@ def _column_part(term: Term) -> str:
     if term.kind is Kind.WORDS:
         return "trace"
     return "score" if term.key.startswith(SCORE) else term.key
+
+
+def _names_part(term: Term) -> str:
+    """Words in the names of sessions and users, in upper or lower case. What is ASCII is found without Unicode's rules."""
+    return "ids_ascii" if term.value.isascii() else "ids"
 
 
 def _mask_part(term: Term) -> str:

@@ -72,9 +72,9 @@ def closed_and_open(
 ) -> list[Part]:
     """Return the parts of a window of which facts and rows tell, the newest first; arguments as those of `parts`."""
     with_costs = by_cost or any(term.kind is Kind.COMPARES and term.key == "cost" for term in terms)
-    # What requests tell by themselves takes no longer of their rows, and that is one statement.
-    is_joined = by_cost or bool(filters.model) or conditions.joins(terms)
-    is_told = is_joined and conditions.facts_have(terms)
+    # What else requests tell by themselves takes no longer of their rows, and that is one statement.
+    is_dearer = by_cost or bool(filters.model) or raw is Raw.BEHIND or conditions.joins(terms)
+    is_told = is_dearer and conditions.facts_have(terms)
     found = facts.stretch(client, filters, with_costs=with_costs) if is_told else None
     if found is None:
         return [Part(filters, raw)]

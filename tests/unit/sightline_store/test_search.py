@@ -71,6 +71,8 @@ def _like(term: Term) -> str:
         return ""
     if not conditions.reads_spans(term):
         return "0123456789abcdef"
+    if not term.value.isascii():
+        return "ö"
     return "0" if conditions.may_begin_id(term) else "x"
 
 

@@ -125,7 +125,7 @@ def test_a_page_of_parts_is_the_page_of_the_whole(sort: Any, *, descending: bool
         (SmallStore(hours=range(24)), {"sort": "ttft", "only_errors": True}, [("rows", 0, 1440)]),
         (SmallStore(hours=range(24)), {"sort": "cost"}, [("facts", 0, 1440)]),
         # Raw spans are read within the reach of a search; behind it words may be a part of a name.
-        (SmallStore(hours=range(24), reach=930), {"search": "ship"}, [("spans", 900, 1440), ("rows", 0, 900)]),
+        (SmallStore(hours=range(24), reach=930), {"search": "ship"}, [("spans", 900, 1440), ("facts", 0, 900)]),
         (
             SmallStore(hours=range(24), reach=930),
             {"search": "ship tokens>1"},
