@@ -214,7 +214,7 @@ def _column_part(term: Term) -> str:
 
 
 def _names_part(term: Term) -> str:
-    """Words in the names of sessions and users, in upper or lower case. What is ASCII is found without Unicode's rules."""
+    """Words in the names of sessions and users, in upper or lower case; ASCII is found without Unicode's rules."""
     return "ids_ascii" if term.value.isascii() else "ids"
 
 
