@@ -25,6 +25,13 @@ REVIEW_CORRECTION: Final = "review.correction"
 MOST_REVIEWS: Final = 100_000
 """Reviews that are read at most."""
 
+AMONG: Final = {
+    "people/review_queue": "review_scored",
+    "people/review_random": "review_sampled",
+    "people/reviews": "review_given",
+}
+"""Questions that are about few traces, to the part that says about which."""
+
 _SAMPLED_REQUESTS = 500_000
 """Of a window with more the random queue is chosen, and counted, among the first in its order."""
 _EVERY = 2**62
@@ -96,8 +103,8 @@ def review_queue(
     """
     params = {**filters.params(), "reviewer": reviewer, "most": most, "limit": limit}
     if queue != "random":
-        return send(client, _among("people/review_queue", "review_scored"), {**params, "queue": queue})
-    text = _among("people/review_random", "review_sampled")
+        return send(client, among("people/review_queue"), {**params, "queue": queue})
+    text = among("people/review_random")
     rows = send(client, text, {**params, "sampled_requests": _SAMPLED_REQUESTS})
     if rows and (rows[0]["sampled"] == 1 or rows[0]["waiting"] >= _FEWEST_COUNTED * rows[0]["sampled"]):
         return rows
@@ -106,12 +113,12 @@ def review_queue(
 
 def reviews(client: Asks, filters: Filters, *, limit: int = MOST_REVIEWS) -> list[Row]:
     """The newest verdict (`value` 1 or 0) of each reviewer on each answer of the window, the newest first."""
-    return send(client, _among("people/reviews", "review_given"), {**filters.params(), "limit": limit})
+    return send(client, among("people/reviews"), {**filters.params(), "limit": limit})
 
 
-def _among(name: str, part: str) -> str:
-    """The text of a question that is about few traces, which a part names."""
-    return conditions.filled(sql(name), {"among": "AND " + sql_text(f"parts/{part}.sql")})
+def among(name: str) -> str:
+    """The text of a question that is about few traces, so that the calls of others are not looked through."""
+    return conditions.filled(sql(name), {"among": "AND " + sql_text(f"parts/{AMONG[name]}.sql")})
 
 
 def agreement(rows: Sequence[Row]) -> tuple[int, float | None, float | None]:

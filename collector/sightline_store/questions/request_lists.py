@@ -5,7 +5,7 @@ Rows come back as those of `queries` do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled
 from sightline_store.questions.conditions import Condition, Raw, sql_text
 from sightline_store.questions.parts import Part, closed_and_open, parts, reach
 from sightline_store.questions.search import Term, parse
-from sightline_store.rollups.plan import Reads
+from sightline_store.rollups.plan import Reads, plan
 from sightline_store.rollups.tables import MOST_LOWEST
 
 Sort = Literal["time", "ttft", "total", "cost", "groundedness", "faithfulness"]
@@ -23,6 +23,12 @@ _SPARE_TRACES = 500
 """Traces beyond those of a page, in place of those that have calls in the window and no request."""
 _HIDDEN = ("list_value", "list_trace")
 """Columns by which pages of parts of a window are put together."""
+_COUNT = "count() OVER ()"
+"""How a list's text counts the requests of all pages."""
+
+_UNSPENT: Row = {"models": [], "llm_calls": 0, "input_tokens": None, "output_tokens": None, "cost_usd": None}
+_UNJUDGED: Row = {"groundedness": None, "faithfulness": None, "judged": 0}
+"""What a trace has without calls, and without scores."""
 
 
 def found_requests(
@@ -127,10 +133,13 @@ class _Page:
             def of_window(window: Filters) -> list[Row]:
                 params = {**self.params, **window.params(), **condition.params}
                 if is_newest_first and sum(map(len, newer)) >= enough:
-                    return [{"matching": _count(self.client, part, condition, params)["requests"]}]
+                    return [
+                        {"matching": self._counting(window, condition, params, of_facts=part.of_facts)()["requests"]}
+                    ]
                 if window != filters:
                     params |= {"limit": enough, "offset": 0}
-                return self._of_facts(condition, params) if part.of_facts else self._of_rows(condition, params)
+                ask_part = self._of_facts if part.of_facts else self._of_rows
+                return ask_part(window, condition, params)
 
             return by_halves(part.window, of_window)
 
@@ -142,19 +151,24 @@ class _Page:
             pages += of_part(part, pages)
         return pages
 
-    def _of_facts(self, condition: Condition, params: Row) -> list[Row]:
-        text = sql_text("rollups/questions/listed_facts.sql")
-        is_filtered = bool(condition.sql or params["model"])
-        text = condition.put_into(text) if is_filtered else counted_apart(text, "facts")
-        rows = send(self.client, text, params)
+    def _of_facts(self, window: Filters, condition: Condition, params: Row) -> list[Row]:
+        text = in_order(sql_text("rollups/questions/listed_facts.sql"), params)
+        if condition.sql:
+            rows = send(self.client, condition.put_into(text), params)
+        else:
+            rows = self._counted_by(text, self._counting(window, condition, params, of_facts=True), params)
         if rows and not _is_page(rows, params):
             raise _Gone
         return rows
 
-    def _of_rows(self, condition: Condition, params: Row) -> list[Row]:
+    def _of_rows(self, window: Filters, condition: Condition, params: Row) -> list[Row]:
         if params["sort"] != "cost":
-            text = condition.put_into(sql("traces")) if condition.sql else counted_apart(sql("traces"), "requests")
-            return send(self.client, text, params)
+            text = in_order(sql("traces"), params)
+            if condition.sql:
+                return send(self.client, condition.put_into(text), params)
+            if count := _count_by_rollups(self.client, window, params):
+                return self._counted_by(text, count, params)
+            return send(self.client, counted_apart(text), params)
         text = condition.put_into(sql("traces_by_cost"))
         params = {name: value for name, value in params.items() if name != "sort"}
         is_narrowed = bool(condition.sql or params["route"] or params["model"] or params["only_errors"])
@@ -164,6 +178,18 @@ class _Page:
         if is_narrowed or _is_page(rows, params):
             return rows
         return send(self.client, text, {**params, "is_narrowed": 1, "spare": 0})
+
+    def _counting(self, window: Filters, condition: Condition, params: Row, *, of_facts: bool) -> Callable[[], Row]:
+        """Counts the requests of a part of a window."""
+        by_rollups = None if condition.sql else _count_by_rollups(self.client, window, params)
+        return by_rollups or partial(_count, self.client, condition, params, of_facts=of_facts)
+
+    def _counted_by(self, text: str, count: Callable[[], Row], params: Row) -> list[Row]:
+        """A page that is read while another question counts what is on all pages."""
+        page = partial(send, self.client, text.replace(_COUNT, "toUInt64(0)"), params)
+        asked: list[Callable[[], list[Row]]] = [page, lambda: [count()]]
+        rows, counted = together(asked)
+        return [{**row, "matching": counted[0]["requests"]} for row in rows]
 
     def _together(self, pages: Sequence[list[Row]]) -> list[Row]:
         """The page of the whole window."""
@@ -178,23 +204,35 @@ class _Page:
             value = row[column]
             is_by_trace = sort == "cost" and value is not None
             newest = 0 if is_by_trace else -row["started_ms"]
-            return value is None, direction * (value or 0), newest, row.get("list_trace", 0)
+            # Those of one millisecond stay as they are: they lie in one part, which has them by nanoseconds.
+            trace = 0 if sort == "time" else row.get("list_trace", 0)
+            return value is None, direction * (value or 0), newest, trace
 
         found = sorted((row for rows in pages for row in rows if "trace_id" in row), key=place)
         return [{**row, "matching": matching} for row in found[offset : offset + limit]]
 
 
-def counted_apart(text: str, table: str) -> str:
+def counted_apart(text: str) -> str:
     """A list's text in which requests are counted by a scan of their own.
 
-    Of all requests of a window that is less work than a window function over them; of what a search leaves, its
-    condition would be computed twice.
+    Of all requests of a window that is less work than a window function over them, which needs the rows that a page is
+    read without; of what a search leaves, its condition would be computed twice.
+    """
+    return text.replace(_COUNT, sql_text("parts/count_of_requests.sql"))
+
+
+def in_order(text: str, params: Row) -> str:
+    """A list's text that is sorted by a column before all else.
+
+    Of the rows of a part of a table ClickHouse then keeps on reading those alone that may come before the ones that it
+    has, which an expression does not tell.
 
     Args:
-        text: counts by a window function.
-        table: "requests" or "facts".
+        text: has a mark where it is sorted.
+        params: of the page.
     """
-    return text.replace("count() OVER ()", sql_text(f"parts/count_of_{table}.sql"))
+    column = {"ttft": "TtftMs", "total": "DurationMs", "cost": "CostUsd"}.get(params["sort"], "Timestamp")
+    return conditions.filled(text, {"order": f"{column} {'DESC' if params['descending'] else 'ASC'},\n"})
 
 
 class _Gone(Exception):
@@ -206,12 +244,21 @@ def _is_page(rows: list[Row], params: Row) -> bool:
     return bool(rows) and len(rows) == min(params["limit"], rows[0]["matching"] - params["offset"])
 
 
-def _count(client: Asks, part: Part, condition: Condition, params: Row) -> Row:
-    """How many requests a part has, and how many of them are within the reach of a search."""
-    text = sql_text("rollups/questions/searched_requests.sql") if part.of_facts else sql("searched_requests")
+def _count(client: Asks, condition: Condition, params: Row, *, of_facts: bool) -> Row:
+    """How many requests a part of a window has, and how many of them are within the reach of a search."""
+    text = sql_text("rollups/questions/searched_facts.sql") if of_facts else sql("searched_requests")
     named = {"only_errors": params["only_errors"], "reach_ms": params.get("reach_ms", 0), **condition.params}
     windowed = {name: params[name] for name in ("from", "to", "tenant", "model", "route")}
     return send(client, condition.put_into(text), {**windowed, **named})[0]
+
+
+def _count_by_rollups(client: Asks, window: Filters, params: Row) -> Callable[[], Row] | None:
+    """Counts the requests of a window, of which nothing is searched; None where rollups do not hold it."""
+    found = plan(client, window, (Reads.REQUESTS,))
+    if found is None:
+        return None
+    named = {**window.params(), **found.params(), "only_errors": params["only_errors"]}
+    return lambda: send(client, sql_text("rollups/questions/request_count.sql"), named)[0]
 
 
 def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_errors: bool = False) -> Row:
@@ -225,7 +272,7 @@ def searched_requests(client: Asks, filters: Filters, *, search: str = "", only_
     for part in closed_and_open(client, filters, terms, raw=Raw.LEFT_OUT):
 
         def of_window(window: Filters, part: Part = part) -> list[Row]:
-            return [_count(client, part, part.condition(terms), {**params, **window.params()})]
+            return [_count(client, part.condition(terms), {**params, **window.params()}, of_facts=part.of_facts)]
 
         counts += [row for rows in by_halves(part.window, of_window) for row in rows]
     requests, read = (sum(row[column] for row in counts) for column in ("requests", "read"))
@@ -240,4 +287,9 @@ def trace_totals(client: Asks, requests: Sequence[Row]) -> list[Row]:
         "trace_ids": [row["trace_id"] for row in requests],
         "started_ms": [row["started_ms"] for row in requests],
     }
-    return ask(client, "trace_totals", params)
+    asked = [partial(ask, client, name, params) for name in ("spend_of_traces", "scores_of_traces")]
+    spent, scored = ({row["trace_id"]: row for row in rows} for rows in together(asked))
+    return [
+        {"trace_id": each, **_UNSPENT, **_UNJUDGED, **spent.get(each, {}), **scored.get(each, {})}
+        for each in dict.fromkeys(params["trace_ids"])
+    ]

@@ -25,6 +25,8 @@ SHORTEST: Final = timedelta(hours=6)
 """Shorter windows are read as rows."""
 FEWEST_REQUESTS: Final = 500_000
 """A stretch of fewer requests is read as rows: they cost no more than one more statement."""
+MANY_REQUESTS: Final = 4_000_000
+"""Of a stretch with more, those of a tenant are read of facts, which are sorted by it."""
 
 _ROWS_AT_ONCE = 4_000_000
 """Hours of a day are made together up to so many typed rows."""
@@ -42,13 +44,16 @@ class _Window(Protocol):
     def end(self) -> datetime: ...
 
 
-def stretch(client: Asks, window: _Window, *, with_costs: bool) -> tuple[datetime, datetime] | None:
+def stretch(
+    client: Asks, window: _Window, *, with_costs: bool, fewest: int | None = None
+) -> tuple[datetime, datetime] | None:
     """Return the longest stretch of a window that has facts; None where it is better read as rows.
 
     Args:
         client: the store.
         window: what is asked.
         with_costs: only hours at the prices that hold now.
+        fewest: requests; `FEWEST_REQUESTS` where None.
 
     Raises:
         StoreUnavailable: try again.
@@ -58,15 +63,17 @@ def stretch(client: Asks, window: _Window, *, with_costs: bool) -> tuple[datetim
     first = int(window.start.timestamp()) // HOUR * HOUR
     rows = remembered(client, "rollups/facts/known.sql", {"since_s": str(first)})
     hours = [hour for row in rows for hour in zip(row["starts"], row["requests"], row["priced"], strict=True)]
-    return longest([(start, requests) for start, requests, is_priced in hours if is_priced or not with_costs], window)
+    told = [(start, requests) for start, requests, is_priced in hours if is_priced or not with_costs]
+    return longest(told, window, FEWEST_REQUESTS if fewest is None else fewest)
 
 
-def longest(hours: list[tuple[int, int]], window: _Window) -> tuple[datetime, datetime] | None:
+def longest(hours: list[tuple[int, int]], window: _Window, fewest: int = 1) -> tuple[datetime, datetime] | None:
     """Return the stretch without gaps that has most requests; None where those are too few. Pure.
 
     Args:
         hours: start (epoch second) and requests of those that have facts, in order.
         window: within which it lies; the first hour may begin before it.
+        fewest: requests, with fewer there is none.
     """
     runs: list[tuple[int, int, int]] = []  # requests, start, end
     for start, requests in hours:
@@ -77,7 +84,7 @@ def longest(hours: list[tuple[int, int]], window: _Window) -> tuple[datetime, da
         else:
             runs.append((requests, start, start + HOUR))
     requests, start, end = max(runs, default=(0, 0, 0))
-    if not requests or requests < FEWEST_REQUESTS:
+    if not requests or requests < fewest:
         return None
     return max(window.start, datetime.fromtimestamp(start, UTC)), datetime.fromtimestamp(end, UTC)
 

@@ -190,11 +190,12 @@ def test_every_question_of_python_has_its_file_and_passes_its_parameters() -> No
         queries.freshness(asked)
     with pytest.raises(IndexError):
         queries.demo_summary(asked, END)
-    texts = {_first_line(asking.sql(name)): asking.sql(name) for name in FILES}
+    whole_texts = {name: people.among(name) if name in people.AMONG else asking.sql(name) for name in FILES}
+    texts = {_first_line(text): text for text in whole_texts.values()}
     for text, params in asked.asked:
         whole = texts[_first_line(text)]
-        counted = request_lists.counted_apart(whole, "requests")
-        assert text in {guards.needed(whole, params), guards.needed(counted, params)}
+        listed = request_lists.in_order(request_lists.counted_apart(whole), params) if "sort" in params else whole
+        assert text in {guards.needed(whole, params), guards.needed(listed, params)}
         assert set(re.findall(r"\{(\w+):", whole)) == set(params)
     assert {_first_line(text) for text, _ in asked.asked} == set(texts)
 

@@ -50,7 +50,7 @@ def _traces(**answers: Any) -> AskedStore:
     return AskedStore(
         {
             "traces": REQUESTS,
-            "trace_totals": [
+            "spend_of_traces": [
                 _totals(REQUESTS[0], groundedness=0.41, faithfulness=0.8, judged=2),
                 _totals(REQUESTS[1], llm_calls=0),
                 _totals(REQUESTS[2], judged=1),

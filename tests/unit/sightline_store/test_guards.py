@@ -53,7 +53,7 @@ def test_a_parameter_that_is_not_given_leaves_its_condition() -> None:
 _NAMES = (
     "queries/overview", "queries/traces", "queries/traces_by_cost", "queries/traces_by_score", "queries/spend_by",
     "queries/ttft_over_time", "queries/people/sessions", "queries/people/spend_by_person", "queries/searched_requests",
-    "rollups/questions/overview", "rollups/questions/listed_facts", "parts/count_of_facts",
+    "rollups/questions/overview", "rollups/questions/listed_facts", "rollups/questions/searched_facts",
     "rollups/questions/spend_by", "rollups/questions/stage_summary", "rollups/questions/embedding_spend",
 )  # fmt: skip
 

@@ -78,7 +78,7 @@ def test_questions_get_defaults_and_refuse_what_they_do_not_take() -> None:
     _, params = catalog.prepared("overview", ["tenant=a"], datetime(2026, 1, 2, tzinfo=UTC))
     assert params["tenant"] == "a"
     assert params["from"] == "2026-01-01 00:00:00.000"
-    _, params = catalog.prepared("trace_totals", ["trace_ids=aa, bb", "started_ms=1,2"])
+    _, params = catalog.prepared("spend_of_traces", ["trace_ids=aa, bb", "started_ms=1,2"])
     assert params == {"trace_ids": ["aa", "bb"], "started_ms": [1, 2]}
     with pytest.raises(ValueError, match="not tenantt"):
         catalog.prepared("overview", ["tenantt=a"])

@@ -57,15 +57,15 @@ FROM
                 toUnixTimestamp64Nano(Timestamp) AS start_ns,
                 assumeNotNull(TtftMs) AS horizon
             FROM requests
+            PREWHERE TraceHash % one_in = 0
             WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
                 AND TtftMs > 0 AND TtftDefinition = counted.ttft_definition
-                AND TraceHash % one_in = 0
                 AND ({tenant:String} = '' OR Tenant = {tenant:String})
                 AND ({route:String} = '' OR Route = {route:String})
                 AND ({model:String} = '' OR TraceHash IN (
                     SELECT TraceHash FROM llm_calls
+                    PREWHERE TraceHash % one_in = 0
                     WHERE Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')} + INTERVAL 1 HOUR
-                        AND TraceHash % one_in = 0
                         AND {model:String} != '' AND (ResponseModel = {model:String} OR (ResponseModel = '' AND RequestModel = {model:String}))))
             ORDER BY Timestamp
             LIMIT 1 BY TraceHash

@@ -1,5 +1,5 @@
 -- Which requests were there? One page of them, sorted by time, ttft or total; matching says how many there are on all pages.
--- search: see questions/search.py. What they spent and scored is in `trace_totals`.
+-- search: see questions/search.py. What they spent is in `spend_of_traces`, how they scored in `scores_of_traces`.
 -- First which requests stand on the page, by the columns that order them, then the rest of those.
 WITH
     -- condition: hits
@@ -14,7 +14,9 @@ WITH
             FROM requests
             WHERE
                 -- include: matching_requests.sql
-            ORDER BY value * direction ASC NULLS LAST, toUnixTimestamp64Milli(Timestamp) DESC, trace
+            ORDER BY
+                -- condition: order
+                value * direction ASC NULLS LAST, toUnixTimestamp64Milli(Timestamp) DESC, trace
             LIMIT {limit:UInt32} OFFSET {offset:UInt32}
         )
     ) AS page,

@@ -15,7 +15,9 @@ WITH
             FROM rollup_facts
             WHERE
                 -- include: facts_of_window.sql
-            ORDER BY value * direction ASC NULLS LAST, if({sort:String} = 'cost' AND value IS NOT NULL, 0, ms) DESC, trace
+            ORDER BY
+                -- condition: order
+                value * direction ASC NULLS LAST, if({sort:String} = 'cost' AND value IS NOT NULL, 0, ms) DESC, trace
             LIMIT {limit:UInt32} OFFSET {offset:UInt32}
         )
     ) AS page,
