@@ -18,7 +18,7 @@ _DEFAULTS = {
     "tenant": "", "model": "", "route": "", "search": "", "sort": "time", "descending": "1", "only_errors": "0",
     "limit": "20", "offset": "0", "bucket_s": "3600", "max_requests": "10000", "by": "model", "name": "faithfulness",
     "since_s": "86400", "only_unscored": "1", "strategy": "stratified", "seed": "0", "topic_trace_ids": "",
-    "content": "1", "service": "", "slower_than_ms": "1000", "duration": "ttft",
+    "content": "1", "sampled_searches": "1500000", "service": "", "slower_than_ms": "1000", "duration": "ttft",
     **{name: str(limit) for name, limit in conditions.limits().items()},
 }  # fmt: skip
 

@@ -22,6 +22,12 @@ from sightline_store.rollups.tables import MOST_LOWEST, Sets
 
 SpendBy = Literal["model", "tenant", "user", "session"]
 
+_SAMPLED_SEARCHES = 1_500_000
+"""Of a window with more some are read to tell which passages are found most."""
+_FEWEST_SEARCHES = 20_000
+"""As long as so many are among them: a share of 5 % is right to 0.3 % in 19 cases of 20, were they drawn one by one."""
+_EVERY = 2**62
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
@@ -152,8 +158,15 @@ def retrieval_by_index(client: Asks, filters: Filters, *, limit: int = 50) -> li
 
 
 def retrieval_documents(client: Asks, filters: Filters, *, limit: int = 50) -> list[Row]:
-    """The passages that searches return most, with the share of searches and their rank."""
-    return ask(client, "retrieval_documents", {**filters.params(), "limit": limit})
+    """The passages that searches return most, with the share of searches and their rank.
+
+    Of a window with many searches those of one half hour in `sampled` are read, and `hits` is that many times theirs.
+    """
+    params = {**filters.params(), "limit": limit}
+    rows = ask(client, "retrieval_documents", {**params, "sampled_searches": _SAMPLED_SEARCHES})
+    if rows and (rows[0]["sampled"] == 1 or rows[0]["searches"] >= _FEWEST_SEARCHES):
+        return rows
+    return ask(client, "retrieval_documents", {**params, "sampled_searches": _EVERY})
 
 
 def scores_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:

@@ -142,7 +142,7 @@ def _documents(rows: list[asking.Row], titles: Mapping[str, str]) -> None:
             cells=(
                 formats.shortened(titles.get(row["document_id"], "text not captured"), 120),
                 formats.shortened(row["document_id"], 24),
-                formats.count(row["hits"]),
+                f"about {formats.compact(row['hits'])}" if row["sampled"] > 1 else formats.count(row["hits"]),
                 formats.share(row["share"]),
                 formats.significant(row["mean_rank"]),
                 formats.score(row["mean_score"]),
@@ -160,4 +160,6 @@ def _documents(rows: list[asking.Row], titles: Mapping[str, str]) -> None:
         empty="The searches recorded no passages.",
         offer=Offer([{**row, "title": titles.get(row["document_id"])} for row in rows], content=True),
     )
-    note("A row opens the newest trace that found the passage.")
+    sampled = rows[0]["sampled"] if rows else 1
+    read = f" Of so many searches those of one half hour in {sampled} were read." if sampled > 1 else ""
+    note(f"A row opens the newest trace that found the passage.{read}")

@@ -192,7 +192,10 @@ def test_retrieval_shows_the_newest_verdict_and_what_it_compared() -> None:
 
 def test_passages_are_listed_by_their_titles() -> None:
     """Ids stand beside them; a passage whose text nobody captured says so."""
-    found = {"hits": 3, "share": 0.3, "mean_rank": 1.5, "mean_score": 0.7, "trace_id": "a" * 32, "found_ms": NOW_MS}
+    found = {
+        "hits": 3_200_000, "share": 0.3, "mean_rank": 1.5, "mean_score": 0.7, "trace_id": "a" * 32, "found_ms": NOW_MS,
+        "sampled": 1, "searches": 10_000,
+    }  # fmt: skip
     documents = json.dumps([{"id": "uuid-1", "title": "", "content": "The  first words\nof a passage."}])
     attributes = {"gen_ai.retrieval.documents": documents}
     span = {
@@ -206,7 +209,12 @@ def test_passages_are_listed_by_their_titles() -> None:
     store = AskedStore({**SEARCHED, **answers})
     rows = cells(shown("retrieval", store), "documents")
     assert [row[:2] for row in rows] == [["The first words of a passage.", "uuid-1"], ["text not captured", "uuid-2"]]
+    assert [row[2] for row in rows] == ["3,200,000"] * 2
     assert [params["trace_ids"] for params in store.params("conversations")] == [["a" * 32]]
+    sampled = {"retrieval_documents": [{**found, "document_id": "uuid-1", "sampled": 16, "searches": 600_000}]}
+    page = shown("retrieval", AskedStore({**SEARCHED, **answers, **sampled}))
+    assert [row[2] for row in cells(page, "documents")] == ["about 3.20 M"]
+    assert "those of one half hour in 16 were read" in texts(page)
 
 
 def _card(outcomes: list[str]) -> Any:

@@ -6,6 +6,7 @@ import json
 import statistics
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 import queries_traffic
@@ -134,6 +135,32 @@ def test_retrieval_counts_empty_and_failed_apart(filled: Filled, window: Filters
     assert documents[0]["share"] <= 1
     assert sum(row["hits"] for row in documents) == 5 * sum(
         s["SpanAttributes"].get("db.response.returned_rows") == "5" for s in searches
+    )
+
+
+def test_of_many_searches_some_tell_which_passages_are_found_most(
+    filled: Filled, window: Filters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of so many half hours in turn one is read, which stands for the others; of too few searches all are read."""
+    every = queries.retrieval_documents(filled.client, window)
+    monkeypatch.setattr(queries, "_SAMPLED_SEARCHES", every[0]["searches"] // 3)
+    assert queries.retrieval_documents(filled.client, window) == every
+    monkeypatch.setattr(queries, "_FEWEST_SEARCHES", 0)
+    read = queries.retrieval_documents(filled.client, window)
+    assert {row["sampled"] for row in read} == {4}
+    monkeypatch.setattr(queries, "_SAMPLED_SEARCHES", 2**62)
+
+    def hits(number: int) -> dict[str, int]:
+        start = datetime.fromtimestamp(number * 1800, UTC)
+        half = Filters(start=start, end=start + timedelta(minutes=30))
+        return {row["document_id"]: row["hits"] for row in queries.retrieval_documents(filled.client, half)}
+
+    first, last = (int(edge.timestamp()) // 1800 for edge in (window.start, window.end))
+    turns = [[hits(4 * turn + place) for place in range(4)] for turn in range(first // 4, last // 4 + 1)]
+    told = {row["document_id"]: row["hits"] // 4 for row in read}
+    assert any(
+        told == {name: sum(half.get(name, 0) for half in chosen) for name in set().union(*chosen)}
+        for chosen in product(*turns)
     )
 
 
