@@ -79,7 +79,7 @@ _ROLLED = re.compile(
     r"|retrieval_by_index|spend_by model|questions of traces|traces (by time|by ttft|by total|page 3|failed)"
     r"|scores_over_time|score_summary|score_list|embedding_spend( bars)?) (24h|7d|30d)( tenant| model| route)?"
     r"|spend_by tenant (24h|7d|30d)( tenant| model)?"
-    r"|(labels|ingest_over_time|changes|data_since) (24h|7d|30d)"
+    r"|(labels|ingest_over_time|collected|changes|data_since) (24h|7d|30d)"
 )
 
 

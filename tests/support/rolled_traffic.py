@@ -232,6 +232,7 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
         frozenset({Reads.EMBEDDINGS}),
     ),
     "ingest_over_time": (lambda c, f: queries.ingest_over_time(c, f, bucket_s=1800), frozenset({Reads.SPANS})),
+    "collected": (queries.collected, frozenset({Reads.SPANS})),
     "labels": (queries.labels, frozenset({Reads.LABELS, Reads.RETRIEVALS})),
     "used_over_time": (_used, frozenset({Reads.USES})),
 }

@@ -279,7 +279,8 @@ def loss(client: Asks, filters: Filters) -> list[Row]:
 
 def collected(client: Asks, filters: Filters) -> list[Row]:
     """Spans received, shipped, queryable and sampled out in the window, a service; at most 100 services."""
-    return ask(client, "collected", _window(filters))
+    every = Filters(start=filters.start, end=filters.end)
+    return ask_rolled(client, "collected", every, _window(filters), Reads.SPANS)
 
 
 def tail_sampling(client: Asks, filters: Filters) -> Row:

@@ -56,7 +56,7 @@ def test_one_answer_of_rollups_and_of_rows(client: Client, end: datetime, seed: 
         else:
             client.command(f"DELETE FROM stages WHERE cityHash64(SpanId, TraceId) % 7 = {chance.randrange(7)}")
     assert fold_all(client) > 0
-    of_all = {"ingest_over_time", "labels", "used_over_time"}
+    of_all = {"collected", "ingest_over_time", "labels", "used_over_time"}
     for narrowed in _NARROWED[seed]:
         window = window_of(end, hours, **narrowed)
         rolled = is_rolled(client, window)

@@ -219,7 +219,7 @@ def test_periods_of_an_older_format_are_made_anew(client: Client, end: datetime)
     fold_all(client)
     window = window_of(end, 30)
     _make_older(client, 2, 7)
-    of_all = {"ingest_over_time", "labels", "used_over_time"}
+    of_all = {"collected", "ingest_over_time", "labels", "used_over_time"}
     assert is_rolled(client, window_of(end, 30, tenant="acme")) == set(QUESTIONS) - of_all
     for narrowed in ({"tenant": "acme"}, {"model": "gpt-4o"}):
         require_one_answer(client, window_of(end, 30, **narrowed), ("overview",))
