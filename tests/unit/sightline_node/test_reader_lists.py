@@ -83,7 +83,7 @@ def test_readers_leave_a_quarter_of_the_engines_memory() -> None:
     limits = roles.reader_limits(2 * 1024**3)
     assert limits["max_memory_usage"] == str(768 * 1024**2)
     assert limits["max_bytes_before_external_group_by"] == limits["max_bytes_before_external_sort"]
-    assert limits["max_bytes_before_external_sort"] == str(256 * 1024**2)
+    assert limits["max_bytes_before_external_sort"] == str(384 * 1024**2)
     assert roles.reader_limits(64 * 1024**3)["max_memory_usage"] == str(1024**3)
 
 

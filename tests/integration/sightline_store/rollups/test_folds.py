@@ -226,7 +226,9 @@ def test_periods_of_an_older_format_are_made_anew(client: Client, end: datetime)
     spending = {name for name in QUESTIONS if name.startswith("spend")} | {"embedding_spend"}
     assert is_rolled(client, window_of(end, 30, model="gpt-4o")) == spending
     _make_older(client, 0, 3)
-    older = {"latency_over_time", "spend_over_time", "stage_summary", "filter_values"}
+    older = {
+        "latency_over_time", "spend_over_time", "stage_summary", "filter_values", "stage_stack", "flagged_traces",
+    }  # fmt: skip
     assert is_rolled(client, window) == older
     require_one_answer(client, window)
     day = (end - timedelta(days=1, minutes=3)).date()  # it is over
