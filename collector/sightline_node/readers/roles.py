@@ -55,8 +55,8 @@ READER_LIMITS: Mapping[str, str] = {
 def reader_limits(engine_memory_bytes: int) -> Mapping[str, str]:
     """Caps of one statement of a reader on an engine with so much memory."""
     most = min(int(READER_LIMITS["max_memory_usage"]), engine_memory_bytes * 3 // (4 * READERS_AT_ONCE))
-    # Beyond it a GROUP BY or a sort goes on in files of the data folder. A large table of groups grows in 256 parts, one
-    # at a time, and sets and joins stand beside it.
+    # Beyond it a GROUP BY or a sort goes on in files of the data folder. A large table of groups is 256 small ones that
+    # grow one at a time; sets and joins stand beside it.
     spill = str(most // 2)
     return {
         **READER_LIMITS,
