@@ -185,10 +185,26 @@ def _scored(rows: list[Row]) -> list[Row]:
     ]
 
 
+_SORTS: tuple[request_lists.Sort, ...] = ("time", "ttft", "total")
+
+
 def _used(client: Client, filters: Filters) -> list[Row]:
     """What was in use; how often a service's version is read depends on the periods."""
     rows = changes.used_over_time(client, filters.start, filters.end, bucket_s=3600)
     return [{**row, "uses": 0, "first_ms": 0} if row["kind"] == "service" else row for row in rows]
+
+
+def _pages(client: Client, filters: Filters) -> list[Row]:
+    """Pages of requests in every order, with how many there are on all pages."""
+    return [
+        row
+        for sort in _SORTS
+        for descending in (True, False)
+        for only_errors in (False, True)
+        for row in request_lists.found_requests(
+            client, filters, sort=sort, descending=descending, only_errors=only_errors, limit=5, offset=2
+        )
+    ]
 
 
 def _overview(client: Client, filters: Filters) -> Any:
@@ -235,6 +251,7 @@ QUESTIONS: dict[str, tuple[Answer, frozenset[Reads]]] = {
     "collected": (queries.collected, frozenset({Reads.SPANS})),
     "labels": (queries.labels, frozenset({Reads.LABELS, Reads.RETRIEVALS})),
     "used_over_time": (_used, frozenset({Reads.USES})),
+    "found_requests": (_pages, frozenset({Reads.REQUESTS})),
 }
 
 

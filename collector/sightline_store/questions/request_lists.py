@@ -133,9 +133,8 @@ class _Page:
             def of_window(window: Filters) -> list[Row]:
                 params = {**self.params, **window.params(), **condition.params}
                 if is_newest_first and sum(map(len, newer)) >= enough:
-                    return [
-                        {"matching": self._counting(window, condition, params, of_facts=part.of_facts)()["requests"]}
-                    ]
+                    count = self._counting(window, condition, params, of_facts=part.of_facts)
+                    return [{"matching": count()["requests"]}]
                 if window != filters:
                     params |= {"limit": enough, "offset": 0}
                 ask_part = self._of_facts if part.of_facts else self._of_rows
@@ -224,8 +223,8 @@ def counted_apart(text: str) -> str:
 def in_order(text: str, params: Row) -> str:
     """A list's text that is sorted by a column before all else.
 
-    Of the rows of a part of a table ClickHouse then keeps on reading those alone that may come before the ones that it
-    has, which an expression does not tell.
+    ClickHouse then leaves out, while it reads, the rows that cannot stand on the page any more. For an expression it
+    does not.
 
     Args:
         text: has a mark where it is sorted.

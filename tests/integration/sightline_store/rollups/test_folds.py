@@ -228,6 +228,7 @@ def test_periods_of_an_older_format_are_made_anew(client: Client, end: datetime)
     _make_older(client, 0, 3)
     older = {
         "latency_over_time", "spend_over_time", "stage_summary", "filter_values", "stage_stack", "flagged_traces",
+        "found_requests",
     }  # fmt: skip
     assert is_rolled(client, window) == older
     require_one_answer(client, window)
