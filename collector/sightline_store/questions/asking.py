@@ -32,6 +32,8 @@ HIDDEN: Final = "hidden"
 _CONTENT: Final = "{content:UInt8}"
 SHORTEST_PART: Final = timedelta(minutes=15)
 """Into no shorter parts is a window taken apart."""
+_EVERY: Final = 2**62
+"""More rows than any store has."""
 
 
 class Asks(Protocol):
@@ -187,6 +189,22 @@ def together(asked: Sequence[Callable[[], Answer]]) -> list[Answer]:
         return [each() for each in asked]
     with ThreadPoolExecutor(len(asked), "asked-together") as pool:
         return [each.result() for each in [pool.submit(each) for each in asked]]
+
+
+def sampled(answer: Callable[[int], list[Row]], most: int, is_enough: Callable[[Row], bool]) -> list[Row]:
+    """What a question answers that reads some of many rows; of all of them where those tell too little.
+
+    An empty answer is asked again, since it may be one of some rows.
+
+    Args:
+        answer: asks the question, with the number of rows above which it reads some. Its rows have a column `sampled`.
+        most: that number.
+        is_enough: whether what was read tells enough, by the first row.
+    """
+    rows = answer(most)
+    if rows and (rows[0]["sampled"] == 1 or is_enough(rows[0])):
+        return rows
+    return answer(_EVERY)
 
 
 def send(client: Asks, text: str, params: Mapping[str, Any]) -> list[Row]:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from sightline_store.moments import sql_moment
-from sightline_store.questions import asking, conditions, search
+from sightline_store.questions import asking, conditions, queries, search
 
 _PLACE = re.compile(r"\{(\w+):((?:[^{}']|'[^']*')+)\}")
 # The value of a parameter that is left out: the last day, all of the traffic.
@@ -18,7 +18,8 @@ _DEFAULTS = {
     "tenant": "", "model": "", "route": "", "search": "", "sort": "time", "descending": "1", "only_errors": "0",
     "limit": "20", "offset": "0", "bucket_s": "3600", "max_requests": "10000", "by": "model", "name": "faithfulness",
     "since_s": "86400", "only_unscored": "1", "strategy": "stratified", "seed": "0", "topic_trace_ids": "",
-    "content": "1", "sampled_searches": "1500000", "service": "", "slower_than_ms": "1000", "duration": "ttft",
+    "content": "1", "service": "", "slower_than_ms": "1000", "duration": "ttft",
+    "sampled_searches": str(queries.SAMPLED_SEARCHES),
     **{name: str(limit) for name, limit in conditions.limits().items()},
 }  # fmt: skip
 

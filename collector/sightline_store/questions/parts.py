@@ -74,7 +74,7 @@ def closed_and_open(
     with_costs = by_cost or any(term.kind is Kind.COMPARES and term.key == "cost" for term in terms)
     # What else requests tell by themselves takes no longer of their rows, and that is one statement.
     is_dearer = by_cost or bool(filters.model) or raw is Raw.BEHIND or conditions.joins(terms)
-    is_told = (is_dearer or filters.tenant) and conditions.facts_have(terms)
+    is_told = (is_dearer or bool(filters.tenant)) and conditions.facts_have(terms)
     fewest = None if is_dearer else facts.MANY_REQUESTS
     found = facts.stretch(client, filters, with_costs=with_costs, fewest=fewest) if is_told else None
     if found is None:

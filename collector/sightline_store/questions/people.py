@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, send, sql
+from sightline_store.questions.asking import Asks, Filters, Row, ask, sampled, send, sql
 from sightline_store.questions.conditions import sql_text
 from sightline_store.questions.search import parse
 
@@ -34,7 +34,6 @@ AMONG: Final = {
 
 _SAMPLED_REQUESTS = 500_000
 """Of a window with more the random queue is chosen, and counted, among the first in its order."""
-_EVERY = 2**62
 _FEWEST_COUNTED = 10_000
 """As long as so many are among those: the count is then within 1 % of the true one in two cases of three."""
 
@@ -105,10 +104,11 @@ def review_queue(
     if queue != "random":
         return send(client, among("people/review_queue"), {**params, "queue": queue})
     text = among("people/review_random")
-    rows = send(client, text, {**params, "sampled_requests": _SAMPLED_REQUESTS})
-    if rows and (rows[0]["sampled"] == 1 or rows[0]["waiting"] >= _FEWEST_COUNTED * rows[0]["sampled"]):
-        return rows
-    return send(client, text, {**params, "sampled_requests": _EVERY})
+    return sampled(
+        lambda most_requests: send(client, text, {**params, "sampled_requests": most_requests}),
+        _SAMPLED_REQUESTS,
+        lambda row: row["waiting"] >= _FEWEST_COUNTED * row["sampled"],
+    )
 
 
 def reviews(client: Asks, filters: Filters, *, limit: int = MOST_REVIEWS) -> list[Row]:

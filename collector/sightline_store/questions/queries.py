@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
 from sightline_store.moments import sql_moment
 from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sees_content, send
+from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sampled, sees_content, send
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.rollups.coverage import first_filled
 from sightline_store.rollups.plan import SHORTEST, Reads
@@ -22,11 +22,10 @@ from sightline_store.rollups.tables import MOST_LOWEST, Sets
 
 SpendBy = Literal["model", "tenant", "user", "session"]
 
-_SAMPLED_SEARCHES = 1_500_000
+SAMPLED_SEARCHES: Final = 1_500_000
 """Of a window with more some are read to tell which passages are found most."""
 _FEWEST_SEARCHES = 20_000
 """As long as so many are among them: a share of 5 % is right to 0.3 % in 19 cases of 20, were they drawn one by one."""
-_EVERY = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +162,11 @@ def retrieval_documents(client: Asks, filters: Filters, *, limit: int = 50) -> l
     Of a window with many searches those of one half hour in `sampled` are read, and `hits` is that many times theirs.
     """
     params = {**filters.params(), "limit": limit}
-    rows = ask(client, "retrieval_documents", {**params, "sampled_searches": _SAMPLED_SEARCHES})
-    if rows and (rows[0]["sampled"] == 1 or rows[0]["searches"] >= _FEWEST_SEARCHES):
-        return rows
-    return ask(client, "retrieval_documents", {**params, "sampled_searches": _EVERY})
+    return sampled(
+        lambda most: ask(client, "retrieval_documents", {**params, "sampled_searches": most}),
+        SAMPLED_SEARCHES,
+        lambda row: row["searches"] >= _FEWEST_SEARCHES,
+    )
 
 
 def scores_over_time(client: Asks, filters: Filters, *, bucket_s: int | None = None) -> list[Row]:

@@ -220,7 +220,7 @@ def test_the_same_question_is_looked_for_by_its_words_and_compared_whole() -> No
     store = AskedStore(
         {
             "traces": [{**row, "trace_id": FIRST}, {**row, "trace_id": SECOND}],
-            "spend_of_traces": [_totals(FIRST), _totals(SECOND)],
+            "spend_of_traces": [_spent(FIRST), _spent(SECOND)],
             "asked": [asked(FIRST, question.replace("\n", "  ")), asked(SECOND, f"{question} And why?")],
         }
     )
@@ -231,10 +231,10 @@ def test_the_same_question_is_looked_for_by_its_words_and_compared_whole() -> No
     assert store.params("traces")[1]["search_1_value"] == "協程怎麼 “限時”"
 
 
-def _totals(trace_id: str) -> Row:
+def _spent(trace_id: str) -> Row:
     return {
         "trace_id": trace_id, "models": [], "llm_calls": 0, "input_tokens": None, "output_tokens": None,
-        "cost_usd": None, "groundedness": None, "faithfulness": None, "judged": 0,
+        "cost_usd": None,
     }  # fmt: skip
 
 
@@ -285,7 +285,7 @@ def test_the_second_trace_is_chosen_of_those_with_the_same_question() -> None:
         {
             **STORED,
             "traces": [{**listed, "trace_id": each} for each in (FIRST, SECOND)],
-            "spend_of_traces": [_totals(each) for each in (FIRST, SECOND)],
+            "spend_of_traces": [_spent(each) for each in (FIRST, SECOND)],
             "asked": asked,
         }
     )
@@ -320,7 +320,7 @@ def test_two_requests_of_the_list_can_be_ticked() -> None:
     store = AskedStore(
         {
             "traces": [{**row, "trace_id": each} for each in (FIRST, SECOND)],
-            "spend_of_traces": [_totals(each) for each in (FIRST, SECOND)],
+            "spend_of_traces": [_spent(each) for each in (FIRST, SECOND)],
         }
     )
     listed = data(shown("traces", store), "traces")

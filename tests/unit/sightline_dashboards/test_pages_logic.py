@@ -28,10 +28,10 @@ def _request(number: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _totals(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def _spent(row: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "trace_id": row["trace_id"], "models": ["m"], "llm_calls": 1, "input_tokens": 900, "output_tokens": 80,
-        "cost_usd": 0.001, "groundedness": None, "faithfulness": None, "judged": 0, **more,
+        "cost_usd": 0.001, **more,
     }  # fmt: skip
 
 
@@ -50,10 +50,10 @@ def _traces(**answers: Any) -> AskedStore:
     return AskedStore(
         {
             "traces": REQUESTS,
-            "spend_of_traces": [
-                _totals(REQUESTS[0], groundedness=0.41, faithfulness=0.8, judged=2),
-                _totals(REQUESTS[1], llm_calls=0),
-                _totals(REQUESTS[2], judged=1),
+            "spend_of_traces": [_spent(REQUESTS[0]), _spent(REQUESTS[1], llm_calls=0), _spent(REQUESTS[2])],
+            "scores_of_traces": [
+                {"trace_id": REQUESTS[0]["trace_id"], "groundedness": 0.41, "faithfulness": 0.8, "judged": 2},
+                {"trace_id": REQUESTS[2]["trace_id"], "groundedness": None, "faithfulness": None, "judged": 1},
             ],
             "asked": [_asked(REQUESTS[0], HOSTILE), _asked(REQUESTS[1], "  \n how long? ")],
             **answers,

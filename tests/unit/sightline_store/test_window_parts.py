@@ -160,6 +160,20 @@ def test_what_is_narrowed_to_a_model_is_joined() -> None:
     assert newest_first(store.read) == [("facts", 0, 1440)]
 
 
+def test_many_requests_of_a_tenant_are_read_of_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few are read as rows, and all those of a window that is not narrowed."""
+    store = SmallStore(hours=range(24))
+    request_lists.found_requests(store, replace(DAY, tenant="acme"), sort="total")
+    assert newest_first(store.read) == [("rows", 0, 1440)]
+    monkeypatch.setattr(facts, "MANY_REQUESTS", 1440)
+    store.read.clear()
+    request_lists.found_requests(store, replace(DAY, tenant="acme"), sort="total")
+    assert newest_first(store.read) == [("facts", 0, 1440)]
+    store.read.clear()
+    request_lists.found_requests(store, DAY, sort="total")
+    assert newest_first(store.read) == [("rows", 0, 1440)]
+
+
 def test_facts_of_requests_that_are_gone_are_not_believed() -> None:
     """The whole window is read as rows then; short windows are anyway."""
     store = SmallStore(hours=range(24))

@@ -143,12 +143,12 @@ def test_of_many_searches_some_tell_which_passages_are_found_most(
 ) -> None:
     """Of so many half hours in turn one is read, which stands for the others; of too few searches all are read."""
     every = queries.retrieval_documents(filled.client, window)
-    monkeypatch.setattr(queries, "_SAMPLED_SEARCHES", every[0]["searches"] // 3)
+    monkeypatch.setattr(queries, "SAMPLED_SEARCHES", every[0]["searches"] // 3)
     assert queries.retrieval_documents(filled.client, window) == every
     monkeypatch.setattr(queries, "_FEWEST_SEARCHES", 0)
     read = queries.retrieval_documents(filled.client, window)
     assert {row["sampled"] for row in read} == {4}
-    monkeypatch.setattr(queries, "_SAMPLED_SEARCHES", 2**62)
+    monkeypatch.setattr(queries, "SAMPLED_SEARCHES", 2**62)
 
     def hits(number: int) -> dict[str, int]:
         start = datetime.fromtimestamp(number * 1800, UTC)

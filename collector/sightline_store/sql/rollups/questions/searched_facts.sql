@@ -9,5 +9,8 @@ FROM
         AS is_asked
     FROM rollup_facts
     WHERE
-        -- include: facts_hours.sql
+        indexHint(
+            Start >= toStartOfHour({from:DateTime64(3, 'UTC')}) AND Start < {to:DateTime64(3, 'UTC')}
+            AND Timestamp >= {from:DateTime64(3, 'UTC')} AND Timestamp < {to:DateTime64(3, 'UTC')}
+            AND ({tenant:String} = '' OR Tenant = {tenant:String}))
 )
