@@ -192,14 +192,15 @@ class RetentionSettings(Settings):
         "SIGHTLINE_STORE_RETENTION_ROLLUPS_DAYS",
         400,
         "Days that rollups of days stay, whatever becomes of the rows that they were made of; those of hours stay for "
-        "62 days at most, those of minutes for 2, and what lists read of single requests for 32. 0 is for ever",
+        "62 days at most, those of minutes for 2, and what lists read of single requests and spending by session for "
+        "32. 0 is for ever",
         at_least=0,
     )
     rollups_max_gib: float = setting(
         "SIGHTLINE_STORE_RETENTION_ROLLUPS_MAX_GIB",
         2.0,
         "Size of rollups on disk, in GiB, above which the oldest are dropped: minutes first, then what lists read of "
-        "single requests, hours and days. 0 is no limit",
+        "single requests and spending by session, hours and days. 0 is no limit",
         at_least=0,
     )
 

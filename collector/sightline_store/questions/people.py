@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from sightline_store.questions import conditions
-from sightline_store.questions.asking import Asks, Filters, Row, ask, sampled, send, sql
+from sightline_store.questions import conditions, spending
+from sightline_store.questions.asking import Asks, Filters, Row, sampled, send, sql
 from sightline_store.questions.conditions import sql_text
 from sightline_store.questions.search import parse
 
@@ -82,7 +82,7 @@ def sessions(client: Asks, filters: Filters, **how: Any) -> list[Row]:
 
 def session_totals(client: Asks, filters: Filters, session_ids: Sequence[str]) -> list[Row]:
     """What the model calls of some sessions spent in the window; a name that two tenants use has a row of each."""
-    return ask(client, "people/session_totals", {**filters.params(), "sessions": list(session_ids)})
+    return spending.of_sessions(client, filters, session_ids)
 
 
 def review_queue(

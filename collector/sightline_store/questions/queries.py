@@ -13,7 +13,7 @@ from typing import Final, Literal
 from sightline_store.contents import traces as traces_content
 from sightline_store.contents.spans import StoredSpan
 from sightline_store.moments import sql_moment
-from sightline_store.questions import conditions
+from sightline_store.questions import conditions, spending
 from sightline_store.questions.asking import Asks, Filters, Row, ask, ask_rolled, sampled, sees_content, send
 from sightline_store.questions.estimates import Estimate, estimate
 from sightline_store.rollups.coverage import first_filled
@@ -124,9 +124,16 @@ def spend_by(client: Asks, filters: Filters, by: SpendBy = "model", *, limit: in
     """
     params = {**filters.params(), "by": by, "limit": limit}
     if by in {"user", "session"}:
-        return ask(client, "people/spend_by_person", params)
-    rows_by = Sets.TENANT if by == "tenant" else None
-    rows = ask_rolled(client, "spend_by", filters, params, Reads.CALLERS, rows_by=rows_by)
+        return spending.by_name(client, filters, params)
+    rows = ask_rolled(
+        client,
+        "spend_by",
+        filters,
+        params,
+        Reads.CALLERS,
+        rows_by=Sets.TENANT if by == "tenant" else None,
+        of_rows=lambda: spending.by_name(client, filters, params),
+    )
     return _compared(client, params, rows) if rows and "comparable_calls" in rows[0] else rows
 
 

@@ -1,10 +1,10 @@
 # ruff: noqa: S608 - names of tables are this package's own; partitions are numbers.
 """How long rollups stay, what of them nobody reads any more, and what there is of them.
 
-Minutes stay for two days, hours for two months, days as long as the settings say, facts of requests for a month; above
-the cap the oldest partitions go, minutes before facts, these before hours, and hours before days. Facts go with their
-requests. Rows that no line of `rollup_periods` or `rollup_facts_made` names (an interrupted run left them, or the
-period was made anew) go after an hour.
+Minutes stay for two days, hours for two months, days as long as the settings say, facts of requests and the spending of
+hours for a month; above the cap the oldest partitions go, minutes before facts, these before hours, and hours before
+days. Facts go with their requests. Rows that no line of `rollup_periods` or `rollup_facts_made` names (an interrupted
+run left them, or the period was made anew) go after an hour.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from sightline_store.rollups.tables import (
     PERIODS,
     ROLLUPS,
     SCORE_LOOKS,
+    SPENDING,
 )
 from sightline_store.schema.state import require_one_server
 from sightline_store.settings import RetentionSettings
@@ -37,7 +38,7 @@ _log = logging.getLogger("sightline.store.rollups")
 
 _BYTES_PER_GIB = 1024**3
 _LATEST_MONTH = 999_912
-_TABLES = (PERIODS, *(rollup.name for rollup in ROLLUPS), FACTS_MADE, FACTS)
+_TABLES = (PERIODS, *(rollup.name for rollup in ROLLUPS), FACTS_MADE, FACTS, SPENDING)
 _ON_A_CLUSTER = "rollups work on one server only, and a cluster has none"
 
 
@@ -63,10 +64,20 @@ class Partition:
         return self.date > _LATEST_MONTH
 
     @property
+    def is_of_facts(self) -> bool:
+        """Whether it is of facts of requests, and of the spending of hours."""
+        return self.period == HOUR and self.is_day
+
+    def is_too_old(self, keep: RetentionSettings, now: datetime) -> bool:
+        """Whether it goes whatever the cap is."""
+        days = min((days for days in (self.stays_days, keep.rollups_days) if days), default=0)
+        return bool(days) and self.end <= now - timedelta(days=days)
+
+    @property
     def stays_days(self) -> int:
         """Days that its periods stay, whatever the settings say; 0 for ever."""
         if self.period == HOUR:
-            return FACTS_DAYS if self.is_day else HOURS_DAYS
+            return FACTS_DAYS if self.is_of_facts else HOURS_DAYS
         return MINUTES_DAYS if self.period == MINUTE else 0
 
     @property
@@ -96,12 +107,7 @@ def partitions(client: Client) -> list[Partition]:
 
 def outdated(made: list[Partition], keep: RetentionSettings, now: datetime) -> list[Partition]:
     """Of `partitions`, those that have to go: too old, then above the cap. What is still filled stays. Pure."""
-
-    def is_too_old(each: Partition) -> bool:
-        days = min((days for days in (each.stays_days, keep.rollups_days) if days), default=0)
-        return bool(days) and each.end <= now - timedelta(days=days)
-
-    going = [each for each in made if is_too_old(each)]
+    going = [each for each in made if each.is_too_old(keep, now)]
     if keep.rollups_max_gib:
         excess = sum(each.size_bytes for each in made if each not in going) - keep.rollups_max_gib * _BYTES_PER_GIB
         for each in made:
@@ -123,9 +129,7 @@ def enforce(client: Client, keep: RetentionSettings) -> list[Partition]:
     there = partitions(client)
     going = outdated(there, keep, datetime.fromtimestamp(now_us / 1e6, UTC))
     filled = _days_of_requests(client)
-    going += [
-        each for each in there if each.period == HOUR and each.is_day and each.date not in filled and each not in going
-    ]
+    going += [each for each in there if each.is_of_facts and each.date not in filled and each not in going]
     for each in going:
         for table in _TABLES:  # the lines first: what has none is not read
             client.command(f"ALTER TABLE {table} DROP PARTITION ({each.period}, {each.date})")
@@ -192,7 +196,9 @@ def _remove_unread(client: Client, now_us: int) -> None:
         (rollup.name for rollup in ROLLUPS),
         f"Version < {before} AND (Period, Start, Version) NOT IN ({counted})",
     )
-    unread |= dict.fromkeys((FACTS, FACTS_MADE), f"Made < {before} AND (Start, Made) NOT IN ({made})")
+    unread |= dict.fromkeys(
+        (FACTS, SPENDING, FACTS_MADE), f"toUInt64(Made) < {before} AND (Start, toUInt64(Made)) NOT IN ({made})"
+    )
     for table, condition in unread.items():
         (row,) = client.query_rows(f"SELECT count() AS n FROM {table} WHERE {condition}")
         if row["n"]:

@@ -24,8 +24,8 @@ MOST_LOWEST = 50
 """Answers of a period in the lists of its lowest scores; SQL has the same number (sql/rollups/scores.sql)."""
 
 PERIODS, LOOKS, SCORE_LOOKS = "rollup_periods", "rollup_looks", "rollup_score_looks"
-FACTS, FACTS_MADE = "rollup_facts", "rollup_facts_made"
-"""A row a request, and the hours that have such rows: see `facts`."""
+FACTS, SPENDING, FACTS_MADE = "rollup_facts", "rollup_spending", "rollup_facts_made"
+"""A row a request, what the calls of an hour spent, and the hours that have such rows: see `facts`."""
 FACTS_DAYS = 32
 """Days that these stay: the longest window of the filter bar, and what is over of its first day."""
 SCORES, RAW_SPANS = "scores", "otel_traces"

@@ -38,6 +38,7 @@ CHECKSUMS = {
     27: "3809fcc2f9db4193",
     28: "dcca1b0cb355c837",
     29: "eef23ec39f294666",
+    30: "541001ee2e51fb7a",
 }
 
 

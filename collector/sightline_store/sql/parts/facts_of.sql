@@ -20,7 +20,8 @@ SELECT
     cityHash64(
         version,
         transform(start - 3600, hours.1, hours.2, toUInt64(0)),
-        transform(start + 3600, hours.1, hours.2, toUInt64(0))) AS now_of
+        transform(start + 3600, hours.1, hours.2, toUInt64(0)),
+        'with spending') AS now_of
 FROM
 (
     SELECT Start, max(Version) AS version, argMax(SourceRows, Version) AS source_rows

@@ -8,7 +8,7 @@ SELECT
     page.6[any(place)] AS complaint, page.7[any(place)] AS reviewers, page.8[1] AS waiting, page.9[1] AS sampled
 FROM requests
 WHERE TraceHash IN (SELECT arrayJoin(page.1)) AND
-    -- include: of_requests.sql
+    -- include: of_requests_of_all_models.sql
     AND toStartOfFiveMinutes(Timestamp) >= (SELECT toStartOfFiveMinutes(arrayMin(page.2)))
 GROUP BY TraceHash
 ORDER BY any(place)

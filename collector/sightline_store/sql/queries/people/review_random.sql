@@ -38,7 +38,7 @@ WITH
                 SELECT TraceHash, min(Timestamp) AS asked
                 FROM requests
                 WHERE cityHash64(TraceHash, 'review') IN (SELECT arrayJoin(waiting_places.2)) AND TraceHash != cityHash64('') AND
-                    -- include: of_requests.sql
+                    -- include: of_requests_of_all_models.sql
                 GROUP BY TraceHash
             ) AS r
             LEFT JOIN

@@ -1,0 +1,18 @@
+-- The columns of spend_columns.sql, of sums that spending_sums.sql made.
+sum(Calls) AS calls,
+sum(UnpricedCalls) AS unpriced_calls,
+sum(UncountedCalls) AS uncounted_calls,
+sum(Traces) + uniqExactArray(SharedTraces) AS requests,
+sumOrNull(InputSum) AS input_tokens,
+sumOrNull(CacheReadSum) AS cache_read_tokens,
+sumOrNull(OutputSum) AS output_tokens,
+sumOrNull(ReasoningSum) AS reasoning_tokens,
+sumOrNull(CostSum) AS cost_usd,
+minIf(UnpricedExample, UnpricedCalls > 0) AS unpriced_example,
+minIf(UnknownBecause, UnpricedCalls > 0) AS unknown_because,
+groupUniqArrayArray(4)(PriceNames) AS priced_as,
+sum(ReportedCalls) AS reported_calls,
+sum(LocalCalls) AS local_calls,
+sum(DifferingCalls) AS differing_calls,
+if(differing_calls = 0, NULL, sum(DifferingToldSum)) AS differing_reported_usd,
+if(differing_calls = 0, NULL, sum(DifferingCostSum)) AS differing_computed_usd
