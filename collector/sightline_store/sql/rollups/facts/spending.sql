@@ -17,7 +17,8 @@ FROM
                 AND Timestamp < fromUnixTimestamp64Second({to_s:Int64}) + INTERVAL 1 HOUR
             GROUP BY TraceHash
             HAVING uniqExact(
-                toStartOfHour(Timestamp), Tenant, UserId, SessionId, if(ResponseModel != '', ResponseModel, RequestModel)) > 1) AS is_shared
+                toStartOfHour(toDateTime(Timestamp, 'UTC')), Tenant, UserId, SessionId,
+                if(ResponseModel != '', ResponseModel, RequestModel)) > 1) AS is_shared
     FROM llm_calls_priced
     WHERE Timestamp >= fromUnixTimestamp64Second({from_s:Int64}) AND Timestamp < fromUnixTimestamp64Second({to_s:Int64})
         AND toUnixTimestamp(begin) IN {starts:Array(UInt32)}
