@@ -14,7 +14,7 @@ from sightline_store.client import Client
 from sightline_store.questions import request_lists
 from sightline_store.questions.asking import Filters, Row
 from sightline_store.rollups import facts, fold, keeping
-from sightline_store.rollups.tables import FACTS, FACTS_MADE
+from sightline_store.rollups.tables import DAY, FACTS, FACTS_MADE, MINUTE
 from sightline_store.settings import RetentionSettings
 
 _HOURS = 9.0
@@ -218,3 +218,16 @@ def test_facts_are_not_made_to_be_dropped(emptied: Callable[..., Client]) -> Non
     keeping.drop(client)
     assert facts.stretch(client, window_of(end, _HOURS), with_costs=False) is None
     assert _fold(client) > 0
+
+
+def test_what_goes_anyway_leaves_room_for_facts(
+    emptied: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes of a store that is folded for the first time are above the cap, and go with the next look at them."""
+    client, end = emptied("facts"), datetime.now(UTC) - timedelta(seconds=5)
+    Traffic(client, 3, end).add(50, _HOURS)
+    for period, is_room in ((DAY, False), (MINUTE, True)):
+        above = [keeping.Partition(period, 20200101 if period == MINUTE else 202001, 1, 4 * 1024**3)]
+        monkeypatch.setattr(keeping, "partitions", lambda _, above=above: above)
+        made = sum(each.hours_of_facts for each in fold.fold(client, RetentionSettings(rollups_days=0)))
+        assert bool(made) is is_room, period
