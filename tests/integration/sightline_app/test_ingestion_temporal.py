@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,14 +72,15 @@ class Steps(Reembedding):
         self.embedded.append(start)
 
 
-def worker(client: Client, steps: Reembedding) -> Any:
-    """A worker on the steps."""
+@asynccontextmanager
+async def worker(client: Client, steps: Reembedding) -> AsyncIterator[None]:
+    """A worker on the steps. Whatever waits in it, for its end too, fails after two minutes."""
     from temporalio.worker import Worker
 
     from sightline_app.ingestion.reembedding.activities import ReembedActivities
     from sightline_app.ingestion.reembedding.workflow import ReembedCollection
 
-    return Worker(
+    working = Worker(
         client,
         task_queue=QUEUE,
         workflows=[ReembedCollection],
@@ -87,6 +89,8 @@ def worker(client: Client, steps: Reembedding) -> Any:
         max_concurrent_activities=1,
         max_cached_workflows=0,  # the next worker need not wait until Temporal misses this one
     )
+    async with asyncio.timeout(120), working:
+        yield
 
 
 async def begin(client: Client, batch: int = 4) -> WorkflowHandle[Any, Any]:
