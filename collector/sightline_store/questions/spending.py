@@ -12,7 +12,6 @@ from sightline_store.rollups import facts
 
 _NAMES = {"user": "UserId", "session": "SessionId", "tenant": "toString(Tenant)", "model": "toString(Model)"}
 """What stands for `name`: a column by itself, by which the engine reads before all others."""
-_DEAREST = "AND name IN (SELECT arrayJoin(dearest))\n"
 
 
 def by_name(client: Asks, filters: Filters, params: Row) -> list[Row]:
@@ -30,11 +29,9 @@ def by_name(client: Asks, filters: Filters, params: Row) -> list[Row]:
     if not kept:
         is_of_people = params["by"] in {"user", "session"}
         return ask(client, "people/spend_by_person" if is_of_people else "spend_by", params)
-    part = conditions.filled(sql_text("parts/spent_by_name.sql"), {"name": f"{_NAMES[params['by']]} AS name,\n"})
-    text = conditions.filled(
-        sql_text("rollups/questions/spend_by_name.sql"),
-        {"every": part, "dearest": conditions.filled(part, {"names": _DEAREST})},
-    )
+    name = _NAMES[params["by"]]
+    parts = {"every": _part(name), "dearest": _part(name, "AND name IN (SELECT arrayJoin(dearest))\n")}
+    text = conditions.filled(sql_text("rollups/questions/spend_by_name.sql"), parts)
     named = {name: value for name, value in params.items() if name != "by"}
     return send(client, text, {**named, **kept})
 
@@ -44,7 +41,14 @@ def of_sessions(client: Asks, filters: Filters, session_ids: Sequence[str]) -> l
     params, kept = {**filters.params(), "sessions": list(session_ids)}, _kept(client, filters)
     if not kept:
         return ask(client, "people/session_totals", params)
-    return send(client, sql_text("rollups/questions/session_totals.sql"), {**params, **kept})
+    every = _part("(SessionId, toString(Tenant))", "AND SessionId IN ({sessions:Array(String)})\n")
+    text = conditions.filled(sql_text("rollups/questions/session_totals.sql"), {"every": every})
+    return send(client, text, {**params, **kept})
+
+
+def _part(name: str, narrowed: str = "") -> str:
+    """The text that sums calls by a name, of those that a condition narrows them to."""
+    return conditions.filled(sql_text("parts/spent_by_name.sql"), {"name": f"{name} AS name,\n", "names": narrowed})
 
 
 def _kept(client: Asks, filters: Filters) -> Row:

@@ -59,7 +59,8 @@ def condition(table: str, tenant: str, database: str, own_view: str = "") -> str
     Raises:
         KeyError: the schema declares no such table.
     """
-    if table in {"rollup_scores", "rollup_facts"}:  # of traces of several tenants too, whose scores no tenant sees
+    # Of traces of several tenants too, whose scores and routes no tenant sees.
+    if table in {"rollup_scores", "rollup_facts", "rollup_spending"}:
         return _NOTHING
     if "Tenant" in declared.tables()[table].stored_columns():
         return f"Tenant = {tenant}"

@@ -1,6 +1,7 @@
 -- The hours of rollups since a moment (epoch second), each with what its facts of requests were made of: `now_of` is a hash of its own
--- version and of those of the hours next to it, in which calls of its traces may lie, `now_prices` one of the prices that hold now
--- (whatever order they are read in); `made_of`, `made_prices` and `requests` are those of the facts there are, 0 without any.
+-- version and of those of the hours next to it, in which calls of its traces may lie, with a word for what is made of them, which changes
+-- where more is; `now_prices` is one of the prices that hold now (whatever order they are read in); `made_of`, `made_prices` and
+-- `requests` are those of the facts there are, 0 without any.
 WITH
     (
         SELECT sum(cityHash64(toString((PriceKey, ServiceTier, ValidFrom, Rates, SecondUsd, ReadyRates)))) FROM model_prices_current
